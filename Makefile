@@ -1,0 +1,64 @@
+# The commands of this project; CONTRIBUTING.md says when to use which.
+.PHONY: demo test check generate check-generated format lock bench clean
+PYTHON ?= python3
+BIN := .venv/bin
+STUBS := clients/python/src
+
+demo: .venv/installed
+	$(BIN)/memory-service demo
+
+test: .venv/installed
+	$(BIN)/pytest
+
+# Everything that can be checked without running the service.
+check: .venv/installed check-generated
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	.venv-generate/bin/buf lint
+	.venv-generate/bin/buf format --diff --exit-code protos
+
+format: .venv/installed .venv-generate/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	.venv-generate/bin/buf format --write protos
+
+# Stubs for clients, and the contract with its validation rules for the server.
+generate: .venv-generate/installed
+	rm -f $(STUBS)/semantic_memory/v1/*_pb2*
+	PATH="$(CURDIR)/.venv-generate/bin:$$PATH" buf generate 2>/dev/null
+	find $(STUBS) -name '*_pb2_grpc.py*' ! -name '*_service_pb2_grpc.py*' -delete
+	.venv-generate/bin/buf build protos --as-file-descriptor-set --exclude-source-info -o memory_service/rpc/contract.binpb
+
+# Fails when what `make generate` writes is not what is committed.
+check-generated: generate
+	@test -z "$$(git status --porcelain -- $(STUBS) memory_service/rpc/contract.binpb)" || \
+	  { git status --short -- $(STUBS) memory_service/rpc; echo "generated code is stale: commit what 'make generate' wrote"; exit 1; }
+
+# Side-by-side ratios: see bench/README.md.
+bench: .venv/installed
+	$(BIN)/python -m bench.overhead
+
+# Exact versions with hashes, without download addresses.
+lock: .venv/installed
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev $(LOCK_FLAGS) -o requirements/development.txt
+	$(BIN)/uv pip compile pyproject.toml $(LOCK_FLAGS) -o requirements/server.txt
+	$(BIN)/uv pip compile --group generate $(LOCK_FLAGS) -o requirements/generate.txt
+LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+  --no-emit-find-links --no-emit-package semantic-memory-client --upgrade
+
+.venv/installed: requirements/development.txt pyproject.toml clients/python/pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e clients/python -e .
+	touch $@
+
+.venv-generate/installed: requirements/generate.txt
+	$(PYTHON) -m venv .venv-generate
+	.venv-generate/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/generate.txt
+	touch $@
+
+clean:
+	rm -rf .venv .venv-generate build dist

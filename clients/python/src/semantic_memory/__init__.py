@@ -1,0 +1,1 @@
+"""Stubs of the semantic_memory API, by version."""

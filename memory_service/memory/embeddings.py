@@ -1,0 +1,54 @@
+"""Embeddings on the wire: packed little-endian float32."""
+
+import numpy as np
+
+from memory_service.memory.errors import InvalidRequest, Reason, Violation, invalid
+from memory_service.memory.types import Embedding
+
+_FLOAT32 = np.dtype("<f4")
+
+
+def unpack_embedding(packed: bytes, *, field: str) -> Embedding:
+    """The unit-length embedding that a caller sent in `field`.
+
+    Raises:
+        InvalidRequest: the bytes are no whole number of float32, or hold NaN, an infinity or only zeros.
+    """
+    if not packed or len(packed) % _FLOAT32.itemsize:
+        raise invalid(field, f"must be packed float32, 4 bytes a dimension; {len(packed)} bytes given", "embedding.size")
+    numbers = np.frombuffer(packed, _FLOAT32)
+    if not np.isfinite(numbers).all():
+        raise invalid(field, "must not hold NaN or infinity", "embedding.finite")
+    if not numbers.any():
+        raise invalid(field, "must not be all zero: cosine similarity needs a direction", "embedding.not_zero")
+    return normalised(numbers)
+
+
+def pack_embedding(embedding: Embedding) -> bytes:
+    """The embedding as the engine and the wire take it: 4 bytes a dimension."""
+    return embedding.astype(_FLOAT32, copy=False).tobytes()
+
+
+def normalised(numbers: Embedding) -> Embedding:
+    """The numbers at unit length. Scaled by the largest first, so that neither huge nor tiny ones are lost."""
+    wide = numbers.astype(np.float64)
+    wide /= np.abs(wide).max()
+    wide /= np.linalg.norm(wide)
+    return wide.astype(np.float32)
+
+
+def check_dimension(embedding: Embedding, *, index: str, dimension: int, field: str) -> None:
+    """Refuse a caller's embedding that is not of the index's dimension.
+
+    Raises:
+        InvalidRequest: with reason DIMENSION_MISMATCH.
+    """
+    if embedding.shape[0] == dimension:
+        return
+    description = f"has {embedding.shape[0]} dimensions; index {index!r} has {dimension}"
+    raise InvalidRequest(
+        Reason.DIMENSION_MISMATCH,
+        f"{field}: {description}",
+        metadata={"index": index, "dimension": str(dimension), "given": str(embedding.shape[0])},
+        violations=[Violation(field, description, "embedding.dimension")],
+    )

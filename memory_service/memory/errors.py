@@ -1,0 +1,121 @@
+"""Every error that the domain, the engine and the embedders raise on purpose.
+
+    MemoryServiceError
+    ├── InvalidRequest        the caller's request is wrong: `violations` says where
+    ├── NotFound              no such memory or index
+    ├── AlreadyExists         the id is taken by another memory
+    ├── FailedPrecondition    the index or the server is not what the call needs: `violations` says how
+    ├── Exhausted             too much work: try again after `retry_after`
+    ├── Unavailable           a dependency is away: try again after `retry_after`
+    └── DeadlineExceeded      the time is gone
+
+Messages are for callers: they say what to do next and hold no text of a library. What a log needs is the cause
+(`raise … from error`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """The stable reasons of `semantic_memory.v1.ErrorReason`, documented there."""
+
+    INVALID_REQUEST = "INVALID_REQUEST"
+    DIMENSION_MISMATCH = "DIMENSION_MISMATCH"
+    TEXT_NOT_EMBEDDABLE = "TEXT_NOT_EMBEDDABLE"
+    MEMORY_NOT_FOUND = "MEMORY_NOT_FOUND"
+    INDEX_NOT_FOUND = "INDEX_NOT_FOUND"
+    MEMORY_EXISTS = "MEMORY_EXISTS"
+    INDEX_DIFFERS = "INDEX_DIFFERS"
+    MODEL_MISMATCH = "MODEL_MISMATCH"
+    SERVER_MISCONFIGURED = "SERVER_MISCONFIGURED"
+    EMBEDDER_THROTTLED = "EMBEDDER_THROTTLED"
+    OVERLOADED = "OVERLOADED"
+    EMBEDDER_UNAVAILABLE = "EMBEDDER_UNAVAILABLE"
+    ENGINE_UNAVAILABLE = "ENGINE_UNAVAILABLE"
+    DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    INTERNAL = "INTERNAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing that is wrong: the field of the request, or the subject of a precondition, and what is expected."""
+
+    field: str
+    description: str
+    rule: str = ""
+
+
+class MemoryServiceError(Exception):
+    """Base of every error that a caller may see."""
+
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        violations: Sequence[Violation] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        """`retry_after` is in seconds."""
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.metadata = dict(metadata or {})
+        self.violations = tuple(violations)
+        self.retry_after = retry_after
+
+
+class InvalidRequest(MemoryServiceError):
+    """The request breaks a rule; nothing was done."""
+
+
+class NotFound(MemoryServiceError):
+    """No such memory or index."""
+
+
+class AlreadyExists(MemoryServiceError):
+    """Another memory has this id."""
+
+
+class FailedPrecondition(MemoryServiceError):
+    """The index or the server is not what this call needs."""
+
+
+class Exhausted(MemoryServiceError):
+    """As much work is under way as is accepted."""
+
+
+class Unavailable(MemoryServiceError):
+    """A dependency does not answer."""
+
+
+class DeadlineExceeded(MemoryServiceError):
+    """The deadline passed before the work was done."""
+
+
+def invalid(field: str, description: str, rule: str) -> InvalidRequest:
+    """An error about one field of the request."""
+    return InvalidRequest(
+        Reason.INVALID_REQUEST, f"{field}: {description}", violations=[Violation(field, description, rule)]
+    )
+
+
+def index_not_found(name: str) -> NotFound:
+    """An error about an index that is not there."""
+    return NotFound(
+        Reason.INDEX_NOT_FOUND,
+        f"there is no index {name!r}: call EnsureIndex first (memory-service ensure-index)",
+        metadata={"index": name},
+    )
+
+
+def engine_unavailable(what: str) -> Unavailable:
+    """An error about Valkey; `what` completes "Valkey …"."""
+    return Unavailable(
+        Reason.ENGINE_UNAVAILABLE,
+        f"Valkey {what}; try again, a Store with the same id or request_id",
+        retry_after=1.0,
+    )
