@@ -15,7 +15,9 @@ def unpack_embedding(packed: bytes, *, field: str) -> Embedding:
         InvalidRequest: the bytes are no whole number of float32, or hold NaN, an infinity or only zeros.
     """
     if not packed or len(packed) % _FLOAT32.itemsize:
-        raise invalid(field, f"must be packed float32, 4 bytes a dimension; {len(packed)} bytes given", "embedding.size")
+        raise invalid(
+            field, f"must be packed float32, 4 bytes a dimension; {len(packed)} bytes given", "embedding.size"
+        )
     numbers = np.frombuffer(packed, _FLOAT32)
     if not np.isfinite(numbers).all():
         raise invalid(field, "must not hold NaN or infinity", "embedding.finite")

@@ -55,10 +55,6 @@ class Engine(Protocol):
         """The memories at these slots, in their order."""
         ...
 
-    async def embedding(self, index: str, slot: str) -> Embedding | None:
-        """The embedding of the memory at this slot."""
-        ...
-
     async def delete(self, index: str, slots: Sequence[str]) -> list[bool]:
         """Delete these slots; for each, whether something was there."""
         ...

@@ -1,0 +1,5 @@
+"""The embedded engine: a Valkey server with its modules as a child process, all of it from PyPI wheels."""
+
+from memory_service.embedded.process import EmbeddedValkey
+
+__all__ = ["EmbeddedValkey"]

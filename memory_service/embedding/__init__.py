@@ -1,0 +1,1 @@
+"""Embedders: Amazon Bedrock, a local model, and the cache around them. Knows no gRPC."""

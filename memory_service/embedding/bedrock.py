@@ -1,0 +1,187 @@
+"""Amazon Titan text embeddings on Amazon Bedrock, through boto3.
+
+boto3 blocks, so calls run in a bounded pool of threads, with as many connections. An abandoned call holds its thread
+until its read timeout: that bounds what an outage can tie up.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html
+"""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import numpy as np
+import orjson
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+
+from memory_service.memory.deadline import remaining
+from memory_service.memory.embeddings import normalised
+from memory_service.memory.errors import (
+    DeadlineExceeded,
+    Exhausted,
+    FailedPrecondition,
+    InvalidRequest,
+    MemoryServiceError,
+    Reason,
+    Unavailable,
+    Violation,
+)
+from memory_service.memory.types import Embedding
+
+TITAN_V1 = "amazon.titan-embed-text-v1"
+TITAN_V2 = "amazon.titan-embed-text-v2:0"
+_DIMENSIONS = {TITAN_V1: (1536,), TITAN_V2: (1024, 512, 256)}
+"""Dimensions of each model, the default first."""
+
+_THROTTLED = {"ThrottlingException", "TooManyRequestsException", "ServiceQuotaExceededException"}
+_AWAY = {
+    "ModelNotReadyException",
+    "ModelTimeoutException",
+    "ModelErrorException",
+    "InternalServerException",
+    "ServiceUnavailableException",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BedrockSettings:
+    """How to call Bedrock. Times in seconds. `dimension` None is the model's default, `region` None boto3's own.
+
+    `attempts` counts the first one: boto3 repeats what throttles or fails within a call, and callers beyond that.
+    """
+
+    model: str = TITAN_V1
+    dimension: int | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    concurrency: int = 16
+    attempts: int = 2
+    connect_timeout: float = 2.0
+    read_timeout: float = 10.0
+    queue: int = 1000
+
+
+class BedrockEmbedder:
+    """Embeds one text a call, which is all that Titan takes."""
+
+    def __init__(self, settings: BedrockSettings) -> None:
+        """Make the client; credentials are found as boto3 finds them, and first used by the first call.
+
+        Raises:
+            FailedPrecondition: an unknown model, or a dimension that it does not have, or no region.
+        """
+        if settings.model not in _DIMENSIONS:
+            raise _misconfigured(f"MEMORY_BEDROCK_MODEL must be one of {', '.join(_DIMENSIONS)}")
+        dimensions = _DIMENSIONS[settings.model]
+        if settings.dimension not in (None, *dimensions):
+            raise _misconfigured(f"MEMORY_BEDROCK_DIMENSION must be one of {dimensions} with {settings.model}")
+        self.model = settings.model
+        self.dimension = settings.dimension or dimensions[0]
+        self._settings = settings
+        self._in_flight = 0
+        self._executor = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="bedrock")
+        try:
+            self._client = boto3.session.Session().client(
+                "bedrock-runtime",
+                region_name=settings.region,
+                endpoint_url=settings.endpoint_url,
+                config=Config(
+                    max_pool_connections=settings.concurrency,
+                    connect_timeout=settings.connect_timeout,
+                    read_timeout=settings.read_timeout,
+                    retries={"mode": "standard", "total_max_attempts": settings.attempts},
+                    tcp_keepalive=True,
+                ),
+            )
+        except BotoCoreError as error:
+            raise _misconfigured(
+                "boto3 cannot make a Bedrock client: set AWS_REGION or MEMORY_BEDROCK_REGION"
+            ) from error
+
+    async def embed(self, text: str) -> Embedding:
+        """The unit-length embedding of a text."""
+        if self._in_flight >= self._settings.concurrency + self._settings.queue:
+            raise Exhausted(
+                Reason.OVERLOADED, "too many texts wait for Bedrock: try again, more slowly", retry_after=1.0
+            )
+        longest = self._settings.attempts * (self._settings.connect_timeout + self._settings.read_timeout)
+        self._in_flight += 1
+        try:
+            async with asyncio.timeout(remaining(longest)):
+                return await asyncio.get_running_loop().run_in_executor(self._executor, self._embed, text)
+        except TimeoutError as error:
+            raise DeadlineExceeded(
+                Reason.DEADLINE_EXCEEDED, "the deadline passed while Bedrock was embedding: allow more time"
+            ) from error
+        finally:
+            self._in_flight -= 1
+
+    def close(self) -> None:
+        """Stop the threads and close the connections."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._client.close()
+
+    def _embed(self, text: str) -> Embedding:
+        body: dict[str, Any] = {"inputText": text}
+        if self.model == TITAN_V2:
+            body |= {"dimensions": self.dimension, "normalize": True, "embeddingTypes": ["float"]}
+        try:
+            response = self._client.invoke_model(
+                modelId=self.model, body=orjson.dumps(body), contentType="application/json", accept="application/json"
+            )
+            answer = response["body"].read()
+        except ClientError as error:
+            raise self._translate(error) from error
+        except (ConnectionError, HTTPClientError) as error:
+            raise self._unavailable("does not answer") from error
+        except BotoCoreError as error:
+            raise _misconfigured("boto3 cannot call Bedrock: check the AWS credentials and region") from error
+        return self._parse(answer)
+
+    def _parse(self, answer: bytes) -> Embedding:
+        try:
+            numbers = np.asarray(orjson.loads(answer)["embedding"], np.float32)
+        except (ValueError, TypeError, KeyError) as error:
+            raise self._unavailable("sent an answer without an embedding") from error
+        if numbers.shape != (self.dimension,) or not np.isfinite(numbers).all() or not numbers.any():
+            raise self._unavailable(f"sent something else than {self.dimension} finite numbers")
+        return normalised(numbers)
+
+    def _translate(self, error: ClientError) -> MemoryServiceError:
+        code = error.response.get("Error", {}).get("Code", "")
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        if code in _AWAY or status >= 500:
+            return self._unavailable("is not available")
+        if code in _THROTTLED or status == 429:
+            return Exhausted(
+                Reason.EMBEDDER_THROTTLED,
+                f"{self.model} throttles: try again more slowly, or ask AWS for a higher quota",
+                metadata={"model": self.model},
+                retry_after=2.0,
+            )
+        if code == "ValidationException":
+            message = f"{self.model} cannot embed this text, which may have more than 8,192 tokens: shorten it"
+            return InvalidRequest(
+                Reason.TEXT_NOT_EMBEDDABLE,
+                message,
+                metadata={"model": self.model},
+                violations=[Violation("content or query_text", message, "text.embeddable")],
+            )
+        return _misconfigured(
+            f"Bedrock refuses this service ({status}): check its IAM rights and access to {self.model}"
+        )
+
+    def _unavailable(self, what: str) -> Unavailable:
+        return Unavailable(
+            Reason.EMBEDDER_UNAVAILABLE,
+            f"{self.model} on Bedrock {what}: try again, or send an embedding of your own",
+            metadata={"model": self.model},
+            retry_after=2.0,
+        )
+
+
+def _misconfigured(message: str) -> FailedPrecondition:
+    return FailedPrecondition(Reason.SERVER_MISCONFIGURED, f"{message}; this is for the server's operator")

@@ -1,0 +1,40 @@
+"""A cache around an embedder: a text that was embedded lately, or is being embedded now, is not embedded again."""
+
+import asyncio
+
+from cachetools import LRUCache
+
+from memory_service.memory.ports import Embedder
+from memory_service.memory.types import Embedding
+
+_ENTRY_OVERHEAD = 300
+"""Bytes that an entry costs beside its text and numbers: array, key and dict entry."""
+
+
+class CachedEmbedder:
+    """Least recently used embeddings, bounded by bytes; one call for all who ask for the same text at once."""
+
+    def __init__(self, embedder: Embedder, *, max_bytes: int) -> None:
+        self.model = embedder.model
+        self.dimension = embedder.dimension
+        self._embedder = embedder
+        self._known: LRUCache[str, tuple[int, Embedding]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[0])
+        self._under_way: dict[str, asyncio.Task[Embedding]] = {}
+
+    async def embed(self, text: str) -> Embedding:
+        """The unit-length embedding of a text."""
+        if (entry := self._known.get(text)) is not None:
+            return entry[1]
+        task = self._under_way.get(text)
+        if task is None:
+            task = self._under_way[text] = asyncio.create_task(self._embed(text))
+            task.add_done_callback(lambda _: self._under_way.pop(text, None))
+        # A caller who gives up must not fail the others who wait for the same text: hence the shield.
+        return await asyncio.shield(task)
+
+    async def _embed(self, text: str) -> Embedding:
+        embedding = await self._embedder.embed(text)
+        size = embedding.nbytes + len(text) * 4 + _ENTRY_OVERHEAD
+        if size <= self._known.maxsize:
+            self._known[text] = (size, embedding)
+        return embedding

@@ -1,0 +1,69 @@
+"""Replies of FT.SEARCH and FT.INFO, of valkey-search and of RediSearch alike, as GLIDE hands them over with RESP2."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from memory_service.engine.documents import decode_fields
+from memory_service.engine.queries import DISTANCE
+from memory_service.memory.types import Candidate, IndexPart
+
+
+def parse_search(reply: Sequence[Any], prefix: str) -> list[Candidate]:
+    """The candidates of `[count]` or `[count, {key: {field: value}}]`, nearest first, ties in the order of their ids.
+
+    RediSearch returns KNN hits in any order; a hit whose key has just gone has no fields and is left out. Rounding can
+    make a distance slightly negative: it is brought back into 0 to 2.
+    """
+    candidates = []
+    for key, raw in (reply[1] if len(reply) > 1 else {}).items():
+        fields = {_text(name): _text(value) for name, value in raw.items()}
+        distance = float(fields.get(DISTANCE, "nan"))
+        if math.isnan(distance) or "content" not in fields:
+            continue
+        memory = decode_fields(_text(key).removeprefix(prefix), fields)
+        candidates.append(Candidate(memory, min(max(distance, 0.0), 2.0)))
+    return sorted(candidates, key=lambda one: (one.distance, one.memory.id))
+
+
+def parse_info(reply: Mapping[Any, Any]) -> IndexPart:
+    """One engine index from FT.INFO. valkey-search tells of a backfill by `state`, RediSearch by `indexing`."""
+    info = {_text(name): value for name, value in reply.items()}
+    definition = _pairs(info["index_definition"])
+    attributes = [_pairs(one) for one in info["attributes"]]
+    vector = next((one for one in attributes if _text(one["type"]) == "VECTOR"), {})
+    # valkey-search nests what RediSearch lays flat.
+    details = _pairs(vector["index"]) if "index" in vector else vector
+    algorithm = details.get("algorithm", "")
+    if isinstance(algorithm, list):
+        algorithm = _pairs(algorithm)["name"]
+    state = _text(info.get("state", b"ready"))
+    return IndexPart(
+        algorithm=_text(algorithm).upper(),
+        dimension=int(details.get("dimensions", details.get("dim", 0))),
+        metric=_text(details.get("distance_metric", "")).upper(),
+        data_type=_text(details.get("data_type", "")).upper(),
+        key_type=_text(definition["key_type"]).upper(),
+        prefixes=tuple(_text(one) for one in definition["prefixes"]),
+        fields=frozenset(
+            (_text(one["attribute"]), _text(one["identifier"]), _text(one["type"]).upper()) for one in attributes
+        ),
+        ready=state == "ready" and not int(info.get("backfill_in_progress", 0)) and not int(info.get("indexing", 0)),
+        memory_count=int(info.get("num_docs", 0)),
+        indexing_failures=int(info.get("hash_indexing_failures", 0)),
+        reports_missing_shards="backfill_in_progress" in info,
+    )
+
+
+def _pairs(flat: Sequence[Any]) -> dict[str, Any]:
+    """A flat list of names and values as a dict; RediSearch puts words without a value, such as CASESENSITIVE, last."""
+    return dict(_each_pair(flat))
+
+
+def _each_pair(flat: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in zip(flat[::2], flat[1::2], strict=False):
+        yield _text(name), value
+
+
+def _text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

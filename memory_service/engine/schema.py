@@ -1,0 +1,128 @@
+"""What an index is made of: two engine indexes over one prefix, and a key that remembers the embedding model."""
+
+from dataclasses import dataclass
+
+import orjson
+
+from memory_service.memory.errors import FailedPrecondition, Reason, Violation
+from memory_service.memory.types import Algorithm, IndexPart, IndexSpec
+
+DEFAULT_INDEX = "memory_idx"
+SCHEMA_VERSION = 1
+FLAT_SUFFIX = "_flat"
+
+_FIELDS = {"session_id": "TAG", "role": "TAG", "user_id": "TAG", "timestamp": "NUMERIC", "embedding": "VECTOR"}
+
+
+@dataclass(frozen=True, slots=True)
+class IndexMetadata:
+    """What the engine cannot say of an index, kept in a JSON text under `metadata_key`."""
+
+    embedding_model: str
+    dimension: int
+    algorithms: frozenset[Algorithm]
+    schema_version: int = SCHEMA_VERSION
+
+    def encode(self) -> bytes:
+        """The text of the key."""
+        return orjson.dumps(
+            {
+                "schema_version": self.schema_version,
+                "embedding_model": self.embedding_model,
+                "dimension": self.dimension,
+                "algorithms": sorted(self.algorithms),
+            }
+        )
+
+    @classmethod
+    def decode(cls, text: bytes) -> "IndexMetadata":
+        """The metadata of the key's text."""
+        values = orjson.loads(text)
+        return cls(
+            embedding_model=values["embedding_model"],
+            dimension=values["dimension"],
+            algorithms=frozenset(Algorithm(one) for one in values["algorithms"]),
+            schema_version=values["schema_version"],
+        )
+
+
+def metadata_key(index: str) -> str:
+    """Where the metadata of an index lies; outside of every index's prefix."""
+    return f"semantic_memory:index:{index}"
+
+
+def key_prefix(index: str) -> str:
+    """The prefix of the keys of an index: the cookbook's `mem:` for the cookbook's index, one of its own for others.
+    None is a prefix of another, since names hold no colon."""
+    return "mem:" if index == DEFAULT_INDEX else f"mem_{index}:"
+
+
+def part_name(index: str, algorithm: Algorithm) -> str:
+    """The engine's name of the part that answers with this algorithm."""
+    return index if algorithm is Algorithm.HNSW else index + FLAT_SUFFIX
+
+
+def create_command(index: str, algorithm: Algorithm, dimension: int) -> list[str | bytes]:
+    """FT.CREATE of one part. Every field has a name of its own (AS), which valkey-search 1.2 demands, and tags are
+    case-sensitive with an explicit separator, since the engines' defaults differ."""
+    schema: list[str | bytes] = []
+    for name, kind in _FIELDS.items():
+        schema += [f"$.{name}", "AS", name, kind]
+        if kind == "TAG":
+            schema += ["SEPARATOR", ",", "CASESENSITIVE"]
+    attributes = ["TYPE", "FLOAT32", "DIM", str(dimension), "DISTANCE_METRIC", "COSINE"]
+    if algorithm is Algorithm.HNSW:
+        attributes += ["M", "16", "EF_CONSTRUCTION", "200"]
+    return [
+        *["FT.CREATE", part_name(index, algorithm), "ON", "JSON", "PREFIX", "1", key_prefix(index)],
+        *["SCHEMA", *schema, str(algorithm), str(len(attributes)), *attributes],
+    ]
+
+
+def check_part(spec: IndexSpec, algorithm: Algorithm, part: IndexPart) -> list[Violation]:
+    """What differs between a part as it is and as it was asked for. Options of tags are not compared: with encoded
+    ids none of them matters."""
+    expected: list[tuple[str, object, object]] = [
+        ("algorithm", str(algorithm), part.algorithm),
+        ("dimension", spec.dimension, part.dimension),
+        ("metric", "COSINE", part.metric),
+        ("data_type", "FLOAT32", part.data_type),
+        ("key_type", "JSON", part.key_type),
+        ("prefix", key_prefix(spec.name), ",".join(part.prefixes)),
+    ]
+    found = {name: f"{path} {kind}" for name, path, kind in part.fields}
+    expected += [(f"field {name}", f"$.{name} {kind}", found.get(name, "none")) for name, kind in _FIELDS.items()]
+    name = part_name(spec.name, algorithm)
+    return [
+        Violation(what, f"{name} has {what} {actual}, asked for {wanted}")
+        for what, wanted, actual in expected
+        if wanted != actual
+    ]
+
+
+def check_metadata(spec: IndexSpec, found: IndexMetadata) -> list[Violation]:
+    """What differs between an index's metadata and what was asked for."""
+    expected: list[tuple[str, object, object]] = [
+        ("embedding_model", spec.embedding_model, found.embedding_model),
+        ("dimension", spec.dimension, found.dimension),
+        ("schema_version", SCHEMA_VERSION, found.schema_version),
+    ]
+    if spec.algorithms is not None:
+        expected.append(("algorithms", sorted(map(str, spec.algorithms)), sorted(map(str, found.algorithms))))
+    return [
+        Violation(what, f"{spec.name} has {what} {actual}, asked for {wanted}")
+        for what, wanted, actual in expected
+        if wanted != actual
+    ]
+
+
+def refuse(index: str, differences: list[Violation]) -> None:
+    """Raise FailedPrecondition (INDEX_DIFFERS) when there are any differences."""
+    if differences:
+        raise FailedPrecondition(
+            Reason.INDEX_DIFFERS,
+            f"index {index!r} differs from what was asked for: {'; '.join(one.description for one in differences)}. "
+            "Ask for what it is, or use another index name",
+            metadata={"index": index},
+            violations=differences,
+        )

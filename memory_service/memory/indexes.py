@@ -1,0 +1,134 @@
+"""Use cases of indexes: make or check one, describe one or all, and know cheaply what the current one is."""
+
+import asyncio
+import time
+
+from memory_service.memory.errors import FailedPrecondition, Reason, Violation, index_not_found, invalid
+from memory_service.memory.ports import Embedder, Engine
+from memory_service.memory.types import Algorithm, IndexInfo, IndexSpec
+
+_READY_FOR = 30.0
+_BACKFILLING_FOR = 1.0
+"""Seconds for which a description is believed, by its state. Commands that meet a missing index drop it at once."""
+
+RESERVED_SUFFIX = "_flat"
+"""Names ending so belong to the FLAT part of another index."""
+
+
+class Indexes:
+    """The indexes of one engine, for one embedder."""
+
+    def __init__(self, engine: Engine, embedder: Embedder, *, default: str) -> None:
+        """`default` is the index that a request means when it names none."""
+        self._engine = engine
+        self._embedder = embedder
+        self._default = default
+        self._known: dict[str, tuple[float, IndexInfo]] = {}
+        self._loading: dict[str, asyncio.Task[IndexInfo | None]] = {}
+
+    async def ensure(
+        self,
+        name: str,
+        *,
+        dimension: int | None = None,
+        embedding_model: str = "",
+        algorithms: frozenset[Algorithm] = frozenset(),
+    ) -> tuple[bool, IndexInfo]:
+        """Create the index or check that it is as asked; wait until it is queryable. True when anything was created.
+
+        Raises:
+            InvalidRequest: a reserved name, or another model than the embedder's without its dimension.
+            FailedPrecondition: INDEX_DIFFERS, with every difference.
+        """
+        name = name or self._default
+        if name.endswith(RESERVED_SUFFIX):
+            raise invalid("index", f"must not end in {RESERVED_SUFFIX!r}", "index.reserved")
+        model = embedding_model or self._embedder.model
+        if dimension is None and model != self._embedder.model:
+            raise invalid("dimension", f"is needed with the embedding_model {model!r}", "index.dimension")
+        spec = IndexSpec(
+            name=name,
+            dimension=dimension or self._embedder.dimension,
+            embedding_model=model,
+            algorithms=algorithms or None,
+        )
+        if model == self._embedder.model and spec.dimension != self._embedder.dimension:
+            difference = f"{model} makes {self._embedder.dimension} dimensions, {dimension} were asked for"
+            raise FailedPrecondition(
+                Reason.INDEX_DIFFERS,
+                f"index {name!r}: {difference}",
+                metadata={"index": name},
+                violations=[Violation("dimension", difference)],
+            )
+        self._known.pop(name, None)
+        created, info = await self._engine.create(spec)
+        self._remember(info)
+        return created, info
+
+    async def describe(self, name: str) -> IndexInfo:
+        """The index as it is now.
+
+        Raises NotFound (INDEX_NOT_FOUND).
+        """
+        name = name or self._default
+        info = await self._engine.describe(name)
+        if info is None:
+            self._known.pop(name, None)
+            raise index_not_found(name)
+        self._remember(info)
+        return info
+
+    async def list(self) -> list[IndexInfo]:
+        """All indexes, in the order of their names."""
+        found = await asyncio.gather(*(self._engine.describe(name) for name in await self._engine.names()))
+        return [info for info in found if info is not None]
+
+    async def current(self, name: str) -> IndexInfo:
+        """The index as it was seen within the last seconds: costs no engine command while that holds.
+
+        Raises NotFound (INDEX_NOT_FOUND).
+        """
+        name = name or self._default
+        known = self._known.get(name)
+        if known is not None and time.monotonic() < known[0]:
+            return known[1]
+        loading = self._loading.get(name)
+        if loading is None:
+            # One caller's cancellation must not fail the others that wait for the same answer: hence the shield.
+            loading = self._loading[name] = asyncio.create_task(self._engine.describe(name))
+            loading.add_done_callback(lambda _: self._loading.pop(name, None))
+        info = await asyncio.shield(loading)
+        if info is None:
+            raise index_not_found(name)
+        self._remember(info)
+        return info
+
+    def forget(self, name: str) -> None:
+        """Believe nothing about this index any longer: a command has just found that it is not there."""
+        self._known.pop(name or self._default, None)
+
+    def check_model(self, info: IndexInfo, model: str) -> None:
+        """Refuse embeddings of another model than the index's. An empty model is the caller's word that it fits.
+
+        Raises FailedPrecondition (MODEL_MISMATCH).
+        """
+        if info.embedding_model is None:
+            advice = "it was made by other software: adopt it with EnsureIndex (memory-service ensure-index)"
+        elif model and model != info.embedding_model:
+            advice = "use that model, or another index"
+        else:
+            return
+        held = info.embedding_model or "an unknown model"
+        message = f"index {info.name!r} holds embeddings of {held}, not {model or 'a stated one'}: {advice}"
+        raise FailedPrecondition(
+            Reason.MODEL_MISMATCH,
+            message,
+            metadata={"index": info.name, "index_model": info.embedding_model or "", "model": model},
+            violations=[Violation("embedding_model", message)],
+        )
+
+    def _remember(self, info: IndexInfo) -> None:
+        if len(self._known) >= 1000:
+            self._known.clear()
+        lifetime = _READY_FOR if info.ready else _BACKFILLING_FOR
+        self._known[info.name] = (time.monotonic() + lifetime, info)

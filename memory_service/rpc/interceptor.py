@@ -1,0 +1,114 @@
+"""What happens around every call: its deadline, its validation, and the status of its errors.
+
+Nothing else leaves a handler: grpc.aio would send a raw exception's text to the client, and leave a client waiting for
+its own deadline after a stray CancelledError (grpc#29248).
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.message import Message
+
+from memory_service.memory.deadline import set_deadline
+from memory_service.memory.errors import DeadlineExceeded, MemoryServiceError, Reason
+from memory_service.rpc.errors import internal, to_status
+from memory_service.rpc.validation import RequestValidator
+
+_log = structlog.get_logger(__name__)
+
+Handler = grpc.RpcMethodHandler[Any, Any]
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps the handlers of one service."""
+
+    def __init__(self, service: str, validator: RequestValidator, *, default_deadline: float) -> None:
+        """`default_deadline` in seconds holds for calls that have none."""
+        self._prefix = f"/{service}/"
+        self._validator = validator
+        self._default_deadline = default_deadline
+        # grpc.aio asks for the handler of every call anew: wrapping each method once is enough.
+        self._wrapped: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler:
+        """The wrapped handler of a method of our service; any other service's own."""
+        method = handler_call_details.method
+        if (wrapped := self._wrapped.get(method)) is not None:
+            return wrapped
+        handler = await continuation(handler_call_details)
+        if handler is None or not method.startswith(self._prefix):
+            return handler
+        wrapped = self._wrapped[method] = self._wrap(handler, method)
+        return wrapped
+
+    def _wrap(self, handler: Handler, method: str) -> Handler:
+        if handler.response_streaming:
+            make = grpc.unary_stream_rpc_method_handler
+            behaviour: Any = self._streaming(handler.unary_stream, method)
+        else:
+            make = grpc.unary_unary_rpc_method_handler
+            behaviour = self._unary(handler.unary_unary, method)
+        return make(
+            behaviour,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _unary(self, handle: Any, method: str) -> Any:
+        async def unary(request: Message, context: Context) -> Any:
+            try:
+                async with asyncio.timeout(self._begin(context)):
+                    self._validator.check(request)
+                    return await handle(request, context)
+            except BaseException as error:  # noqa: BLE001 - every one becomes a status
+                await _abort(error, context, method)
+
+        return unary
+
+    def _streaming(self, handle: Any, method: str) -> Any:
+        async def streaming(request: Message, context: Context) -> AsyncIterator[Any]:
+            try:
+                async with asyncio.timeout(self._begin(context)):
+                    self._validator.check(request)
+                    async for response in handle(request, context):
+                        yield response
+            except BaseException as error:  # noqa: BLE001 - every one becomes a status
+                await _abort(error, context, method)
+
+        return streaming
+
+    def _begin(self, context: Context) -> float:
+        given = context.time_remaining()
+        seconds = self._default_deadline if given is None else min(given, self._default_deadline * 10)
+        set_deadline(seconds)
+        return seconds
+
+
+async def _abort(error: BaseException, context: Context, method: str) -> None:
+    """End the call with the status of an error. Returns only by raising."""
+    if isinstance(error, GeneratorExit) or (isinstance(error, asyncio.CancelledError) and context.cancelled()):
+        raise error  # The client has gone: there is no one to tell.
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    if isinstance(error, TimeoutError):
+        error = DeadlineExceeded(
+            Reason.DEADLINE_EXCEEDED,
+            "the deadline passed before the work was done: allow more time, and repeat a Store with the same id or "
+            "request_id",
+        )
+    if not isinstance(error, MemoryServiceError):
+        request_id = uuid.uuid4().hex
+        _log.error("bug", method=method, request_id=request_id, exc_info=error)
+        error = internal(request_id)
+    elif error.__cause__ is not None:
+        _log.warning("call_failed", method=method, reason=error.reason, cause=repr(error.__cause__)[:300])
+    await context.abort_with_status(to_status(error))

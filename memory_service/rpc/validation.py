@@ -1,0 +1,62 @@
+"""The rules of the contract, enforced on the server.
+
+Clients' stubs carry no rules, so that they depend on nothing; the server keeps the contract with its rules in
+contract.binpb, which `make generate` writes beside the stubs.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import protovalidate
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import Message
+
+from memory_service.memory.errors import InvalidRequest, Reason, Violation
+
+MAX_VIOLATIONS = 20
+"""Violations travel in trailers, of which gRPC takes 8 kB."""
+
+
+class RequestValidator:
+    """Checks requests against the rules written in the protos."""
+
+    def __init__(self) -> None:
+        """Load the contract and compile its rules: tens of milliseconds, spent at the start and not in a call."""
+        contract = descriptor_pb2.FileDescriptorSet.FromString(Path(__file__).with_name("contract.binpb").read_bytes())
+        pool = descriptor_pool.DescriptorPool()
+        for file in contract.file:
+            pool.Add(file)  # type: ignore[no-untyped-call]
+        service = pool.FindServiceByName("semantic_memory.v1.MemoryService")  # type: ignore[no-untyped-call]
+        self._validator = protovalidate.Validator()
+        self._ruled: dict[str, type[Message]] = {}
+        for method in service.methods:
+            self._ruled[method.input_type.full_name] = message_factory.GetMessageClass(method.input_type)
+        for ruled in self._ruled.values():
+            self._validator.collect_violations(ruled())
+
+    def check(self, request: Message) -> None:
+        """Refuse a request that breaks a rule.
+
+        Raises:
+            InvalidRequest: with the first MAX_VIOLATIONS violations.
+        """
+        ruled = self._ruled[request.DESCRIPTOR.full_name].FromString(request.SerializeToString())
+        found = self._validator.collect_violations(ruled)
+        if not found:
+            return
+        violations = [
+            Violation(_path(one.proto.field), one.proto.message, one.proto.rule_id) for one in found[:MAX_VIOLATIONS]
+        ]
+        told = "; ".join(f"{one.field}: {one.description}" if one.field else one.description for one in violations[:3])
+        raise InvalidRequest(Reason.INVALID_REQUEST, told, violations=violations)
+
+
+def _path(field: Any) -> str:
+    """A field path as in the AIP: `filter.session_ids[2]`."""
+    if field is None:
+        return ""
+    names = []
+    for element in field.elements:
+        index = element.subscript
+        names.append(f"{element.field_name}[{index.value}]" if index is not None else element.field_name)
+    return ".".join(names)
