@@ -14,8 +14,8 @@ from typing import Any
 import boto3
 import numpy as np
 import orjson
+from botocore import exceptions as boto
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 from memory_service.memory.deadline import remaining
 from memory_service.memory.embeddings import normalised
@@ -96,7 +96,7 @@ class BedrockEmbedder:
                     tcp_keepalive=True,
                 ),
             )
-        except BotoCoreError as error:
+        except boto.BotoCoreError as error:
             raise _misconfigured(
                 "boto3 cannot make a Bedrock client: set AWS_REGION or MEMORY_BEDROCK_REGION"
             ) from error
@@ -133,11 +133,11 @@ class BedrockEmbedder:
                 modelId=self.model, body=orjson.dumps(body), contentType="application/json", accept="application/json"
             )
             answer = response["body"].read()
-        except ClientError as error:
+        except boto.ClientError as error:
             raise self._translate(error) from error
-        except (ConnectionError, HTTPClientError) as error:
+        except (boto.ConnectionError, boto.HTTPClientError) as error:
             raise self._unavailable("does not answer") from error
-        except BotoCoreError as error:
+        except boto.BotoCoreError as error:
             raise _misconfigured("boto3 cannot call Bedrock: check the AWS credentials and region") from error
         return self._parse(answer)
 
@@ -150,7 +150,7 @@ class BedrockEmbedder:
             raise self._unavailable(f"sent something else than {self.dimension} finite numbers")
         return normalised(numbers)
 
-    def _translate(self, error: ClientError) -> MemoryServiceError:
+    def _translate(self, error: boto.ClientError) -> MemoryServiceError:
         code = error.response.get("Error", {}).get("Code", "")
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         if code in _AWAY or status >= 500:

@@ -38,8 +38,9 @@ def search_command(
 ) -> list[str | bytes]:
     """One KNN search. Each part is there for a reason in engines that differ:
 
-    `EF_RUNTIME` before `AS`, the only order that RediSearch takes; LIMIT, without which both return ten; RETURN, without
-    which whole embeddings come back; no SORTBY, which valkey-search refuses; DIALECT 2, RediSearch's default being 1.
+    `EF_RUNTIME` before `AS`, the only order that RediSearch takes; LIMIT, without which both return ten; RETURN,
+    without which whole embeddings come back; no SORTBY, which valkey-search refuses; DIALECT 2, as RediSearch's default
+    is 1.
     """
     effort = f" EF_RUNTIME {max(ef_runtime, k)}" if algorithm is Algorithm.HNSW else ""
     query = f"{filter_text(where)}=>[KNN {k} @embedding $vec{effort} AS {DISTANCE}]"

@@ -25,8 +25,8 @@ class RequestValidator:
         contract = descriptor_pb2.FileDescriptorSet.FromString(Path(__file__).with_name("contract.binpb").read_bytes())
         pool = descriptor_pool.DescriptorPool()
         for file in contract.file:
-            pool.Add(file)  # type: ignore[no-untyped-call]
-        service = pool.FindServiceByName("semantic_memory.v1.MemoryService")  # type: ignore[no-untyped-call]
+            pool.Add(file)
+        service = pool.FindServiceByName("semantic_memory.v1.MemoryService")
         self._validator = protovalidate.Validator()
         self._ruled: dict[str, type[Message]] = {}
         for method in service.methods:

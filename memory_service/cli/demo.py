@@ -1,0 +1,72 @@
+"""`memory-service demo`: the whole service at work in a few seconds, and nothing left behind."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+import uvloop
+from rich.text import Text
+from semantic_memory.v1 import memory_pb2
+from semantic_memory.v1 import memory_service_pb2 as pb
+
+from memory_service.cli import client, output
+from memory_service.server import running
+from memory_service.settings import Settings
+
+_MESSAGES = [
+    ("sess_1", memory_pb2.ROLE_USER, "We deployed to ECS using a blue-green strategy"),
+    ("sess_2", memory_pb2.ROLE_ASSISTANT, "Valkey HNSW index provides sub-millisecond vector search"),
+    ("sess_3", memory_pb2.ROLE_USER, "Our CI/CD pipeline runs on CodePipeline with canary deploys"),
+]
+_QUESTION = "How do I deploy my service?"
+_TIMEOUT = 30
+
+
+def run_demo(settings: Settings) -> None:
+    """Run the demo on a fresh engine and a free port, whatever the settings say of those two."""
+    with tempfile.TemporaryDirectory(prefix="semantic_memory") as folder:
+        changed = settings.model_copy(
+            update={"listen": "127.0.0.1:0", "valkey_url": None, "data_dir": Path(folder), "drain": 0.0}
+        )
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_demo(changed))
+
+
+async def _demo(settings: Settings) -> None:
+    _say("Starting an embedded Valkey and the gRPC server …")
+    async with running(settings) as server, client.connect(server.address) as memories:
+        _say(f"Serving semantic_memory.v1.MemoryService on {server.address}")
+        ensured = await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=_TIMEOUT)
+        index = ensured.index
+        _say(f"EnsureIndex: {index.name}, {index.dimension} dimensions of {index.embedding_model}")
+        stored = []
+        for session, role, content in _MESSAGES:
+            request = pb.StoreRequest(user_id="alice", session_id=session, role=role, content=content)
+            stored.append(await memories.Store(request, timeout=_TIMEOUT))
+            _say(f"Store: alice in {session}: {content}")
+        alice = memory_pb2.MemoryFilter(user_id="alice")
+        await _search(memories, "across all of alice's sessions", alice)
+        narrow = memory_pb2.MemoryFilter(user_id="alice", roles=[memory_pb2.ROLE_USER], session_ids=["sess_3"])
+        await _search(memories, "only what alice's user wrote in sess_3", narrow)
+        await _search(memories, "as another user, bob", memory_pb2.MemoryFilter(user_id="bob"))
+        await memories.Delete(pb.DeleteRequest(user_id="alice", ids=[stored[0].id]), timeout=_TIMEOUT)
+        _say(f"\nDelete: {stored[0].id} (the ECS message)")
+        await _search(memories, "after the delete", alice)
+    _say("\nStopped; nothing is left running. Next:")
+    output.console.print("  .venv/bin/memory-service serve &           # keeps its data; Ctrl-C or SIGTERM stops it")
+    output.console.print("  .venv/bin/memory-service ensure-index")
+    output.console.print("  .venv/bin/memory-service store 'Ship it on Friday' --user me --session today")
+    output.console.print("  .venv/bin/memory-service search 'When do we release?' --user me")
+
+
+async def _search(memories: client.Stub, where: str, narrowed: memory_pb2.MemoryFilter) -> None:
+    _say(f"\nSearch: “{_QUESTION}” {where}")
+    async for response in memories.Search(pb.SearchRequest(query_text=_QUESTION, filter=narrowed), timeout=_TIMEOUT):
+        for hit in response.hits:
+            output.print_hit(hit)
+        if response.HasField("summary"):
+            output.print_summary(response.summary)
+
+
+def _say(line: str) -> None:
+    output.console.print(Text(line, style="bold"))

@@ -1,0 +1,49 @@
+"""Where Valkey is, as one URL."""
+
+import re
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from memory_service.engine.connection import Address, ConnectionSettings
+
+_FORM = "valkey[s]://[user:password@]host[:port][,host[:port]…][/?cluster=true&ca=FILE]"
+_HOST = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\[\]:@/?#\s]+)(:(?P<port>\d{1,5}))?")
+
+
+def parse_url(url: str, *, connections: int = 8, command_timeout: float = 10.0) -> ConnectionSettings:
+    """The settings of `valkey://` or, with TLS, `valkeys://`: user and password percent-encoded, one or more hosts,
+    `cluster=true` for a cluster, `ca` a PEM file of the authorities to trust. A password alone is the default user's.
+
+    Raises:
+        ValueError: another form; the message never repeats the URL, which may hold a password.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in {"valkey", "valkeys"}:
+        raise ValueError(f"must begin with valkey:// or valkeys://: {_FORM}")
+    parts = urlsplit("//" + rest)
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    options = parse_qs(parts.query, keep_blank_values=True)
+    if parts.path not in {"", "/"} or parts.fragment or not options.keys() <= {"cluster", "ca"}:
+        raise ValueError(f"has a part that is not understood: {_FORM}")
+    cluster = options.get("cluster", ["false"])[-1]
+    if cluster not in {"true", "false"}:
+        raise ValueError("cluster must be true or false")
+    username, _, password = credentials.partition(":")
+    return ConnectionSettings(
+        addresses=tuple(_address(one) for one in hosts.split(",")),
+        cluster=cluster == "true",
+        tls=scheme == "valkeys",
+        tls_ca=Path(options["ca"][-1]).read_bytes() if "ca" in options else None,
+        username=unquote(username) or None,
+        password=unquote(password) if credentials else None,
+        connections=connections,
+        command_timeout=command_timeout,
+    )
+
+
+def _address(text: str) -> Address:
+    found = _HOST.fullmatch(text)
+    port = int(found["port"] or 6379) if found else 0
+    if found is None or not 0 < port < 65536:
+        raise ValueError(f"needs a host, and a port of 1 to 65535: {_FORM}")
+    return Address(found["host"].strip("[]"), port)

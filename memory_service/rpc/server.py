@@ -1,0 +1,114 @@
+"""The grpc.aio server: its options, its services, and how it comes and goes."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from semantic_memory.v1 import memory_service_pb2
+from semantic_memory.v1.memory_service_pb2_grpc import add_MemoryServiceServicer_to_server
+
+from memory_service.memory.errors import MemoryServiceError
+from memory_service.rpc.interceptor import CallInterceptor
+from memory_service.rpc.servicer import MemoryServicer
+from memory_service.rpc.validation import RequestValidator
+
+_log = structlog.get_logger(__name__)
+
+SERVICE: str = memory_service_pb2.DESCRIPTOR.services_by_name["MemoryService"].full_name
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+_PROBE_EVERY = 1.0
+_MINUTE_MS = 60_000
+
+_OPTIONS = [
+    # 50,000 characters of 4 bytes and an embedding of 32,768 dimensions fit; more is refused before it is parsed.
+    ("grpc.max_receive_message_length", 1 * 2**20),
+    # 25 hits of 200 kB and some.
+    ("grpc.max_send_message_length", 16 * 2**20),
+    # Connections end now and then, so that clients behind DNS notice new replicas; streams get the grace to end.
+    ("grpc.max_connection_age_ms", 30 * _MINUTE_MS),
+    ("grpc.max_connection_age_grace_ms", 5 * _MINUTE_MS),
+    # A peer that has vanished is noticed within two minutes; clients may ping as often as every 30 seconds.
+    ("grpc.keepalive_time_ms", 2 * _MINUTE_MS),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.max_concurrent_streams", 1000),
+    # Two servers on one port would share its calls silently.
+    ("grpc.so_reuseport", 0),
+]
+
+
+class RpcServer:
+    """Serves MemoryService, health checking and reflection on one port."""
+
+    def __init__(
+        self,
+        servicer: MemoryServicer,
+        *,
+        listen: str,
+        probe: Callable[[], Awaitable[None]],
+        default_deadline: float,
+        max_concurrent_rpcs: int,
+    ) -> None:
+        """`probe` raises MemoryServiceError while the service cannot answer: that is what readiness follows.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        self._probe = probe
+        self._health = health.aio.HealthServicer()
+        self._probing: asyncio.Task[None] | None = None
+        self._server = grpc.aio.server(
+            interceptors=[CallInterceptor(SERVICE, RequestValidator(), default_deadline=default_deadline)],
+            options=_OPTIONS,
+            maximum_concurrent_rpcs=max_concurrent_rpcs,
+        )
+        add_MemoryServiceServicer_to_server(servicer, self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection([SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server)
+        try:
+            port = self._server.add_insecure_port(listen)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {listen}: choose another address with MEMORY_LISTEN") from error
+        self.address = f"{listen.rpartition(':')[0]}:{port}"
+
+    async def start(self) -> None:
+        """Serve. Liveness ("") holds from now on, readiness as soon as the probe succeeds."""
+        await self._health.set("", _SERVING)
+        await self._health.set(SERVICE, _NOT_SERVING)
+        await self._server.start()
+        self._probing = asyncio.create_task(self._follow_probe())
+
+    async def drain(self, seconds: float) -> None:
+        """Say not ready from now on and serve on for `seconds`, while load balancers notice."""
+        await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(seconds)
+
+    async def stop(self, grace: float) -> None:
+        """Take no new calls, and give those in flight `grace` seconds to end."""
+        if self._probing is not None:
+            self._probing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._probing
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace)
+
+    async def _follow_probe(self) -> None:
+        ready = False
+        while True:
+            try:
+                async with asyncio.timeout(_PROBE_EVERY):
+                    await self._probe()
+                now_ready, cause = True, ""
+            except (MemoryServiceError, TimeoutError) as error:
+                now_ready, cause = False, str(error)
+            if now_ready != ready:
+                ready = now_ready
+                await self._health.set(SERVICE, _SERVING if ready else _NOT_SERVING)
+                _log.info("ready" if ready else "not_ready", cause=cause)
+            await asyncio.sleep(_PROBE_EVERY)

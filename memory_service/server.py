@@ -1,0 +1,112 @@
+"""The composition root: settings to objects to a running server, and down again."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+
+import structlog
+import uvloop
+
+from memory_service.embedded import EmbeddedValkey
+from memory_service.embedding.bedrock import BedrockEmbedder, BedrockSettings
+from memory_service.embedding.cache import CachedEmbedder
+from memory_service.embedding.local import LocalEmbedder
+from memory_service.engine import Address, Connections, ConnectionSettings, ValkeyEngine
+from memory_service.engine.url import parse_url
+from memory_service.memory.indexes import Indexes
+from memory_service.memory.memories import Memories
+from memory_service.rpc.server import RpcServer
+from memory_service.rpc.servicer import MemoryServicer
+from memory_service.settings import Settings
+
+_log = structlog.get_logger(__name__)
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[RpcServer]:
+    """A server that serves while the context is open, and has ended its calls and engine when it closes.
+
+    Raises:
+        FailedPrecondition: the settings ask for what is not installed or not known.
+        OSError: the address is taken.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        connection_settings = await _engine(settings, stack)
+        connections = Connections(connection_settings)
+        await connections.open()
+        stack.push_async_callback(connections.close)
+        engine = ValkeyEngine(connections, ef_runtime=settings.ef_runtime, search_timeout=settings.valkey_timeout)
+        embedder = _embedder(settings)
+        stack.callback(embedder.close)
+        cached = CachedEmbedder(embedder, max_bytes=settings.embedding_cache_bytes)
+        indexes = Indexes(engine, cached, default=settings.index)
+        server = RpcServer(
+            MemoryServicer(Memories(engine, cached, indexes), indexes),
+            listen=settings.listen,
+            probe=engine.ping,
+            default_deadline=settings.default_deadline,
+            max_concurrent_rpcs=settings.max_concurrent_rpcs,
+        )
+        await server.start()
+        _log.info("serving", address=server.address, embedding_model=cached.model, dimension=cached.dimension)
+        try:
+            yield server
+        finally:
+            await server.stop(settings.grace)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM, then drain; or until SIGINT (Ctrl-C), when someone waits for the prompt."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def end(number: int) -> None:
+        if not told.done():
+            told.set_result(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, end, number)
+    async with running(settings) as server:
+        received = signal.Signals(await told)
+        _log.info("stopping", signal=received.name)
+        if received == signal.SIGTERM:
+            await server.drain(settings.drain)
+
+
+async def _engine(settings: Settings, stack: contextlib.AsyncExitStack) -> ConnectionSettings:
+    """How to reach Valkey; starts the embedded one where no other is named."""
+    if settings.valkey_url is not None:
+        return parse_url(
+            settings.valkey_url.get_secret_value(),
+            connections=settings.valkey_connections,
+            command_timeout=settings.valkey_timeout,
+        )
+    valkey = EmbeddedValkey(settings.data_dir)
+    _log.info("starting_embedded_engine", data_dir=str(valkey.data_dir))
+    stack.push_async_callback(valkey.stop)
+    await valkey.start()
+    return ConnectionSettings(
+        addresses=(Address("127.0.0.1", valkey.port),),
+        password=valkey.password,
+        connections=settings.valkey_connections,
+        command_timeout=settings.valkey_timeout,
+    )
+
+
+def _embedder(settings: Settings) -> LocalEmbedder | BedrockEmbedder:
+    if settings.embedder == "local":
+        return LocalEmbedder(threads=settings.local_threads)
+    return BedrockEmbedder(
+        BedrockSettings(
+            model=settings.bedrock_model,
+            dimension=settings.bedrock_dimension,
+            region=settings.bedrock_region,
+            endpoint_url=settings.bedrock_endpoint_url,
+            concurrency=settings.bedrock_concurrency,
+        )
+    )
