@@ -4,18 +4,21 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import grpc
 import typer
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from rich.console import Console
+from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 
 if TYPE_CHECKING:
-    from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceAsyncStub as Stub
+    from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceAsyncStub
+
+    Stub = MemoryServiceAsyncStub
 else:  # One class serves both kinds of channel; only its types come apart.
-    from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub as Stub
+    Stub = MemoryServiceStub
 
 T = TypeVar("T")
 
@@ -29,7 +32,7 @@ _HINTS = {
 async def connect(address: str) -> AsyncIterator[Stub]:
     """A stub for the server at this address."""
     async with grpc.aio.insecure_channel(address) as channel:
-        yield Stub(channel)
+        yield cast("Stub", MemoryServiceStub(channel))
 
 
 def call(address: str, command: Callable[[Stub], Awaitable[T]]) -> T:

@@ -1,7 +1,7 @@
 """The methods of semantic_memory.v1.MemoryService: from message to use case and back. Requests arrive validated."""
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 from semantic_memory.v1 import memory_service_pb2 as pb
@@ -11,7 +11,7 @@ from memory_service.memory.indexes import Indexes
 from memory_service.memory.memories import Memories
 from memory_service.rpc import convert
 
-Context = grpc.aio.ServicerContext[Any, Any]
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class MemoryServicer(MemoryServiceServicer):
