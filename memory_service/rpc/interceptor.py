@@ -4,6 +4,8 @@ Nothing else leaves a handler: grpc.aio would send a raw exception's text to the
 its own deadline after a stray CancelledError (grpc#29248).
 """
 
+from __future__ import annotations
+
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
