@@ -1,0 +1,1 @@
+"""Tests on a real engine and a real server: see conftest.py."""

@@ -1,0 +1,97 @@
+"""The world that tests need: a real engine, a real server on a real socket, and a client.
+
+The engine is the server at MEMORY_TEST_VALKEY_URL, or an embedded one. Tests use indexes and users of their own, so
+that they neither meet each other nor what the server holds; what they made is removed at the end.
+"""
+
+import os
+import uuid
+from collections.abc import AsyncIterator, Callable
+
+import grpc
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from pydantic import SecretStr
+from semantic_memory.v1 import memory_service_pb2 as pb
+
+from memory_service.embedded import EmbeddedValkey
+from memory_service.engine import Connections
+from memory_service.engine.url import parse_url
+from memory_service.rpc.server import RpcServer
+from memory_service.server import running
+from memory_service.settings import Settings
+from tests.world import TIMEOUT, Stub, connected, delete_keys
+
+hypothesis_settings.register_profile(
+    "default",
+    deadline=None,  # the machines are shared: time is no test here
+    max_examples=100,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+hypothesis_settings.load_profile("default")
+
+
+@pytest.fixture(scope="session")
+async def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The engine under test."""
+    if given := os.environ.get("MEMORY_TEST_VALKEY_URL"):
+        yield given
+        return
+    valkey = EmbeddedValkey(tmp_path_factory.mktemp("valkey"), appendfsync="no")
+    await valkey.start()
+    yield f"valkey://:{valkey.password}@127.0.0.1:{valkey.port}"
+    await valkey.stop()
+
+
+@pytest.fixture(scope="session")
+async def raw(valkey_url: str) -> AsyncIterator[Connections]:
+    """The engine itself, for what other software does to it. Removes at the end what the tests have left."""
+    connections = Connections(parse_url(valkey_url, connections=1))
+    await connections.open()
+    yield connections
+    for name in {bytes(one).decode() for one in await connections.run(["FT._LIST"])}:
+        if name.startswith("test_"):
+            await connections.run(["FT.DROPINDEX", name])
+            base = name.removesuffix("_flat")
+            await connections.run(["DEL", f"semantic_memory:index:{base}"])
+            await delete_keys(connections, f"mem_{base}:*")
+    await connections.close()
+
+
+@pytest.fixture(scope="session")
+def settings(valkey_url: str) -> Settings:
+    """The settings of the server under test."""
+    return Settings(
+        listen="127.0.0.1:0",
+        valkey_url=SecretStr(valkey_url),
+        index=f"test_{uuid.uuid4().hex[:12]}",
+        drain=0.0,
+    )
+
+
+@pytest.fixture(scope="session")
+async def server(settings: Settings, raw: Connections) -> AsyncIterator[RpcServer]:  # noqa: ARG001 - raw cleans up last
+    """A running server whose default index exists, with the local embedder."""
+    async with running(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
+        await connected(channel).EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def memories(server: RpcServer) -> AsyncIterator[Stub]:
+    """A client of the server."""
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        yield connected(channel)
+
+
+@pytest.fixture
+def user() -> str:
+    """A user whom no other test knows."""
+    return f"user_{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def new_index() -> Callable[[], str]:
+    """Makes names of indexes that no other test knows."""
+    return lambda: f"test_{uuid.uuid4().hex[:12]}"

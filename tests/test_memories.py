@@ -1,0 +1,281 @@
+"""Every RPC that touches memories, through a real socket to a real engine."""
+
+import asyncio
+import time
+import uuid
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from semantic_memory.v1 import index_pb2, memory_pb2
+from semantic_memory.v1 import memory_service_pb2 as pb
+
+from memory_service.engine import Connections
+from memory_service.settings import Settings
+from tests.world import TIMEOUT, Stub, message, packed, search
+
+DEPLOYS = [
+    ("sess_1", "We deployed to ECS using a blue-green strategy"),
+    ("sess_2", "Valkey HNSW index provides sub-millisecond vector search"),
+    ("sess_3", "Our CI/CD pipeline runs on CodePipeline with canary deploys"),
+]
+
+
+def of(user: str, **narrowed: object) -> memory_pb2.MemoryFilter:
+    return memory_pb2.MemoryFilter(user_id=user, **narrowed)  # type: ignore[arg-type]
+
+
+async def test_a_question_finds_what_was_said_in_other_sessions(memories: Stub, user: str) -> None:
+    for session, content in DEPLOYS:
+        await memories.Store(message(user, content, session), timeout=TIMEOUT)
+    hits, summary = await search(memories, pb.SearchRequest(query_text="How do I deploy my service?", filter=of(user)))
+    assert [hit.memory.session_id for hit in hits] == ["sess_1", "sess_3", "sess_2"]
+    assert [hit.memory.content for hit in hits] == [DEPLOYS[0][1], DEPLOYS[2][1], DEPLOYS[1][1]]
+    assert [round(hit.score, 2) for hit in hits] == [0.26, 0.21, -0.09]
+    assert all(hit.score == pytest.approx(1 - hit.distance, abs=1e-6) for hit in hits)
+    assert (summary.hit_count, summary.candidate_count, summary.below_min_score_count) == (3, 3, 0)
+    assert summary.nearest_score == pytest.approx(hits[0].score)
+    assert summary.embedding_model == "all-minilm-l6-v2-int8"
+    assert not summary.degraded
+
+
+async def test_a_stored_memory_comes_back_whole(memories: Stub, user: str) -> None:
+    written = Timestamp(seconds=1_700_000_000, nanos=123_456_000)
+    content = 'tabs\t"quotes" \\ newlines\n é 漢字 🙂 \u0000 end'
+    stored = await memories.Store(
+        pb.StoreRequest(
+            user_id=user, session_id="Sitzung Ä", role=memory_pb2.ROLE_TOOL, content=content, timestamp=written
+        ),
+        timeout=TIMEOUT,
+    )
+    expected = memory_pb2.Memory(
+        id=stored.id,
+        user_id=user,
+        session_id="Sitzung Ä",
+        role=memory_pb2.ROLE_TOOL,
+        content=content,
+        timestamp=written,
+    )
+    assert stored.timestamp == written
+    assert not stored.already_stored
+    got = await memories.Get(pb.GetRequest(user_id=user, id=stored.id), timeout=TIMEOUT)
+    assert got.memory == expected
+    hits, _ = await search(memories, pb.SearchRequest(query_text="quotes", filter=of(user)))
+    assert [hit.memory for hit in hits] == [expected]
+
+
+async def test_without_a_time_the_servers_is_taken(memories: Stub, user: str) -> None:
+    before = time.time()
+    stored = await memories.Store(message(user, "now"), timeout=TIMEOUT)
+    assert before - 1 <= stored.timestamp.ToMicroseconds() / 1e6 <= time.time() + 1
+
+
+async def test_each_filter_narrows_and_all_hold_at_once(memories: Stub, user: str) -> None:
+    roles = [memory_pb2.ROLE_USER, memory_pb2.ROLE_ASSISTANT, memory_pb2.ROLE_SYSTEM, memory_pb2.ROLE_TOOL]
+    for number in range(8):
+        await memories.Store(
+            pb.StoreRequest(
+                user_id=user,
+                session_id=f"S-{number % 3}",
+                role=roles[number % 4],
+                content=f"message {number}",
+                timestamp=Timestamp(seconds=1000 + number, nanos=500_000_000),
+            ),
+            timeout=TIMEOUT,
+        )
+
+    async def found(**narrowed: object) -> list[int]:
+        request = pb.SearchRequest(query_text="message", k=100, filter=of(user, **narrowed))
+        hits, _ = await search(memories, request)
+        return sorted(int(hit.memory.content.split()[1]) for hit in hits)
+
+    assert await found() == list(range(8))
+    assert await found(session_ids=["S-0"]) == [0, 3, 6]
+    assert await found(session_ids=["S-0", "S-2"]) == [0, 2, 3, 5, 6]
+    assert await found(roles=[memory_pb2.ROLE_USER]) == [0, 4]
+    assert await found(roles=[memory_pb2.ROLE_USER, memory_pb2.ROLE_TOOL], session_ids=["S-0"]) == [0, 3]
+    half = Timestamp(seconds=1003, nanos=500_000_000)
+    assert await found(start_time=half) == [3, 4, 5, 6, 7], "the start belongs to the range"
+    assert await found(end_time=half) == [0, 1, 2], "the end does not"
+    assert await found(start_time=Timestamp(seconds=1002), end_time=Timestamp(seconds=1005)) == [2, 3, 4]
+    assert await found(session_ids=["s-0"]) == [], "ids are case-sensitive"
+
+
+async def test_k_defaults_to_five_and_streams_up_to_a_thousand_in_chunks(memories: Stub, user: str) -> None:
+    await asyncio.gather(
+        *(
+            memories.Store(
+                pb.StoreRequest(
+                    user_id=user, role=memory_pb2.ROLE_USER, content=f"{n}", embedding=packed(1.0, n / 100)
+                ),
+                timeout=TIMEOUT,
+            )
+            for n in range(120)
+        )
+    )
+    request = pb.SearchRequest(query_embedding=packed(1.0), filter=of(user))
+    hits, _ = await search(memories, request)
+    assert [hit.memory.content for hit in hits] == ["0", "1", "2", "3", "4"]
+    request.k = 1000
+    responses = [response async for response in memories.Search(request, timeout=TIMEOUT)]
+    assert [len(response.hits) for response in responses] == [25, 25, 25, 25, 20]
+    assert [hit.memory.content for response in responses for hit in response.hits] == [str(n) for n in range(120)]
+
+
+async def test_min_score_cuts_and_the_summary_tells(memories: Stub, user: str) -> None:
+    for session, content in DEPLOYS:
+        await memories.Store(message(user, content, session), timeout=TIMEOUT)
+    request = pb.SearchRequest(query_text="How do I deploy my service?", filter=of(user), min_score=0.1)
+    hits, summary = await search(memories, request)
+    assert [hit.memory.session_id for hit in hits] == ["sess_1", "sess_3"]
+    assert (summary.hit_count, summary.candidate_count, summary.below_min_score_count) == (2, 3, 1)
+    request.min_score = 0.9
+    hits, summary = await search(memories, request)
+    assert hits == []
+    assert summary.nearest_score == pytest.approx(0.263, abs=0.01), "nothing found explains itself"
+
+
+async def test_a_search_that_finds_nothing_sends_the_summary_alone(memories: Stub, user: str) -> None:
+    hits, summary = await search(memories, pb.SearchRequest(query_text="anything", filter=of(user)))
+    assert hits == []
+    assert summary.candidate_count == 0
+    assert not summary.HasField("nearest_score")
+
+
+async def test_one_users_searches_are_exact_and_everyones_go_through_the_graph(memories: Stub, user: str) -> None:
+    await memories.Store(message(user, "a fact about zeppelins and their hangars"), timeout=TIMEOUT)
+    _, summary = await search(memories, pb.SearchRequest(query_text="zeppelin hangars", filter=of(user)))
+    assert summary.algorithm == index_pb2.ALGORITHM_FLAT
+    everyone = memory_pb2.MemoryFilter(all_users=True)
+    hits, summary = await search(memories, pb.SearchRequest(query_text="zeppelin hangars", filter=everyone))
+    assert summary.algorithm == index_pb2.ALGORITHM_HNSW
+    assert hits[0].memory.user_id == user
+
+
+async def test_a_memory_is_the_same_again_under_its_own_id(memories: Stub, user: str) -> None:
+    request = message(user, "mine")
+    request.id = "msg {17}|*"
+    first = await memories.Store(request, timeout=TIMEOUT)
+    again = await memories.Store(request, timeout=TIMEOUT)
+    assert first.id == again.id == request.id
+    assert (first.already_stored, again.already_stored) == (False, True)
+    assert again.timestamp == first.timestamp
+    hits, _ = await search(memories, pb.SearchRequest(query_text="mine", filter=of(user)))
+    assert [hit.memory.id for hit in hits] == [request.id]
+    got = await memories.Get(pb.GetRequest(user_id=user, id=request.id), timeout=TIMEOUT)
+    assert got.memory.content == "mine"
+
+
+@pytest.mark.parametrize("field", ["id", "request_id"])
+async def test_another_memory_under_the_same_key_is_refused_and_the_first_kept(
+    memories: Stub, user: str, field: str
+) -> None:
+    request = message(user, "first")
+    setattr(request, field, "k1")
+    stored = await memories.Store(request, timeout=TIMEOUT)
+    request.content = "second"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await memories.Store(request, timeout=TIMEOUT)
+    assert caught.value.code() == grpc.StatusCode.ALREADY_EXISTS
+    got = await memories.Get(pb.GetRequest(user_id=user, id=stored.id), timeout=TIMEOUT)
+    assert got.memory.content == "first"
+
+
+async def test_a_repeated_request_id_stores_once_also_when_both_run_at_once(memories: Stub, user: str) -> None:
+    request = message(user, "once")
+    request.request_id = str(uuid.uuid4())
+    answers = await asyncio.gather(*(memories.Store(request, timeout=TIMEOUT) for _ in range(8)))
+    assert len({answer.id for answer in answers}) == 1
+    assert sorted(answer.already_stored for answer in answers) == [False] + [True] * 7
+    hits, _ = await search(memories, pb.SearchRequest(query_text="once", filter=of(user)))
+    assert len(hits) == 1
+
+
+async def test_two_users_may_choose_the_same_id(memories: Stub, user: str) -> None:
+    other = f"{user}_other"
+    for who in (user, other):
+        request = message(who, f"of {who}")
+        request.id = "42"
+        await memories.Store(request, timeout=TIMEOUT)
+    for who in (user, other):
+        got = await memories.Get(pb.GetRequest(user_id=who, id="42"), timeout=TIMEOUT)
+        assert got.memory.content == f"of {who}"
+
+
+async def test_without_an_id_equal_messages_are_memories_of_their_own(memories: Stub, user: str) -> None:
+    ids = {(await memories.Store(message(user, "same"), timeout=TIMEOUT)).id for _ in range(3)}
+    assert len(ids) == 3
+    assert all(len(one) == 32 for one in ids)
+
+
+async def test_delete_takes_effect_at_once_and_is_idempotent(memories: Stub, user: str) -> None:
+    ids = [(await memories.Store(message(user, f"m{n}"), timeout=TIMEOUT)).id for n in range(3)]
+    request = pb.DeleteRequest(user_id=user, ids=[ids[2], "nothing", ids[0], ids[0]])
+    answer = await memories.Delete(request, timeout=TIMEOUT)
+    assert (list(answer.deleted_ids), list(answer.missing_ids)) == ([ids[2], ids[0]], ["nothing"])
+    hits, _ = await search(memories, pb.SearchRequest(query_text="m", filter=of(user)))
+    assert [hit.memory.id for hit in hits] == [ids[1]]
+    answer = await memories.Delete(request, timeout=TIMEOUT)
+    assert (list(answer.deleted_ids), list(answer.missing_ids)) == ([], [ids[2], "nothing", ids[0]])
+
+
+async def test_delete_takes_a_thousand_ids(memories: Stub, user: str) -> None:
+    stored = await memories.Store(message(user, "one"), timeout=TIMEOUT)
+    ids = [*(f"none-{n}" for n in range(999)), stored.id]
+    answer = await memories.Delete(pb.DeleteRequest(user_id=user, ids=ids), timeout=TIMEOUT)
+    assert list(answer.deleted_ids) == [stored.id]
+    assert len(answer.missing_ids) == 999
+
+
+async def test_another_users_memory_is_neither_read_nor_deleted(memories: Stub, user: str) -> None:
+    stored = await memories.Store(message(user, "secret"), timeout=TIMEOUT)
+    for id_ in (stored.id, "none at all"):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await memories.Get(pb.GetRequest(user_id="mallory", id=id_), timeout=TIMEOUT)
+        assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+        assert "secret" not in str(caught.value.details())
+    answer = await memories.Delete(pb.DeleteRequest(user_id="mallory", ids=[stored.id]), timeout=TIMEOUT)
+    assert list(answer.missing_ids) == [stored.id]
+    assert (await memories.Get(pb.GetRequest(user_id=user, id=stored.id), timeout=TIMEOUT)).memory.content == "secret"
+
+
+async def test_a_trusted_caller_reads_and_deletes_by_the_servers_ids(memories: Stub, user: str) -> None:
+    stored = await memories.Store(message(user, "anyone's"), timeout=TIMEOUT)
+    got = await memories.Get(pb.GetRequest(all_users=True, id=stored.id), timeout=TIMEOUT)
+    assert got.memory.user_id == user
+    answer = await memories.Delete(pb.DeleteRequest(all_users=True, ids=[stored.id]), timeout=TIMEOUT)
+    assert list(answer.deleted_ids) == [stored.id]
+
+
+async def test_the_slot_of_a_callers_id_is_no_id(
+    memories: Stub, raw: Connections, settings: Settings, user: str
+) -> None:
+    request = message(user, "mine")
+    request.id = "my own"
+    await memories.Store(request, timeout=TIMEOUT)
+    prefix = f"mem_{settings.index}:"
+    found = await raw.run(["FT.SEARCH", settings.index, f"@user_id:{{{user}}}", "RETURN", "0", "DIALECT", "2"])
+    [slot] = [bytes(key).decode().removeprefix(prefix) for key in found[1]]
+    for scope in (pb.GetRequest(user_id=user, id=slot), pb.GetRequest(all_users=True, id=slot)):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await memories.Get(scope, timeout=TIMEOUT)
+        assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_search_costs_one_engine_command(memories: Stub, raw: Connections, user: str) -> None:
+    for session, content in DEPLOYS:
+        await memories.Store(message(user, content, session), timeout=TIMEOUT)
+
+    async def calls() -> dict[str, int]:
+        info = bytes(await raw.run(["INFO", "commandstats"])).decode()
+        lines = [line.removeprefix("cmdstat_").split(":calls=") for line in info.splitlines() if ":calls=" in line]
+        return {name: int(rest.split(",")[0]) for name, rest in lines}
+
+    await search(memories, pb.SearchRequest(query_text="warm", filter=of(user)))
+    before = await calls()
+    for k in (1, 3, 1000):
+        await search(memories, pb.SearchRequest(query_text="deploy", k=k, filter=of(user)))
+    after = await calls()
+    spent = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
+    background = {"ping", "info"}  # the readiness probe, and this count itself
+    assert {name.lower(): n for name, n in spent.items() if name.lower() not in background} == {"ft.search": 3}

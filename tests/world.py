@@ -1,0 +1,49 @@
+"""What tests say to the service and the engine."""
+
+from typing import cast
+
+import glide
+import grpc
+import numpy as np
+from semantic_memory.v1 import memory_pb2
+from semantic_memory.v1 import memory_service_pb2 as pb
+from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
+
+from memory_service.cli.client import Stub
+from memory_service.engine import Connections
+
+__all__ = ["TIMEOUT", "Stub", "connected", "delete_keys", "message", "packed", "search"]
+
+TIMEOUT = 30.0
+
+
+async def delete_keys(connections: Connections, pattern: str) -> None:
+    """Delete every key that matches, on whichever nodes they lie."""
+    keys = await connections.run(["KEYS", pattern], route=glide.AllPrimaries())
+    listed = keys if isinstance(keys, list) else [key for part in keys.values() for key in part]
+    for key in listed:
+        await connections.run(["DEL", key])
+
+
+def connected(channel: grpc.aio.Channel) -> Stub:
+    """The asyncio stub of a channel."""
+    return cast("Stub", MemoryServiceStub(channel))
+
+
+def packed(*numbers: float, dimension: int = 384) -> bytes:
+    """An embedding that begins with these numbers, as it travels."""
+    return np.array([*numbers, *[0.0] * (dimension - len(numbers))], "<f4").tobytes()
+
+
+def message(
+    user: str, content: str, session: str = "s1", role: memory_pb2.Role = memory_pb2.ROLE_USER
+) -> pb.StoreRequest:
+    """A Store of one message."""
+    return pb.StoreRequest(user_id=user, session_id=session, role=role, content=content)
+
+
+async def search(memories: Stub, request: pb.SearchRequest) -> tuple[list[pb.Hit], pb.SearchSummary]:
+    """All hits of a search and its summary; asserts the shape of the stream."""
+    responses = [response async for response in memories.Search(request, timeout=TIMEOUT)]
+    assert [response.HasField("summary") for response in responses] == [False] * (len(responses) - 1) + [True]
+    return [hit for response in responses for hit in response.hits], responses[-1].summary
