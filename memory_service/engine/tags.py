@@ -8,7 +8,8 @@ when escaped, and an escaped `*` is still a wildcard; RediSearch gives punctuati
 import re
 
 MARKER = "x_"
-_PLAIN = re.compile(r"[a-z0-9_]+")
+_PLAIN = re.compile(r"[a-z0-9_]*[a-z0-9][a-z0-9_]*")
+"""With a letter or digit: a lone `_` is a syntax error to RediSearch."""
 
 
 def encode_tag(identity: str) -> str:

@@ -1,0 +1,213 @@
+"""What is wrong with a request is told by field, before the engine or the embedder hears of it."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+from semantic_memory.v1 import memory_pb2
+from semantic_memory.v1 import memory_service_pb2 as pb
+
+from memory_service.engine import Connections
+from tests.world import TIMEOUT, Stub, packed
+
+ALICE = memory_pb2.MemoryFilter(user_id="alice")
+USER = memory_pb2.ROLE_USER
+LONG_ID = "é" * 129  # 258 bytes in 129 characters
+
+
+def store(**changes: Any) -> pb.StoreRequest:
+    return pb.StoreRequest(**{"user_id": "alice", "role": USER, "content": "text", **changes})
+
+
+def search(**changes: Any) -> pb.SearchRequest:
+    return pb.SearchRequest(**{"query_text": "text", "filter": ALICE, **changes})
+
+
+CASES: dict[str, tuple[Message, str]] = {
+    "store: empty content": (store(content=""), "content"),
+    "store: content over 50,000 characters": (store(content="é" * 50_001), "content"),
+    "store: no user": (store(user_id=""), "user_id"),
+    "store: user over 256 bytes": (store(user_id=LONG_ID), "user_id"),
+    "store: session over 256 bytes": (store(session_id=LONG_ID), "session_id"),
+    "store: id over 256 bytes": (store(id=LONG_ID), "id"),
+    "store: request_id over 256 bytes": (store(request_id=LONG_ID), "request_id"),
+    "store: id and request_id": (store(id="a", request_id="b"), ""),
+    "store: no role": (store(role=memory_pb2.ROLE_UNSPECIFIED), "role"),
+    "store: unknown role": (store(role=99), "role"),
+    "store: embedding of the wrong length": (store(embedding=packed(1.0, dimension=383)), "embedding"),
+    "store: embedding of half a number": (store(embedding=b"\0" * 1537), "embedding"),
+    "store: embedding with NaN": (store(embedding=packed(math.nan)), "embedding"),
+    "store: embedding with infinity": (store(embedding=packed(math.inf)), "embedding"),
+    "store: embedding of zeros": (store(embedding=packed(0.0)), "embedding"),
+    "store: embedding far too long": (store(embedding=packed(1.0, dimension=40_000)), "embedding"),
+    "store: time out of range": (store(timestamp=Timestamp(seconds=10**15)), "timestamp"),
+    "store: nanos out of range": (store(timestamp=Timestamp(nanos=-1)), "timestamp"),
+    "store: index of another form": (store(index="Robert'); DROP"), "index"),
+    "search: k of 0": (search(k=0), "k"),
+    "search: k over the maximum": (search(k=1001), "k"),
+    "search: neither text nor embedding": (search(query_text=""), ""),
+    "search: both text and embedding": (search(query_embedding=packed(1.0)), ""),
+    "search: query over 50,000 characters": (search(query_text="x" * 50_001), "query_text"),
+    "search: embedding of the wrong length": (
+        search(query_text="", query_embedding=packed(1.0, dimension=2)),
+        "query_embedding",
+    ),
+    "search: embedding with NaN": (search(query_text="", query_embedding=packed(math.nan)), "query_embedding"),
+    "search: embedding of zeros": (search(query_text="", query_embedding=packed(0.0)), "query_embedding"),
+    "search: no filter": (pb.SearchRequest(query_text="text"), "filter"),
+    "search: empty filter without all_users": (search(filter=memory_pb2.MemoryFilter()), "filter"),
+    "search: only a session": (search(filter=memory_pb2.MemoryFilter(session_ids=["s"])), "filter"),
+    "search: a user and all users": (search(filter=memory_pb2.MemoryFilter(user_id="a", all_users=True)), "filter"),
+    "search: an unknown role": (search(filter=memory_pb2.MemoryFilter(user_id="a", roles=[7])), "filter.roles[0]"),
+    "search: an empty session": (
+        search(filter=memory_pb2.MemoryFilter(user_id="a", session_ids=["s", ""])),
+        "filter.session_ids[1]",
+    ),
+    "search: too many sessions": (
+        search(filter=memory_pb2.MemoryFilter(user_id="a", session_ids=[str(n) for n in range(17)])),
+        "filter.session_ids",
+    ),
+    "search: a range that ends before it starts": (
+        search(
+            filter=memory_pb2.MemoryFilter(user_id="a", start_time=Timestamp(seconds=2), end_time=Timestamp(seconds=1))
+        ),
+        "filter",
+    ),
+    "search: an empty range": (
+        search(
+            filter=memory_pb2.MemoryFilter(
+                user_id="a", start_time=Timestamp(seconds=1), end_time=Timestamp(seconds=1, nanos=1)
+            )
+        ),
+        "filter.end_time",
+    ),
+    "search: min_score out of range": (search(min_score=1.5), "min_score"),
+    "search: min_score not a number": (search(min_score=math.nan), "min_score"),
+    "get: no id": (pb.GetRequest(user_id="a"), "id"),
+    "get: no scope": (pb.GetRequest(id="a"), ""),
+    "get: two scopes": (pb.GetRequest(id="a", user_id="a", all_users=True), ""),
+    "delete: no ids": (pb.DeleteRequest(user_id="a"), "ids"),
+    "delete: an empty id": (pb.DeleteRequest(user_id="a", ids=["a", ""]), "ids[1]"),
+    "delete: too many ids": (pb.DeleteRequest(user_id="a", ids=[str(n) for n in range(1001)]), "ids"),
+    "delete: no scope": (pb.DeleteRequest(ids=["a"]), ""),
+    "ensure: dimension 0": (pb.EnsureIndexRequest(dimension=0), "dimension"),
+    "ensure: dimension too large": (pb.EnsureIndexRequest(dimension=32_769), "dimension"),
+    "ensure: a reserved name": (pb.EnsureIndexRequest(index="mine_flat"), "index"),
+    "ensure: another model without its dimension": (pb.EnsureIndexRequest(embedding_model="mine"), "dimension"),
+    "ensure: an algorithm twice": (pb.EnsureIndexRequest(algorithms=[1, 1]), "algorithms"),
+    "get index: a name of another form": (pb.GetIndexRequest(index="*"), "index"),
+}
+
+
+async def call(memories: Stub, request: Message) -> None:
+    method = getattr(memories, type(request).__name__.removesuffix("Request"))
+    if isinstance(request, pb.SearchRequest):
+        async for _ in method(request, timeout=TIMEOUT):
+            pass
+    else:
+        await method(request, timeout=TIMEOUT)
+
+
+async def refused(memories: Stub, request: Message) -> tuple[grpc.aio.AioRpcError, error_details_pb2.ErrorInfo, Any]:
+    """The error, its ErrorInfo and its second detail, if any."""
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call(memories, request)
+    status = rpc_status.from_call(caught.value)
+    assert status is not None
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert info.domain == "semantic-memory"
+    return caught.value, info, status.details[1] if len(status.details) > 1 else None
+
+
+async def key_count(raw: Connections) -> int:
+    return int(await raw.run(["DBSIZE"]))
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_a_bad_request_names_its_field_and_does_nothing(memories: Stub, raw: Connections, case: str) -> None:
+    request, field = CASES[case]
+    before = await key_count(raw)
+    error, info, detail = await refused(memories, request)
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert info.reason in {"INVALID_REQUEST", "DIMENSION_MISMATCH"}
+    bad = error_details_pb2.BadRequest()
+    assert detail.Unpack(bad)
+    assert field in [one.field for one in bad.field_violations]
+    assert all(one.description and one.reason for one in bad.field_violations)
+    assert await key_count(raw) == before
+
+
+async def test_limits_are_limits_and_not_one_less(memories: Stub, user: str) -> None:
+    name = user + "é" * ((256 - len(user)) // 2)
+    request = pb.StoreRequest(
+        user_id=name, session_id="s" * 256, role=USER, content="🙂" * 50_000, id="i" * 256, embedding=packed(1.0)
+    )
+    stored = await memories.Store(request, timeout=TIMEOUT)
+    got = await memories.Get(pb.GetRequest(user_id=name, id=stored.id), timeout=TIMEOUT)
+    assert got.memory.content == request.content
+    sessions = ["s" * 256, *(chr(0x4E00 + n) * 85 for n in range(15))]
+    where = memory_pb2.MemoryFilter(user_id=name, session_ids=sessions)
+    await call(memories, pb.SearchRequest(query_text="🙂", filter=where, k=1000))
+
+
+async def test_many_violations_are_told_up_to_twenty(memories: Stub) -> None:
+    request = pb.DeleteRequest(user_id="a", ids=[""] * 900)
+    _, _, detail = await refused(memories, request)
+    bad = error_details_pb2.BadRequest()
+    assert detail.Unpack(bad)
+    assert len(bad.field_violations) == 20
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda index: store(index=index),
+        lambda index: search(index=index),
+        lambda index: pb.GetRequest(index=index, user_id="a", id="a"),
+        lambda index: pb.DeleteRequest(index=index, user_id="a", ids=["a"]),
+        lambda index: pb.GetIndexRequest(index=index),
+    ],
+    ids=["store", "search", "get", "delete", "get_index"],
+)
+async def test_an_unknown_index_is_not_found(
+    memories: Stub, raw: Connections, make: Callable[[str], Message], new_index: Callable[[], str]
+) -> None:
+    name, before = new_index(), await key_count(raw)
+    error, info, _ = await refused(memories, make(name))
+    assert error.code() == grpc.StatusCode.NOT_FOUND
+    assert (info.reason, info.metadata["index"]) == ("INDEX_NOT_FOUND", name)
+    assert "EnsureIndex" in str(error.details())
+    assert await key_count(raw) == before
+
+
+@pytest.mark.parametrize("make", [store, search], ids=["store", "search"])
+async def test_an_index_of_another_model_refuses_the_servers_embedder(
+    memories: Stub, raw: Connections, make: Callable[..., Message], new_index: Callable[[], str]
+) -> None:
+    name = new_index()
+    await memories.EnsureIndex(pb.EnsureIndexRequest(index=name, dimension=3, embedding_model="mine"), timeout=TIMEOUT)
+    before = await key_count(raw)
+    error, info, _ = await refused(memories, make(index=name))
+    assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert info.reason == "MODEL_MISMATCH"
+    assert info.metadata["index_model"] == "mine"
+    assert await key_count(raw) == before
+
+
+async def test_an_embedding_that_states_another_model_is_refused(memories: Stub) -> None:
+    error, info, _ = await refused(memories, store(embedding=packed(1.0), embedding_model="another"))
+    assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
+    assert info.reason == "MODEL_MISMATCH"
+
+
+async def test_a_deadline_that_has_passed_is_told_as_such(memories: Stub) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await memories.Store(store(content="x" * 40_000), timeout=0.001)
+    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
