@@ -4,6 +4,7 @@ The engine is the server at MEMORY_TEST_VALKEY_URL, or an embedded one. Tests us
 that they neither meet each other nor what the server holds; what they made is removed at the end.
 """
 
+import logging
 import os
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +19,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.embedded import EmbeddedValkey
 from memory_service.engine import Connections
 from memory_service.engine.url import parse_url
+from memory_service.logs import log_to_stderr
 from memory_service.rpc.server import RpcServer
 from memory_service.server import running
 from memory_service.settings import Settings
@@ -30,6 +32,8 @@ hypothesis_settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 hypothesis_settings.load_profile("default")
+
+log_to_stderr(logging.ERROR)
 
 
 @pytest.fixture(scope="session")

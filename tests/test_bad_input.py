@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -18,6 +18,7 @@ from tests.world import TIMEOUT, Stub, packed
 
 ALICE = memory_pb2.MemoryFilter(user_id="alice")
 USER = memory_pb2.ROLE_USER
+UNKNOWN = cast("memory_pb2.Role", 7)
 LONG_ID = "é" * 129  # 258 bytes in 129 characters
 
 
@@ -27,6 +28,10 @@ def store(**changes: Any) -> pb.StoreRequest:
 
 def search(**changes: Any) -> pb.SearchRequest:
     return pb.SearchRequest(**{"query_text": "text", "filter": ALICE, **changes})
+
+
+def by_embedding(packed_embedding: bytes) -> pb.SearchRequest:
+    return search(query_text="", query_embedding=packed_embedding)
 
 
 CASES: dict[str, tuple[Message, str]] = {
@@ -55,16 +60,19 @@ CASES: dict[str, tuple[Message, str]] = {
     "search: both text and embedding": (search(query_embedding=packed(1.0)), ""),
     "search: query over 50,000 characters": (search(query_text="x" * 50_001), "query_text"),
     "search: embedding of the wrong length": (
-        search(query_text="", query_embedding=packed(1.0, dimension=2)),
+        by_embedding(packed(1.0, dimension=2)),
         "query_embedding",
     ),
-    "search: embedding with NaN": (search(query_text="", query_embedding=packed(math.nan)), "query_embedding"),
-    "search: embedding of zeros": (search(query_text="", query_embedding=packed(0.0)), "query_embedding"),
+    "search: embedding with NaN": (by_embedding(packed(math.nan)), "query_embedding"),
+    "search: embedding of zeros": (by_embedding(packed(0.0)), "query_embedding"),
     "search: no filter": (pb.SearchRequest(query_text="text"), "filter"),
     "search: empty filter without all_users": (search(filter=memory_pb2.MemoryFilter()), "filter"),
     "search: only a session": (search(filter=memory_pb2.MemoryFilter(session_ids=["s"])), "filter"),
     "search: a user and all users": (search(filter=memory_pb2.MemoryFilter(user_id="a", all_users=True)), "filter"),
-    "search: an unknown role": (search(filter=memory_pb2.MemoryFilter(user_id="a", roles=[7])), "filter.roles[0]"),
+    "search: an unknown role": (
+        search(filter=memory_pb2.MemoryFilter(user_id="a", roles=[UNKNOWN])),
+        "filter.roles[0]",
+    ),
     "search: an empty session": (
         search(filter=memory_pb2.MemoryFilter(user_id="a", session_ids=["s", ""])),
         "filter.session_ids[1]",
@@ -100,7 +108,10 @@ CASES: dict[str, tuple[Message, str]] = {
     "ensure: dimension too large": (pb.EnsureIndexRequest(dimension=32_769), "dimension"),
     "ensure: a reserved name": (pb.EnsureIndexRequest(index="mine_flat"), "index"),
     "ensure: another model without its dimension": (pb.EnsureIndexRequest(embedding_model="mine"), "dimension"),
-    "ensure: an algorithm twice": (pb.EnsureIndexRequest(algorithms=[1, 1]), "algorithms"),
+    "ensure: an algorithm twice": (
+        pb.EnsureIndexRequest(algorithms=["ALGORITHM_HNSW"] * 2),
+        "algorithms",
+    ),
     "get index: a name of another form": (pb.GetIndexRequest(index="*"), "index"),
 }
 

@@ -10,8 +10,9 @@ import grpc
 import typer
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-from rich.console import Console
 from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
+
+from memory_service.cli.output import print_error
 
 if TYPE_CHECKING:
     from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceAsyncStub
@@ -53,16 +54,15 @@ def call(address: str, command: Callable[[Stub], Awaitable[T]]) -> T:
 
 def show_error(error: grpc.aio.AioRpcError) -> None:
     """An error as a person reads it: what, where, and what to do."""
-    console = Console(stderr=True, highlight=False)
-    console.print(f"[bold red]{error.code().name}[/]: {error.details()}", soft_wrap=True)
+    print_error(error.code().name, str(error.details()))
     status = rpc_status.from_call(error)
     for detail in status.details if status else ():
         bad, unmet = error_details_pb2.BadRequest(), error_details_pb2.PreconditionFailure()
         if detail.Unpack(bad):
             for one in bad.field_violations:
-                console.print(f"  [yellow]{one.field or 'request'}[/]: {one.description}", soft_wrap=True)
+                print_error(f"  {one.field or 'request'}", one.description)
         elif detail.Unpack(unmet):
             for violation in unmet.violations:
-                console.print(f"  [yellow]{violation.subject}[/]: {violation.description}", soft_wrap=True)
+                print_error(f"  {violation.subject}", violation.description)
     if status is None and (hint := _HINTS.get(error.code())):
-        console.print(hint)
+        print_error("hint", hint)

