@@ -14,6 +14,7 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.engine import Connections
+from memory_service.rpc.server import RpcServer
 from tests.world import TIMEOUT, Stub, packed
 
 ALICE = memory_pb2.MemoryFilter(user_id="alice")
@@ -222,3 +223,17 @@ async def test_a_deadline_that_has_passed_is_told_as_such(memories: Stub) -> Non
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await memories.Store(store(content="x" * 40_000), timeout=0.001)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize("packed_request", [b"\xff\xff\xff", b"\x12\x02\xff\xfe"], ids=["no message", "no UTF-8"])
+@pytest.mark.parametrize("method", ["Store", "Search"])
+async def test_what_is_no_message_is_refused_without_a_parsers_words(
+    server: RpcServer, method: str, packed_request: bytes
+) -> None:
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        # A client sees a stream that fails before its first message as it sees a failed unary call.
+        call: Any = channel.unary_unary(f"/semantic_memory.v1.MemoryService/{method}")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call(packed_request, timeout=TIMEOUT)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "generate the client from the contract" in str(caught.value.details())

@@ -13,15 +13,16 @@ from typing import Any, TypeAlias
 
 import grpc
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from memory_service.memory.deadline import set_deadline
-from memory_service.memory.errors import DeadlineExceeded, MemoryServiceError, Reason
+from memory_service.memory.errors import DeadlineExceeded, InvalidRequest, MemoryServiceError, Reason
 from memory_service.rpc.errors import internal, to_status
 from memory_service.rpc.validation import RequestValidator
 
 _log = structlog.get_logger(__name__)
 
+Parse: TypeAlias = "Callable[[bytes], Any] | None"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -55,38 +56,43 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     def _wrap(self, handler: Handler, method: str) -> Handler:
         if handler.response_streaming:
             make = grpc.unary_stream_rpc_method_handler
-            behaviour: Any = self._streaming(handler.unary_stream, method)
+            behaviour: Any = self._streaming(handler.unary_stream, handler.request_deserializer, method)
         else:
             make = grpc.unary_unary_rpc_method_handler
-            behaviour = self._unary(handler.unary_unary, method)
-        return make(
-            behaviour,
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
+            behaviour = self._unary(handler.unary_unary, handler.request_deserializer, method)
+        # Requests are parsed in here: grpc.aio would show a parser's exception to the client.
+        return make(behaviour, response_serializer=handler.response_serializer)
 
-    def _unary(self, handle: Any, method: str) -> Any:
-        async def unary(request: Message, context: Context) -> Any:
+    def _unary(self, handle: Any, parse: Parse, method: str) -> Any:
+        async def unary(packed: bytes, context: Context) -> Any:
             try:
                 async with asyncio.timeout(self._begin(context)):
-                    self._validator.check(request)
-                    return await handle(request, context)
+                    return await handle(self._request(parse, packed), context)
             except BaseException as error:  # noqa: BLE001 - every one becomes a status
                 await _abort(error, context, method)
 
         return unary
 
-    def _streaming(self, handle: Any, method: str) -> Any:
-        async def streaming(request: Message, context: Context) -> AsyncIterator[Any]:
+    def _streaming(self, handle: Any, parse: Parse, method: str) -> Any:
+        async def streaming(packed: bytes, context: Context) -> AsyncIterator[Any]:
             try:
                 async with asyncio.timeout(self._begin(context)):
-                    self._validator.check(request)
-                    async for response in handle(request, context):
+                    async for response in handle(self._request(parse, packed), context):
                         yield response
             except BaseException as error:  # noqa: BLE001 - every one becomes a status
                 await _abort(error, context, method)
 
         return streaming
+
+    def _request(self, parse: Parse, packed: bytes) -> Message:
+        assert parse is not None  # noqa: S101 - generated handlers all have one
+        try:
+            request: Message = parse(packed)
+        except DecodeError as error:
+            message = "the request is no message of this method: generate the client from the contract"
+            raise InvalidRequest(Reason.INVALID_REQUEST, message) from error
+        self._validator.check(request, packed)
+        return request
 
     def _begin(self, context: Context) -> float:
         given = context.time_remaining()

@@ -34,13 +34,13 @@ class RequestValidator:
         for ruled in self._ruled.values():
             self._validator.collect_violations(ruled())
 
-    def check(self, request: Message) -> None:
-        """Refuse a request that breaks a rule.
+    def check(self, request: Message, packed: bytes) -> None:
+        """Refuse a request that breaks a rule; `packed` is the same request as it came.
 
         Raises:
             InvalidRequest: with the first MAX_VIOLATIONS violations.
         """
-        ruled = self._ruled[request.DESCRIPTOR.full_name].FromString(request.SerializeToString())
+        ruled = self._ruled[request.DESCRIPTOR.full_name].FromString(packed)
         found = self._validator.collect_violations(ruled)
         if not found:
             return
