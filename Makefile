@@ -17,6 +17,7 @@ check: .venv/installed check-generated
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	.venv-generate/bin/buf lint
+	.venv-generate/bin/buf breaking --against '.git#ref=HEAD'
 	.venv-generate/bin/buf format --diff --exit-code protos
 
 format: .venv/installed .venv-generate/installed

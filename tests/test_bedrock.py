@@ -171,6 +171,23 @@ async def test_one_text_is_embedded_once_however_many_ask(endpoint: Endpoint) ->
     inner.close()
 
 
+async def test_the_first_callers_deadline_does_not_end_the_others_wait(endpoint: Endpoint) -> None:
+    endpoint.script = [Answer(delay=0.5)]
+    inner = embedder(endpoint)
+    cached = CachedEmbedder(inner, max_bytes=2**20)
+
+    async def call(seconds: float) -> Any:
+        set_deadline(seconds)
+        async with asyncio.timeout(seconds):
+            return await cached.embed("text")
+
+    hurried, patient = asyncio.create_task(call(0.1)), asyncio.create_task(call(20))
+    with pytest.raises(TimeoutError):
+        await hurried
+    assert (await patient).shape == (1536,)
+    inner.close()
+
+
 async def test_a_failure_is_not_cached(endpoint: Endpoint) -> None:
     endpoint.script = [Answer(503, "ServiceUnavailableException")]
     inner = embedder(endpoint)

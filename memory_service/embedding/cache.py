@@ -4,6 +4,7 @@ import asyncio
 
 from cachetools import LRUCache
 
+from memory_service.memory.deadline import without_deadline
 from memory_service.memory.ports import Embedder
 from memory_service.memory.types import Embedding
 
@@ -27,7 +28,7 @@ class CachedEmbedder:
             return entry[1]
         task = self._under_way.get(text)
         if task is None:
-            task = self._under_way[text] = asyncio.create_task(self._embed(text))
+            task = self._under_way[text] = asyncio.create_task(self._embed(text), context=without_deadline())
             task.add_done_callback(lambda _: self._under_way.pop(text, None))
         # A caller who gives up must not fail the others who wait for the same text: hence the shield.
         return await asyncio.shield(task)

@@ -24,6 +24,9 @@ _AWAY = re.compile(
 )
 """What replies that mean "not now" say; GLIDE adds words of its own before the engine's error code."""
 
+_NOT_CONNECTED = re.compile(r"connect failed|failed to create|ioerror|no connection|connection (refused|reset)")
+"""What GLIDE says, as a plain RequestError, when a client that connects with its first command cannot."""
+
 Client = glide.GlideClient | glide.GlideClusterClient
 
 
@@ -76,6 +79,7 @@ class Connections:
     async def open(self) -> None:
         """Make the clients. They connect with their first command, and again by themselves when a connection is lost:
         so a service starts while its Valkey is away."""
+        glide.Logger.set_logger_config(glide.LogLevel.ERROR)  # It warns on standard output, of what we report.
         for _ in range(self._settings.connections):
             client = await self._create()
             self._clients.append(client)
@@ -143,6 +147,8 @@ class Connections:
             raise engine_unavailable("cannot be reached") from error
         except glide.RequestError as error:
             text = str(error)
+            if _NOT_CONNECTED.search(text.lower()):
+                raise engine_unavailable("cannot be reached") from error
             if _AWAY.search(text.lower()):
                 _log.warning("engine_not_ready", reply=text[:200])
                 raise engine_unavailable("is not ready") from error

@@ -1,7 +1,7 @@
 """The deadline of the call in hand, visible to all the work that it starts."""
 
 import asyncio
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
@@ -9,6 +9,11 @@ _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 def set_deadline(seconds: float) -> None:
     """Let the current task's work end at the latest `seconds` from now."""
     _deadline.set(asyncio.get_running_loop().time() + seconds)
+
+
+def without_deadline() -> Context:
+    """A context for work that several calls wait for: the first one's deadline must not end it for the others."""
+    return Context()
 
 
 def remaining(limit: float) -> float:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+from memory_service.memory.deadline import without_deadline
 from memory_service.memory.errors import FailedPrecondition, Reason, Violation, index_not_found, invalid
 from memory_service.memory.ports import Embedder, Engine
 from memory_service.memory.types import Algorithm, IndexInfo, IndexSpec
@@ -80,7 +81,7 @@ class Indexes:
 
     async def list(self) -> list[IndexInfo]:
         """All indexes, in the order of their names."""
-        found = await asyncio.gather(*(self._engine.describe(name) for name in await self._engine.names()))
+        found = [await self._engine.describe(name) for name in await self._engine.names()]
         return [info for info in found if info is not None]
 
     async def current(self, name: str) -> IndexInfo:
@@ -95,7 +96,7 @@ class Indexes:
         loading = self._loading.get(name)
         if loading is None:
             # One caller's cancellation must not fail the others that wait for the same answer: hence the shield.
-            loading = self._loading[name] = asyncio.create_task(self._engine.describe(name))
+            loading = self._loading[name] = asyncio.create_task(self._engine.describe(name), context=without_deadline())
             loading.add_done_callback(lambda _: self._loading.pop(name, None))
         info = await asyncio.shield(loading)
         if info is None:

@@ -11,7 +11,6 @@ from grpc_reflection.v1alpha import reflection
 from semantic_memory.v1 import memory_service_pb2
 from semantic_memory.v1.memory_service_pb2_grpc import add_MemoryServiceServicer_to_server
 
-from memory_service.memory.errors import MemoryServiceError
 from memory_service.rpc.interceptor import CallInterceptor
 from memory_service.rpc.servicer import MemoryServicer
 from memory_service.rpc.validation import RequestValidator
@@ -55,7 +54,7 @@ class RpcServer:
         default_deadline: float,
         max_concurrent_rpcs: int,
     ) -> None:
-        """`probe` raises MemoryServiceError while the service cannot answer: that is what readiness follows.
+        """`probe` raises while the service cannot answer: that is what readiness follows.
 
         Raises:
             OSError: the port is taken.
@@ -105,8 +104,8 @@ class RpcServer:
                 async with asyncio.timeout(_PROBE_EVERY):
                     await self._probe()
                 now_ready, cause = True, ""
-            except (MemoryServiceError, TimeoutError) as error:
-                now_ready, cause = False, str(error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, calls would meet it too
+                now_ready, cause = False, repr(error)
             if now_ready != ready:
                 ready = now_ready
                 await self._health.set(SERVICE, _SERVING if ready else _NOT_SERVING)

@@ -1,0 +1,107 @@
+"""`memory-service` as a process, for tests that run it as its users do."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import grpc
+import psutil
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.world import TIMEOUT
+
+SERVICE = "semantic_memory.v1.MemoryService"
+COMMAND = [sys.executable, "-m", "memory_service"]
+
+
+class Served:
+    """A running `memory-service serve`: its process, its address and its first log line."""
+
+    def __init__(self, process: subprocess.Popen[str], address: str, first_line: dict[str, str]) -> None:
+        self.process = process
+        self.address = address
+        self.first_line = first_line
+
+    def cli(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run a command against the server."""
+        return cli(self.address, *arguments, status=status)
+
+    def engine(self) -> psutil.Process:
+        """The embedded engine."""
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        [engine] = [one for one in children if "valkey-server" in one.name()]
+        return engine
+
+
+def cli(address: str, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(MEMORY_ADDRESS=address, COLUMNS="200"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done
+
+
+def environment(**changes: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MEMORY_", "FORCE_COLOR"))}
+    return {**kept, **changes}
+
+
+@contextmanager
+def serving(**settings: str) -> Iterator[Served]:
+    """Run the server until the context closes."""
+    process = subprocess.Popen(
+        [*COMMAND, "serve"],
+        env=environment(**{"MEMORY_LISTEN": "127.0.0.1:0", "MEMORY_DRAIN": "0", **settings}),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        lines = []
+        for line in process.stderr:
+            lines.append(json.loads(line))
+            if lines[-1]["event"] == "serving":
+                break
+        else:
+            pytest.fail(f"it ended: {lines}")
+        yield Served(process, lines[-1]["address"], lines[0])
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.stderr.close()
+        process.wait(30)
+
+
+@asynccontextmanager
+async def channel_to(address: str) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(address) as channel:
+        await asyncio.wait_for(channel.channel_ready(), TIMEOUT)
+        yield channel
+
+
+def wait_until_gone(process: psutil.Process, seconds: float = 20.0) -> None:
+    """Fail if the process lives on; the bound is generous, and only for when it does."""
+    psutil.wait_procs([process], timeout=seconds)
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+async def health_becomes(channel: grpc.aio.Channel, wanted: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+    """Wait for a state of readiness; the bound is only for when it never comes."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        request = health_pb2.HealthCheckRequest(service=SERVICE)
+        if (await health_pb2_grpc.HealthStub(channel).Check(request, timeout=TIMEOUT)).status == wanted:
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail(f"readiness never became {wanted}")
