@@ -47,8 +47,8 @@ lock: .venv/installed
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev $(LOCK_FLAGS) -o requirements/development.txt
 	$(BIN)/uv pip compile pyproject.toml --extra local --group build $(LOCK_FLAGS) -o requirements/image.txt
 	$(BIN)/uv pip compile --group generate $(LOCK_FLAGS) -o requirements/generate.txt
-LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
-  --no-emit-find-links --no-emit-package semantic-memory-client --upgrade
+LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+  --no-emit-package semantic-memory-client --upgrade
 
 .venv/installed: requirements/development.txt pyproject.toml clients/python/pyproject.toml
 	$(PYTHON) -m venv .venv

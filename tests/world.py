@@ -2,7 +2,6 @@
 
 from typing import cast
 
-import glide
 import grpc
 import numpy as np
 from semantic_memory.v1 import memory_pb2
@@ -19,7 +18,7 @@ TIMEOUT = 30.0
 
 async def delete_keys(connections: Connections, pattern: str) -> None:
     """Delete every key that matches, on whichever nodes they lie."""
-    keys = await connections.run(["KEYS", pattern], route=glide.AllPrimaries())
+    keys = await connections.run(["KEYS", pattern])
     listed = keys if isinstance(keys, list) else [key for part in keys.values() for key in part]
     for key in listed:
         await connections.run(["DEL", key])

@@ -91,10 +91,7 @@ def store(
         id=id,
     )
 
-    async def command(memories: client.Stub) -> pb.StoreResponse:
-        return await memories.Store(request, timeout=timeout)
-
-    response = client.call(address, command)
+    response = client.call(address, lambda memories: memories.Store(request, timeout=timeout))
     if as_json:
         output.print_json(response)
     else:
@@ -160,10 +157,7 @@ def get(
     """Show one memory."""
     request = pb.GetRequest(index=index, user_id=user, all_users=all_users, id=id)
 
-    async def command(memories: client.Stub) -> pb.GetResponse:
-        return await memories.Get(request, timeout=timeout)
-
-    response = client.call(address, command)
+    response = client.call(address, lambda memories: memories.Get(request, timeout=timeout))
     if as_json:
         output.print_json(response.memory)
     else:
@@ -183,10 +177,7 @@ def delete(
     """Delete memories."""
     request = pb.DeleteRequest(index=index, user_id=user, all_users=all_users, ids=ids)
 
-    async def command(memories: client.Stub) -> pb.DeleteResponse:
-        return await memories.Delete(request, timeout=timeout)
-
-    response = client.call(address, command)
+    response = client.call(address, lambda memories: memories.Delete(request, timeout=timeout))
     if as_json:
         output.print_json(response)
         return
@@ -214,10 +205,7 @@ def ensure_index(
         algorithms=[f"ALGORITHM_{one}" for one in algorithm or []],
     )
 
-    async def command(memories: client.Stub) -> pb.EnsureIndexResponse:
-        return await memories.EnsureIndex(request, timeout=timeout)
-
-    response = client.call(address, command)
+    response = client.call(address, lambda memories: memories.EnsureIndex(request, timeout=timeout))
     if as_json:
         output.print_json(response)
     else:
@@ -229,10 +217,7 @@ def ensure_index(
 def indexes(address: Address = SERVER, timeout: Timeout = 30.0, as_json: AsJson = False) -> None:
     """List the indexes."""
 
-    async def command(memories: client.Stub) -> pb.ListIndexesResponse:
-        return await memories.ListIndexes(pb.ListIndexesRequest(), timeout=timeout)
-
-    response = client.call(address, command)
+    response = client.call(address, lambda memories: memories.ListIndexes(pb.ListIndexesRequest(), timeout=timeout))
     if as_json:
         output.print_json(response)
     elif response.indexes:

@@ -69,13 +69,13 @@ class EmbeddedValkey:
                     json_module=files.json_module,
                 )
             )
-            self._process = await asyncio.create_subprocess_exec(
+            self._process = process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", str(Path(__file__).with_name("guard.py")), str(files.server), str(config)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for the service, which ends the server after its last call.
             )
-            if await self._answers():
+            if await self._answers(process):
                 return
         await self.stop()
         raise FailedPrecondition(
@@ -94,12 +94,11 @@ class EmbeddedValkey:
             self._lock.close()
             self._lock = None
 
-    async def _answers(self) -> bool:
+    async def _answers(self, process: asyncio.subprocess.Process) -> bool:
         """Wait until the server answers with its data loaded. False: it has ended, or the time is over."""
-        assert self._process is not None  # noqa: S101 - set by the only caller
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_START):
-                while self._process.returncode is None:
+                while process.returncode is None:
                     with contextlib.suppress(OSError):
                         if await self._pings():
                             return True

@@ -20,7 +20,6 @@ from botocore.config import Config
 from memory_service.memory.deadline import remaining
 from memory_service.memory.embeddings import normalised
 from memory_service.memory.errors import (
-    DeadlineExceeded,
     Exhausted,
     FailedPrecondition,
     InvalidRequest,
@@ -28,6 +27,7 @@ from memory_service.memory.errors import (
     Reason,
     Unavailable,
     Violation,
+    deadline_exceeded,
 )
 from memory_service.memory.types import Embedding
 
@@ -113,9 +113,7 @@ class BedrockEmbedder:
             async with asyncio.timeout(remaining(longest)):
                 return await asyncio.get_running_loop().run_in_executor(self._executor, self._embed, text)
         except TimeoutError as error:
-            raise DeadlineExceeded(
-                Reason.DEADLINE_EXCEEDED, "the deadline passed while Bedrock was embedding: allow more time"
-            ) from error
+            raise deadline_exceeded() from error
         finally:
             self._in_flight -= 1
 

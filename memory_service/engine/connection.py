@@ -15,7 +15,7 @@ import glide
 import structlog
 
 from memory_service.memory.deadline import remaining
-from memory_service.memory.errors import DeadlineExceeded, Exhausted, Reason, engine_unavailable
+from memory_service.memory.errors import Exhausted, Reason, deadline_exceeded, engine_unavailable
 
 _log = structlog.get_logger(__name__)
 
@@ -90,16 +90,14 @@ class Connections:
         for client in self._clients:
             await client.close()
 
-    async def run(self, command: Sequence[str | bytes], *, route: glide.Route | None = None) -> Any:
-        """Run one command and return its reply; `route` says which nodes of a cluster shall answer.
+    async def run(self, command: Sequence[str | bytes]) -> Any:
+        """Run one command and return its reply.
 
         Raises:
             CommandRefused: the engine answered with an error.
             Unavailable, Exhausted, DeadlineExceeded: it did not answer.
         """
         async with self._client() as client:
-            if route is not None and isinstance(client, glide.GlideClusterClient):
-                return await client.custom_command(list(command), route)
             return await client.custom_command(list(command))
 
     async def run_all(self, commands: Sequence[Sequence[str | bytes]]) -> list[Any]:
@@ -156,43 +154,23 @@ class Connections:
 
     async def _create(self) -> Client:
         settings = self._settings
-        addresses = [glide.NodeAddress(one.host, one.port) for one in settings.addresses]
         credentials = None
         if settings.password is not None:
             credentials = glide.ServerCredentials(settings.password, settings.username)
         tls = glide.TlsAdvancedConfiguration(root_pem_cacerts=settings.tls_ca) if settings.tls_ca else None
-        timeout_ms = int(settings.command_timeout * 1000)
+        common: dict[str, Any] = {
+            "addresses": [glide.NodeAddress(one.host, one.port) for one in settings.addresses],
+            "use_tls": settings.tls,
+            "credentials": credentials,
+            "request_timeout": int(settings.command_timeout * 1000),
+            "protocol": glide.ProtocolVersion.RESP2,
+            "lazy_connect": True,
+            "client_name": "semantic_memory",
+        }
         if settings.cluster:
+            cluster_tls = glide.AdvancedGlideClusterClientConfiguration(tls_config=tls)
             return await glide.GlideClusterClient.create(
-                glide.GlideClusterClientConfiguration(
-                    addresses,
-                    use_tls=settings.tls,
-                    credentials=credentials,
-                    request_timeout=timeout_ms,
-                    protocol=glide.ProtocolVersion.RESP2,
-                    lazy_connect=True,
-                    client_name="semantic_memory",
-                    advanced_config=glide.AdvancedGlideClusterClientConfiguration(tls_config=tls),
-                )
+                glide.GlideClusterClientConfiguration(**common, advanced_config=cluster_tls)
             )
-        return await glide.GlideClient.create(
-            glide.GlideClientConfiguration(
-                addresses,
-                use_tls=settings.tls,
-                credentials=credentials,
-                request_timeout=timeout_ms,
-                protocol=glide.ProtocolVersion.RESP2,
-                lazy_connect=True,
-                client_name="semantic_memory",
-                advanced_config=glide.AdvancedGlideClientConfiguration(tls_config=tls),
-            )
-        )
-
-
-def deadline_exceeded() -> DeadlineExceeded:
-    """The error of a call whose time is gone."""
-    return DeadlineExceeded(
-        Reason.DEADLINE_EXCEEDED,
-        "the deadline passed before the work was done: allow more time, and repeat a Store with the same id or "
-        "request_id",
-    )
+        node_tls = glide.AdvancedGlideClientConfiguration(tls_config=tls)
+        return await glide.GlideClient.create(glide.GlideClientConfiguration(**common, advanced_config=node_tls))

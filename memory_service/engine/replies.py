@@ -55,6 +55,16 @@ def parse_info(reply: Mapping[Any, Any]) -> IndexPart:
     )
 
 
+def join_cluster_info(
+    node: Mapping[bytes, Any], primaries: Mapping[bytes, Any], cluster: Mapping[bytes, Any]
+) -> dict[bytes, Any]:
+    """What valkey-search tells of an index in a cluster, as if one node held it all: a node's FT.INFO for its
+    definition, FT.INFO PRIMARY for its counts, and FT.INFO CLUSTER for its state on every node, replicas included."""
+    counts = (b"num_docs", b"hash_indexing_failures")
+    state = (b"backfill_in_progress", b"state")
+    return {**node, **{name: primaries[name] for name in counts}, **{name: cluster[name] for name in state}}
+
+
 def _pairs(flat: Sequence[Any]) -> dict[str, Any]:
     """A flat list of names and values as a dict; RediSearch puts words without a value, such as CASESENSITIVE, last."""
     return dict(_each_pair(flat))

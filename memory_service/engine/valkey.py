@@ -4,12 +4,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import glide
-
 from memory_service.engine.connection import CommandRefused, Connections
 from memory_service.engine.documents import FIELDS, decode_json_reply, encode_document
 from memory_service.engine.queries import search_command
-from memory_service.engine.replies import parse_info, parse_search
+from memory_service.engine.replies import join_cluster_info, parse_info, parse_search
 from memory_service.engine.schema import (
     FLAT_SUFFIX,
     IndexMetadata,
@@ -151,15 +149,17 @@ class ValkeyEngine:
 
     async def _part(self, name: str) -> IndexPart | None:
         try:
-            # FT.INFO tells of the node that answers: all primaries of a cluster must be asked.
-            reply = await self._connections.run(["FT.INFO", name], route=glide.AllPrimaries())
+            info = await self._connections.run(["FT.INFO", name])
+            if self._connections.cluster:
+                # That was told by one node of itself; these ask them all.
+                counts = await self._connections.run(["FT.INFO", name, "PRIMARY"])
+                state = await self._connections.run(["FT.INFO", name, "CLUSTER"])
+                info = join_cluster_info(info, counts, state)
         except CommandRefused as error:
             if _says_missing(error):
                 return None
             raise _misconfigured(error) from error
-        if self._connections.cluster and isinstance(reply, Mapping) and b"index_name" not in reply:
-            return _sum([parse_info(one) for one in reply.values()])
-        return parse_info(reply)
+        return parse_info(info)
 
     def _check(self, spec: IndexSpec, parts: Mapping[Algorithm, IndexPart], metadata: IndexMetadata | None) -> None:
         differences = [one for algorithm, part in parts.items() for one in check_part(spec, algorithm, part)]
@@ -181,24 +181,6 @@ def _info(name: str, parts: Mapping[Algorithm, IndexPart], metadata: IndexMetada
         memory_count=some.memory_count,
         indexing_failures=max(part.indexing_failures for part in parts.values()),
         reports_missing_shards=some.reports_missing_shards,
-    )
-
-
-def _sum(parts: Sequence[IndexPart]) -> IndexPart:
-    """One part of an index over all the nodes that hold it."""
-    first = parts[0]
-    return IndexPart(
-        algorithm=first.algorithm,
-        dimension=first.dimension,
-        metric=first.metric,
-        data_type=first.data_type,
-        key_type=first.key_type,
-        prefixes=first.prefixes,
-        fields=first.fields,
-        ready=all(part.ready for part in parts),
-        memory_count=sum(part.memory_count for part in parts),
-        indexing_failures=sum(part.indexing_failures for part in parts),
-        reports_missing_shards=first.reports_missing_shards,
     )
 
 

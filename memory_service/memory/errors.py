@@ -119,3 +119,12 @@ def engine_unavailable(what: str) -> Unavailable:
         f"Valkey {what}; try again, a Store with the same id or request_id",
         retry_after=1.0,
     )
+
+
+def deadline_exceeded() -> DeadlineExceeded:
+    """The error of a call whose time is gone."""
+    return DeadlineExceeded(
+        Reason.DEADLINE_EXCEEDED,
+        "the deadline passed before the work was done: allow more time, and repeat a Store with the same id or "
+        "request_id",
+    )

@@ -16,7 +16,7 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 
 from memory_service.memory.deadline import set_deadline
-from memory_service.memory.errors import DeadlineExceeded, InvalidRequest, MemoryServiceError, Reason
+from memory_service.memory.errors import InvalidRequest, MemoryServiceError, Reason, deadline_exceeded
 from memory_service.rpc.errors import internal, to_status
 from memory_service.rpc.validation import RequestValidator
 
@@ -108,11 +108,7 @@ async def _abort(error: BaseException, context: Context, method: str) -> None:
     if isinstance(error, grpc.aio.AbortError):
         raise error
     if isinstance(error, TimeoutError):
-        error = DeadlineExceeded(
-            Reason.DEADLINE_EXCEEDED,
-            "the deadline passed before the work was done: allow more time, and repeat a Store with the same id or "
-            "request_id",
-        )
+        error = deadline_exceeded()
     if not isinstance(error, MemoryServiceError):
         request_id = uuid.uuid4().hex
         _log.error("bug", method=method, request_id=request_id, exc_info=error)
