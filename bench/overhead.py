@@ -31,11 +31,11 @@ from memory_service.cli.client import Stub
 from memory_service.embedded import EmbeddedValkey
 from memory_service.engine import Connections
 from memory_service.engine.documents import encode_document
-from memory_service.engine.queries import search_command
+from memory_service.engine.queries import WHOLE, Searching, filter_text, knn_command
 from memory_service.engine.url import parse_url
 from memory_service.logs import log_to_stderr
 from memory_service.memory.embeddings import pack_embedding
-from memory_service.memory.types import Algorithm, Embedding, Filter, Memory, Role
+from memory_service.memory.types import Embedding, Filter, Memory, Role
 from memory_service.server import running
 from memory_service.settings import Settings
 
@@ -100,7 +100,13 @@ def works(stub: Stub, raw: Connections, embeddings: Sequence[Embedding]) -> dict
         slot = uuid.uuid4().hex
         memory = Memory(slot, f"user{n % USERS}", "s", Role.USER, "a message of some words", n)
         return await raw.run(
-            ["JSON.SET", f"mem:{slot}", "$", encode_document(memory, embeddings[n], own_id=False), "NX"]
+            [
+                "JSON.SET",
+                f"mem:{slot}",
+                "$",
+                encode_document(memory, embeddings[n], ["messag", "word"], own_id=False),
+                "NX",
+            ]
         )
 
     async def store_over_grpc(n: int) -> object:
@@ -115,15 +121,9 @@ def works(stub: Stub, raw: Connections, embeddings: Sequence[Embedding]) -> dict
 
     def searches(k: int) -> tuple[Work, Work]:
         async def search_directly(n: int) -> object:
-            where = Filter(f"user{n % USERS}")
-            command = search_command(
-                *(index, where, embeddings[n], k),
-                algorithm=Algorithm.FLAT,
-                ef_runtime=200,
-                timeout_ms=5000,
-                all_shards=False,
-            )
-            return await raw.run(command)
+            where = filter_text(Filter(f"user{n % USERS}"))
+            search = Searching(index, 5000, all_shards=False)
+            return await raw.run(knn_command(search, where, embeddings[n], k, ef_runtime=None, returned=WHOLE))
 
         async def search_over_grpc(n: int) -> object:
             request = pb.SearchRequest(

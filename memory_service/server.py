@@ -12,12 +12,22 @@ from memory_service.embedded import EmbeddedValkey
 from memory_service.embedding.bedrock import BedrockEmbedder, BedrockSettings
 from memory_service.embedding.cache import CachedEmbedder
 from memory_service.embedding.local import LocalEmbedder
-from memory_service.engine import Address, Connections, ConnectionSettings, ValkeyEngine
+from memory_service.engine import (
+    Address,
+    Connections,
+    ConnectionSettings,
+    ValkeyIndexes,
+    ValkeyMemories,
+    ValkeySearches,
+)
 from memory_service.engine.url import parse_url
 from memory_service.memory.indexes import Indexes
+from memory_service.memory.listing import Listing
 from memory_service.memory.memories import Memories
+from memory_service.memory.search import Searches
 from memory_service.rpc.server import RpcServer
 from memory_service.rpc.servicer import MemoryServicer
+from memory_service.rpc.validation import RequestValidator
 from memory_service.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -36,15 +46,25 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         connections = Connections(connection_settings)
         await connections.open()
         stack.push_async_callback(connections.close)
-        engine = ValkeyEngine(connections, ef_runtime=settings.ef_runtime, search_timeout=settings.valkey_timeout)
+        store = ValkeyMemories(connections)
+        search = ValkeySearches(connections, ef_runtime=settings.ef_runtime, search_timeout=settings.valkey_timeout)
+        index_store = ValkeyIndexes(connections)
         embedder = _embedder(settings)
         stack.callback(embedder.close)
         cached = CachedEmbedder(embedder, max_bytes=settings.embedding_cache_bytes)
-        indexes = Indexes(engine, cached, default=settings.index)
+        indexes = Indexes(index_store, cached, default=settings.index)
+        validator = RequestValidator()
         server = RpcServer(
-            MemoryServicer(Memories(engine, cached, indexes), indexes),
+            MemoryServicer(
+                memories=Memories(store, search, cached, indexes),
+                searches=Searches(search, store, cached, indexes),
+                listing=Listing(search, store, indexes),
+                indexes=indexes,
+                validator=validator,
+            ),
+            validator,
             listen=settings.listen,
-            probe=engine.ping,
+            probe=index_store.ping,
             default_deadline=settings.default_deadline,
             max_concurrent_rpcs=settings.max_concurrent_rpcs,
         )

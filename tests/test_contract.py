@@ -14,8 +14,8 @@ from semantic_memory.v1 import error_reason_pb2, index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.memory import errors
-from memory_service.memory.memories import Found
-from memory_service.memory.types import Algorithm, Candidate, IndexInfo, Memory, Role
+from memory_service.memory.search import Found, Hit
+from memory_service.memory.types import Algorithm, IndexInfo, Memory, Role
 from memory_service.rpc import convert
 from memory_service.rpc.errors import to_status
 
@@ -79,9 +79,9 @@ def test_times_survive_the_way_there_and_back(microseconds: int) -> None:
 
 @given(st.integers(0, 130))
 def test_chunks_joined_are_the_whole_answer(count: int) -> None:
-    hits = [Candidate(Memory(str(n), "u", "s", Role.USER, "c", n), n / 1000) for n in range(count)]
+    hits = [Hit(str(n), Memory(str(n), "u", "s", Role.USER, "c", n), 1 - n / 1000, n / 1000) for n in range(count)]
     info = IndexInfo("i", 3, "m", frozenset(Algorithm), True, count, 0)
-    found = Found(hits, count, hits[0].score if hits else None, info, Algorithm.FLAT, 0.1, 0.2)
+    found = Found(hits, count, 0, 1.0 if hits else None, info, Algorithm.FLAT, False, 0.1, 0.2)
     responses = list(convert.search_responses(found))
     assert [hit.memory.id for response in responses for hit in response.hits] == [str(n) for n in range(count)]
     assert [response.HasField("summary") for response in responses] == [False] * (len(responses) - 1) + [True]

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_service.engine.connection import CommandRefused
+from memory_service.engine.errors import says_missing
 from memory_service.engine.replies import parse_info, parse_search
-from memory_service.engine.valkey import _says_missing
 from memory_service.memory.types import Role
 
 ENGINES = ["valkey_search", "redisearch"]
@@ -37,7 +37,7 @@ def test_a_recorded_search_parses_to_the_same_memories_nearest_first(engine: str
     assert found[1].memory.content == 'Valkey "HNSW" é \n ok'
     assert found[1].memory.user_id == "alice"
     assert found[1].memory.role is Role.ASSISTANT
-    assert found[1].score == pytest.approx(0.7071, abs=1e-4)
+    assert found[1].similarity == pytest.approx(0.7071, abs=1e-4)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -65,8 +65,8 @@ def test_a_new_index_of_valkey_search_is_not_ready() -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", ["info_missing", "search_missing", "drop_missing"])
 def test_both_engines_ways_to_say_that_an_index_is_missing(engine: str, name: str) -> None:
-    assert _says_missing(CommandRefused(RECORDED[engine][name]["error"]))
-    assert not _says_missing(CommandRefused(RECORDED[engine]["knn_wrong_blob"]["error"]))
+    assert says_missing(CommandRefused(RECORDED[engine][name]["error"]))
+    assert not says_missing(CommandRefused(RECORDED[engine]["knn_wrong_blob"]["error"]))
 
 
 distances = st.floats(-1e-6, 2.000001).map(lambda one: f"{one:.12g}")
@@ -81,7 +81,7 @@ def test_hits_are_ordered_by_distance_then_id_whatever_the_engine_does(found: di
     candidates = parse_search(reply if items else [0], "mem:")
     clamped = {key: min(max(float(distance), 0.0), 2.0) for key, distance in found.items()}
     assert [one.memory.id for one in candidates] == sorted(found, key=lambda key: (clamped[key], key))
-    assert all(0 <= one.distance <= 2 and -1 <= one.score <= 1 for one in candidates)
+    assert all(0 <= (one.distance or 0) <= 2 and -1 <= one.similarity <= 1 for one in candidates)
 
 
 @pytest.mark.parametrize("distance", [b"nan", b"-nan"])

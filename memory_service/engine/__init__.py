@@ -1,6 +1,15 @@
-"""The engine port on Valkey with valkey-search or RediSearch, through valkey-glide. Knows no gRPC."""
+"""The ports of the domain on Valkey with valkey-search or RediSearch, through valkey-glide. Knows no gRPC."""
 
 from memory_service.engine.connection import Address, Connections, ConnectionSettings
-from memory_service.engine.valkey import ValkeyEngine
+from memory_service.engine.indexes import ValkeyIndexes
+from memory_service.engine.memories import ValkeyMemories
+from memory_service.engine.searches import ValkeySearches
 
-__all__ = ["Address", "ConnectionSettings", "Connections", "ValkeyEngine"]
+__all__ = [
+    "Address",
+    "ConnectionSettings",
+    "Connections",
+    "ValkeyIndexes",
+    "ValkeyMemories",
+    "ValkeySearches",
+]

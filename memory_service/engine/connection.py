@@ -27,6 +27,9 @@ _AWAY = re.compile(
 _NOT_CONNECTED = re.compile(r"connect failed|failed to create|ioerror|no connection|connection (refused|reset)")
 """What GLIDE says, as a plain RequestError, when a client that connects with its first command cannot."""
 
+_SCAN = 1000
+"""Keys that one step of a scan looks at."""
+
 Client = glide.GlideClient | glide.GlideClusterClient
 
 
@@ -117,6 +120,21 @@ class Connections:
             for command in commands:
                 batch.custom_command(list(command))
             return await client.exec(batch, raise_on_error=True) or []
+
+    async def scan(self, pattern: str) -> AsyncIterator[list[bytes]]:
+        """The keys that match a pattern, on every node, in lots; those that come or go meanwhile may be missed.
+
+        Raises as `run` does.
+        """
+        cursor: Any = glide.ClusterScanCursor() if self.cluster else "0"  # type: ignore[no-untyped-call]
+        while True:
+            async with self._client() as client:
+                reply: list[Any] = await client.scan(cursor, match=pattern, count=_SCAN)
+            cursor, keys = reply
+            if keys:
+                yield keys
+            if cursor.is_finished() if self.cluster else cursor == b"0":
+                return
 
     @contextlib.asynccontextmanager
     async def _client(self) -> AsyncIterator[Client]:

@@ -1,29 +1,36 @@
 """Memories as JSON documents, in the layout of the Valkey cookbook with a few fields beside it.
 
     {"user_id": tag, "session_id": tag, "role": "user", "content": …, "timestamp": 1700000000.123456,
-     "timestamp_us": "1700000000123456", "id": …, "embedding": [0.1, …]}
+     "timestamp_us": "1700000000123456", "id": …, "labels": "tag,tag", "metadata": "{…}", "expires_at": 1700003600,
+     "expires_us": "1700003600000000", "terms": "tag,tag,tag", "embedding": [0.1, …]}
 
 `timestamp` is in seconds, the cookbook's unit, for time filters; `timestamp_us` carries the exact time as text because
-RediSearch prints numbers with 12 digits. `id` is there only for a caller's own id. Ids are tags: see tags.py.
+RediSearch prints numbers with 12 digits; `expires_at` and `expires_us` are such a pair too. `terms` are the stems of
+the content, repeated as they are in it. Fields that would be empty are left out; `id` is there only for a caller's own.
+What filters ask for are tags: see tags.py. Lists of tags are texts, since valkey-search does not index JSON arrays.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import orjson
 
-from memory_service.engine.tags import decode_tag, encode_tag
+from memory_service.engine.tags import MARKER, decode_tag, encode_tag
 from memory_service.memory.types import Embedding, Memory, Role
 
-FIELDS = ("user_id", "session_id", "role", "content", "timestamp", "timestamp_us", "id")
-"""The fields that make a memory: all but the embedding."""
+HEADING = ("user_id", "session_id", "role", "labels", "timestamp", "timestamp_us", "expires_us", "id")
+"""The fields that tell whose memory it is and when it was written."""
 
+FIELDS = (*HEADING, "content", "metadata")
+"""The fields that make a memory: all but the embedding and the stems."""
+
+SEPARATOR = ","
 
 _ROLES = {role.value: role for role in Role}
 
 
-def encode_document(memory: Memory, embedding: Embedding, *, own_id: bool) -> bytes:
+def encode_document(memory: Memory, embedding: Embedding, terms: Sequence[str], *, own_id: bool) -> bytes:
     """The JSON text of a memory; `own_id` when its id is the caller's and not its slot.
 
     Numbers are the shortest text that reads back as the same float32: half the engine's memory of Python's repr.
@@ -37,6 +44,15 @@ def encode_document(memory: Memory, embedding: Embedding, *, own_id: bool) -> by
     document["timestamp_us"] = str(memory.timestamp)
     if own_id:
         document["id"] = memory.id
+    if memory.labels:
+        document["labels"] = SEPARATOR.join(map(encode_tag, memory.labels))
+    if memory.metadata:
+        document["metadata"] = orjson.dumps(dict(memory.metadata)).decode()
+    if memory.expires is not None:
+        document["expires_at"] = orjson.Fragment(seconds(memory.expires).encode())
+        document["expires_us"] = str(memory.expires)
+    if terms:
+        document["terms"] = SEPARATOR.join(map(encode_tag, terms))
     document["embedding"] = embedding
     return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
 
@@ -46,15 +62,26 @@ def decode_fields(slot: str, fields: Mapping[str, Any]) -> Memory:
 
     Documents of other software may lack any of them: what is missing is empty, or zero.
     """
-    role = str(fields.get("role", ""))
+    expires = fields.get("expires_us")
     return Memory(
         id=str(fields.get("id") or slot),
         user_id=decode_tag(str(fields.get("user_id", ""))),
         session_id=decode_tag(str(fields.get("session_id", ""))),
-        role=_ROLES.get(role),
+        role=_ROLES.get(str(fields.get("role", ""))),
         content=str(fields.get("content", "")),
         timestamp=_microseconds(fields.get("timestamp_us"), fields.get("timestamp")),
+        labels=decode_tags(fields.get("labels")),
+        metadata=_metadata(fields.get("metadata")),
+        expires=_microseconds(expires, None) if expires else None,
     )
+
+
+def decode_tags(joined: Any) -> tuple[str, ...]:
+    """The ids of a list of tags."""
+    if not isinstance(joined, str) or not joined:
+        return ()
+    tags = joined.split(SEPARATOR)
+    return tuple(map(decode_tag, tags)) if MARKER in joined else tuple(tags)
 
 
 def decode_json_reply(slot: str, reply: bytes) -> Memory:
@@ -68,6 +95,15 @@ def seconds(microseconds: int) -> str:
     sign = "-" if microseconds < 0 else ""
     whole, fraction = divmod(abs(microseconds), 1_000_000)
     return f"{sign}{whole}.{fraction:06}".rstrip("0").rstrip(".")
+
+
+def _metadata(text: Any) -> dict[str, str]:
+    if not isinstance(text, str):
+        return {}
+    try:
+        return {str(key): str(value) for key, value in orjson.loads(text).items()}
+    except (orjson.JSONDecodeError, AttributeError):
+        return {}
 
 
 def _microseconds(exact: Any, in_seconds: Any) -> int:

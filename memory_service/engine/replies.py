@@ -4,26 +4,31 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from memory_service.engine.documents import decode_fields
+from memory_service.engine.documents import decode_fields, decode_tags
 from memory_service.engine.queries import DISTANCE
 from memory_service.memory.types import Candidate, IndexPart
 
 
 def parse_search(reply: Sequence[Any], prefix: str) -> list[Candidate]:
-    """The candidates of `[count]` or `[count, {key: {field: value}}]`, nearest first, ties in the order of their ids.
+    """The candidates of `[count]` or `[count, {key: {field: value}}]`, nearest first, ties in the order of their ids;
+    those of a search without KNN in the engine's order.
 
     RediSearch returns KNN hits in any order; a hit whose key has just gone has no fields and is left out. Rounding can
     make a distance slightly negative: it is brought back into 0 to 2.
     """
     candidates = []
     for key, raw in (reply[1] if len(reply) > 1 else {}).items():
-        fields = {_text(name): _text(value) for name, value in raw.items()}
-        distance = float(fields.get(DISTANCE, "nan"))
-        if math.isnan(distance) or "content" not in fields:
+        fields = {_text(name): _text(value) for name, value in (raw or {}).items()}
+        distance = float(fields[DISTANCE]) if DISTANCE in fields else None
+        if fields.keys() <= {DISTANCE} or (distance is not None and math.isnan(distance)):
             continue
-        memory = decode_fields(_text(key).removeprefix(prefix), fields)
-        candidates.append(Candidate(memory, min(max(distance, 0.0), 2.0)))
-    return sorted(candidates, key=lambda one: (one.distance, one.memory.id))
+        slot = _text(key).removeprefix(prefix)
+        if distance is not None:
+            distance = min(max(distance, 0.0), 2.0)
+        candidates.append(Candidate(slot, decode_fields(slot, fields), distance, decode_tags(fields.get("terms"))))
+    if all(one.distance is not None for one in candidates):
+        candidates.sort(key=lambda one: (one.distance, one.memory.id))
+    return candidates
 
 
 def parse_info(reply: Mapping[Any, Any]) -> IndexPart:

@@ -4,14 +4,22 @@ from dataclasses import dataclass
 
 import orjson
 
+from memory_service.engine.documents import SEPARATOR
 from memory_service.memory.errors import FailedPrecondition, Reason, Violation
 from memory_service.memory.types import Algorithm, IndexPart, IndexSpec
 
 DEFAULT_INDEX = "memory_idx"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: fields for labels, words and ends. What 1 lacks is added by dropping the index, its memories kept, and making it
+anew."""
 FLAT_SUFFIX = "_flat"
 
 _FIELDS = {"session_id": "TAG", "role": "TAG", "user_id": "TAG", "timestamp": "NUMERIC", "embedding": "VECTOR"}
+"""The cookbook's fields, which every part has."""
+
+_MORE_FIELDS = {"labels": "TAG", "terms": "TAG", "expires_at": "NUMERIC"}
+"""What filters by labels and ranking by words need beside them. One part of an index has them: the FLAT one, which
+filters first, or else the HNSW one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +70,23 @@ def part_name(index: str, algorithm: Algorithm) -> str:
     return index if algorithm is Algorithm.HNSW else index + FLAT_SUFFIX
 
 
-def create_command(index: str, algorithm: Algorithm, dimension: int) -> list[str | bytes]:
+def is_extended(part: IndexPart) -> bool:
+    """Whether a part has the fields for labels and words."""
+    return {name for name, _, _ in part.fields} >= _MORE_FIELDS.keys()
+
+
+def create_command(index: str, algorithm: Algorithm, dimension: int, *, extended: bool) -> list[str | bytes]:
     """FT.CREATE of one part. Every field has a name of its own (AS), which valkey-search 1.2 demands, and tags are
-    case-sensitive with an explicit separator, since the engines' defaults differ."""
+    case-sensitive with an explicit separator, since the engines' defaults differ. Only RediSearch makes something of
+    SORTABLE: a List need not read every document."""
     schema: list[str | bytes] = []
-    for name, kind in _FIELDS.items():
+    # The embedding comes last: its attributes follow.
+    for name, kind in ((_MORE_FIELDS if extended else {}) | _FIELDS).items():
         schema += [f"$.{name}", "AS", name, kind]
         if kind == "TAG":
-            schema += ["SEPARATOR", ",", "CASESENSITIVE"]
+            schema += ["SEPARATOR", SEPARATOR, "CASESENSITIVE"]
+        if name == "timestamp":
+            schema += ["SORTABLE"]
     attributes = ["TYPE", "FLOAT32", "DIM", str(dimension), "DISTANCE_METRIC", "COSINE"]
     if algorithm is Algorithm.HNSW:
         attributes += ["M", "16", "EF_CONSTRUCTION", "200"]
@@ -122,7 +139,7 @@ def refuse(index: str, differences: list[Violation]) -> None:
         raise FailedPrecondition(
             Reason.INDEX_DIFFERS,
             f"index {index!r} differs from what was asked for: {'; '.join(one.description for one in differences)}. "
-            "Ask for what it is, or use another index name",
+            "Ask for what it is, use another index name, or DropIndex, which keeps the memories, and make it anew",
             metadata={"index": index},
             violations=differences,
         )

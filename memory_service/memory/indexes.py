@@ -5,7 +5,7 @@ import time
 
 from memory_service.memory.deadline import without_deadline
 from memory_service.memory.errors import FailedPrecondition, Reason, Violation, index_not_found, invalid
-from memory_service.memory.ports import Embedder, Engine
+from memory_service.memory.ports import Embedder, IndexStore
 from memory_service.memory.types import Algorithm, IndexInfo, IndexSpec
 
 _READY_FOR = 30.0
@@ -19,7 +19,7 @@ RESERVED_SUFFIX = "_flat"
 class Indexes:
     """The indexes of one engine, for one embedder."""
 
-    def __init__(self, engine: Engine, embedder: Embedder, *, default: str) -> None:
+    def __init__(self, engine: IndexStore, embedder: Embedder, *, default: str) -> None:
         """`default` is the index that a request means when it names none."""
         self._engine = engine
         self._embedder = embedder
@@ -83,6 +83,18 @@ class Indexes:
         """All indexes, in the order of their names."""
         found = [await self._engine.describe(name) for name in await self._engine.names()]
         return [info for info in found if info is not None]
+
+    async def drop(self, name: str, *, delete_memories: bool) -> int:
+        """Remove the index, and its memories when told to; return how many of those there were.
+
+        Raises NotFound (INDEX_NOT_FOUND).
+        """
+        await self.describe(name)
+        self.forget(name)
+        try:
+            return await self._engine.drop(name, delete_memories=delete_memories)
+        finally:
+            self.forget(name)
 
     async def current(self, name: str) -> IndexInfo:
         """The index as it was seen within the last seconds: costs no engine command while that holds.

@@ -1,20 +1,36 @@
-"""Use cases of memories: store, search, get, delete."""
+"""Use cases of single memories: store one or many, get, delete."""
 
-import time
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeGuard
 
 from memory_service.memory.embeddings import check_dimension
-from memory_service.memory.errors import AlreadyExists, NotFound, Reason
+from memory_service.memory.errors import (
+    AlreadyExists,
+    MemoryServiceError,
+    NotFound,
+    Reason,
+    engine_unavailable,
+    invalid,
+)
 from memory_service.memory.ids import derived_id, new_id
 from memory_service.memory.indexes import Indexes
-from memory_service.memory.ports import Embedder, Engine
-from memory_service.memory.types import Algorithm, Candidate, Embedding, Filter, IndexInfo, Memory, Role
+from memory_service.memory.ports import Embedder, MemorySearch, MemoryStore, SearchOptions
+from memory_service.memory.text import terms
+from memory_service.memory.types import Embedding, Filter, IndexInfo, Memory, Role, now
+
+_AT_ONCE = 32
+"""Memories of one batch that are embedded and written at once: embedders take them in lots, and each connection to the
+engine carries one write at a time, since valkey-search stalls on pipelines of indexed writes."""
+
+_MOST_DUPLICATES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class NewMemory:
-    """A memory to be stored. At most one of `id` and `request_id` is set; `timestamp` None means now."""
+    """A memory to be stored. At most one of `id` and `request_id` is set, and one of `ttl` and `expires`; `timestamp`
+    None means now."""
 
     user_id: str
     session_id: str
@@ -25,6 +41,19 @@ class NewMemory:
     request_id: str = ""
     embedding: Embedding | None = None
     embedding_model: str = ""
+    ttl: int | None = None
+    expires: int | None = None
+    labels: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    near_duplicate_min_score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NearDuplicate:
+    """Another memory of the user, nearly the same: its id and cosine similarity."""
+
+    id: str
+    score: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,38 +63,16 @@ class Stored:
     id: str
     timestamp: int
     already: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What to look for: a text, or an embedding (then `text` is empty)."""
-
-    where: Filter
-    k: int
-    text: str = ""
-    embedding: Embedding | None = None
-    embedding_model: str = ""
-    min_score: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The answer to a query. Times are in seconds."""
-
-    hits: list[Candidate]
-    candidate_count: int
-    nearest_score: float | None
-    index: IndexInfo
-    algorithm: Algorithm
-    embedding_time: float
-    engine_time: float
+    expires: int | None = None
+    near_duplicates: tuple[NearDuplicate, ...] = ()
 
 
 class Memories:
     """The memories of one engine, for one embedder."""
 
-    def __init__(self, engine: Engine, embedder: Embedder, indexes: Indexes) -> None:
-        self._engine = engine
+    def __init__(self, store: MemoryStore, search: MemorySearch, embedder: Embedder, indexes: Indexes) -> None:
+        self._store = store
+        self._search = search
         self._embedder = embedder
         self._indexes = indexes
 
@@ -76,8 +83,28 @@ class Memories:
             AlreadyExists: the id or request_id names another memory of the user.
             NotFound, FailedPrecondition, InvalidRequest: the index is missing, of another model, or another dimension.
         """
+        return await self._write(await self._indexes.current(index), new)
+
+    async def store_all(self, index: str, news: Sequence[NewMemory]) -> list[Stored | MemoryServiceError]:
+        """Write many memories; return for each what `store` returns or raises.
+
+        Raises NotFound when the index is missing.
+        """
         info = await self._indexes.current(index)
-        embedding = await self._embedding(info, new.content, new.embedding, new.embedding_model, field="embedding")
+        turn = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(new: NewMemory) -> Stored | MemoryServiceError:
+            async with turn:
+                try:
+                    return await self._write(info, new)
+                except MemoryServiceError as error:
+                    return error
+
+        return await asyncio.gather(*(one(new) for new in news))
+
+    async def _write(self, info: IndexInfo, new: NewMemory) -> Stored:
+        expires = _expiry(new)
+        embedding = await self._embedding(info, new)
         slot = _slot(new)
         memory = Memory(
             id=new.id or slot,
@@ -85,48 +112,29 @@ class Memories:
             session_id=new.session_id,
             role=new.role,
             content=new.content,
-            timestamp=time.time_ns() // 1000 if new.timestamp is None else new.timestamp,
+            timestamp=now() if new.timestamp is None else new.timestamp,
+            labels=new.labels,
+            metadata=new.metadata,
+            expires=expires,
         )
-        if await self._engine.insert(info.name, slot, memory, embedding):
-            return Stored(memory.id, memory.timestamp, already=False)
-        [earlier] = await self._engine.read(info.name, [slot])
-        if earlier is not None and _is_same(earlier, new):
-            return Stored(memory.id, earlier.timestamp, already=True)
-        raise AlreadyExists(
-            Reason.MEMORY_EXISTS,
-            f"the user already has another memory under the {'id' if new.id else 'request_id'} of this one: "
-            "choose a new one, or Delete that memory first",
-            metadata={"id": memory.id},
-        )
-
-    async def search(self, index: str, query: Query) -> Found:
-        """The memories nearest to the query, nearest first.
-
-        Raises:
-            NotFound, FailedPrecondition, InvalidRequest: the index is missing, of another model, or another dimension.
-        """
-        info = await self._indexes.current(index)
-        started = time.perf_counter()
-        embedding = await self._embedding(
-            info, query.text, query.embedding, query.embedding_model, field="query_embedding"
-        )
-        embedded = time.perf_counter()
-        algorithm = _algorithm_for(info, query.where)
-        try:
-            candidates = await self._engine.search(info, algorithm, query.where, embedding, query.k)
-        except NotFound:
-            self._indexes.forget(info.name)
-            raise
-        answered = time.perf_counter()
-        return Found(
-            hits=[one for one in candidates if query.min_score is None or one.score >= query.min_score],
-            candidate_count=len(candidates),
-            nearest_score=candidates[0].score if candidates else None,
-            index=info,
-            algorithm=algorithm,
-            embedding_time=embedded - started if query.embedding is None else 0.0,
-            engine_time=answered - embedded,
-        )
+        if await self._store.insert(info.name, slot, memory, embedding, terms(new.content)):
+            duplicates = await self._near_duplicates(info, new, slot, embedding)
+            return Stored(memory.id, memory.timestamp, False, memory.expires, duplicates)
+        [earlier] = await self._store.read(info.name, [slot])
+        if earlier is None or earlier.expired():
+            raise engine_unavailable("is just removing an earlier memory of this id")
+        if not _is_same(earlier, new):
+            raise AlreadyExists(
+                Reason.MEMORY_EXISTS,
+                f"the user already has another memory under the {'id' if new.id else 'request_id'} of this one: "
+                "choose a new one, or Delete that memory first",
+                metadata={"id": memory.id},
+            )
+        if earlier.expires is not None:
+            # The earlier call may have died between the writing and this.
+            await self._store.expire(info.name, slot, earlier.expires)
+        duplicates = await self._near_duplicates(info, new, slot, embedding)
+        return Stored(memory.id, earlier.timestamp, True, earlier.expires, duplicates)
 
     async def get(self, index: str, user_id: str | None, id_: str) -> Memory:
         """One memory of the user, or with None of anyone.
@@ -134,8 +142,7 @@ class Memories:
         Raises NotFound, for another user's memory as for none.
         """
         info = await self._indexes.current(index)
-        slots = _slots(user_id, id_)
-        for memory in await self._engine.read(info.name, slots):
+        for memory in await self._store.read(info.name, _slots(user_id, id_)):
             if _answers_to(memory, user_id, id_):
                 return memory
         raise NotFound(
@@ -149,33 +156,44 @@ class Memories:
         info = await self._indexes.current(index)
         wanted = list(dict.fromkeys(ids))
         candidates = [(id_, slot) for id_ in wanted for slot in _slots(user_id, id_)]
-        read = await self._engine.read(info.name, [slot for _, slot in candidates])
+        read = await self._store.read(info.name, [slot for _, slot in candidates])
         # The first slot that answers to an id is the one that Get returns.
         chosen: dict[str, str] = {}
         for (id_, slot), memory in zip(candidates, read, strict=True):
             if _answers_to(memory, user_id, id_):
                 chosen.setdefault(id_, slot)
-        outcome = dict(zip(chosen, await self._engine.delete(info.name, list(chosen.values())), strict=True))
+        outcome = dict(zip(chosen, await self._store.delete(info.name, list(chosen.values())), strict=True))
         deleted = [id_ for id_ in wanted if outcome.get(id_)]
         return deleted, [id_ for id_ in wanted if not outcome.get(id_)]
 
-    async def _embedding(
-        self, info: IndexInfo, text: str, given: Embedding | None, given_model: str, *, field: str
-    ) -> Embedding:
-        """The caller's embedding, or else the text's, once it is known to fit the index."""
-        if given is not None:
-            self._indexes.check_model(info, given_model)
-            check_dimension(given, index=info.name, dimension=info.dimension, field=field)
-            return given
+    async def _embedding(self, info: IndexInfo, new: NewMemory) -> Embedding:
+        """The caller's embedding, or else the content's, once it is known to fit the index."""
+        if new.embedding is not None:
+            self._indexes.check_model(info, new.embedding_model)
+            check_dimension(new.embedding, index=info.name, dimension=info.dimension, field="embedding")
+            return new.embedding
         self._indexes.check_model(info, self._embedder.model)
-        return await self._embedder.embed(text)
+        return await self._embedder.embed(new.content)
+
+    async def _near_duplicates(
+        self, info: IndexInfo, new: NewMemory, slot: str, embedding: Embedding
+    ) -> tuple[NearDuplicate, ...]:
+        if new.near_duplicate_min_score is None:
+            return ()
+        found = await self._search.nearest(info, Filter(new.user_id), embedding, _MOST_DUPLICATES + 1, SearchOptions())
+        return tuple(
+            NearDuplicate(one.memory.id, one.similarity)
+            for one in found
+            if one.slot != slot and one.similarity >= new.near_duplicate_min_score
+        )[:_MOST_DUPLICATES]
 
 
-def _algorithm_for(info: IndexInfo, where: Filter) -> Algorithm:
-    """FLAT within one user: the engine filters first and computes only the matching distances, exactly, and 8 to 15
-    times faster than by a filtered walk of the graph. HNSW over everyone. The other one where there is only one."""
-    preferred = Algorithm.HNSW if where.user_id is None else Algorithm.FLAT
-    return preferred if preferred in info.algorithms else next(iter(info.algorithms))
+def _expiry(new: NewMemory) -> int | None:
+    if new.ttl is not None:
+        return now() + new.ttl
+    if new.expires is not None and new.expires <= now():
+        raise invalid("expire_time", "must lie in the future", "store.expire_time")
+    return new.expires
 
 
 def _slot(new: NewMemory) -> str:
@@ -192,14 +210,23 @@ def _slots(user_id: str | None, id_: str) -> list[str]:
 
 
 def _answers_to(memory: Memory | None, user_id: str | None, id_: str) -> TypeGuard[Memory]:
-    return memory is not None and memory.id == id_ and (user_id is None or memory.user_id == user_id)
+    return (
+        memory is not None
+        and memory.id == id_
+        and (user_id is None or memory.user_id == user_id)
+        and not memory.expired()
+    )
 
 
 def _is_same(earlier: Memory, new: NewMemory) -> bool:
+    """Whether an earlier memory is what a repeated call would store; when it ends is not asked, since a ttl counts from
+    each call anew."""
     return (
         earlier.user_id == new.user_id
         and earlier.session_id == new.session_id
         and earlier.role == new.role
         and earlier.content == new.content
+        and earlier.labels == new.labels
+        and earlier.metadata == new.metadata
         and new.timestamp in {None, earlier.timestamp}
     )

@@ -1,9 +1,33 @@
-"""What the use cases need from outside: an engine that keeps and searches, an embedder that turns text to numbers."""
+"""What the use cases need from outside: an engine that keeps and finds, an embedder that turns text to
+numbers."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from memory_service.memory.types import Algorithm, Candidate, Embedding, Filter, IndexInfo, IndexSpec, Memory
+from memory_service.memory.types import (
+    Algorithm,
+    Candidate,
+    Embedding,
+    Filter,
+    IndexInfo,
+    IndexSpec,
+    Memory,
+    Span,
+)
+
+
+@dataclass(slots=True)
+class SearchOptions:
+    """How the engine shall search, and how it did.
+
+    `ef_runtime` None: the engine's own. `partial_allowed`: an answer without the shards that are away will do; the
+    engine then sets `partial` when it gave one. Otherwise such an answer is an Unavailable.
+    """
+
+    ef_runtime: int | None = None
+    partial_allowed: bool = False
+    partial: bool = False
 
 
 class Embedder(Protocol):
@@ -20,11 +44,8 @@ class Embedder(Protocol):
         ...
 
 
-class Engine(Protocol):
-    """Keeps memories and finds the nearest ones. A memory lies at a slot: 128 bits in hex, unique in its index.
-
-    Raises Unavailable, Exhausted or DeadlineExceeded besides what is named.
-    """
+class IndexStore(Protocol):
+    """Keeps indexes. Raises Unavailable, Exhausted or DeadlineExceeded besides what is named."""
 
     async def create(self, spec: IndexSpec) -> tuple[bool, IndexInfo]:
         """Create the index or check it, and wait until it answers in full. True when anything was created.
@@ -41,24 +62,100 @@ class Engine(Protocol):
         """The names of all indexes, sorted."""
         ...
 
-    async def insert(self, index: str, slot: str, memory: Memory, embedding: Embedding) -> bool:
-        """Write the memory unless its slot is taken. False: taken, nothing written. True: acknowledged, searchable."""
+    async def drop(self, index: str, *, delete_memories: bool) -> int:
+        """Remove an index, its memories first when told to; return how many. May be repeated after a failure."""
         ...
 
-    async def search(
-        self, index: IndexInfo, algorithm: Algorithm, where: Filter, embedding: Embedding, k: int
-    ) -> list[Candidate]:
-        """The nearest k memories within the filter, nearest first, ties in the order of their ids."""
+    async def ping(self) -> None:
+        """Return when the engine answers."""
+        ...
+
+
+class MemoryStore(Protocol):
+    """Keeps memories. A memory lies at a slot: 128 bits in hex, unique in its index.
+
+    Raises Unavailable, Exhausted or DeadlineExceeded.
+    """
+
+    async def insert(self, index: str, slot: str, memory: Memory, embedding: Embedding, terms: Sequence[str]) -> bool:
+        """Write the memory unless its slot is taken. False: taken, nothing written. True: acknowledged, searchable.
+        `terms` are the stems of its content."""
+        ...
+
+    async def expire(self, index: str, slot: str, expires: int) -> None:
+        """Let the memory end at this time. Repeating it changes nothing."""
         ...
 
     async def read(self, index: str, slots: Sequence[str]) -> list[Memory | None]:
         """The memories at these slots, in their order."""
         ...
 
+    async def embeddings(self, index: str, slots: Sequence[str]) -> list[Embedding | None]:
+        """The embeddings at these slots, in their order."""
+        ...
+
     async def delete(self, index: str, slots: Sequence[str]) -> list[bool]:
         """Delete these slots; for each, whether something was there."""
         ...
 
-    async def ping(self) -> None:
-        """Return when the engine answers."""
+    async def secret(self) -> bytes:
+        """32 random bytes, the same for every server of this engine, for ever."""
+        ...
+
+
+class MemorySearch(Protocol):
+    """Finds memories. What it finds passes the filter, is alive and, where the engine can tell, is complete.
+
+    Raises NotFound (INDEX_NOT_FOUND), FailedPrecondition (INDEX_LACKS_FIELDS), Unavailable, Exhausted or
+    DeadlineExceeded.
+    """
+
+    def algorithm_for(self, index: IndexInfo, where: Filter) -> Algorithm:
+        """What answers a KNN search within this filter."""
+        ...
+
+    async def search(
+        self, index: IndexInfo, where: Filter, embedding: Embedding, k: int, options: SearchOptions
+    ) -> list[Candidate]:
+        """The nearest k memories within the filter, whole, nearest first, ties in the order of their ids."""
+        ...
+
+    async def nearest(
+        self,
+        index: IndexInfo,
+        where: Filter,
+        embedding: Embedding,
+        k: int,
+        options: SearchOptions,
+        terms: Sequence[str] = (),
+    ) -> list[Candidate]:
+        """As `search`, with headings and stems; with `terms` only memories that have any of them."""
+        ...
+
+    async def matching(
+        self, index: IndexInfo, where: Filter, limit: int, options: SearchOptions, terms: Sequence[str] = ()
+    ) -> list[Candidate]:
+        """Any `limit` memories within the filter, with headings and stems; with `terms` such as have any of them."""
+        ...
+
+    async def around(
+        self, index: IndexInfo, spans: Sequence[Span], embedding: Embedding | None, limit: int, options: SearchOptions
+    ) -> list[Candidate]:
+        """The memories of these spans, with headings and stems, and with an embedding their distances from it. Spans
+        beyond what one query can hold are left out, the last first; so are memories beyond the limit."""
+        ...
+
+    async def counts(self, index: IndexInfo, where: Filter, terms: Sequence[str]) -> list[int]:
+        """How many memories pass the filter; then for each stem how many of them have it."""
+        ...
+
+    async def ordered(self, index: IndexInfo, where: Filter, limit: int, *, newest_first: bool) -> list[Candidate]:
+        """The first `limit` memories within the filter by timestamp, those of the same time in any order; headings."""
+        ...
+
+    async def neighbors(
+        self, index: IndexInfo, memories: Sequence[Memory], before: int, after: int
+    ) -> list[list[Candidate]]:
+        """For each memory, whole and in any order: of its user and session the last `before` before it, the first
+        `after` after it, and those of its very time, itself among them. One round trip for all."""
         ...

@@ -1,6 +1,8 @@
 """What the domain speaks of. Times are integers, microseconds since 1970-01-01 UTC; embeddings are float32 arrays."""
 
-from dataclasses import dataclass, field
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -8,6 +10,11 @@ from numpy.typing import NDArray
 
 Embedding = NDArray[np.float32]
 """One embedding: shape (dimension,), float32, unit length."""
+
+
+def now() -> int:
+    """The time, in microseconds since 1970."""
+    return time.time_ns() // 1000
 
 
 class Role(StrEnum):
@@ -28,7 +35,10 @@ class Algorithm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """One stored chat message. `role` is None only for a document of other software with a role that we do not know."""
+    """One stored chat message. `role` is None only for a document of other software with a role that we do not know.
+
+    `expires` None: never. `content` and `metadata` are empty where only the heading was read: see Candidate.
+    """
 
     id: str
     user_id: str
@@ -36,6 +46,13 @@ class Memory:
     role: Role | None
     content: str
     timestamp: int
+    labels: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    expires: int | None = None
+
+    def expired(self) -> bool:
+        """Tell whether its time is over, whatever the engine has removed so far."""
+        return self.expires is not None and self.expires <= now()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +68,68 @@ class Filter:
     roles: tuple[Role, ...] = ()
     start: int | None = None
     end: int | None = None
+    any_labels: tuple[str, ...] = ()
+    all_labels: tuple[str, ...] = ()
+    exclude_session_ids: tuple[str, ...] = ()
+
+    @property
+    def labelled(self) -> bool:
+        """Whether it asks for labels."""
+        return bool(self.any_labels or self.all_labels)
 
     def admits(self, memory: Memory) -> bool:
-        """Tell whether the memory is within this filter's identities. Time is left to the engine, which has it exactly
-        where a document of other software comes back rounded."""
+        """Tell whether the memory is within this filter's identities. Time is left to the engine, which has
+        it exactly where a document of other software comes back rounded."""
         return (
             (self.user_id is None or memory.user_id == self.user_id)
             and (not self.session_ids or memory.session_id in self.session_ids)
+            and memory.session_id not in self.exclude_session_ids
             and (not self.roles or memory.role in self.roles)
+            and (not self.any_labels or not set(self.any_labels).isdisjoint(memory.labels))
+            and set(self.all_labels).issubset(memory.labels)
         )
+
+    def admits_time(self, memory: Memory) -> bool:
+        """Tell whether the memory is within this filter's times."""
+        return (self.start is None or memory.timestamp >= self.start) and (
+            self.end is None or memory.timestamp < self.end
+        )
+
+    def between(self, start: int | None, end: int | None) -> "Filter | None":
+        """This filter within a further range of times; None when nothing can pass it."""
+        starts = [one for one in (self.start, start) if one is not None]
+        ends = [one for one in (self.end, end) if one is not None]
+        first, last = max(starts, default=None), min(ends, default=None)
+        if first is not None and last is not None and first >= last:
+            return None
+        return replace(self, start=first, end=last)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of one session, `start <= timestamp < end`."""
+
+    user_id: str
+    session_id: str
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A memory with its cosine distance (0 to 2) from the query, as the engine found it."""
+    """A memory as a search found it: its cosine distance (0 to 2) from the query, None where nothing was embedded, and
+    the stems of its content where they were asked for. A search for ranking alone reads no content: `memory` is then
+    the heading, and Engine.read brings the rest."""
 
+    slot: str
     memory: Memory
-    distance: float
+    distance: float | None = None
+    terms: tuple[str, ...] = ()
 
     @property
-    def score(self) -> float:
-        """Cosine similarity, -1 to 1."""
-        return 1.0 - self.distance
+    def similarity(self) -> float:
+        """Cosine similarity, -1 to 1; 0 where nothing was embedded."""
+        return 0.0 if self.distance is None else 1.0 - self.distance
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +146,8 @@ class IndexSpec:
 class IndexInfo:
     """What an index is. `embedding_model` None: made by other software and not adopted yet.
 
-    `reports_missing_shards` tells whether its engine can be asked to fail where it would answer in part.
+    `extended` are the algorithms whose part has the fields for labels and words. `reports_missing_shards` tells whether
+    its engine can be asked to fail where it would answer in part.
     """
 
     name: str
@@ -99,6 +157,7 @@ class IndexInfo:
     ready: bool
     memory_count: int
     indexing_failures: int
+    extended: frozenset[Algorithm] = frozenset()
     reports_missing_shards: bool = field(default=False, compare=False)
 
 

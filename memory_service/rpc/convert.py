@@ -2,17 +2,31 @@
 
 from collections.abc import Iterator
 
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from semantic_memory.v1 import index_pb2, memory_pb2, memory_service_pb2
+from semantic_memory.v1 import index_pb2, memory_pb2
+from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.memory.embeddings import unpack_embedding
 from memory_service.memory.errors import invalid
-from memory_service.memory.memories import Found, NewMemory, Query
+from memory_service.memory.memories import NewMemory, Stored
+from memory_service.memory.search import (
+    DEFAULT_RECENCY_WEIGHT,
+    DEFAULT_TEXT_WEIGHT,
+    ContextSize,
+    Found,
+    Hit,
+    Mode,
+    Query,
+    Recency,
+)
 from memory_service.memory.types import Algorithm, Filter, IndexInfo, Memory, Role
 
 DEFAULT_K = 5
 CHUNK = 25
 """Hits in one message of a stream: each message costs about as much as building 25 hits."""
+CHUNK_CHARACTERS = 500_000
+"""A message ends early with so much content: clients take four megabytes unless told otherwise."""
 
 _ROLES = {
     memory_pb2.ROLE_USER: Role.USER,
@@ -20,12 +34,18 @@ _ROLES = {
     memory_pb2.ROLE_SYSTEM: Role.SYSTEM,
     memory_pb2.ROLE_TOOL: Role.TOOL,
 }
+_MODES = {
+    pb.SEARCH_MODE_UNSPECIFIED: Mode.VECTOR,
+    pb.SEARCH_MODE_VECTOR: Mode.VECTOR,
+    pb.SEARCH_MODE_TEXT: Mode.TEXT,
+    pb.SEARCH_MODE_HYBRID: Mode.HYBRID,
+}
 _ROLE_NUMBERS = {role: number for number, role in _ROLES.items()}
 _ALGORITHMS = {index_pb2.ALGORITHM_HNSW: Algorithm.HNSW, index_pb2.ALGORITHM_FLAT: Algorithm.FLAT}
 _ALGORITHM_NUMBERS = {algorithm: number for number, algorithm in _ALGORITHMS.items()}
 
 
-def new_memory(request: memory_service_pb2.StoreRequest) -> NewMemory:
+def new_memory(request: pb.StoreRequest) -> NewMemory:
     """The memory that a Store asks for.
 
     Raises InvalidRequest.
@@ -40,68 +60,126 @@ def new_memory(request: memory_service_pb2.StoreRequest) -> NewMemory:
         request_id=request.request_id,
         embedding=unpack_embedding(request.embedding, field="embedding") if request.embedding else None,
         embedding_model=request.embedding_model,
+        ttl=_duration(request.ttl) if request.HasField("ttl") else None,
+        expires=_microseconds(request.expire_time, "expire_time") if request.HasField("expire_time") else None,
+        labels=tuple(request.labels),
+        metadata=dict(request.metadata),
+        near_duplicate_min_score=(
+            request.near_duplicate_min_score if request.HasField("near_duplicate_min_score") else None
+        ),
     )
 
 
-def query(request: memory_service_pb2.SearchRequest) -> Query:
+def memory_filter(message: memory_pb2.MemoryFilter) -> Filter:
+    """The filter of a request.
+
+    Raises InvalidRequest.
+    """
+    start = _microseconds(message.start_time, "filter.start_time") if message.HasField("start_time") else None
+    end = _microseconds(message.end_time, "filter.end_time") if message.HasField("end_time") else None
+    if start is not None and start == end:
+        raise invalid("filter.end_time", "must be later than start_time by a microsecond or more", "filter.time_range")
+    return Filter(
+        user_id=message.user_id or None,
+        session_ids=tuple(message.session_ids),
+        roles=tuple(_ROLES[role] for role in message.roles),
+        start=start,
+        end=end,
+        any_labels=tuple(message.any_labels),
+        all_labels=tuple(message.all_labels),
+        exclude_session_ids=tuple(message.exclude_session_ids),
+    )
+
+
+def query(request: pb.SearchRequest) -> Query:
     """The query that a Search asks for.
 
     Raises InvalidRequest.
     """
-    where = request.filter
-    packed = request.query_embedding
-    start = _microseconds(where.start_time, "filter.start_time") if where.HasField("start_time") else None
-    end = _microseconds(where.end_time, "filter.end_time") if where.HasField("end_time") else None
-    if start is not None and start == end:
-        raise invalid("filter.end_time", "must be later than start_time by a microsecond or more", "filter.time_range")
+    recency = None
+    if request.HasField("recency"):
+        half_life = _duration(request.recency.half_life)
+        weight = request.recency.weight if request.recency.HasField("weight") else DEFAULT_RECENCY_WEIGHT
+        recency = Recency(half_life, weight)
     return Query(
-        where=Filter(
-            user_id=where.user_id or None,
-            session_ids=tuple(where.session_ids),
-            roles=tuple(_ROLES[role] for role in where.roles),
-            start=start,
-            end=end,
-        ),
+        where=memory_filter(request.filter),
         k=request.k if request.HasField("k") else DEFAULT_K,
         text=request.query_text,
-        embedding=unpack_embedding(packed, field="query_embedding") if packed else None,
+        embedding=(
+            unpack_embedding(request.query_embedding, field="query_embedding") if request.query_embedding else None
+        ),
         embedding_model=request.embedding_model,
         min_score=request.min_score if request.HasField("min_score") else None,
+        mode=_MODES[request.mode],
+        text_weight=request.text_weight if request.HasField("text_weight") else DEFAULT_TEXT_WEIGHT,
+        neighbor_weight=request.neighbor_weight if request.HasField("neighbor_weight") else None,
+        recency=recency,
+        diversity=request.diversity if request.HasField("diversity") else None,
+        exclude_ids=frozenset(request.exclude_ids),
+        context=ContextSize(request.context.before, request.context.after) if request.HasField("context") else None,
+        partial_allowed=request.consistency == pb.CONSISTENCY_PARTIAL,
+        ef_runtime=request.ef_runtime if request.HasField("ef_runtime") else None,
     )
 
 
-def algorithms(request: memory_service_pb2.EnsureIndexRequest) -> frozenset[Algorithm]:
+def algorithms(request: pb.EnsureIndexRequest) -> frozenset[Algorithm]:
     """The algorithms that an EnsureIndex asks for."""
     return frozenset(_ALGORITHMS[number] for number in request.algorithms)
 
 
-def search_responses(found: Found) -> Iterator[memory_service_pb2.SearchResponse]:
+def fill_stored(response: pb.StoreResponse, stored: Stored) -> None:
+    """Write what became of a memory into its message."""
+    response.id = stored.id
+    response.already_stored = stored.already
+    fill_timestamp(response.timestamp, stored.timestamp)
+    if stored.expires is not None:
+        fill_timestamp(response.expire_time, stored.expires)
+    for one in stored.near_duplicates:
+        response.near_duplicates.add(id=one.id, score=one.score)
+
+
+def search_responses(found: Found) -> Iterator[pb.SearchResponse]:
     """The chunks of an answer, the summary with the last."""
-    response = memory_service_pb2.SearchResponse()
-    for count, one in enumerate(found.hits):
-        if count and count % CHUNK == 0:
+    response = pb.SearchResponse()
+    volume = 0
+    for one in found.hits:
+        if len(response.hits) == CHUNK or volume > CHUNK_CHARACTERS:
             yield response
-            response = memory_service_pb2.SearchResponse()
-        hit = response.hits.add()
-        fill_memory(hit.memory, one.memory)
-        hit.score = one.score
-        hit.distance = one.distance
+            response, volume = pb.SearchResponse(), 0
+        volume += len(one.memory.content) + sum(len(memory.content) for memory in one.context)
+        _fill_hit(response.hits.add(), one)
     _fill_summary(response.summary, found)
     yield response
 
 
-def _fill_summary(summary: memory_service_pb2.SearchSummary, found: Found) -> None:
+def _fill_hit(hit: pb.Hit, one: Hit) -> None:
+    fill_memory(hit.memory, one.memory)
+    hit.distance = 1.0 if one.distance is None else one.distance
+    hit.score = 1.0 - hit.distance
+    if one.text_score is not None:
+        hit.text_score = one.text_score
+    if one.recency_score is not None:
+        hit.recency_score = one.recency_score
+    hit.rank_score = one.rank_score
+    for memory in one.context:
+        fill_memory(hit.context.add(), memory)
+    hit.context_hit_id = one.context_hit_id
+
+
+def _fill_summary(summary: pb.SearchSummary, found: Found) -> None:
     summary.hit_count = len(found.hits)
     summary.candidate_count = found.candidate_count
-    summary.below_min_score_count = found.candidate_count - len(found.hits)
+    summary.below_min_score_count = found.below_min_score_count
     if found.nearest_score is not None:
         summary.nearest_score = found.nearest_score
     summary.index = found.index.name
     summary.embedding_model = found.index.embedding_model or ""
     summary.algorithm = _ALGORITHM_NUMBERS[found.algorithm]
-    summary.degraded = not found.index.ready
+    summary.degraded = found.partial or not found.index.ready
     summary.embedding_time.FromMicroseconds(round(found.embedding_time * 1e6))
     summary.engine_time.FromMicroseconds(round(found.engine_time * 1e6))
+    summary.query_terms.extend(found.query_terms)
+    summary.common_terms.extend(found.common_terms)
 
 
 def fill_memory(message: memory_pb2.Memory, memory: Memory) -> None:
@@ -113,6 +191,10 @@ def fill_memory(message: memory_pb2.Memory, memory: Memory) -> None:
         message.role = _ROLE_NUMBERS[memory.role]
     message.content = memory.content
     fill_timestamp(message.timestamp, memory.timestamp)
+    message.labels.extend(memory.labels)
+    message.metadata.update(memory.metadata)
+    if memory.expires is not None:
+        fill_timestamp(message.expire_time, memory.expires)
 
 
 def fill_timestamp(message: Timestamp, microseconds: int) -> None:
@@ -142,3 +224,7 @@ def _microseconds(timestamp: Timestamp, field: str) -> int:
     if not (_EARLIEST <= timestamp.seconds <= _LATEST and 0 <= timestamp.nanos < 1_000_000_000):
         raise invalid(field, "must be a time of the years 1 to 9999, with nanos of 0 to 999,999,999", "timestamp.range")
     return timestamp.seconds * 1_000_000 + timestamp.nanos // 1000
+
+
+def _duration(duration: Duration) -> int:
+    return duration.seconds * 1_000_000 + duration.nanos // 1000

@@ -1,10 +1,13 @@
 """Errors of the domain as gRPC statuses with google.rpc details: the only place that knows both."""
 
+from typing import Any
+
 import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
+from semantic_memory.v1 import error_reason_pb2, memory_service_pb2
 
 from memory_service.memory.errors import (
     AlreadyExists,
@@ -58,6 +61,16 @@ def to_status(error: MemoryServiceError) -> grpc.Status:
         status.details.add().Pack(detail)
     converted: grpc.Status = rpc_status.to_status(status)
     return converted
+
+
+def fill_batch_error(message: memory_service_pb2.BatchStoreError, error: MemoryServiceError) -> None:
+    """Write the error of one memory of a batch into its message."""
+    message.code = _CODES[type(error)].value[0]
+    reason: Any = error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{error.reason}")
+    message.reason = reason
+    message.message = error.message
+    for one in error.violations:
+        message.field_violations.add(field=one.field, description=one.description, rule=one.rule)
 
 
 def internal(request_id: str) -> MemoryServiceError:

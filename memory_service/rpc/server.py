@@ -24,9 +24,9 @@ _PROBE_EVERY = 1.0
 _MINUTE_MS = 60_000
 
 _OPTIONS = [
-    # 50,000 characters of 4 bytes and an embedding of 32,768 dimensions fit; more is refused before it is parsed.
-    ("grpc.max_receive_message_length", 1 * 2**20),
-    # 25 hits of 200 kB and some.
+    # A batch of memories; more is refused before it is parsed.
+    ("grpc.max_receive_message_length", 4 * 2**20),
+    # A hit whose whole context is of the longest contents; other messages end at a megabyte or two.
     ("grpc.max_send_message_length", 16 * 2**20),
     # Connections end now and then, so that clients behind DNS notice new replicas; streams get the grace to end.
     ("grpc.max_connection_age_ms", 30 * _MINUTE_MS),
@@ -48,6 +48,7 @@ class RpcServer:
     def __init__(
         self,
         servicer: MemoryServicer,
+        validator: RequestValidator,
         *,
         listen: str,
         probe: Callable[[], Awaitable[None]],
@@ -63,7 +64,7 @@ class RpcServer:
         self._health = health.aio.HealthServicer()
         self._probing: asyncio.Task[None] | None = None
         self._server = grpc.aio.server(
-            interceptors=[CallInterceptor(SERVICE, RequestValidator(), default_deadline=default_deadline)],
+            interceptors=[CallInterceptor(SERVICE, validator, default_deadline=default_deadline)],
             options=_OPTIONS,
             maximum_concurrent_rpcs=max_concurrent_rpcs,
         )

@@ -7,9 +7,17 @@ import grpc
 from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceServicer
 
+from memory_service.memory.embeddings import pack_embedding
+from memory_service.memory.errors import InvalidRequest, MemoryServiceError, invalid
 from memory_service.memory.indexes import Indexes
-from memory_service.memory.memories import Memories
+from memory_service.memory.listing import Listing
+from memory_service.memory.memories import Memories, NewMemory
+from memory_service.memory.search import Searches
 from memory_service.rpc import convert
+from memory_service.rpc.errors import fill_batch_error
+from memory_service.rpc.validation import RequestValidator
+
+DEFAULT_PAGE_SIZE = 100
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -17,9 +25,20 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 class MemoryServicer(MemoryServiceServicer):
     """Documented in protos/semantic_memory/v1/memory_service.proto."""
 
-    def __init__(self, memories: Memories, indexes: Indexes) -> None:
+    def __init__(
+        self,
+        *,
+        memories: Memories,
+        searches: Searches,
+        listing: Listing,
+        indexes: Indexes,
+        validator: RequestValidator,
+    ) -> None:
         self._memories = memories
+        self._searches = searches
+        self._listing = listing
         self._indexes = indexes
+        self._validator = validator
 
     async def EnsureIndex(self, request: pb.EnsureIndexRequest, context: Context) -> pb.EnsureIndexResponse:
         created, info = await self._indexes.ensure(
@@ -31,14 +50,58 @@ class MemoryServicer(MemoryServiceServicer):
         return pb.EnsureIndexResponse(created=created, index=convert.index(info))
 
     async def Store(self, request: pb.StoreRequest, context: Context) -> pb.StoreResponse:
-        stored = await self._memories.store(request.index, convert.new_memory(request))
-        response = pb.StoreResponse(id=stored.id, already_stored=stored.already)
-        convert.fill_timestamp(response.timestamp, stored.timestamp)
+        response = pb.StoreResponse()
+        convert.fill_stored(response, await self._memories.store(request.index, convert.new_memory(request)))
         return response
 
+    async def BatchStore(self, request: pb.BatchStoreRequest, context: Context) -> pb.BatchStoreResponse:
+        checked = [self._checked(item) for item in request.memories]
+        good = [one for one in checked if isinstance(one, NewMemory)]
+        stored = iter(await self._memories.store_all(request.index, good))
+        response = pb.BatchStoreResponse()
+        for one in checked:
+            result = response.results.add()
+            outcome = next(stored) if isinstance(one, NewMemory) else one
+            if isinstance(outcome, MemoryServiceError):
+                fill_batch_error(result.error, outcome)
+            else:
+                convert.fill_stored(result.stored, outcome)
+        return response
+
+    def _checked(self, item: pb.StoreRequest) -> NewMemory | InvalidRequest:
+        """One memory of a batch, or what is wrong with it."""
+        try:
+            self._validator.check(item, item.SerializeToString())
+            if item.index:
+                raise invalid("index", "belongs to the BatchStoreRequest, not to its memories", "batch_store.index")
+            return convert.new_memory(item)
+        except InvalidRequest as error:
+            return error
+
     async def Search(self, request: pb.SearchRequest, context: Context) -> AsyncIterator[pb.SearchResponse]:
-        for response in convert.search_responses(await self._memories.search(request.index, convert.query(request))):
+        for response in convert.search_responses(await self._searches.search(request.index, convert.query(request))):
             yield response
+
+    async def List(self, request: pb.ListRequest, context: Context) -> pb.ListResponse:
+        page = await self._listing.page(
+            request.index,
+            convert.memory_filter(request.filter),
+            size=request.page_size if request.HasField("page_size") else DEFAULT_PAGE_SIZE,
+            token=request.page_token,
+            newest_first=request.order == pb.LIST_ORDER_NEWEST_FIRST,
+            embeddings=request.include_embeddings,
+        )
+        response = pb.ListResponse(next_page_token=page.next_token)
+        for memory in page.memories:
+            convert.fill_memory(response.memories.add(), memory)
+        for message, embedding in zip(response.memories, page.embeddings, strict=False):
+            message.embedding = pack_embedding(embedding)
+        return response
+
+    async def DeleteMatching(self, request: pb.DeleteMatchingRequest, context: Context) -> pb.DeleteMatchingResponse:
+        where = convert.memory_filter(request.filter)
+        count = await self._listing.delete_matching(request.index, where, dry_run=request.dry_run)
+        return pb.DeleteMatchingResponse(count=count)
 
     async def Delete(self, request: pb.DeleteRequest, context: Context) -> pb.DeleteResponse:
         deleted, missing = await self._memories.delete(request.index, request.user_id or None, list(request.ids))
@@ -55,3 +118,7 @@ class MemoryServicer(MemoryServiceServicer):
 
     async def GetIndex(self, request: pb.GetIndexRequest, context: Context) -> pb.GetIndexResponse:
         return pb.GetIndexResponse(index=convert.index(await self._indexes.describe(request.index)))
+
+    async def DropIndex(self, request: pb.DropIndexRequest, context: Context) -> pb.DropIndexResponse:
+        deleted = await self._indexes.drop(request.index, delete_memories=request.delete_memories)
+        return pb.DropIndexResponse(deleted_memory_count=deleted)

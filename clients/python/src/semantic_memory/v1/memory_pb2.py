@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsemantic_memory/v1/memory.proto\x12\x12semantic_memory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd2\x01\n\x06Memory\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\x1d\n\nsession_id\x18\x03 \x01(\tR\tsessionId\x12,\n\x04role\x18\x04 \x01(\x0e\x32\x18.semantic_memory.v1.RoleR\x04role\x12\x18\n\x07\x63ontent\x18\x05 \x01(\tR\x07\x63ontent\x12\x38\n\ttimestamp\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ttimestamp\"\x87\x02\n\x0cMemoryFilter\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x1b\n\tall_users\x18\x02 \x01(\x08R\x08\x61llUsers\x12\x1f\n\x0bsession_ids\x18\x03 \x03(\tR\nsessionIds\x12.\n\x05roles\x18\x04 \x03(\x0e\x32\x18.semantic_memory.v1.RoleR\x05roles\x12\x39\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_USER\x10\x01\x12\x12\n\x0eROLE_ASSISTANT\x10\x02\x12\x0f\n\x0bROLE_SYSTEM\x10\x03\x12\r\n\tROLE_TOOL\x10\x04\x42\x81\x01\n\x15\x64\x65v.semanticmemory.v1B\x0bMemoryProtoP\x01ZYgithub.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1;semanticmemoryv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsemantic_memory/v1/memory.proto\x12\x12semantic_memory.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc8\x03\n\x06Memory\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\x1d\n\nsession_id\x18\x03 \x01(\tR\tsessionId\x12,\n\x04role\x18\x04 \x01(\x0e\x32\x18.semantic_memory.v1.RoleR\x04role\x12\x18\n\x07\x63ontent\x18\x05 \x01(\tR\x07\x63ontent\x12\x38\n\ttimestamp\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ttimestamp\x12\x16\n\x06labels\x18\x07 \x03(\tR\x06labels\x12\x44\n\x08metadata\x18\x08 \x03(\x0b\x32(.semantic_memory.v1.Memory.MetadataEntryR\x08metadata\x12;\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12\x1c\n\tembedding\x18\n \x01(\x0cR\tembedding\x1a;\n\rMetadataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"\xf5\x02\n\x0cMemoryFilter\x12\x17\n\x07user_id\x18\x01 \x01(\tR\x06userId\x12\x1b\n\tall_users\x18\x02 \x01(\x08R\x08\x61llUsers\x12\x1f\n\x0bsession_ids\x18\x03 \x03(\tR\nsessionIds\x12.\n\x05roles\x18\x04 \x03(\x0e\x32\x18.semantic_memory.v1.RoleR\x05roles\x12\x39\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\x12\x1d\n\nany_labels\x18\x07 \x03(\tR\tanyLabels\x12\x1d\n\nall_labels\x18\x08 \x03(\tR\tallLabels\x12.\n\x13\x65xclude_session_ids\x18\t \x03(\tR\x11\x65xcludeSessionIds*_\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\r\n\tROLE_USER\x10\x01\x12\x12\n\x0eROLE_ASSISTANT\x10\x02\x12\x0f\n\x0bROLE_SYSTEM\x10\x03\x12\r\n\tROLE_TOOL\x10\x04\x42\x81\x01\n\x15\x64\x65v.semanticmemory.v1B\x0bMemoryProtoP\x01ZYgithub.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1;semanticmemoryv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -23,10 +23,14 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'semantic_memory.v1.memory_p
 if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\025dev.semanticmemory.v1B\013MemoryProtoP\001ZYgithub.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1;semanticmemoryv1'
-  _globals['_ROLE']._serialized_start=567
-  _globals['_ROLE']._serialized_end=662
+  _globals['_MEMORY_METADATAENTRY']._options = None
+  _globals['_MEMORY_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_ROLE']._serialized_start=923
+  _globals['_ROLE']._serialized_end=1018
   _globals['_MEMORY']._serialized_start=89
-  _globals['_MEMORY']._serialized_end=299
-  _globals['_MEMORYFILTER']._serialized_start=302
-  _globals['_MEMORYFILTER']._serialized_end=565
+  _globals['_MEMORY']._serialized_end=545
+  _globals['_MEMORY_METADATAENTRY']._serialized_start=486
+  _globals['_MEMORY_METADATAENTRY']._serialized_end=545
+  _globals['_MEMORYFILTER']._serialized_start=548
+  _globals['_MEMORYFILTER']._serialized_end=921
 # @@protoc_insertion_point(module_scope)

@@ -14,11 +14,12 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from semantic_memory.v1 import error_reason_pb2 as semantic__memory_dot_v1_dot_error__reason__pb2
 from semantic_memory.v1 import index_pb2 as semantic__memory_dot_v1_dot_index__pb2
 from semantic_memory.v1 import memory_pb2 as semantic__memory_dot_v1_dot_memory__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'semantic_memory/v1/memory_service.proto\x12\x12semantic_memory.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1esemantic_memory/v1/index.proto\x1a\x1fsemantic_memory/v1/memory.proto\"\xc3\x01\n\x12\x45nsureIndexRequest\x12\x14\n\x05index\x18\x01 \x01(\tR\x05index\x12!\n\tdimension\x18\x02 \x01(\rH\x00R\tdimension\x88\x01\x01\x12\'\n\x0f\x65mbedding_model\x18\x03 \x01(\tR\x0e\x65mbeddingModel\x12=\n\nalgorithms\x18\x04 \x03(\x0e\x32\x1d.semantic_memory.v1.AlgorithmR\nalgorithmsB\x0c\n\n_dimension\"`\n\x13\x45nsureIndexResponse\x12\x18\n\x07\x63reated\x18\x01 \x01(\x08R\x07\x63reated\x12/\n\x05index\x18\x02 \x01(\x0b\x32\x19.semantic_memory.v1.IndexR\x05index\"\xd4\x02\n\x0cStoreRequest\x12\x14\n\x05index\x18\x01 \x01(\tR\x05index\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\x1d\n\nsession_id\x18\x03 \x01(\tR\tsessionId\x12,\n\x04role\x18\x04 \x01(\x0e\x32\x18.semantic_memory.v1.RoleR\x04role\x12\x18\n\x07\x63ontent\x18\x05 \x01(\tR\x07\x63ontent\x12\x38\n\ttimestamp\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ttimestamp\x12\x1c\n\tembedding\x18\x07 \x01(\x0cR\tembedding\x12\'\n\x0f\x65mbedding_model\x18\x08 \x01(\tR\x0e\x65mbeddingModel\x12\x0e\n\x02id\x18\t \x01(\tR\x02id\x12\x1d\n\nrequest_id\x18\n \x01(\tR\trequestId\"\x80\x01\n\rStoreResponse\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x38\n\ttimestamp\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ttimestamp\x12%\n\x0e\x61lready_stored\x18\x03 \x01(\x08R\ralreadyStored\"\x99\x02\n\rSearchRequest\x12\x14\n\x05index\x18\x01 \x01(\tR\x05index\x12\x1d\n\nquery_text\x18\x02 \x01(\tR\tqueryText\x12\'\n\x0fquery_embedding\x18\x03 \x01(\x0cR\x0equeryEmbedding\x12\'\n\x0f\x65mbedding_model\x18\x04 \x01(\tR\x0e\x65mbeddingModel\x12\x38\n\x06\x66ilter\x18\x05 \x01(\x0b\x32 .semantic_memory.v1.MemoryFilterR\x06\x66ilter\x12\x11\n\x01k\x18\x06 \x01(\rH\x00R\x01k\x88\x01\x01\x12 \n\tmin_score\x18\x07 \x01(\x02H\x01R\x08minScore\x88\x01\x01\x42\x04\n\x02_kB\x0c\n\n_min_score\"z\n\x0eSearchResponse\x12+\n\x04hits\x18\x01 \x03(\x0b\x32\x17.semantic_memory.v1.HitR\x04hits\x12;\n\x07summary\x18\x02 \x01(\x0b\x32!.semantic_memory.v1.SearchSummaryR\x07summary\"k\n\x03Hit\x12\x32\n\x06memory\x18\x01 \x01(\x0b\x32\x1a.semantic_memory.v1.MemoryR\x06memory\x12\x14\n\x05score\x18\x02 \x01(\x02R\x05score\x12\x1a\n\x08\x64istance\x18\x03 \x01(\x02R\x08\x64istance\"\xda\x03\n\rSearchSummary\x12\x1b\n\thit_count\x18\x01 \x01(\rR\x08hitCount\x12\'\n\x0f\x63\x61ndidate_count\x18\x02 \x01(\rR\x0e\x63\x61ndidateCount\x12\x31\n\x15\x62\x65low_min_score_count\x18\x03 \x01(\rR\x12\x62\x65lowMinScoreCount\x12(\n\rnearest_score\x18\x04 \x01(\x02H\x00R\x0cnearestScore\x88\x01\x01\x12\x14\n\x05index\x18\x05 \x01(\tR\x05index\x12\'\n\x0f\x65mbedding_model\x18\x06 \x01(\tR\x0e\x65mbeddingModel\x12;\n\talgorithm\x18\x07 \x01(\x0e\x32\x1d.semantic_memory.v1.AlgorithmR\talgorithm\x12\x1a\n\x08\x64\x65graded\x18\x08 \x01(\x08R\x08\x64\x65graded\x12@\n\x0e\x65mbedding_time\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationR\rembeddingTime\x12:\n\x0b\x65ngine_time\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationR\nengineTimeB\x10\n\x0e_nearest_score\"m\n\rDeleteRequest\x12\x14\n\x05index\x18\x01 \x01(\tR\x05index\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\x1b\n\tall_users\x18\x03 \x01(\x08R\x08\x61llUsers\x12\x10\n\x03ids\x18\x04 \x03(\tR\x03ids\"R\n\x0e\x44\x65leteResponse\x12\x1f\n\x0b\x64\x65leted_ids\x18\x01 \x03(\tR\ndeletedIds\x12\x1f\n\x0bmissing_ids\x18\x02 \x03(\tR\nmissingIds\"h\n\nGetRequest\x12\x14\n\x05index\x18\x01 \x01(\tR\x05index\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\x1b\n\tall_users\x18\x03 \x01(\x08R\x08\x61llUsers\x12\x0e\n\x02id\x18\x04 \x01(\tR\x02id\"A\n\x0bGetResponse\x12\x32\n\x06memory\x18\x01 \x01(\x0b\x32\x1a.semantic_memory.v1.MemoryR\x06memory\"\x14\n\x12ListIndexesRequest\"J\n\x13ListIndexesResponse\x12\x33\n\x07indexes\x18\x01 \x03(\x0b\x32\x19.semantic_memory.v1.IndexR\x07indexes\"\'\n\x0fGetIndexRequest\x12\x14\n\x05index\x18\x01 \x01(\tR\x05index\"C\n\x10GetIndexResponse\x12/\n\x05index\x18\x01 \x01(\x0b\x32\x19.semantic_memory.v1.IndexR\x05index2\xe0\x04\n\rMemoryService\x12^\n\x0b\x45nsureIndex\x12&.semantic_memory.v1.EnsureIndexRequest\x1a\'.semantic_memory.v1.EnsureIndexResponse\x12L\n\x05Store\x12 .semantic_memory.v1.StoreRequest\x1a!.semantic_memory.v1.StoreResponse\x12Q\n\x06Search\x12!.semantic_memory.v1.SearchRequest\x1a\".semantic_memory.v1.SearchResponse0\x01\x12O\n\x06\x44\x65lete\x12!.semantic_memory.v1.DeleteRequest\x1a\".semantic_memory.v1.DeleteResponse\x12\x46\n\x03Get\x12\x1e.semantic_memory.v1.GetRequest\x1a\x1f.semantic_memory.v1.GetResponse\x12^\n\x0bListIndexes\x12&.semantic_memory.v1.ListIndexesRequest\x1a\'.semantic_memory.v1.ListIndexesResponse\x12U\n\x08GetIndex\x12#.semantic_memory.v1.GetIndexRequest\x1a$.semantic_memory.v1.GetIndexResponseB\x88\x01\n\x15\x64\x65v.semanticmemory.v1B\x12MemoryServiceProtoP\x01ZYgithub.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1;semanticmemoryv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'semantic_memory/v1/memory_service.proto\x12\x12semantic_memory.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%semantic_memory/v1/error_reason.proto\x1a\x1esemantic_memory/v1/index.proto\x1a\x1fsemantic_memory/v1/memory.proto\"\xc3\x01\n\x12\x45nsureIndexRequest\x12\x14\n\x05index\x18\x01 \x01(\tR\x05index\x12!\n\tdimension\x18\x02 \x01(\rH\x00R\tdimension\x88\x01\x01\x12\'\n\x0f\x65mbedding_model\x18\x03 \x01(\tR\x0e\x65mbeddingModel\x12=\n\nalgorithms\x18\x04 \x03(\x0e\x32\x1d.semantic_memory.v1.AlgorithmR\nalgorithmsB\x0c\n\n_dimension\"`\n\x13\x45nsureIndexResponse\x12\x18\n\x07\x63reated\x18\x01 \x01(\x08R\x07\x63reated\x12/\n\x05index\x18\x02 \x01(\x0b\x32\x19.semantic_memory.v1.IndexR\x05index\"\xcc\x05\n\x0cStoreRequest\x12\x14\n\x05index\x18\x01 \x01(\tR\x05index\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\x1d\n\nsession_id\x18\x03 \x01(\tR\tsessionId\x12,\n\x04role\x18\x04 \x01(\x0e\x32\x18.semantic_memory.v1.RoleR\x04role\x12\x18\n\x07\x63ontent\x18\x05 \x01(\tR\x07\x63ontent\x12\x38\n\ttimestamp\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ttimestamp\x12\x1c\n\tembedding\x18\x07 \x01(\x0cR\tembedding\x12\'\n\x0f\x65mbedding_model\x18\x08 \x01(\tR\x0e\x65mbeddingModel\x12\x0e\n\x02id\x18\t \x01(\tR\x02id\x12\x1d\n\nrequest_id\x18\n \x01(\tR\trequestId\x12-\n\x03ttl\x18\x0b \x01(\x0b\x32\x19.google.protobuf.DurationH\x00R\x03ttl\x12=\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00R\nexpireTime\x12\x16\n\x06labels\x18\r \x03(\tR\x06labels\x12J\n\x08metadata\x18\x0e \x03(\x0b\x32..semantic_memory.v1.StoreRequest.MetadataEntryR\x08metadata\x12<\n\x18near_duplicate_min_score\x18\x0f \x01(\x02H\x01R\x15nearDuplicateMinScore\x88\x01\x01\x1a;\n\rMetadataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\x0c\n\nexpirationB\x1b\n\x19_near_duplicate_min_score\"\x89\x02\n\rStoreResponse\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x38\n\ttimestamp\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ttimestamp\x12%\n\x0e\x61lready_stored\x18\x03 \x01(\x08R\ralreadyStored\x12;\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12J\n\x0fnear_duplicates\x18\x05 \x03(\x0b\x32!.semantic_memory.v1.NearDuplicateR\x0enearDuplicates\"5\n\rNearDuplicate\x12\x0e\n\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n\x05score\x18\x02 \x01(\x02R\x05score\"g\n\x11\x42\x61tchStoreRequest\x12\x14\n\x05index\x18\x01 \x01(\tR\x05index\x12<\n\x08memories\x18\x02 \x03(\x0b\x32 .semantic_memory.v1.StoreRequestR\x08memories\"T\n\x12\x42\x61tchStoreResponse\x12>\n\x07results\x18\x01 \x03(\x0b\x32$.semantic_memory.v1.BatchStoreResultR\x07results\"\x97\x01\n\x10\x42\x61tchStoreResult\x12;\n\x06stored\x18\x01 \x01(\x0b\x32!.semantic_memory.v1.StoreResponseH\x00R\x06stored\x12;\n\x05\x65rror\x18\x02 \x01(\x0b\x32#.semantic_memory.v1.BatchStoreErrorH\x00R\x05\x65rrorB\t\n\x07outcome\"\xc7\x01\n\x0f\x42\x61tchStoreError\x12\x12\n\x04\x63ode\x18\x01 \x01(\x05R\x04\x63ode\x12\x37\n\x06reason\x18\x02 \x01(\x0e\x32\x1f.semantic_memory.v1.ErrorReasonR\x06reason\x12\x18\n\x07message\x18\x03 \x01(\tR\x07message\x12M\n\x10\x66ield_violations\x18\x04 \x03(\x0b\x32\".semantic_memory.v1.FieldViolationR\x0f\x66ieldViolations\"\\\n\x0e\x46ieldViolation\x12\x14\n\x05\x66ield\x18\x01 \x01(\tR\x05\x66ield\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12\x12\n\x04rule\x18\x03 \x01(\tR\x04rule\"i\n\x07Recency\x12\x36\n\thalf_life\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationR\x08halfLife\x12\x1b\n\x06weight\x18\x02 \x01(\x02H\x00R\x06weight\x88\x01\x01\x42\t\n\x07_weight\";\n\x0b\x43ontextSize\x12\x16\n\x06\x62\x65\x66ore\x18\x01 \x01(\rR\x06\x62\x65\x66ore\x12\x14\n\x05\x61\x66ter\x18\x02 \x01(\rR\x05\x61\x66ter\"\xff\x05\n\rSearchRequest\x12\x14\n\x05index\x18\x01 \x01(\tR\x05index\x12\x1d\n\nquery_text\x18\x02 \x01(\tR\tqueryText\x12\'\n\x0fquery_embedding\x18\x03 \x01(\x0cR\x0equeryEmbedding\x12\'\n\x0f\x65mbedding_model\x18\x04 \x01(\tR\x0e\x65mbeddingModel\x12\x38\n\x06\x66ilter\x18\x05 \x01(\x0b\x32 .semantic_memory.v1.MemoryFilterR\x06\x66ilter\x12\x11\n\x01k\x18\x06 \x01(\rH\x00R\x01k\x88\x01\x01\x12 \n\tmin_score\x18\x07 \x01(\x02H\x01R\x08minScore\x88\x01\x01\x12\x32\n\x04mode\x18\x08 \x01(\x0e\x32\x1e.semantic_memory.v1.SearchModeR\x04mode\x12$\n\x0btext_weight\x18\t \x01(\x02H\x02R\ntextWeight\x88\x01\x01\x12,\n\x0fneighbor_weight\x18\n \x01(\x02H\x03R\x0eneighborWeight\x88\x01\x01\x12\x35\n\x07recency\x18\x0b \x01(\x0b\x32\x1b.semantic_memory.v1.RecencyR\x07recency\x12!\n\tdiversity\x18\x0c \x01(\x02H\x04R\tdiversity\x88\x01\x01\x12\x1f\n\x0b\x65xclude_ids\x18\r \x03(\tR\nexcludeIds\x12\x39\n\x07\x63ontext\x18\x0e \x01(\x0b\x32\x1f.semantic_memory.v1.ContextSizeR\x07\x63ontext\x12\x41\n\x0b\x63onsistency\x18\x0f \x01(\x0e\x32\x1f.semantic_memory.v1.ConsistencyR\x0b\x63onsistency\x12\"\n\nef_runtime\x18\x10 \x01(\rH\x05R\tefRuntime\x88\x01\x01\x42\x04\n\x02_kB\x0c\n\n_min_scoreB\x0e\n\x0c_text_weightB\x12\n\x10_neighbor_weightB\x0c\n\n_diversityB\r\n\x0b_ef_runtime\"z\n\x0eSearchResponse\x12+\n\x04hits\x18\x01 \x03(\x0b\x32\x17.semantic_memory.v1.HitR\x04hits\x12;\n\x07summary\x18\x02 \x01(\x0b\x32!.semantic_memory.v1.SearchSummaryR\x07summary\"\xd5\x02\n\x03Hit\x12\x32\n\x06memory\x18\x01 \x01(\x0b\x32\x1a.semantic_memory.v1.MemoryR\x06memory\x12\x14\n\x05score\x18\x02 \x01(\x02R\x05score\x12\x1a\n\x08\x64istance\x18\x03 \x01(\x02R\x08\x64istance\x12\"\n\ntext_score\x18\x04 \x01(\x02H\x00R\ttextScore\x88\x01\x01\x12(\n\rrecency_score\x18\x05 \x01(\x02H\x01R\x0crecencyScore\x88\x01\x01\x12\x1d\n\nrank_score\x18\x06 \x01(\x02R\trankScore\x12\x34\n\x07\x63ontext\x18\x07 \x03(\x0b\x32\x1a.semantic_memory.v1.MemoryR\x07\x63ontext\x12$\n\x0e\x63ontext_hit_id\x18\x08 \x01(\tR\x0c\x63ontextHitIdB\r\n\x0b_text_scoreB\x10\n\x0e_recency_score\"\x9e\x04\n\rSearchSummary\x12\x1b\n\thit_count\x18\x01 \x01(\rR\x08hitCount\x12\'\n\x0f\x63\x61ndidate_count\x18\x02 \x01(\rR\x0e\x63\x61ndidateCount\x12\x31\n\x15\x62\x65low_min_score_count\x18\x03 \x01(\rR\x12\x62\x65lowMinScoreCount\x12(\n\rnearest_score\x18\x04 \x01(\x02H\x00R\x0cnearestScore\x88\x01\x01\x12\x14\n\x05index\x18\x05 \x01(\tR\x05index\x12\'\n\x0f\x65mbedding_model\x18\x06 \x01(\tR\x0e\x65mbeddingModel\x12;\n\talgorithm\x18\x07 \x01(\x0e\x32\x1d.semantic_memory.v1.AlgorithmR\talgorithm\x12\x1a\n\x08\x64\x65graded\x18\x08 \x01(\x08R\x08\x64\x65graded\x12@\n\x0e\x65mbedding_time\x18\t \x01(\x0b\x32\x19.google.protobuf.DurationR\rembeddingTime\x12:\n\x0b\x65ngine_time\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationR\nengineTime\x12\x1f\n\x0bquery_terms\x18\x0b \x03(\tR\nqueryTerms\x12!\n\x0c\x63ommon_terms\x18\x0c \x03(\tR\x0b\x63ommonTermsB\x10\n\x0e_nearest_score\"m\n\rDeleteRequest\x12\x14\n\x05index\x18\x01 \x01(\tR\x05index\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\x1b\n\tall_users\x18\x03 \x01(\x08R\x08\x61llUsers\x12\x10\n\x03ids\x18\x04 \x03(\tR\x03ids\"R\n\x0e\x44\x65leteResponse\x12\x1f\n\x0b\x64\x65leted_ids\x18\x01 \x03(\tR\ndeletedIds\x12\x1f\n\x0bmissing_ids\x18\x02 \x03(\tR\nmissingIds\"h\n\nGetRequest\x12\x14\n\x05index\x18\x01 \x01(\tR\x05index\x12\x17\n\x07user_id\x18\x02 \x01(\tR\x06userId\x12\x1b\n\tall_users\x18\x03 \x01(\x08R\x08\x61llUsers\x12\x0e\n\x02id\x18\x04 \x01(\tR\x02id\"A\n\x0bGetResponse\x12\x32\n\x06memory\x18\x01 \x01(\x0b\x32\x1a.semantic_memory.v1.MemoryR\x06memory\"\x14\n\x12ListIndexesRequest\"J\n\x13ListIndexesResponse\x12\x33\n\x07indexes\x18\x01 \x03(\x0b\x32\x19.semantic_memory.v1.IndexR\x07indexes\"\'\n\x0fGetIndexRequest\x12\x14\n\x05index\x18\x01 \x01(\tR\x05index\"C\n\x10GetIndexResponse\x12/\n\x05index\x18\x01 \x01(\x0b\x32\x19.semantic_memory.v1.IndexR\x05index\"\x90\x02\n\x0bListRequest\x12\x14\n\x05index\x18\x01 \x01(\tR\x05index\x12\x38\n\x06\x66ilter\x18\x02 \x01(\x0b\x32 .semantic_memory.v1.MemoryFilterR\x06\x66ilter\x12\x33\n\x05order\x18\x03 \x01(\x0e\x32\x1d.semantic_memory.v1.ListOrderR\x05order\x12 \n\tpage_size\x18\x04 \x01(\rH\x00R\x08pageSize\x88\x01\x01\x12\x1d\n\npage_token\x18\x05 \x01(\tR\tpageToken\x12-\n\x12include_embeddings\x18\x06 \x01(\x08R\x11includeEmbeddingsB\x0c\n\n_page_size\"n\n\x0cListResponse\x12\x36\n\x08memories\x18\x01 \x03(\x0b\x32\x1a.semantic_memory.v1.MemoryR\x08memories\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x80\x01\n\x15\x44\x65leteMatchingRequest\x12\x14\n\x05index\x18\x01 \x01(\tR\x05index\x12\x38\n\x06\x66ilter\x18\x02 \x01(\x0b\x32 .semantic_memory.v1.MemoryFilterR\x06\x66ilter\x12\x17\n\x07\x64ry_run\x18\x03 \x01(\x08R\x06\x64ryRun\".\n\x16\x44\x65leteMatchingResponse\x12\x14\n\x05\x63ount\x18\x01 \x01(\x04R\x05\x63ount\"Q\n\x10\x44ropIndexRequest\x12\x14\n\x05index\x18\x01 \x01(\tR\x05index\x12\'\n\x0f\x64\x65lete_memories\x18\x02 \x01(\x08R\x0e\x64\x65leteMemories\"E\n\x11\x44ropIndexResponse\x12\x30\n\x14\x64\x65leted_memory_count\x18\x01 \x01(\x04R\x12\x64\x65letedMemoryCount*o\n\nSearchMode\x12\x1b\n\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x16\n\x12SEARCH_MODE_VECTOR\x10\x01\x12\x14\n\x10SEARCH_MODE_TEXT\x10\x02\x12\x16\n\x12SEARCH_MODE_HYBRID\x10\x03*]\n\x0b\x43onsistency\x12\x1b\n\x17\x43ONSISTENCY_UNSPECIFIED\x10\x00\x12\x18\n\x14\x43ONSISTENCY_COMPLETE\x10\x01\x12\x17\n\x13\x43ONSISTENCY_PARTIAL\x10\x02*a\n\tListOrder\x12\x1a\n\x16LIST_ORDER_UNSPECIFIED\x10\x00\x12\x1b\n\x17LIST_ORDER_OLDEST_FIRST\x10\x01\x12\x1b\n\x17LIST_ORDER_NEWEST_FIRST\x10\x02\x32\xcb\x07\n\rMemoryService\x12^\n\x0b\x45nsureIndex\x12&.semantic_memory.v1.EnsureIndexRequest\x1a\'.semantic_memory.v1.EnsureIndexResponse\x12L\n\x05Store\x12 .semantic_memory.v1.StoreRequest\x1a!.semantic_memory.v1.StoreResponse\x12[\n\nBatchStore\x12%.semantic_memory.v1.BatchStoreRequest\x1a&.semantic_memory.v1.BatchStoreResponse\x12Q\n\x06Search\x12!.semantic_memory.v1.SearchRequest\x1a\".semantic_memory.v1.SearchResponse0\x01\x12O\n\x06\x44\x65lete\x12!.semantic_memory.v1.DeleteRequest\x1a\".semantic_memory.v1.DeleteResponse\x12\x46\n\x03Get\x12\x1e.semantic_memory.v1.GetRequest\x1a\x1f.semantic_memory.v1.GetResponse\x12I\n\x04List\x12\x1f.semantic_memory.v1.ListRequest\x1a .semantic_memory.v1.ListResponse\x12g\n\x0e\x44\x65leteMatching\x12).semantic_memory.v1.DeleteMatchingRequest\x1a*.semantic_memory.v1.DeleteMatchingResponse\x12^\n\x0bListIndexes\x12&.semantic_memory.v1.ListIndexesRequest\x1a\'.semantic_memory.v1.ListIndexesResponse\x12U\n\x08GetIndex\x12#.semantic_memory.v1.GetIndexRequest\x1a$.semantic_memory.v1.GetIndexResponse\x12X\n\tDropIndex\x12$.semantic_memory.v1.DropIndexRequest\x1a%.semantic_memory.v1.DropIndexResponseB\x88\x01\n\x15\x64\x65v.semanticmemory.v1B\x12MemoryServiceProtoP\x01ZYgithub.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1;semanticmemoryv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -26,38 +27,76 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'semantic_memory.v1.memory_s
 if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\025dev.semanticmemory.v1B\022MemoryServiceProtoP\001ZYgithub.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1;semanticmemoryv1'
-  _globals['_ENSUREINDEXREQUEST']._serialized_start=194
-  _globals['_ENSUREINDEXREQUEST']._serialized_end=389
-  _globals['_ENSUREINDEXRESPONSE']._serialized_start=391
-  _globals['_ENSUREINDEXRESPONSE']._serialized_end=487
-  _globals['_STOREREQUEST']._serialized_start=490
-  _globals['_STOREREQUEST']._serialized_end=830
-  _globals['_STORERESPONSE']._serialized_start=833
-  _globals['_STORERESPONSE']._serialized_end=961
-  _globals['_SEARCHREQUEST']._serialized_start=964
-  _globals['_SEARCHREQUEST']._serialized_end=1245
-  _globals['_SEARCHRESPONSE']._serialized_start=1247
-  _globals['_SEARCHRESPONSE']._serialized_end=1369
-  _globals['_HIT']._serialized_start=1371
-  _globals['_HIT']._serialized_end=1478
-  _globals['_SEARCHSUMMARY']._serialized_start=1481
-  _globals['_SEARCHSUMMARY']._serialized_end=1955
-  _globals['_DELETEREQUEST']._serialized_start=1957
-  _globals['_DELETEREQUEST']._serialized_end=2066
-  _globals['_DELETERESPONSE']._serialized_start=2068
-  _globals['_DELETERESPONSE']._serialized_end=2150
-  _globals['_GETREQUEST']._serialized_start=2152
-  _globals['_GETREQUEST']._serialized_end=2256
-  _globals['_GETRESPONSE']._serialized_start=2258
-  _globals['_GETRESPONSE']._serialized_end=2323
-  _globals['_LISTINDEXESREQUEST']._serialized_start=2325
-  _globals['_LISTINDEXESREQUEST']._serialized_end=2345
-  _globals['_LISTINDEXESRESPONSE']._serialized_start=2347
-  _globals['_LISTINDEXESRESPONSE']._serialized_end=2421
-  _globals['_GETINDEXREQUEST']._serialized_start=2423
-  _globals['_GETINDEXREQUEST']._serialized_end=2462
-  _globals['_GETINDEXRESPONSE']._serialized_start=2464
-  _globals['_GETINDEXRESPONSE']._serialized_end=2531
-  _globals['_MEMORYSERVICE']._serialized_start=2534
-  _globals['_MEMORYSERVICE']._serialized_end=3142
+  _globals['_STOREREQUEST_METADATAENTRY']._options = None
+  _globals['_STOREREQUEST_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_SEARCHMODE']._serialized_start=5458
+  _globals['_SEARCHMODE']._serialized_end=5569
+  _globals['_CONSISTENCY']._serialized_start=5571
+  _globals['_CONSISTENCY']._serialized_end=5664
+  _globals['_LISTORDER']._serialized_start=5666
+  _globals['_LISTORDER']._serialized_end=5763
+  _globals['_ENSUREINDEXREQUEST']._serialized_start=233
+  _globals['_ENSUREINDEXREQUEST']._serialized_end=428
+  _globals['_ENSUREINDEXRESPONSE']._serialized_start=430
+  _globals['_ENSUREINDEXRESPONSE']._serialized_end=526
+  _globals['_STOREREQUEST']._serialized_start=529
+  _globals['_STOREREQUEST']._serialized_end=1245
+  _globals['_STOREREQUEST_METADATAENTRY']._serialized_start=1143
+  _globals['_STOREREQUEST_METADATAENTRY']._serialized_end=1202
+  _globals['_STORERESPONSE']._serialized_start=1248
+  _globals['_STORERESPONSE']._serialized_end=1513
+  _globals['_NEARDUPLICATE']._serialized_start=1515
+  _globals['_NEARDUPLICATE']._serialized_end=1568
+  _globals['_BATCHSTOREREQUEST']._serialized_start=1570
+  _globals['_BATCHSTOREREQUEST']._serialized_end=1673
+  _globals['_BATCHSTORERESPONSE']._serialized_start=1675
+  _globals['_BATCHSTORERESPONSE']._serialized_end=1759
+  _globals['_BATCHSTORERESULT']._serialized_start=1762
+  _globals['_BATCHSTORERESULT']._serialized_end=1913
+  _globals['_BATCHSTOREERROR']._serialized_start=1916
+  _globals['_BATCHSTOREERROR']._serialized_end=2115
+  _globals['_FIELDVIOLATION']._serialized_start=2117
+  _globals['_FIELDVIOLATION']._serialized_end=2209
+  _globals['_RECENCY']._serialized_start=2211
+  _globals['_RECENCY']._serialized_end=2316
+  _globals['_CONTEXTSIZE']._serialized_start=2318
+  _globals['_CONTEXTSIZE']._serialized_end=2377
+  _globals['_SEARCHREQUEST']._serialized_start=2380
+  _globals['_SEARCHREQUEST']._serialized_end=3147
+  _globals['_SEARCHRESPONSE']._serialized_start=3149
+  _globals['_SEARCHRESPONSE']._serialized_end=3271
+  _globals['_HIT']._serialized_start=3274
+  _globals['_HIT']._serialized_end=3615
+  _globals['_SEARCHSUMMARY']._serialized_start=3618
+  _globals['_SEARCHSUMMARY']._serialized_end=4160
+  _globals['_DELETEREQUEST']._serialized_start=4162
+  _globals['_DELETEREQUEST']._serialized_end=4271
+  _globals['_DELETERESPONSE']._serialized_start=4273
+  _globals['_DELETERESPONSE']._serialized_end=4355
+  _globals['_GETREQUEST']._serialized_start=4357
+  _globals['_GETREQUEST']._serialized_end=4461
+  _globals['_GETRESPONSE']._serialized_start=4463
+  _globals['_GETRESPONSE']._serialized_end=4528
+  _globals['_LISTINDEXESREQUEST']._serialized_start=4530
+  _globals['_LISTINDEXESREQUEST']._serialized_end=4550
+  _globals['_LISTINDEXESRESPONSE']._serialized_start=4552
+  _globals['_LISTINDEXESRESPONSE']._serialized_end=4626
+  _globals['_GETINDEXREQUEST']._serialized_start=4628
+  _globals['_GETINDEXREQUEST']._serialized_end=4667
+  _globals['_GETINDEXRESPONSE']._serialized_start=4669
+  _globals['_GETINDEXRESPONSE']._serialized_end=4736
+  _globals['_LISTREQUEST']._serialized_start=4739
+  _globals['_LISTREQUEST']._serialized_end=5011
+  _globals['_LISTRESPONSE']._serialized_start=5013
+  _globals['_LISTRESPONSE']._serialized_end=5123
+  _globals['_DELETEMATCHINGREQUEST']._serialized_start=5126
+  _globals['_DELETEMATCHINGREQUEST']._serialized_end=5254
+  _globals['_DELETEMATCHINGRESPONSE']._serialized_start=5256
+  _globals['_DELETEMATCHINGRESPONSE']._serialized_end=5302
+  _globals['_DROPINDEXREQUEST']._serialized_start=5304
+  _globals['_DROPINDEXREQUEST']._serialized_end=5385
+  _globals['_DROPINDEXRESPONSE']._serialized_start=5387
+  _globals['_DROPINDEXRESPONSE']._serialized_end=5456
+  _globals['_MEMORYSERVICE']._serialized_start=5766
+  _globals['_MEMORYSERVICE']._serialized_end=6737
 # @@protoc_insertion_point(module_scope)

@@ -33,6 +33,11 @@ class MemoryServiceStub(object):
                 request_serializer=semantic__memory_dot_v1_dot_memory__service__pb2.StoreRequest.SerializeToString,
                 response_deserializer=semantic__memory_dot_v1_dot_memory__service__pb2.StoreResponse.FromString,
                 )
+        self.BatchStore = channel.unary_unary(
+                '/semantic_memory.v1.MemoryService/BatchStore',
+                request_serializer=semantic__memory_dot_v1_dot_memory__service__pb2.BatchStoreRequest.SerializeToString,
+                response_deserializer=semantic__memory_dot_v1_dot_memory__service__pb2.BatchStoreResponse.FromString,
+                )
         self.Search = channel.unary_stream(
                 '/semantic_memory.v1.MemoryService/Search',
                 request_serializer=semantic__memory_dot_v1_dot_memory__service__pb2.SearchRequest.SerializeToString,
@@ -48,6 +53,16 @@ class MemoryServiceStub(object):
                 request_serializer=semantic__memory_dot_v1_dot_memory__service__pb2.GetRequest.SerializeToString,
                 response_deserializer=semantic__memory_dot_v1_dot_memory__service__pb2.GetResponse.FromString,
                 )
+        self.List = channel.unary_unary(
+                '/semantic_memory.v1.MemoryService/List',
+                request_serializer=semantic__memory_dot_v1_dot_memory__service__pb2.ListRequest.SerializeToString,
+                response_deserializer=semantic__memory_dot_v1_dot_memory__service__pb2.ListResponse.FromString,
+                )
+        self.DeleteMatching = channel.unary_unary(
+                '/semantic_memory.v1.MemoryService/DeleteMatching',
+                request_serializer=semantic__memory_dot_v1_dot_memory__service__pb2.DeleteMatchingRequest.SerializeToString,
+                response_deserializer=semantic__memory_dot_v1_dot_memory__service__pb2.DeleteMatchingResponse.FromString,
+                )
         self.ListIndexes = channel.unary_unary(
                 '/semantic_memory.v1.MemoryService/ListIndexes',
                 request_serializer=semantic__memory_dot_v1_dot_memory__service__pb2.ListIndexesRequest.SerializeToString,
@@ -57,6 +72,11 @@ class MemoryServiceStub(object):
                 '/semantic_memory.v1.MemoryService/GetIndex',
                 request_serializer=semantic__memory_dot_v1_dot_memory__service__pb2.GetIndexRequest.SerializeToString,
                 response_deserializer=semantic__memory_dot_v1_dot_memory__service__pb2.GetIndexResponse.FromString,
+                )
+        self.DropIndex = channel.unary_unary(
+                '/semantic_memory.v1.MemoryService/DropIndex',
+                request_serializer=semantic__memory_dot_v1_dot_memory__service__pb2.DropIndexRequest.SerializeToString,
+                response_deserializer=semantic__memory_dot_v1_dot_memory__service__pb2.DropIndexResponse.FromString,
                 )
 
 
@@ -98,12 +118,24 @@ class MemoryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchStore(self, request, context):
+        """BatchStore stores up to 100 memories and tells of each, in the order of the request, what became of it: one that
+        fails does not lose the others. Each is stored as by Store, and with ids a repeated BatchStore is safe. The call
+        itself fails only when nothing was tried.
+
+        NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Search(self, request, context):
         """Search streams the memories nearest to a text or an embedding, best first. Hits come in chunks, which joined are
         the whole answer; the last message carries the summary and nothing follows it. A search that finds nothing sends
         the summary alone. Idempotent.
 
-        NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store.
+        NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store. FAILED_PRECONDITION
+        (INDEX_LACKS_FIELDS): labels, TEXT or HYBRID over an index that other software made without the fields for them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,6 +160,28 @@ class MemoryServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def List(self, request, context):
+        """List returns memories in the order of their timestamps (then of their ids), page by page. Every memory that exists
+        from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
+        if its place in the order has not been passed. Idempotent.
+
+        INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
+        NOT_FOUND (INDEX_NOT_FOUND): no such index.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteMatching(self, request, context):
+        """DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
+        failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
+
+        NOT_FOUND (INDEX_NOT_FOUND): no such index.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListIndexes(self, request, context):
         """ListIndexes describes every index of this service, in the order of their names. Idempotent.
         """
@@ -137,6 +191,16 @@ class MemoryServiceServicer(object):
 
     def GetIndex(self, request, context):
         """GetIndex describes one index. Idempotent.
+
+        NOT_FOUND (INDEX_NOT_FOUND): no such index.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropIndex(self, request, context):
+        """DropIndex removes an index, and its memories only when told to: an index that is made again over kept memories finds
+        them all. After a failure, repeat the call.
 
         NOT_FOUND (INDEX_NOT_FOUND): no such index.
         """
@@ -157,6 +221,11 @@ def add_MemoryServiceServicer_to_server(servicer, server):
                     request_deserializer=semantic__memory_dot_v1_dot_memory__service__pb2.StoreRequest.FromString,
                     response_serializer=semantic__memory_dot_v1_dot_memory__service__pb2.StoreResponse.SerializeToString,
             ),
+            'BatchStore': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchStore,
+                    request_deserializer=semantic__memory_dot_v1_dot_memory__service__pb2.BatchStoreRequest.FromString,
+                    response_serializer=semantic__memory_dot_v1_dot_memory__service__pb2.BatchStoreResponse.SerializeToString,
+            ),
             'Search': grpc.unary_stream_rpc_method_handler(
                     servicer.Search,
                     request_deserializer=semantic__memory_dot_v1_dot_memory__service__pb2.SearchRequest.FromString,
@@ -172,6 +241,16 @@ def add_MemoryServiceServicer_to_server(servicer, server):
                     request_deserializer=semantic__memory_dot_v1_dot_memory__service__pb2.GetRequest.FromString,
                     response_serializer=semantic__memory_dot_v1_dot_memory__service__pb2.GetResponse.SerializeToString,
             ),
+            'List': grpc.unary_unary_rpc_method_handler(
+                    servicer.List,
+                    request_deserializer=semantic__memory_dot_v1_dot_memory__service__pb2.ListRequest.FromString,
+                    response_serializer=semantic__memory_dot_v1_dot_memory__service__pb2.ListResponse.SerializeToString,
+            ),
+            'DeleteMatching': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteMatching,
+                    request_deserializer=semantic__memory_dot_v1_dot_memory__service__pb2.DeleteMatchingRequest.FromString,
+                    response_serializer=semantic__memory_dot_v1_dot_memory__service__pb2.DeleteMatchingResponse.SerializeToString,
+            ),
             'ListIndexes': grpc.unary_unary_rpc_method_handler(
                     servicer.ListIndexes,
                     request_deserializer=semantic__memory_dot_v1_dot_memory__service__pb2.ListIndexesRequest.FromString,
@@ -181,6 +260,11 @@ def add_MemoryServiceServicer_to_server(servicer, server):
                     servicer.GetIndex,
                     request_deserializer=semantic__memory_dot_v1_dot_memory__service__pb2.GetIndexRequest.FromString,
                     response_serializer=semantic__memory_dot_v1_dot_memory__service__pb2.GetIndexResponse.SerializeToString,
+            ),
+            'DropIndex': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropIndex,
+                    request_deserializer=semantic__memory_dot_v1_dot_memory__service__pb2.DropIndexRequest.FromString,
+                    response_serializer=semantic__memory_dot_v1_dot_memory__service__pb2.DropIndexResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -236,6 +320,23 @@ class MemoryService(object):
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
     @staticmethod
+    def BatchStore(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/semantic_memory.v1.MemoryService/BatchStore',
+            semantic__memory_dot_v1_dot_memory__service__pb2.BatchStoreRequest.SerializeToString,
+            semantic__memory_dot_v1_dot_memory__service__pb2.BatchStoreResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
     def Search(request,
             target,
             options=(),
@@ -287,6 +388,40 @@ class MemoryService(object):
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
     @staticmethod
+    def List(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/semantic_memory.v1.MemoryService/List',
+            semantic__memory_dot_v1_dot_memory__service__pb2.ListRequest.SerializeToString,
+            semantic__memory_dot_v1_dot_memory__service__pb2.ListResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def DeleteMatching(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/semantic_memory.v1.MemoryService/DeleteMatching',
+            semantic__memory_dot_v1_dot_memory__service__pb2.DeleteMatchingRequest.SerializeToString,
+            semantic__memory_dot_v1_dot_memory__service__pb2.DeleteMatchingResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
     def ListIndexes(request,
             target,
             options=(),
@@ -317,5 +452,22 @@ class MemoryService(object):
         return grpc.experimental.unary_unary(request, target, '/semantic_memory.v1.MemoryService/GetIndex',
             semantic__memory_dot_v1_dot_memory__service__pb2.GetIndexRequest.SerializeToString,
             semantic__memory_dot_v1_dot_memory__service__pb2.GetIndexResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def DropIndex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/semantic_memory.v1.MemoryService/DropIndex',
+            semantic__memory_dot_v1_dot_memory__service__pb2.DropIndexRequest.SerializeToString,
+            semantic__memory_dot_v1_dot_memory__service__pb2.DropIndexResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

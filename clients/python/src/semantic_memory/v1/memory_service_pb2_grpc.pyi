@@ -56,6 +56,17 @@ class MemoryServiceStub:
     embedding model.
     """
 
+    BatchStore: grpc.UnaryUnaryMultiCallable[
+        semantic_memory.v1.memory_service_pb2.BatchStoreRequest,
+        semantic_memory.v1.memory_service_pb2.BatchStoreResponse,
+    ]
+    """BatchStore stores up to 100 memories and tells of each, in the order of the request, what became of it: one that
+    fails does not lose the others. Each is stored as by Store, and with ids a repeated BatchStore is safe. The call
+    itself fails only when nothing was tried.
+
+    NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store.
+    """
+
     Search: grpc.UnaryStreamMultiCallable[
         semantic_memory.v1.memory_service_pb2.SearchRequest,
         semantic_memory.v1.memory_service_pb2.SearchResponse,
@@ -64,7 +75,8 @@ class MemoryServiceStub:
     the whole answer; the last message carries the summary and nothing follows it. A search that finds nothing sends
     the summary alone. Idempotent.
 
-    NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store.
+    NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store. FAILED_PRECONDITION
+    (INDEX_LACKS_FIELDS): labels, TEXT or HYBRID over an index that other software made without the fields for them.
     """
 
     Delete: grpc.UnaryUnaryMultiCallable[
@@ -86,6 +98,28 @@ class MemoryServiceStub:
     NOT_FOUND (MEMORY_NOT_FOUND): no such memory, or it is another user's. NOT_FOUND (INDEX_NOT_FOUND): no such index.
     """
 
+    List: grpc.UnaryUnaryMultiCallable[
+        semantic_memory.v1.memory_service_pb2.ListRequest,
+        semantic_memory.v1.memory_service_pb2.ListResponse,
+    ]
+    """List returns memories in the order of their timestamps (then of their ids), page by page. Every memory that exists
+    from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
+    if its place in the order has not been passed. Idempotent.
+
+    INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
+    NOT_FOUND (INDEX_NOT_FOUND): no such index.
+    """
+
+    DeleteMatching: grpc.UnaryUnaryMultiCallable[
+        semantic_memory.v1.memory_service_pb2.DeleteMatchingRequest,
+        semantic_memory.v1.memory_service_pb2.DeleteMatchingResponse,
+    ]
+    """DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
+    failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
+
+    NOT_FOUND (INDEX_NOT_FOUND): no such index.
+    """
+
     ListIndexes: grpc.UnaryUnaryMultiCallable[
         semantic_memory.v1.memory_service_pb2.ListIndexesRequest,
         semantic_memory.v1.memory_service_pb2.ListIndexesResponse,
@@ -97,6 +131,16 @@ class MemoryServiceStub:
         semantic_memory.v1.memory_service_pb2.GetIndexResponse,
     ]
     """GetIndex describes one index. Idempotent.
+
+    NOT_FOUND (INDEX_NOT_FOUND): no such index.
+    """
+
+    DropIndex: grpc.UnaryUnaryMultiCallable[
+        semantic_memory.v1.memory_service_pb2.DropIndexRequest,
+        semantic_memory.v1.memory_service_pb2.DropIndexResponse,
+    ]
+    """DropIndex removes an index, and its memories only when told to: an index that is made again over kept memories finds
+    them all. After a failure, repeat the call.
 
     NOT_FOUND (INDEX_NOT_FOUND): no such index.
     """
@@ -139,6 +183,17 @@ class MemoryServiceAsyncStub:
     embedding model.
     """
 
+    BatchStore: grpc.aio.UnaryUnaryMultiCallable[
+        semantic_memory.v1.memory_service_pb2.BatchStoreRequest,
+        semantic_memory.v1.memory_service_pb2.BatchStoreResponse,
+    ]
+    """BatchStore stores up to 100 memories and tells of each, in the order of the request, what became of it: one that
+    fails does not lose the others. Each is stored as by Store, and with ids a repeated BatchStore is safe. The call
+    itself fails only when nothing was tried.
+
+    NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store.
+    """
+
     Search: grpc.aio.UnaryStreamMultiCallable[
         semantic_memory.v1.memory_service_pb2.SearchRequest,
         semantic_memory.v1.memory_service_pb2.SearchResponse,
@@ -147,7 +202,8 @@ class MemoryServiceAsyncStub:
     the whole answer; the last message carries the summary and nothing follows it. A search that finds nothing sends
     the summary alone. Idempotent.
 
-    NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store.
+    NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store. FAILED_PRECONDITION
+    (INDEX_LACKS_FIELDS): labels, TEXT or HYBRID over an index that other software made without the fields for them.
     """
 
     Delete: grpc.aio.UnaryUnaryMultiCallable[
@@ -169,6 +225,28 @@ class MemoryServiceAsyncStub:
     NOT_FOUND (MEMORY_NOT_FOUND): no such memory, or it is another user's. NOT_FOUND (INDEX_NOT_FOUND): no such index.
     """
 
+    List: grpc.aio.UnaryUnaryMultiCallable[
+        semantic_memory.v1.memory_service_pb2.ListRequest,
+        semantic_memory.v1.memory_service_pb2.ListResponse,
+    ]
+    """List returns memories in the order of their timestamps (then of their ids), page by page. Every memory that exists
+    from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
+    if its place in the order has not been passed. Idempotent.
+
+    INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
+    NOT_FOUND (INDEX_NOT_FOUND): no such index.
+    """
+
+    DeleteMatching: grpc.aio.UnaryUnaryMultiCallable[
+        semantic_memory.v1.memory_service_pb2.DeleteMatchingRequest,
+        semantic_memory.v1.memory_service_pb2.DeleteMatchingResponse,
+    ]
+    """DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
+    failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
+
+    NOT_FOUND (INDEX_NOT_FOUND): no such index.
+    """
+
     ListIndexes: grpc.aio.UnaryUnaryMultiCallable[
         semantic_memory.v1.memory_service_pb2.ListIndexesRequest,
         semantic_memory.v1.memory_service_pb2.ListIndexesResponse,
@@ -180,6 +258,16 @@ class MemoryServiceAsyncStub:
         semantic_memory.v1.memory_service_pb2.GetIndexResponse,
     ]
     """GetIndex describes one index. Idempotent.
+
+    NOT_FOUND (INDEX_NOT_FOUND): no such index.
+    """
+
+    DropIndex: grpc.aio.UnaryUnaryMultiCallable[
+        semantic_memory.v1.memory_service_pb2.DropIndexRequest,
+        semantic_memory.v1.memory_service_pb2.DropIndexResponse,
+    ]
+    """DropIndex removes an index, and its memories only when told to: an index that is made again over kept memories finds
+    them all. After a failure, repeat the call.
 
     NOT_FOUND (INDEX_NOT_FOUND): no such index.
     """
@@ -227,6 +315,19 @@ class MemoryServiceServicer(metaclass=abc.ABCMeta):
         """
 
     @abc.abstractmethod
+    def BatchStore(
+        self,
+        request: semantic_memory.v1.memory_service_pb2.BatchStoreRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[semantic_memory.v1.memory_service_pb2.BatchStoreResponse, collections.abc.Awaitable[semantic_memory.v1.memory_service_pb2.BatchStoreResponse]]:
+        """BatchStore stores up to 100 memories and tells of each, in the order of the request, what became of it: one that
+        fails does not lose the others. Each is stored as by Store, and with ids a repeated BatchStore is safe. The call
+        itself fails only when nothing was tried.
+
+        NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store.
+        """
+
+    @abc.abstractmethod
     def Search(
         self,
         request: semantic_memory.v1.memory_service_pb2.SearchRequest,
@@ -236,7 +337,8 @@ class MemoryServiceServicer(metaclass=abc.ABCMeta):
         the whole answer; the last message carries the summary and nothing follows it. A search that finds nothing sends
         the summary alone. Idempotent.
 
-        NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store.
+        NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store. FAILED_PRECONDITION
+        (INDEX_LACKS_FIELDS): labels, TEXT or HYBRID over an index that other software made without the fields for them.
         """
 
     @abc.abstractmethod
@@ -263,6 +365,32 @@ class MemoryServiceServicer(metaclass=abc.ABCMeta):
         """
 
     @abc.abstractmethod
+    def List(
+        self,
+        request: semantic_memory.v1.memory_service_pb2.ListRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[semantic_memory.v1.memory_service_pb2.ListResponse, collections.abc.Awaitable[semantic_memory.v1.memory_service_pb2.ListResponse]]:
+        """List returns memories in the order of their timestamps (then of their ids), page by page. Every memory that exists
+        from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
+        if its place in the order has not been passed. Idempotent.
+
+        INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
+        NOT_FOUND (INDEX_NOT_FOUND): no such index.
+        """
+
+    @abc.abstractmethod
+    def DeleteMatching(
+        self,
+        request: semantic_memory.v1.memory_service_pb2.DeleteMatchingRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[semantic_memory.v1.memory_service_pb2.DeleteMatchingResponse, collections.abc.Awaitable[semantic_memory.v1.memory_service_pb2.DeleteMatchingResponse]]:
+        """DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
+        failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
+
+        NOT_FOUND (INDEX_NOT_FOUND): no such index.
+        """
+
+    @abc.abstractmethod
     def ListIndexes(
         self,
         request: semantic_memory.v1.memory_service_pb2.ListIndexesRequest,
@@ -277,6 +405,18 @@ class MemoryServiceServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[semantic_memory.v1.memory_service_pb2.GetIndexResponse, collections.abc.Awaitable[semantic_memory.v1.memory_service_pb2.GetIndexResponse]]:
         """GetIndex describes one index. Idempotent.
+
+        NOT_FOUND (INDEX_NOT_FOUND): no such index.
+        """
+
+    @abc.abstractmethod
+    def DropIndex(
+        self,
+        request: semantic_memory.v1.memory_service_pb2.DropIndexRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[semantic_memory.v1.memory_service_pb2.DropIndexResponse, collections.abc.Awaitable[semantic_memory.v1.memory_service_pb2.DropIndexResponse]]:
+        """DropIndex removes an index, and its memories only when told to: an index that is made again over kept memories finds
+        them all. After a failure, repeat the call.
 
         NOT_FOUND (INDEX_NOT_FOUND): no such index.
         """

@@ -1,0 +1,142 @@
+"""The index port on Valkey: two engine indexes over one prefix, and a key of metadata."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from memory_service.engine.connection import CommandRefused, Connections
+from memory_service.engine.errors import misconfigured, says_missing
+from memory_service.engine.replies import join_cluster_info, parse_info
+from memory_service.engine.schema import (
+    FLAT_SUFFIX,
+    IndexMetadata,
+    check_metadata,
+    check_part,
+    create_command,
+    is_extended,
+    key_prefix,
+    metadata_key,
+    part_name,
+    refuse,
+)
+from memory_service.memory.deadline import remaining
+from memory_service.memory.types import Algorithm, IndexInfo, IndexPart, IndexSpec
+
+_READY_POLL = 0.05
+
+
+class ValkeyIndexes:
+    """Indexes of memories at `<prefix><slot>`, answered by valkey-search or RediSearch."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def create(self, spec: IndexSpec) -> tuple[bool, IndexInfo]:
+        parts, metadata = await self._look(spec.name)
+        self._check(spec, parts, metadata)
+        wanted = spec.algorithms or (metadata.algorithms if metadata else frozenset(Algorithm))
+        created = False
+        for algorithm in sorted(wanted - set(parts)):
+            extended = algorithm is Algorithm.FLAT or Algorithm.FLAT not in wanted
+            created |= await self._create_part(spec, algorithm, extended=extended)
+        # Only now the metadata: a crash in between leaves an index that any caller can adopt, not a claim on none.
+        claim = IndexMetadata(spec.embedding_model, spec.dimension, frozenset(wanted))
+        await self._run(["SET", metadata_key(spec.name), claim.encode(), "NX"])
+        while True:
+            parts, metadata = await self._look(spec.name)
+            self._check(spec, parts, metadata)
+            info = _info(spec.name, parts, metadata)
+            if info is not None and info.ready and info.algorithms >= wanted:
+                return created, info
+            await asyncio.sleep(min(_READY_POLL, remaining(_READY_POLL)))
+
+    async def describe(self, index: str) -> IndexInfo | None:
+        parts, metadata = await self._look(index)
+        if metadata is None and any(part.prefixes != (key_prefix(index),) for part in parts.values()):
+            return None  # Another program's index, over other keys.
+        return _info(index, parts, metadata)
+
+    async def names(self) -> list[str]:
+        # A cluster's nodes each answer with every name.
+        listed = {bytes(name).decode() for name in await self._run(["FT._LIST"])}
+        return sorted({name.removesuffix(FLAT_SUFFIX) for name in listed})
+
+    async def drop(self, index: str, *, delete_memories: bool) -> int:
+        deleted = 0
+        if delete_memories:
+            async for keys in self._connections.scan(f"{key_prefix(index)}*"):
+                deleted += sum(await self._connections.run_all([["DEL", key] for key in keys]))
+        for algorithm in Algorithm:
+            try:
+                await self._connections.run(["FT.DROPINDEX", part_name(index, algorithm)])
+            except CommandRefused as error:
+                if not says_missing(error):
+                    raise misconfigured(error) from error
+        await self._run(["DEL", metadata_key(index)])
+        return deleted
+
+    async def ping(self) -> None:
+        await self._run(["PING"])
+
+    async def _run(self, command: Sequence[str | bytes]) -> Any:
+        try:
+            return await self._connections.run(command)
+        except CommandRefused as error:
+            raise misconfigured(error) from error
+
+    async def _create_part(self, spec: IndexSpec, algorithm: Algorithm, *, extended: bool) -> bool:
+        try:
+            await self._connections.run(create_command(spec.name, algorithm, spec.dimension, extended=extended))
+        except CommandRefused as error:
+            if "already exists" in error.text:
+                return False
+            raise misconfigured(error) from error
+        return True
+
+    async def _look(self, index: str) -> tuple[dict[Algorithm, IndexPart], IndexMetadata | None]:
+        """The parts of an index that exist, and its metadata."""
+        hnsw, flat, metadata = await asyncio.gather(
+            self._part(part_name(index, Algorithm.HNSW)),
+            self._part(part_name(index, Algorithm.FLAT)),
+            self._run(["GET", metadata_key(index)]),
+        )
+        found = {Algorithm.HNSW: hnsw, Algorithm.FLAT: flat}
+        parts = {algorithm: part for algorithm, part in found.items() if part is not None}
+        return parts, None if metadata is None else IndexMetadata.decode(metadata)
+
+    async def _part(self, name: str) -> IndexPart | None:
+        try:
+            info = await self._connections.run(["FT.INFO", name])
+            if self._connections.cluster:
+                # That was told by one node of itself; these ask them all.
+                counts = await self._connections.run(["FT.INFO", name, "PRIMARY"])
+                state = await self._connections.run(["FT.INFO", name, "CLUSTER"])
+                info = join_cluster_info(info, counts, state)
+        except CommandRefused as error:
+            if says_missing(error):
+                return None
+            raise misconfigured(error) from error
+        return parse_info(info)
+
+    def _check(self, spec: IndexSpec, parts: Mapping[Algorithm, IndexPart], metadata: IndexMetadata | None) -> None:
+        differences = [one for algorithm, part in parts.items() for one in check_part(spec, algorithm, part)]
+        if parts and metadata is not None:
+            differences += check_metadata(spec, metadata)
+        refuse(spec.name, differences)
+
+
+def _info(name: str, parts: Mapping[Algorithm, IndexPart], metadata: IndexMetadata | None) -> IndexInfo | None:
+    if not parts:
+        return None
+    some = next(iter(parts.values()))
+    return IndexInfo(
+        name=name,
+        dimension=some.dimension,
+        embedding_model=None if metadata is None else metadata.embedding_model,
+        algorithms=frozenset(parts),
+        ready=all(part.ready for part in parts.values()),
+        memory_count=some.memory_count,
+        indexing_failures=max(part.indexing_failures for part in parts.values()),
+        extended=frozenset(algorithm for algorithm, part in parts.items() if is_extended(part)),
+        reports_missing_shards=some.reports_missing_shards,
+    )

@@ -1,0 +1,72 @@
+"""The memory port on Valkey: JSON documents at `<prefix><slot>`."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+
+from memory_service.engine.connection import CommandRefused, Connections
+from memory_service.engine.documents import FIELDS, decode_json_reply, encode_document
+from memory_service.engine.errors import misconfigured
+from memory_service.engine.schema import key_prefix
+from memory_service.memory.types import Embedding, Memory
+
+_PIPELINE = 100
+"""Commands in one pipeline: what one brings back stays within tens of megabytes."""
+
+_SECRET_KEY = "semantic_memory:secret"  # noqa: S105 - where it lies, not what it is
+
+
+class ValkeyMemories:
+    """Writes and reads memories by their slots."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def insert(self, index: str, slot: str, memory: Memory, embedding: Embedding, terms: Sequence[str]) -> bool:
+        document = encode_document(memory, embedding, terms, own_id=memory.id != slot)
+        if await self._run(["JSON.SET", key_prefix(index) + slot, "$", document, "NX"]) is None:
+            return False
+        # Not in one transaction: valkey-search can hang on those. The document carries its end until then.
+        if memory.expires is not None:
+            await self.expire(index, slot, memory.expires)
+        return True
+
+    async def expire(self, index: str, slot: str, expires: int) -> None:
+        await self._run(["PEXPIREAT", key_prefix(index) + slot, str(-(-expires // 1000))])
+
+    async def read(self, index: str, slots: Sequence[str]) -> list[Memory | None]:
+        paths = [f"$.{name}" for name in FIELDS]
+        replies = await self._run_all([["JSON.GET", key_prefix(index) + slot, *paths] for slot in slots])
+        return [
+            None if reply is None else decode_json_reply(slot, reply)
+            for slot, reply in zip(slots, replies, strict=True)
+        ]
+
+    async def embeddings(self, index: str, slots: Sequence[str]) -> list[Embedding | None]:
+        replies = await self._run_all([["JSON.GET", key_prefix(index) + slot, "$.embedding"] for slot in slots])
+        return [None if reply is None else np.array(orjson.loads(reply)[0], np.float32) for reply in replies]
+
+    async def delete(self, index: str, slots: Sequence[str]) -> list[bool]:
+        return [bool(count) for count in await self._run_all([["DEL", key_prefix(index) + slot] for slot in slots])]
+
+    async def secret(self) -> bytes:
+        await self._run(["SET", _SECRET_KEY, secrets.token_hex(32), "NX"])
+        return bytes.fromhex((await self._run(["GET", _SECRET_KEY])).decode())
+
+    async def _run(self, command: Sequence[str | bytes]) -> Any:
+        try:
+            return await self._connections.run(command)
+        except CommandRefused as error:
+            raise misconfigured(error) from error
+
+    async def _run_all(self, commands: Sequence[Sequence[str | bytes]]) -> list[Any]:
+        replies: list[Any] = []
+        for start in range(0, len(commands), _PIPELINE):
+            try:
+                replies += await self._connections.run_all(commands[start : start + _PIPELINE])
+            except CommandRefused as error:
+                raise misconfigured(error) from error
+        return replies

@@ -1,0 +1,224 @@
+"""The search port on Valkey: FT.SEARCH over the part of an index that answers best."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from memory_service.engine.connection import CommandRefused, Connections
+from memory_service.engine.documents import HEADING, decode_json_reply
+from memory_service.engine.errors import incomplete, misconfigured, says_incomplete, says_missing
+from memory_service.engine.queries import (
+    RANKING,
+    WHOLE,
+    Command,
+    Searching,
+    count_command,
+    expired_before,
+    filter_command,
+    filter_text,
+    knn_command,
+    spans_text,
+)
+from memory_service.engine.replies import parse_search
+from memory_service.engine.schema import key_prefix, part_name
+from memory_service.memory.deadline import remaining
+from memory_service.memory.errors import FailedPrecondition, Reason, Unavailable, index_not_found
+from memory_service.memory.ports import SearchOptions
+from memory_service.memory.types import Algorithm, Candidate, Embedding, Filter, IndexInfo, Memory, Span, now
+
+_LONGEST_SEARCH = 60.0
+"""Seconds: valkey-search takes no longer TIMEOUT."""
+_TIES = 100
+"""Memories of nearly the same time in one session that are looked at for a context."""
+_ROUNDING = 5_000
+"""Microseconds by which RediSearch can be wrong about the time of a document that other software wrote."""
+
+
+class ValkeySearches:
+    """Searches of memories. What comes back is checked against the filter's identities once more, whatever the engine
+    made of the filter."""
+
+    def __init__(self, connections: Connections, *, ef_runtime: int = 200, search_timeout: float = 10.0) -> None:
+        """`ef_runtime` is the effort of an HNSW search; the engines' default of 10 finds a fraction of the nearest.
+        `search_timeout` in seconds bounds one search, the call's deadline permitting."""
+        self._connections = connections
+        self._ef_runtime = ef_runtime
+        self._search_timeout = min(search_timeout, _LONGEST_SEARCH)
+
+    def algorithm_for(self, index: IndexInfo, where: Filter) -> Algorithm:
+        """FLAT within one user: the engine filters first and computes only the matching distances, exactly, and 8 to 15
+        times faster than by a filtered walk of the graph. HNSW over everyone. Where only one of them can: that one."""
+        return _part(index, Algorithm.HNSW if where.user_id is None else Algorithm.FLAT, extended=where.labelled)
+
+    async def search(
+        self, index: IndexInfo, where: Filter, embedding: Embedding, k: int, options: SearchOptions
+    ) -> list[Candidate]:
+        algorithm = self.algorithm_for(index, where)
+        found = await self._nearest(index, algorithm, filter_text(where), embedding, k, options, WHOLE)
+        return _alive(where, found)
+
+    async def nearest(
+        self,
+        index: IndexInfo,
+        where: Filter,
+        embedding: Embedding,
+        k: int,
+        options: SearchOptions,
+        terms: Sequence[str] = (),
+    ) -> list[Candidate]:
+        algorithm = _filtering_part(index, where, terms) if terms else self.algorithm_for(index, where)
+        found = await self._nearest(index, algorithm, filter_text(where, terms), embedding, k, options, RANKING)
+        return _alive(where, found)
+
+    async def matching(
+        self, index: IndexInfo, where: Filter, limit: int, options: SearchOptions, terms: Sequence[str] = ()
+    ) -> list[Candidate]:
+        search = self._searching(index, _filtering_part(index, where, terms), options)
+        found = await self._find(index, filter_command(search, filter_text(where, terms), limit, returned=RANKING))
+        return [one for one in found if where.admits(one.memory)]
+
+    async def around(
+        self, index: IndexInfo, spans: Sequence[Span], embedding: Embedding | None, limit: int, options: SearchOptions
+    ) -> list[Candidate]:
+        within = spans_text(spans)
+        if not within:
+            return []
+        algorithm = _part(index, Algorithm.FLAT)
+        if embedding is None:
+            search = self._searching(index, algorithm, options)
+            found = await self._find(index, filter_command(search, within, limit, returned=RANKING))
+        else:
+            found = await self._nearest(index, algorithm, within, embedding, limit, options, RANKING)
+        scopes = {(span.user_id, span.session_id) for span in spans}
+        return [
+            one for one in found if (one.memory.user_id, one.memory.session_id) in scopes and not one.memory.expired()
+        ]
+
+    async def counts(self, index: IndexInfo, where: Filter, terms: Sequence[str]) -> list[int]:
+        algorithm = _filtering_part(index, where, terms)
+        search = self._searching(index, algorithm, SearchOptions())
+        within = filter_text(where)
+        queries = [within, *(filter_text(where, [term]) for term in terms)]
+        if algorithm in index.extended:
+            # The engine counts what has expired until it gets round to removing it.
+            queries.append(f"{within} {expired_before(now())}".strip())
+        replies = await self._run_all(index, [count_command(search, query) for query in queries])
+        counted = [int(reply[0]) for reply in replies]
+        if algorithm in index.extended:
+            counted[0] -= counted.pop()
+        return counted
+
+    async def ordered(self, index: IndexInfo, where: Filter, limit: int, *, newest_first: bool) -> list[Candidate]:
+        search = self._searching(index, _filtering_part(index, where), SearchOptions())
+        command = filter_command(search, filter_text(where), limit, returned=HEADING, newest_first=newest_first)
+        reply = await self._run(index, command)
+        found = parse_search(reply, key_prefix(index.name))
+        # RediSearch rounds the timestamps of documents that have nothing better.
+        rounded = {key for key, fields in (reply[1] if len(reply) > 1 else {}).items() if b"timestamp_us" not in fields}
+        if rounded:
+            exact = await self._exact_times(index, [one.slot for one in found])
+            found = [
+                replace(one, memory=replace(one.memory, timestamp=time)) for one, time in zip(found, exact, strict=True)
+            ]
+        return [one for one in found if where.admits(one.memory)]
+
+    async def neighbors(
+        self, index: IndexInfo, memories: Sequence[Memory], before: int, after: int
+    ) -> list[list[Candidate]]:
+        commands: list[Command] = []
+        scopes = [Filter(one.user_id, (one.session_id,)) for one in memories]
+        for scope, memory in zip(scopes, memories, strict=True):
+            search = self._searching(index, _filtering_part(index, scope), SearchOptions())
+            first, last = memory.timestamp - _ROUNDING, memory.timestamp + _ROUNDING
+            for limit, start, end in ((before, None, first), (_TIES, first, last), (after, last, None)):
+                within = filter_text(replace(scope, start=start, end=end))
+                commands.append(
+                    filter_command(search, within, max(limit, 1), returned=WHOLE, newest_first=start is None)
+                )
+        replies = await self._run_all(index, commands)
+        prefix = key_prefix(index.name)
+        return [
+            [one for reply in replies[3 * i : 3 * i + 3] for one in _alive(scope, parse_search(reply, prefix))]
+            for i, scope in enumerate(scopes)
+        ]
+
+    async def _nearest(
+        self,
+        index: IndexInfo,
+        algorithm: Algorithm,
+        within: str,
+        embedding: Embedding,
+        k: int,
+        options: SearchOptions,
+        returned: Sequence[str],
+    ) -> list[Candidate]:
+        effort = (options.ef_runtime or self._ef_runtime) if algorithm is Algorithm.HNSW else None
+
+        def command(search: Searching) -> Command:
+            return knn_command(search, within, embedding, k, ef_runtime=effort, returned=returned)
+
+        search = self._searching(index, algorithm, options)
+        try:
+            return await self._find(index, command(search))
+        except Unavailable:
+            if not (options.partial_allowed and search.all_shards):
+                raise
+        options.partial = True
+        return await self._find(index, command(replace(search, all_shards=False)))
+
+    def _searching(self, index: IndexInfo, algorithm: Algorithm, options: SearchOptions) -> Searching:
+        # What may be asked again without the missing shards leaves time for that.
+        share = 0.5 if options.partial_allowed else 1.0
+        milliseconds = int(remaining(self._search_timeout) * 1000 * share)
+        return Searching(part_name(index.name, algorithm), max(1, milliseconds), index.reports_missing_shards)
+
+    async def _find(self, index: IndexInfo, command: Command) -> list[Candidate]:
+        return parse_search(await self._run(index, command), key_prefix(index.name))
+
+    async def _exact_times(self, index: IndexInfo, slots: Sequence[str]) -> list[int]:
+        keys = [key_prefix(index.name) + slot for slot in slots]
+        replies = await self._run_all(index, [["JSON.GET", key, "$.timestamp_us", "$.timestamp"] for key in keys])
+        return [0 if reply is None else decode_json_reply("", reply).timestamp for reply in replies]
+
+    async def _run(self, index: IndexInfo, command: Command) -> Any:
+        try:
+            return await self._connections.run(command)
+        except CommandRefused as error:
+            raise _meaning(error, index) from error
+
+    async def _run_all(self, index: IndexInfo, commands: Sequence[Command]) -> list[Any]:
+        try:
+            return await self._connections.run_all(commands)
+        except CommandRefused as error:
+            raise _meaning(error, index) from error
+
+
+def _part(index: IndexInfo, preferred: Algorithm, *, extended: bool = False) -> Algorithm:
+    """The preferred part, or the one that there is; with `extended` only such as have the fields for labels and words.
+
+    Raises FailedPrecondition (INDEX_LACKS_FIELDS).
+    """
+    able = index.extended if extended else index.algorithms
+    if not able:
+        raise FailedPrecondition(
+            Reason.INDEX_LACKS_FIELDS,
+            f"index {index.name!r} has no fields for labels and words, since other software or an earlier version made "
+            "it: DropIndex, which keeps the memories, and EnsureIndex (memory-service drop-index, ensure-index)",
+            metadata={"index": index.name},
+        )
+    return preferred if preferred in able else next(iter(able))
+
+
+def _filtering_part(index: IndexInfo, where: Filter, terms: Sequence[str] = ()) -> Algorithm:
+    """The part for searches without KNN, and with words."""
+    return _part(index, Algorithm.FLAT, extended=where.labelled or bool(terms))
+
+
+def _alive(where: Filter, found: Sequence[Candidate]) -> list[Candidate]:
+    return [one for one in found if where.admits(one.memory) and not one.memory.expired()]
+
+
+def _meaning(error: CommandRefused, index: IndexInfo) -> Exception:
+    if says_missing(error):
+        return index_not_found(index.name)
+    return incomplete() if says_incomplete(error) else misconfigured(error)

@@ -1,0 +1,137 @@
+"""Use cases of many memories: list them page by page, delete those that pass a filter."""
+
+from dataclasses import dataclass
+
+from memory_service.memory.indexes import Indexes
+from memory_service.memory.pages import Place, seal, unseal
+from memory_service.memory.ports import MemorySearch, MemoryStore, SearchOptions
+from memory_service.memory.types import Candidate, Embedding, Filter, IndexInfo, Memory
+
+_TIES = 10_000
+"""Memories of the very same time that a List can put in order."""
+_STEP = 500
+"""Memories deleted in one step."""
+_READ = 50
+_PAGE_BYTES = 2 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Memories in order, their embeddings where they were asked for, and the token of the next page ("" after the
+    last)."""
+
+    memories: list[Memory]
+    embeddings: list[Embedding]
+    next_token: str
+
+
+class Listing:
+    """The memories of one engine, in order."""
+
+    def __init__(self, search: MemorySearch, store: MemoryStore, indexes: Indexes) -> None:
+        self._search = search
+        self._store = store
+        self._indexes = indexes
+        self._secret: bytes | None = None
+
+    async def page(
+        self,
+        index: str,
+        where: Filter,
+        *,
+        size: int,
+        token: str = "",
+        newest_first: bool = False,
+        embeddings: bool = False,
+    ) -> Page:
+        """The next memories in the order of (timestamp, slot), at most `size` and about two megabytes.
+
+        Raises InvalidRequest for a token of another request, NotFound for a missing index.
+        """
+        info = await self._indexes.current(index)
+        if self._secret is None:
+            self._secret = await self._store.secret()
+        bound = {"index": info.name, "where": where, "newest_first": newest_first}
+        after = unseal(token, self._secret, **bound) if token else None  # type: ignore[arg-type]
+        found = await self._after(info, where, after, size + 1, newest_first=newest_first)
+        memories: list[Memory] = []
+        vectors: list[Embedding] = []
+        passed = 0
+        volume = 0
+        while passed < min(size, len(found)) and volume < _PAGE_BYTES:
+            slots = [one.slot for one in found[passed : min(size, passed + _READ)]]
+            read = await self._store.read(info.name, slots)
+            made = await self._store.embeddings(info.name, slots) if embeddings else [None] * len(slots)
+            for memory, vector in zip(read, made, strict=True):
+                if volume >= _PAGE_BYTES:
+                    break
+                passed += 1
+                # What has gone since it was found is passed over.
+                if (
+                    memory is not None
+                    and where.admits(memory)
+                    and not memory.expired()
+                    and not (embeddings and vector is None)
+                ):
+                    memories.append(memory)
+                    volume += len(memory.content) * 4 + sum(map(len, memory.metadata.values())) * 4
+                    if vector is not None:
+                        vectors.append(vector)
+                        volume += vector.nbytes
+        if passed >= len(found):
+            return Page(memories, vectors, "")
+        last = found[passed - 1]
+        place = Place(last.memory.timestamp, last.slot)
+        return Page(memories, vectors, seal(place, self._secret, **bound))  # type: ignore[arg-type]
+
+    async def delete_matching(self, index: str, where: Filter, *, dry_run: bool) -> int:
+        """Delete the memories within the filter, or count them; return how many.
+
+        Raises NotFound for a missing index.
+        """
+        info = await self._indexes.current(index)
+        if dry_run:
+            [count] = await self._search.counts(info, where, [])
+            return count
+        deleted = 0
+        while found := await self._search.matching(info, where, _STEP, SearchOptions()):
+            gone = await self._store.delete(info.name, [one.slot for one in found])
+            deleted += sum(was and not one.memory.expired() for was, one in zip(gone, found, strict=True))
+        return deleted
+
+    async def _after(
+        self, info: IndexInfo, where: Filter, after: Place | None, size: int, *, newest_first: bool
+    ) -> list[Candidate]:
+        """The first `size` memories after a place. The engine orders by time alone: all memories of a time that the
+        page begins or ends within are fetched, and ordered by their slots here."""
+
+        def beyond(timestamp: int) -> Filter | None:
+            return where.between(None, timestamp) if newest_first else where.between(timestamp + 1, None)
+
+        found: list[Candidate] = []
+        rest: Filter | None = where
+        if after is not None:
+            same = await self._at(info, where, after.timestamp, newest_first=newest_first)
+            found = [one for one in same if (one.slot < after.slot if newest_first else one.slot > after.slot)]
+            rest = beyond(after.timestamp)
+        if len(found) < size and rest is not None:
+            wanted = size - len(found)
+            more = await self._search.ordered(info, rest, wanted, newest_first=newest_first)
+            if len(more) >= wanted:
+                last = more[-1].memory.timestamp
+                more = [one for one in more if one.memory.timestamp != last]
+                more += await self._at(info, where, last, newest_first=newest_first)
+            found += sorted(more, key=_place, reverse=newest_first)
+        return found[:size]
+
+    async def _at(self, info: IndexInfo, where: Filter, timestamp: int, *, newest_first: bool) -> list[Candidate]:
+        """The memories of one microsecond, in order."""
+        moment = where.between(timestamp, timestamp + 1)
+        if moment is None:
+            return []
+        found = await self._search.ordered(info, moment, _TIES, newest_first=newest_first)
+        return sorted(found, key=_place, reverse=newest_first)
+
+
+def _place(candidate: Candidate) -> tuple[int, str]:
+    return (candidate.memory.timestamp, candidate.slot)

@@ -1,0 +1,371 @@
+"""The use case Search: from a query to ranked hits.
+
+A plain search by vector is one engine command. Every other one first gathers candidates for ranking (the nearest by
+embedding, those that have the query's words, what was said around the best of both), ranks them here, the same way on
+every engine, and then reads those that make the answer.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+
+from memory_service.memory import context, ranking
+from memory_service.memory.embeddings import check_dimension
+from memory_service.memory.errors import NotFound
+from memory_service.memory.indexes import Indexes
+from memory_service.memory.ports import Embedder, MemorySearch, MemoryStore, SearchOptions
+from memory_service.memory.ranking import NEIGHBORHOOD, Neighborhood, Numbers
+from memory_service.memory.text import terms
+from memory_service.memory.types import Algorithm, Candidate, Embedding, Filter, IndexInfo, Memory, Span, now
+
+DEFAULT_TEXT_WEIGHT = 0.5
+DEFAULT_RECENCY_WEIGHT = 0.2
+
+_NEAREST = 200
+"""Candidates by embedding, and those that recency and diversity look at."""
+_HAVING = 1000
+"""Candidates by words: the rarest words of a query that together have no more."""
+_HAVING_ONE = 10_000
+"""Candidates of the rarest word where it alone has more."""
+_MOST_TERMS = 32
+_ANCHORS = 50
+"""Best candidates whose surroundings are ranked too."""
+_AROUND = 2000
+
+
+class Mode(StrEnum):
+    """What makes a memory relevant."""
+
+    VECTOR = "VECTOR"
+    TEXT = "TEXT"
+    HYBRID = "HYBRID"
+
+
+@dataclass(frozen=True, slots=True)
+class Recency:
+    """`half_life` in microseconds."""
+
+    half_life: int
+    weight: float = DEFAULT_RECENCY_WEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class ContextSize:
+    """Memories before and after a hit."""
+
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to look for: a text, or an embedding, or with HYBRID both; and how to rank what is found. The contract
+    documents each option (SearchRequest)."""
+
+    where: Filter
+    k: int
+    text: str = ""
+    embedding: Embedding | None = None
+    embedding_model: str = ""
+    min_score: float | None = None
+    mode: Mode = Mode.VECTOR
+    text_weight: float = DEFAULT_TEXT_WEIGHT
+    neighbor_weight: float | None = None
+    recency: Recency | None = None
+    diversity: float | None = None
+    exclude_ids: frozenset[str] = frozenset()
+    context: ContextSize | None = None
+    partial_allowed: bool = False
+    ef_runtime: int | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether cosine similarity alone decides."""
+        return self.mode is Mode.VECTOR and not (self.neighbor_weight or self.recency or self.diversity)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A memory that was found, with what its rank is made of; None where the query did not ask for it."""
+
+    slot: str
+    memory: Memory
+    rank_score: float
+    distance: float | None
+    text_score: float | None = None
+    recency_score: float | None = None
+    context: tuple[Memory, ...] = ()
+    context_hit_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer to a query. Times are in seconds; `engine_time` includes the ranking."""
+
+    hits: list[Hit]
+    candidate_count: int
+    below_min_score_count: int
+    nearest_score: float | None
+    index: IndexInfo
+    algorithm: Algorithm
+    partial: bool
+    embedding_time: float
+    engine_time: float
+    query_terms: tuple[str, ...] = ()
+    common_terms: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Words:
+    """The stems of a query, rarest first, with the number of memories that have each."""
+
+    terms: list[str]
+    frequencies: list[int]
+    total: int
+
+    @property
+    def rare(self) -> list[str]:
+        """Those that find candidates: the rarest, as long as together they find at most _HAVING."""
+        found = 0
+        for place, frequency in enumerate(self.frequencies):
+            found += frequency
+            if place and found > _HAVING:
+                return self.terms[:place]
+        return self.terms
+
+
+@dataclass(slots=True)
+class _Ranked:
+    """Candidates in the order of their rank, row by row."""
+
+    candidates: list[Candidate]
+    rank: Numbers
+    text: Numbers | None = None
+    recency: Numbers | None = None
+
+    def rows(self, order: Sequence[int]) -> "_Ranked":
+        rows = np.array(order, np.intp)
+        return _Ranked(
+            [self.candidates[row] for row in order],
+            self.rank[rows],
+            None if self.text is None else self.text[rows],
+            None if self.recency is None else self.recency[rows],
+        )
+
+    def best(self, most: int) -> "_Ranked":
+        """The best, ties in the order of their ids."""
+        order = sorted(range(len(self.candidates)), key=lambda row: (-self.rank[row], self.candidates[row].memory.id))
+        return self.rows(order[:most])
+
+
+class Searches:
+    """Searches of the memories of one engine, for one embedder."""
+
+    def __init__(self, search: MemorySearch, store: MemoryStore, embedder: Embedder, indexes: Indexes) -> None:
+        self._search = search
+        self._store = store
+        self._embedder = embedder
+        self._indexes = indexes
+
+    async def search(self, index: str, query: Query) -> Found:
+        """The memories that answer the query best, best first.
+
+        Raises:
+            NotFound, FailedPrecondition, InvalidRequest: the index is missing, of another model, or another dimension.
+        """
+        info = await self._indexes.current(index)
+        try:
+            return await self._answer(info, query)
+        except NotFound:
+            self._indexes.forget(info.name)
+            raise
+
+    async def _answer(self, info: IndexInfo, query: Query) -> Found:
+        started = time.perf_counter()
+        options = SearchOptions(query.ef_runtime, query.partial_allowed)
+        (embedding, embedding_time), words = await asyncio.gather(self._embed(info, query), self._words(info, query))
+        if query.plain:
+            assert embedding is not None  # noqa: S101 - only TEXT embeds nothing
+            found = await self._search.search(info, query.where, embedding, query.k + len(query.exclude_ids), options)
+            candidates = [one for one in found if one.memory.id not in query.exclude_ids][: query.k]
+            ranked = _Ranked(candidates, ranking.similarities(candidates))
+        else:
+            ranked = await self._ranked(info, query, embedding, words, options)
+        candidate_count = len(ranked.candidates)
+        nearest = [one.similarity for one in ranked.candidates if one.distance is not None]
+        if query.min_score is not None:
+            kept = [row for row, one in enumerate(ranked.candidates) if one.similarity >= query.min_score]
+            ranked = ranked.rows(kept)
+        below = candidate_count - len(ranked.candidates)
+        hits = await self._hits(info, await self._reranked(info, query, ranked), whole=query.plain)
+        if query.context is not None:
+            hits = await self._with_context(info, query.context, hits)
+        return Found(
+            hits=hits,
+            candidate_count=candidate_count,
+            below_min_score_count=below,
+            nearest_score=max(nearest, default=None),
+            index=info,
+            algorithm=self._search.algorithm_for(info, query.where),
+            partial=options.partial,
+            embedding_time=embedding_time,
+            engine_time=time.perf_counter() - started - embedding_time,
+            query_terms=tuple(words.terms),
+            common_terms=tuple(words.terms[len(words.rare) :]),
+        )
+
+    async def _embed(self, info: IndexInfo, query: Query) -> tuple[Embedding | None, float]:
+        """The query's embedding, once it is known to fit the index, and the seconds that it took."""
+        if query.mode is Mode.TEXT:
+            return None, 0.0
+        if query.embedding is not None:
+            self._indexes.check_model(info, query.embedding_model)
+            check_dimension(query.embedding, index=info.name, dimension=info.dimension, field="query_embedding")
+            return query.embedding, 0.0
+        self._indexes.check_model(info, self._embedder.model)
+        started = time.perf_counter()
+        return await self._embedder.embed(query.text), time.perf_counter() - started
+
+    async def _words(self, info: IndexInfo, query: Query) -> _Words:
+        """What the words of the query are worth within its filter; found while the query is being embedded."""
+        if query.mode is Mode.VECTOR:
+            return _Words([], [], 0)
+        wanted = list(dict.fromkeys(terms(query.text)))[:_MOST_TERMS]
+        total, *frequencies = await self._search.counts(info, query.where, wanted)
+        found = sorted((frequency, term) for frequency, term in zip(frequencies, wanted, strict=True) if frequency)
+        return _Words([term for _, term in found], [frequency for frequency, _ in found], total)
+
+    async def _ranked(
+        self, info: IndexInfo, query: Query, embedding: Embedding | None, words: _Words, options: SearchOptions
+    ) -> _Ranked:
+        """The candidates, best first."""
+        candidates = await self._candidates(info, query, embedding, words, options)
+        neighborhood = None
+        if query.neighbor_weight:
+            best = _relevance(query, words, candidates, None).best(_ANCHORS)
+            around = await self._search.around(
+                info, _spans([one.memory for one in best.candidates]), embedding, _AROUND, options
+            )
+            stretched = {one.slot for one in around}
+            candidates = [*around, *(one for one in candidates if one.slot not in stretched)]
+            neighborhood = Neighborhood.of(around, len(candidates))
+        ranked = _relevance(query, words, candidates, neighborhood)
+        wanted = [
+            row
+            for row, one in enumerate(ranked.candidates)
+            if query.where.admits(one.memory)
+            and not one.memory.expired()
+            and query.where.admits_time(one.memory)
+            and one.memory.id not in query.exclude_ids
+            and (query.mode is not Mode.TEXT or ranked.rank[row] > 0)
+        ]
+        return ranked.rows(wanted).best(len(wanted))
+
+    async def _candidates(
+        self, info: IndexInfo, query: Query, embedding: Embedding | None, words: _Words, options: SearchOptions
+    ) -> list[Candidate]:
+        count = query.k + len(query.exclude_ids)
+        if embedding is None:
+            if not words.terms:
+                return []
+            most = max(_HAVING, min(words.frequencies[0], _HAVING_ONE))
+            return await self._search.matching(info, query.where, most, options, words.rare)
+        searches = [self._search.nearest(info, query.where, embedding, max(_NEAREST, count), options)]
+        if words.terms:
+            searches.append(self._search.nearest(info, query.where, embedding, _HAVING, options, words.rare))
+        return list({one.slot: one for found in await asyncio.gather(*searches) for one in found}.values())
+
+    async def _reranked(self, info: IndexInfo, query: Query, ranked: _Ranked) -> _Ranked:
+        """The hits: the first k, or those that recency and diversity choose."""
+        if query.recency is None and query.diversity is None:
+            return ranked.rows(range(min(query.k, len(ranked.candidates))))
+        ranked = ranked.rows(range(min(max(_NEAREST, query.k), len(ranked.candidates))))
+        if query.recency is not None:
+            times = [one.memory.timestamp for one in ranked.candidates]
+            ranked.recency = ranking.recency_scores(times, query.recency.half_life, now())
+            weight = query.recency.weight
+            ranked.rank = (1 - weight) * ranking.share(ranked.rank) + weight * ranked.recency
+            ranked = ranked.best(len(ranked.candidates))
+        if query.diversity is not None and ranked.candidates:
+            embeddings = await self._store.embeddings(info.name, [one.slot for one in ranked.candidates])
+            there = [row for row, embedding in enumerate(embeddings) if embedding is not None]
+            ranked = ranked.rows(there)
+            vectors = [embedding for embedding in embeddings if embedding is not None]
+            if vectors:
+                picked = ranking.diverse(ranking.share(ranked.rank), vectors, query.diversity, query.k)
+                ranked = ranked.rows([row for row, _ in picked])
+                ranked.rank = np.array([value for _, value in picked])
+        return ranked.rows(range(min(query.k, len(ranked.candidates))))
+
+    async def _hits(self, info: IndexInfo, ranked: _Ranked, *, whole: bool) -> list[Hit]:
+        """The answer, read from the engine unless the candidates are whole; what has gone meanwhile is left out."""
+        memories: Sequence[Memory | None] = [one.memory for one in ranked.candidates]
+        if not whole:
+            memories = await self._store.read(info.name, [one.slot for one in ranked.candidates])
+        return [
+            Hit(
+                slot=one.slot,
+                memory=memory,
+                rank_score=float(ranked.rank[row]),
+                distance=one.distance,
+                text_score=None if ranked.text is None else float(ranked.text[row]),
+                recency_score=None if ranked.recency is None else float(ranked.recency[row]),
+            )
+            for row, (one, memory) in enumerate(zip(ranked.candidates, memories, strict=True))
+            if memory is not None and memory.user_id == one.memory.user_id and not memory.expired()
+        ]
+
+    async def _with_context(self, info: IndexInfo, size: ContextSize, hits: list[Hit]) -> list[Hit]:
+        in_sessions = [hit for hit in hits if hit.memory.session_id]
+        nearby = await self._search.neighbors(info, [hit.memory for hit in in_sessions], size.before, size.after)
+        windows = {
+            hit.slot: context.window(hit.slot, found, size.before, size.after)
+            for hit, found in zip(in_sessions, nearby, strict=True)
+        }
+        joined = context.joined([windows.get(hit.slot) or [Candidate(hit.slot, hit.memory)] for hit in hits])
+        return [
+            replace(hit, context=brought, context_hit_id="" if bringer == number else hits[bringer].memory.id)
+            for number, (hit, (bringer, brought)) in enumerate(zip(hits, joined, strict=True))
+        ]
+
+
+def _relevance(query: Query, words: _Words, candidates: list[Candidate], neighborhood: Neighborhood | None) -> _Ranked:
+    """The candidates as they came, with their relevance."""
+    weight = (query.neighbor_weight or 0.0) if neighborhood is not None else 0.0
+    text = None
+    if query.mode is not Mode.VECTOR:
+        text = ranking.text_scores(
+            candidates,
+            words.terms,
+            words.frequencies,
+            words.total,
+            neighborhood=neighborhood,
+            neighbor_weight=weight,
+        )
+    if query.mode is Mode.TEXT and text is not None:
+        return _Ranked(candidates, text, text)
+    similarity = ranking.similarities(candidates, neighborhood=neighborhood, neighbor_weight=weight)
+    if text is None:
+        return _Ranked(candidates, similarity)
+    return _Ranked(candidates, ranking.fused(similarity, text, text_weight=query.text_weight), text)
+
+
+def _spans(memories: Sequence[Memory]) -> list[Span]:
+    """The surroundings of memories in their sessions, the first memory's first; those that overlap are one."""
+    spans: list[Span] = []
+    for memory in memories:
+        if not memory.session_id:
+            continue
+        start, end = memory.timestamp - NEIGHBORHOOD, memory.timestamp + NEIGHBORHOOD + 1
+        for place, span in enumerate(spans):
+            same = (span.user_id, span.session_id) == (memory.user_id, memory.session_id)
+            if same and span.start <= end and start <= span.end:
+                spans[place] = replace(span, start=min(start, span.start), end=max(end, span.end))
+                break
+        else:
+            spans.append(Span(memory.user_id, memory.session_id, start, end))
+    return spans
