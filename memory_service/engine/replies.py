@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from memory_service.engine.documents import decode_fields, decode_tags
@@ -18,7 +19,7 @@ def parse_search(reply: Sequence[Any], prefix: str) -> list[Candidate]:
     """
     candidates = []
     for key, raw in (reply[1] if len(reply) > 1 else {}).items():
-        fields = {_text(name): _text(value) for name, value in (raw or {}).items()}
+        fields = {_name(name): _text(value) for name, value in (raw or {}).items()}
         distance = float(fields[DISTANCE]) if DISTANCE in fields else None
         if fields.keys() <= {DISTANCE} or (distance is not None and math.isnan(distance)):
             continue
@@ -78,6 +79,11 @@ def _pairs(flat: Sequence[Any]) -> dict[str, Any]:
 def _each_pair(flat: Sequence[Any]) -> Iterator[tuple[str, Any]]:
     for name, value in zip(flat[::2], flat[1::2], strict=False):
         yield _text(name), value
+
+
+@lru_cache(64)
+def _name(name: Any) -> str:
+    return _text(name)
 
 
 def _text(value: Any) -> str:

@@ -6,10 +6,10 @@ every engine, and then reads those that make the answer.
 """
 
 import asyncio
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import numpy as np
 
@@ -18,124 +18,34 @@ from memory_service.memory.embeddings import check_dimension
 from memory_service.memory.errors import NotFound
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.ports import Embedder, MemorySearch, MemoryStore, SearchOptions
+from memory_service.memory.query import ContextSize, Found, Hit, Mode, Query
 from memory_service.memory.ranking import NEIGHBORHOOD, Neighborhood, Numbers
 from memory_service.memory.text import terms
-from memory_service.memory.types import Algorithm, Candidate, Embedding, Filter, IndexInfo, Memory, Span, now
+from memory_service.memory.types import Candidate, Embedding, IndexInfo, Memory, Span, now
 
-DEFAULT_TEXT_WEIGHT = 0.5
-DEFAULT_RECENCY_WEIGHT = 0.2
-
-_NEAREST = 200
-"""Candidates by embedding, and those that recency and diversity look at."""
-_HAVING = 1000
-"""Candidates by words: the rarest words of a query that together have no more."""
-_HAVING_ONE = 10_000
-"""Candidates of the rarest word where it alone has more."""
+_NEAREST = 100
+"""Candidates by embedding."""
+_RERANKED = 200
+"""Most relevant candidates among which recency and diversity choose."""
+_HAVING = 300
+"""Candidates by words beside those by embedding: of the query's rarest words, as long as together they find no more."""
+_HAVING_ALONE = 1000
+"""The same where nothing is embedded; of one word that more memories have, up to twice as many."""
 _MOST_TERMS = 32
-_ANCHORS = 50
+_ANCHORS = 20
 """Best candidates whose surroundings are ranked too."""
-_AROUND = 2000
-
-
-class Mode(StrEnum):
-    """What makes a memory relevant."""
-
-    VECTOR = "VECTOR"
-    TEXT = "TEXT"
-    HYBRID = "HYBRID"
-
-
-@dataclass(frozen=True, slots=True)
-class Recency:
-    """`half_life` in microseconds."""
-
-    half_life: int
-    weight: float = DEFAULT_RECENCY_WEIGHT
-
-
-@dataclass(frozen=True, slots=True)
-class ContextSize:
-    """Memories before and after a hit."""
-
-    before: int
-    after: int
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What to look for: a text, or an embedding, or with HYBRID both; and how to rank what is found. The contract
-    documents each option (SearchRequest)."""
-
-    where: Filter
-    k: int
-    text: str = ""
-    embedding: Embedding | None = None
-    embedding_model: str = ""
-    min_score: float | None = None
-    mode: Mode = Mode.VECTOR
-    text_weight: float = DEFAULT_TEXT_WEIGHT
-    neighbor_weight: float | None = None
-    recency: Recency | None = None
-    diversity: float | None = None
-    exclude_ids: frozenset[str] = frozenset()
-    context: ContextSize | None = None
-    partial_allowed: bool = False
-    ef_runtime: int | None = None
-
-    @property
-    def plain(self) -> bool:
-        """Whether cosine similarity alone decides."""
-        return self.mode is Mode.VECTOR and not (self.neighbor_weight or self.recency or self.diversity)
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A memory that was found, with what its rank is made of; None where the query did not ask for it."""
-
-    slot: str
-    memory: Memory
-    rank_score: float
-    distance: float | None
-    text_score: float | None = None
-    recency_score: float | None = None
-    context: tuple[Memory, ...] = ()
-    context_hit_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The answer to a query. Times are in seconds; `engine_time` includes the ranking."""
-
-    hits: list[Hit]
-    candidate_count: int
-    below_min_score_count: int
-    nearest_score: float | None
-    index: IndexInfo
-    algorithm: Algorithm
-    partial: bool
-    embedding_time: float
-    engine_time: float
-    query_terms: tuple[str, ...] = ()
-    common_terms: tuple[str, ...] = ()
+_AROUND = 1000
 
 
 @dataclass(slots=True)
 class _Words:
-    """The stems of a query, rarest first, with the number of memories that have each."""
+    """The stems of a query, rarest first, with the number of memories that have each. The first `rare` ones find
+    candidates."""
 
     terms: list[str]
     frequencies: list[int]
     total: int
-
-    @property
-    def rare(self) -> list[str]:
-        """Those that find candidates: the rarest, as long as together they find at most _HAVING."""
-        found = 0
-        for place, frequency in enumerate(self.frequencies):
-            found += frequency
-            if place and found > _HAVING:
-                return self.terms[:place]
-        return self.terms
+    rare: int
 
 
 @dataclass(slots=True)
@@ -215,7 +125,7 @@ class Searches:
             embedding_time=embedding_time,
             engine_time=time.perf_counter() - started - embedding_time,
             query_terms=tuple(words.terms),
-            common_terms=tuple(words.terms[len(words.rare) :]),
+            common_terms=tuple(words.terms[words.rare :]),
         )
 
     async def _embed(self, info: IndexInfo, query: Query) -> tuple[Embedding | None, float]:
@@ -233,11 +143,14 @@ class Searches:
     async def _words(self, info: IndexInfo, query: Query) -> _Words:
         """What the words of the query are worth within its filter; found while the query is being embedded."""
         if query.mode is Mode.VECTOR:
-            return _Words([], [], 0)
+            return _Words([], [], 0, 0)
         wanted = list(dict.fromkeys(terms(query.text)))[:_MOST_TERMS]
         total, *frequencies = await self._search.counts(info, query.where, wanted)
         found = sorted((frequency, term) for frequency, term in zip(frequencies, wanted, strict=True) if frequency)
-        return _Words([term for _, term in found], [frequency for frequency, _ in found], total)
+        together = itertools.accumulate(frequency for frequency, _ in found)
+        most = max(query.k, _HAVING_ALONE if query.mode is Mode.TEXT else _HAVING)
+        rare = max(1, sum(one <= most for one in together))
+        return _Words([term for _, term in found], [frequency for frequency, _ in found], total, rare)
 
     async def _ranked(
         self, info: IndexInfo, query: Query, embedding: Embedding | None, words: _Words, options: SearchOptions
@@ -269,21 +182,24 @@ class Searches:
         self, info: IndexInfo, query: Query, embedding: Embedding | None, words: _Words, options: SearchOptions
     ) -> list[Candidate]:
         count = query.k + len(query.exclude_ids)
+        rare = words.terms[: words.rare]
         if embedding is None:
-            if not words.terms:
+            if not rare:
                 return []
-            most = max(_HAVING, min(words.frequencies[0], _HAVING_ONE))
-            return await self._search.matching(info, query.where, most, options, words.rare)
-        searches = [self._search.nearest(info, query.where, embedding, max(_NEAREST, count), options)]
-        if words.terms:
-            searches.append(self._search.nearest(info, query.where, embedding, _HAVING, options, words.rare))
+            most = max(2 * _HAVING_ALONE, count)
+            return await self._search.matching(info, query.where, most, options, rare)
+        reranked = query.recency is not None or query.diversity is not None
+        nearest = max(_RERANKED if reranked else _NEAREST, count)
+        searches = [self._search.nearest(info, query.where, embedding, nearest, options)]
+        if rare:
+            searches.append(self._search.nearest(info, query.where, embedding, max(_HAVING, count), options, rare))
         return list({one.slot: one for found in await asyncio.gather(*searches) for one in found}.values())
 
     async def _reranked(self, info: IndexInfo, query: Query, ranked: _Ranked) -> _Ranked:
         """The hits: the first k, or those that recency and diversity choose."""
         if query.recency is None and query.diversity is None:
             return ranked.rows(range(min(query.k, len(ranked.candidates))))
-        ranked = ranked.rows(range(min(max(_NEAREST, query.k), len(ranked.candidates))))
+        ranked = ranked.rows(range(min(max(_RERANKED, query.k), len(ranked.candidates))))
         if query.recency is not None:
             times = [one.memory.timestamp for one in ranked.candidates]
             ranked.recency = ranking.recency_scores(times, query.recency.half_life, now())
