@@ -110,6 +110,8 @@ class Connections:
         """
         if not commands:
             return []
+        if len(commands) == 1:
+            return [await self.run(commands[0])]
         async with self._client() as client:
             if isinstance(client, glide.GlideClusterClient):
                 cluster_batch = glide.ClusterBatch(is_atomic=False)

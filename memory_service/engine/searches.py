@@ -1,6 +1,6 @@
 """The search port on Valkey: FT.SEARCH over the part of an index that answers best."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from memory_service.engine.queries import (
 from memory_service.engine.replies import parse_search
 from memory_service.engine.schema import key_prefix, part_name
 from memory_service.memory.deadline import remaining
-from memory_service.memory.errors import FailedPrecondition, Reason, Unavailable, index_not_found
+from memory_service.memory.errors import FailedPrecondition, Reason, index_not_found
 from memory_service.memory.ports import SearchOptions
 from memory_service.memory.types import Algorithm, Candidate, Embedding, Filter, IndexInfo, Memory, Span, now
 
@@ -73,8 +73,11 @@ class ValkeySearches:
     async def matching(
         self, index: IndexInfo, where: Filter, limit: int, options: SearchOptions, terms: Sequence[str] = ()
     ) -> list[Candidate]:
-        search = self._searching(index, _filtering_part(index, where, terms), options)
-        found = await self._find(index, filter_command(search, filter_text(where, terms), limit, returned=RANKING))
+        within = filter_text(where, terms)
+        algorithm = _filtering_part(index, where, terms)
+        found = await self._find(
+            index, algorithm, options, lambda search: filter_command(search, within, limit, returned=RANKING)
+        )
         return [one for one in found if where.admits(one.memory)]
 
     async def around(
@@ -85,8 +88,9 @@ class ValkeySearches:
             return []
         algorithm = _part(index, Algorithm.FLAT)
         if embedding is None:
-            search = self._searching(index, algorithm, options)
-            found = await self._find(index, filter_command(search, within, limit, returned=RANKING))
+            found = await self._find(
+                index, algorithm, options, lambda search: filter_command(search, within, limit, returned=RANKING)
+            )
         else:
             found = await self._nearest(index, algorithm, within, embedding, limit, options, RANKING)
         scopes = {(span.user_id, span.session_id) for span in spans}
@@ -94,28 +98,32 @@ class ValkeySearches:
             one for one in found if (one.memory.user_id, one.memory.session_id) in scopes and not one.memory.expired()
         ]
 
-    async def counts(self, index: IndexInfo, where: Filter, terms: Sequence[str]) -> list[int]:
+    async def counts(self, index: IndexInfo, where: Filter, terms: Sequence[str], options: SearchOptions) -> list[int]:
         algorithm = _filtering_part(index, where, terms)
-        search = self._searching(index, algorithm, SearchOptions())
         within = filter_text(where)
         queries = [within, *(filter_text(where, [term]) for term in terms)]
         if algorithm in index.extended:
             # The engine counts what has expired until it gets round to removing it.
             queries.append(f"{within} {expired_before(now())}".strip())
-        replies = await self._run_all(index, [count_command(search, query) for query in queries])
+        replies = await self._replies(
+            index, algorithm, options, lambda search: [count_command(search, query) for query in queries]
+        )
         counted = [int(reply[0]) for reply in replies]
         if algorithm in index.extended:
             counted[0] -= counted.pop()
         return counted
 
     async def ordered(self, index: IndexInfo, where: Filter, limit: int, *, newest_first: bool) -> list[Candidate]:
-        search = self._searching(index, _filtering_part(index, where), SearchOptions())
-        command = filter_command(search, filter_text(where), limit, returned=HEADING, newest_first=newest_first)
-        reply = await self._run(index, command)
+        within = filter_text(where)
+        [reply] = await self._replies(
+            index,
+            _filtering_part(index, where),
+            SearchOptions(),
+            lambda search: [filter_command(search, within, limit, returned=HEADING, newest_first=newest_first)],
+        )
         found = parse_search(reply, key_prefix(index.name))
         # RediSearch rounds the timestamps of documents that have nothing better.
-        rounded = {key for key, fields in (reply[1] if len(reply) > 1 else {}).items() if b"timestamp_us" not in fields}
-        if rounded:
+        if any(b"timestamp_us" not in fields for fields in (reply[1] if len(reply) > 1 else {}).values()):
             exact = await self._exact_times(index, [one.slot for one in found])
             found = [
                 replace(one, memory=replace(one.memory, timestamp=time)) for one, time in zip(found, exact, strict=True)
@@ -123,19 +131,24 @@ class ValkeySearches:
         return [one for one in found if where.admits(one.memory)]
 
     async def neighbors(
-        self, index: IndexInfo, memories: Sequence[Memory], before: int, after: int
+        self, index: IndexInfo, memories: Sequence[Memory], before: int, after: int, options: SearchOptions
     ) -> list[list[Candidate]]:
-        commands: list[Command] = []
+        if not memories:
+            return []
         scopes = [Filter(one.user_id, (one.session_id,)) for one in memories]
-        for scope, memory in zip(scopes, memories, strict=True):
-            search = self._searching(index, _filtering_part(index, scope), SearchOptions())
-            first, last = memory.timestamp - _ROUNDING, memory.timestamp + _ROUNDING
-            for limit, start, end in ((before, None, first), (_TIES, first, last), (after, last, None)):
-                within = filter_text(replace(scope, start=start, end=end))
-                commands.append(
-                    filter_command(search, within, max(limit, 1), returned=WHOLE, newest_first=start is None)
-                )
-        replies = await self._run_all(index, commands)
+
+        def commands(search: Searching) -> list[Command]:
+            made = []
+            for scope, memory in zip(scopes, memories, strict=True):
+                first, last = memory.timestamp - _ROUNDING, memory.timestamp + _ROUNDING
+                for limit, start, end in ((before, None, first), (_TIES, first, last), (after, last, None)):
+                    within = filter_text(replace(scope, start=start, end=end))
+                    made.append(
+                        filter_command(search, within, max(limit, 1), returned=WHOLE, newest_first=start is None)
+                    )
+            return made
+
+        replies = await self._replies(index, _part(index, Algorithm.FLAT), options, commands)
         prefix = key_prefix(index.name)
         return [
             [one for reply in replies[3 * i : 3 * i + 3] for one in _alive(scope, parse_search(reply, prefix))]
@@ -157,40 +170,43 @@ class ValkeySearches:
         def command(search: Searching) -> Command:
             return knn_command(search, within, embedding, k, ef_runtime=effort, returned=returned)
 
-        search = self._searching(index, algorithm, options)
+        return await self._find(index, algorithm, options, command)
+
+    async def _find(
+        self, index: IndexInfo, algorithm: Algorithm, options: SearchOptions, command: Callable[[Searching], Command]
+    ) -> list[Candidate]:
+        [reply] = await self._replies(index, algorithm, options, lambda search: [command(search)])
+        return parse_search(reply, key_prefix(index.name))
+
+    async def _replies(
+        self,
+        index: IndexInfo,
+        algorithm: Algorithm,
+        options: SearchOptions,
+        commands: Callable[[Searching], Sequence[Command]],
+    ) -> list[Any]:
+        """The replies to searches, in one round trip; asked again without the shards that are away, where such an
+        answer will do."""
+        # What may be asked twice leaves time for that.
+        seconds = remaining(self._search_timeout) * (0.5 if options.partial_allowed and not options.partial else 1.0)
+        all_shards = index.reports_missing_shards and not options.partial
+        search = Searching(part_name(index.name, algorithm), max(1, int(seconds * 1000)), all_shards)
         try:
-            return await self._find(index, command(search))
-        except Unavailable:
-            if not (options.partial_allowed and search.all_shards):
-                raise
+            return await self._connections.run_all(commands(search))
+        except CommandRefused as error:
+            if says_missing(error):
+                raise index_not_found(index.name) from error
+            if not says_incomplete(error):
+                raise misconfigured(error) from error
+            if not (options.partial_allowed and all_shards):
+                raise incomplete() from error
         options.partial = True
-        return await self._find(index, command(replace(search, all_shards=False)))
-
-    def _searching(self, index: IndexInfo, algorithm: Algorithm, options: SearchOptions) -> Searching:
-        # What may be asked again without the missing shards leaves time for that.
-        share = 0.5 if options.partial_allowed else 1.0
-        milliseconds = int(remaining(self._search_timeout) * 1000 * share)
-        return Searching(part_name(index.name, algorithm), max(1, milliseconds), index.reports_missing_shards)
-
-    async def _find(self, index: IndexInfo, command: Command) -> list[Candidate]:
-        return parse_search(await self._run(index, command), key_prefix(index.name))
+        return await self._replies(index, algorithm, options, commands)
 
     async def _exact_times(self, index: IndexInfo, slots: Sequence[str]) -> list[int]:
         keys = [key_prefix(index.name) + slot for slot in slots]
-        replies = await self._run_all(index, [["JSON.GET", key, "$.timestamp_us", "$.timestamp"] for key in keys])
+        replies = await self._connections.run_all([["JSON.GET", key, "$.timestamp_us", "$.timestamp"] for key in keys])
         return [0 if reply is None else decode_json_reply("", reply).timestamp for reply in replies]
-
-    async def _run(self, index: IndexInfo, command: Command) -> Any:
-        try:
-            return await self._connections.run(command)
-        except CommandRefused as error:
-            raise _meaning(error, index) from error
-
-    async def _run_all(self, index: IndexInfo, commands: Sequence[Command]) -> list[Any]:
-        try:
-            return await self._connections.run_all(commands)
-        except CommandRefused as error:
-            raise _meaning(error, index) from error
 
 
 def _part(index: IndexInfo, preferred: Algorithm, *, extended: bool = False) -> Algorithm:
@@ -216,9 +232,3 @@ def _filtering_part(index: IndexInfo, where: Filter, terms: Sequence[str] = ()) 
 
 def _alive(where: Filter, found: Sequence[Candidate]) -> list[Candidate]:
     return [one for one in found if where.admits(one.memory) and not one.memory.expired()]
-
-
-def _meaning(error: CommandRefused, index: IndexInfo) -> Exception:
-    if says_missing(error):
-        return index_not_found(index.name)
-    return incomplete() if says_incomplete(error) else misconfigured(error)

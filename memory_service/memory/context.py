@@ -1,8 +1,29 @@
-"""What was said around hits: a window of each hit's session, overlapping ones joined."""
+"""What was said around memories: stretches of their sessions, and windows of some memories before and after."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from memory_service.memory.types import Candidate, Memory
+from memory_service.memory.types import Candidate, Memory, Span
+
+NEIGHBORHOOD = 3_600_000_000
+"""How far in time, in microseconds: what was said an hour later is another conversation."""
+
+
+def spans(memories: Sequence[Memory]) -> list[Span]:
+    """The surroundings of memories in their sessions, the first memory's first; those that overlap are one."""
+    found: list[Span] = []
+    for memory in memories:
+        if not memory.session_id:
+            continue
+        start, end = memory.timestamp - NEIGHBORHOOD, memory.timestamp + NEIGHBORHOOD + 1
+        for place, span in enumerate(found):
+            same = (span.user_id, span.session_id) == (memory.user_id, memory.session_id)
+            if same and span.start <= end and start <= span.end:
+                found[place] = replace(span, start=min(start, span.start), end=max(end, span.end))
+                break
+        else:
+            found.append(Span(memory.user_id, memory.session_id, start, end))
+    return found
 
 
 def window(slot: str, nearby: Sequence[Candidate], before: int, after: int) -> list[Candidate]:

@@ -8,8 +8,12 @@ from memory_service.memory.types import Embedding
 _FLOAT32 = np.dtype("<f4")
 
 
+_UNIT = 1e-6
+"""How far from 1 the length of an embedding may be that is taken as it is: rounding to float32 makes up to 1e-7."""
+
+
 def unpack_embedding(packed: bytes, *, field: str) -> Embedding:
-    """The unit-length embedding that a caller sent in `field`.
+    """The unit-length embedding that a caller sent in `field`; one that has unit length stays as it is, bit for bit.
 
     Raises:
         InvalidRequest: the bytes are no whole number of float32, or hold NaN, an infinity or only zeros.
@@ -23,7 +27,7 @@ def unpack_embedding(packed: bytes, *, field: str) -> Embedding:
         raise invalid(field, "must not hold NaN or infinity", "embedding.finite")
     if not numbers.any():
         raise invalid(field, "must not be all zero: cosine similarity needs a direction", "embedding.not_zero")
-    return normalised(numbers)
+    return numbers if abs(float(np.linalg.norm(numbers.astype(np.float64))) - 1) < _UNIT else normalised(numbers)
 
 
 def pack_embedding(embedding: Embedding) -> bytes:

@@ -91,7 +91,7 @@ class Listing:
         """
         info = await self._indexes.current(index)
         if dry_run:
-            [count] = await self._search.counts(info, where, [])
+            [count] = await self._search.counts(info, where, [], SearchOptions())
             return count
         deleted = 0
         while found := await self._search.matching(info, where, _STEP, SearchOptions()):

@@ -14,7 +14,7 @@ from memory_service.memory.errors import (
     engine_unavailable,
     invalid,
 )
-from memory_service.memory.ids import derived_id, new_id
+from memory_service.memory.ids import derived_id, is_made_id, new_id
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.ports import Embedder, MemorySearch, MemoryStore, SearchOptions
 from memory_service.memory.text import terms
@@ -105,7 +105,9 @@ class Memories:
     async def _write(self, info: IndexInfo, new: NewMemory) -> Stored:
         expires = _expiry(new)
         embedding = await self._embedding(info, new)
-        slot = _slot(new)
+        slot = await self._slot(info, new)
+        # Looked for first: once the memory is written, nothing may fail.
+        duplicates = await self._near_duplicates(info, new, slot, embedding)
         memory = Memory(
             id=new.id or slot,
             user_id=new.user_id,
@@ -118,9 +120,11 @@ class Memories:
             expires=expires,
         )
         if await self._store.insert(info.name, slot, memory, embedding, terms(new.content)):
-            duplicates = await self._near_duplicates(info, new, slot, embedding)
             return Stored(memory.id, memory.timestamp, False, memory.expires, duplicates)
         [earlier] = await self._store.read(info.name, [slot])
+        if earlier is not None and earlier.expires is not None:
+            # The earlier call may have died between writing it and this.
+            await self._store.expire(info.name, slot, earlier.expires)
         if earlier is None or earlier.expired():
             raise engine_unavailable("is just removing an earlier memory of this id")
         if not _is_same(earlier, new):
@@ -130,10 +134,6 @@ class Memories:
                 "choose a new one, or Delete that memory first",
                 metadata={"id": memory.id},
             )
-        if earlier.expires is not None:
-            # The earlier call may have died between the writing and this.
-            await self._store.expire(info.name, slot, earlier.expires)
-        duplicates = await self._near_duplicates(info, new, slot, embedding)
         return Stored(memory.id, earlier.timestamp, True, earlier.expires, duplicates)
 
     async def get(self, index: str, user_id: str | None, id_: str) -> Memory:
@@ -175,6 +175,17 @@ class Memories:
         self._indexes.check_model(info, self._embedder.model)
         return await self._embedder.embed(new.content)
 
+    async def _slot(self, info: IndexInfo, new: NewMemory) -> str:
+        """Where the memory belongs: at the slot of what the caller chose, or at a new one."""
+        if is_made_id(new.id):
+            # Exported and imported again: it may lie where it was first stored, under the id that it was given there.
+            [made] = await self._store.read(info.name, [new.id])
+            if _answers_to(made, new.user_id, new.id):
+                return new.id
+        if new.id:
+            return derived_id("id", new.user_id, new.id)
+        return derived_id("request", new.user_id, new.request_id) if new.request_id else new_id()
+
     async def _near_duplicates(
         self, info: IndexInfo, new: NewMemory, slot: str, embedding: Embedding
     ) -> tuple[NearDuplicate, ...]:
@@ -194,14 +205,6 @@ def _expiry(new: NewMemory) -> int | None:
     if new.expires is not None and new.expires <= now():
         raise invalid("expire_time", "must lie in the future", "store.expire_time")
     return new.expires
-
-
-def _slot(new: NewMemory) -> str:
-    if new.id:
-        return derived_id("id", new.user_id, new.id)
-    if new.request_id:
-        return derived_id("request", new.user_id, new.request_id)
-    return new_id()
 
 
 def _slots(user_id: str | None, id_: str) -> list[str]:

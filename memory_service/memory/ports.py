@@ -145,7 +145,7 @@ class MemorySearch(Protocol):
         beyond what one query can hold are left out, the last first; so are memories beyond the limit."""
         ...
 
-    async def counts(self, index: IndexInfo, where: Filter, terms: Sequence[str]) -> list[int]:
+    async def counts(self, index: IndexInfo, where: Filter, terms: Sequence[str], options: SearchOptions) -> list[int]:
         """How many memories pass the filter; then for each stem how many of them have it."""
         ...
 
@@ -154,7 +154,7 @@ class MemorySearch(Protocol):
         ...
 
     async def neighbors(
-        self, index: IndexInfo, memories: Sequence[Memory], before: int, after: int
+        self, index: IndexInfo, memories: Sequence[Memory], before: int, after: int, options: SearchOptions
     ) -> list[list[Candidate]]:
         """For each memory, whole and in any order: of its user and session the last `before` before it, the first
         `after` after it, and those of its very time, itself among them. One round trip for all."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_service.memory.context import NEIGHBORHOOD
 from memory_service.memory.types import Candidate, Embedding
 
 Numbers = NDArray[np.float64]
@@ -19,8 +20,6 @@ K1 = 0.9
 B = 0.4
 REACH = 2
 """How many turns away a neighbor still counts."""
-NEIGHBORHOOD = 3_600_000_000
-"""How far in time, in microseconds: what was said an hour later is another conversation."""
 
 
 @dataclass(frozen=True, slots=True)

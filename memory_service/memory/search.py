@@ -19,9 +19,9 @@ from memory_service.memory.errors import NotFound
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.ports import Embedder, MemorySearch, MemoryStore, SearchOptions
 from memory_service.memory.query import ContextSize, Found, Hit, Mode, Query
-from memory_service.memory.ranking import NEIGHBORHOOD, Neighborhood, Numbers
+from memory_service.memory.ranking import Neighborhood, Numbers
 from memory_service.memory.text import terms
-from memory_service.memory.types import Candidate, Embedding, IndexInfo, Memory, Span, now
+from memory_service.memory.types import Candidate, Embedding, IndexInfo, Memory, now
 
 _NEAREST = 100
 """Candidates by embedding."""
@@ -97,7 +97,9 @@ class Searches:
     async def _answer(self, info: IndexInfo, query: Query) -> Found:
         started = time.perf_counter()
         options = SearchOptions(query.ef_runtime, query.partial_allowed)
-        (embedding, embedding_time), words = await asyncio.gather(self._embed(info, query), self._words(info, query))
+        (embedding, embedding_time), words = await asyncio.gather(
+            self._embed(info, query), self._words(info, query, options)
+        )
         if query.plain:
             assert embedding is not None  # noqa: S101 - only TEXT embeds nothing
             found = await self._search.search(info, query.where, embedding, query.k + len(query.exclude_ids), options)
@@ -111,9 +113,9 @@ class Searches:
             kept = [row for row, one in enumerate(ranked.candidates) if one.similarity >= query.min_score]
             ranked = ranked.rows(kept)
         below = candidate_count - len(ranked.candidates)
-        hits = await self._hits(info, await self._reranked(info, query, ranked), whole=query.plain)
+        hits = await self._hits(info, query, await self._reranked(info, query, ranked))
         if query.context is not None:
-            hits = await self._with_context(info, query.context, hits)
+            hits = await self._with_context(info, query.context, hits, options)
         return Found(
             hits=hits,
             candidate_count=candidate_count,
@@ -140,12 +142,12 @@ class Searches:
         started = time.perf_counter()
         return await self._embedder.embed(query.text), time.perf_counter() - started
 
-    async def _words(self, info: IndexInfo, query: Query) -> _Words:
+    async def _words(self, info: IndexInfo, query: Query, options: SearchOptions) -> _Words:
         """What the words of the query are worth within its filter; found while the query is being embedded."""
         if query.mode is Mode.VECTOR:
             return _Words([], [], 0, 0)
         wanted = list(dict.fromkeys(terms(query.text)))[:_MOST_TERMS]
-        total, *frequencies = await self._search.counts(info, query.where, wanted)
+        total, *frequencies = await self._search.counts(info, query.where, wanted, options)
         found = sorted((frequency, term) for frequency, term in zip(frequencies, wanted, strict=True) if frequency)
         together = itertools.accumulate(frequency for frequency, _ in found)
         most = max(query.k, _HAVING_ALONE if query.mode is Mode.TEXT else _HAVING)
@@ -157,11 +159,12 @@ class Searches:
     ) -> _Ranked:
         """The candidates, best first."""
         candidates = await self._candidates(info, query, embedding, words, options)
+        filtered = {one.slot for one in candidates}
         neighborhood = None
         if query.neighbor_weight:
             best = _relevance(query, words, candidates, None).best(_ANCHORS)
             around = await self._search.around(
-                info, _spans([one.memory for one in best.candidates]), embedding, _AROUND, options
+                info, context.spans([one.memory for one in best.candidates]), embedding, _AROUND, options
             )
             stretched = {one.slot for one in around}
             candidates = [*around, *(one for one in candidates if one.slot not in stretched)]
@@ -172,7 +175,8 @@ class Searches:
             for row, one in enumerate(ranked.candidates)
             if query.where.admits(one.memory)
             and not one.memory.expired()
-            and query.where.admits_time(one.memory)
+            # The engine has the times exactly, where RediSearch tells them rounded.
+            and (one.slot in filtered or query.where.admits_time(one.memory))
             and one.memory.id not in query.exclude_ids
             and (query.mode is not Mode.TEXT or ranked.rank[row] > 0)
         ]
@@ -217,10 +221,11 @@ class Searches:
                 ranked.rank = np.array([value for _, value in picked])
         return ranked.rows(range(min(query.k, len(ranked.candidates))))
 
-    async def _hits(self, info: IndexInfo, ranked: _Ranked, *, whole: bool) -> list[Hit]:
+    async def _hits(self, info: IndexInfo, query: Query, ranked: _Ranked) -> list[Hit]:
         """The answer, read from the engine unless the candidates are whole; what has gone meanwhile is left out."""
         memories: Sequence[Memory | None] = [one.memory for one in ranked.candidates]
-        if not whole:
+        if not query.plain:
+            # Here for the first time as they are, whatever the engine told: hence the last look at their scope.
             memories = await self._store.read(info.name, [one.slot for one in ranked.candidates])
         return [
             Hit(
@@ -232,12 +237,15 @@ class Searches:
                 recency_score=None if ranked.recency is None else float(ranked.recency[row]),
             )
             for row, (one, memory) in enumerate(zip(ranked.candidates, memories, strict=True))
-            if memory is not None and memory.user_id == one.memory.user_id and not memory.expired()
+            if memory is not None and query.where.admits(memory) and not memory.expired()
         ]
 
-    async def _with_context(self, info: IndexInfo, size: ContextSize, hits: list[Hit]) -> list[Hit]:
+    async def _with_context(
+        self, info: IndexInfo, size: ContextSize, hits: list[Hit], options: SearchOptions
+    ) -> list[Hit]:
         in_sessions = [hit for hit in hits if hit.memory.session_id]
-        nearby = await self._search.neighbors(info, [hit.memory for hit in in_sessions], size.before, size.after)
+        memories = [hit.memory for hit in in_sessions]
+        nearby = await self._search.neighbors(info, memories, size.before, size.after, options)
         windows = {
             hit.slot: context.window(hit.slot, found, size.before, size.after)
             for hit, found in zip(in_sessions, nearby, strict=True)
@@ -268,20 +276,3 @@ def _relevance(query: Query, words: _Words, candidates: list[Candidate], neighbo
     if text is None:
         return _Ranked(candidates, similarity)
     return _Ranked(candidates, ranking.fused(similarity, text, text_weight=query.text_weight), text)
-
-
-def _spans(memories: Sequence[Memory]) -> list[Span]:
-    """The surroundings of memories in their sessions, the first memory's first; those that overlap are one."""
-    spans: list[Span] = []
-    for memory in memories:
-        if not memory.session_id:
-            continue
-        start, end = memory.timestamp - NEIGHBORHOOD, memory.timestamp + NEIGHBORHOOD + 1
-        for place, span in enumerate(spans):
-            same = (span.user_id, span.session_id) == (memory.user_id, memory.session_id)
-            if same and span.start <= end and start <= span.end:
-                spans[place] = replace(span, start=min(start, span.start), end=max(end, span.end))
-                break
-        else:
-            spans.append(Span(memory.user_id, memory.session_id, start, end))
-    return spans
