@@ -167,3 +167,60 @@ async def test_an_index_that_vanishes_is_noticed_by_the_next_search(
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await search(memories, request)
         assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+async def one_memory(memories: Stub, name: str, user: str) -> str:
+    request = pb.StoreRequest(
+        index=name, user_id=user, role=memory_pb2.ROLE_USER, content="c", embedding=packed(1.0, dimension=3)
+    )
+    return (await memories.Store(request, timeout=TIMEOUT)).id
+
+
+async def test_a_dropped_index_is_gone_and_its_memories_come_back_with_it(
+    memories: Stub, user: str, new_index: NewIndex
+) -> None:
+    name = new_index()
+    await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
+    id_ = await one_memory(memories, name, user)
+    dropped = await memories.DropIndex(pb.DropIndexRequest(index=name), timeout=TIMEOUT)
+    assert dropped.deleted_memory_count == 0
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await one_memory(memories, name, user)
+    assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+    await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
+    request = pb.SearchRequest(
+        index=name, query_embedding=packed(1.0, dimension=3), filter=memory_pb2.MemoryFilter(user_id=user)
+    )
+    assert [hit.memory.id for hit in (await search(memories, request))[0]] == [id_]
+
+
+async def test_an_index_is_dropped_with_its_memories_when_told_to(
+    memories: Stub, raw: Connections, user: str, new_index: NewIndex
+) -> None:
+    name, other = new_index(), new_index()
+    for one in (name, other):
+        await memories.EnsureIndex(mine(one), timeout=TIMEOUT)
+        for _ in range(3):
+            await one_memory(memories, one, user)
+    dropped = await memories.DropIndex(pb.DropIndexRequest(index=name, delete_memories=True), timeout=TIMEOUT)
+    assert dropped.deleted_memory_count == 3
+    left = [key async for keys in raw.scan(f"{key_prefix(name)}*") for key in keys]
+    assert left == []
+    kept = await memories.GetIndex(pb.GetIndexRequest(index=other), timeout=TIMEOUT)
+    assert kept.index.memory_count == 3, "another index's memories stay"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await memories.DropIndex(pb.DropIndexRequest(index=name), timeout=TIMEOUT)
+    assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+async def test_an_index_of_an_earlier_schema_says_what_to_do(
+    memories: Stub, raw: Connections, new_index: NewIndex
+) -> None:
+    name = new_index()
+    await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
+    key = f"semantic_memory:index:{name}"
+    metadata = bytes(await raw.run(["GET", key])).replace(b'"schema_version":2', b'"schema_version":1')
+    await raw.run(["SET", key, metadata])
+    assert await differences(memories, mine(name)) == {"schema_version"}
+    await memories.DropIndex(pb.DropIndexRequest(index=name), timeout=TIMEOUT)
+    await memories.EnsureIndex(mine(name), timeout=TIMEOUT)

@@ -290,3 +290,54 @@ async def test_a_search_costs_one_engine_command(memories: Stub, raw: Connection
     spent = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}
     background = {"ping", "info"}  # the readiness probe, and this count itself
     assert {name.lower(): n for name, n in spent.items() if name.lower() not in background} == {"ft.search": 3}
+
+
+async def test_near_duplicates_are_told_and_nothing_is_merged(memories: Stub, user: str) -> None:
+    def item(content: str, x: float, y: float, who: str = user) -> pb.StoreRequest:
+        return pb.StoreRequest(
+            user_id=who,
+            role=memory_pb2.ROLE_USER,
+            content=content,
+            embedding=packed(x, y),
+            near_duplicate_min_score=0.9,
+        )
+
+    first = await memories.Store(item("first", 1.0, 0.0), timeout=TIMEOUT)
+    assert not first.near_duplicates
+    await memories.Store(item("of another user", 1.0, 0.0, f"{user}2"), timeout=TIMEOUT)
+    await memories.Store(item("unlike", 0.0, 1.0), timeout=TIMEOUT)
+    request = item("nearly", 1.0, 0.1)
+    request.id = "mine"
+    for _ in range(2):
+        nearly = await memories.Store(request, timeout=TIMEOUT)
+        assert [one.id for one in nearly.near_duplicates] == [first.id], "a retry is no duplicate of itself"
+        assert nearly.near_duplicates[0].score == pytest.approx(1 / 1.01**0.5, abs=1e-4)
+    hits, _ = await search(memories, pb.SearchRequest(query_embedding=packed(1.0), filter=of(user)))
+    assert {hit.memory.content for hit in hits} == {"first", "nearly", "unlike"}
+
+
+async def test_a_memory_stored_again_under_the_id_it_was_given_is_known(memories: Stub, user: str) -> None:
+    stored = await memories.Store(message(user, "once"), timeout=TIMEOUT)
+    request = message(user, "once")
+    request.id = stored.id
+    assert (await memories.Store(request, timeout=TIMEOUT)).already_stored
+    request.content = "another"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await memories.Store(request, timeout=TIMEOUT)
+    assert caught.value.code() == grpc.StatusCode.ALREADY_EXISTS
+    # Another user's id of that form is as free as any.
+    request.user_id = f"{user}2"
+    assert not (await memories.Store(request, timeout=TIMEOUT)).already_stored
+    assert len((await search(memories, pb.SearchRequest(query_text="once", filter=of(user))))[0]) == 1
+
+
+async def test_an_embedding_of_unit_length_is_kept_bit_for_bit(memories: Stub, user: str) -> None:
+    await memories.Store(message(user, "whatever it says"), timeout=TIMEOUT)
+    request = pb.ListRequest(filter=of(user), include_embeddings=True)
+    [first] = (await memories.List(request, timeout=TIMEOUT)).memories
+    again = message(f"{user}2", "whatever it says")
+    again.embedding = first.embedding
+    await memories.Store(again, timeout=TIMEOUT)
+    request.filter.user_id = again.user_id
+    [second] = (await memories.List(request, timeout=TIMEOUT)).memories
+    assert second.embedding == first.embedding

@@ -1,6 +1,6 @@
 """What tests say to the service and the engine."""
 
-from typing import cast
+from typing import Any, cast
 
 import grpc
 import numpy as np
@@ -11,7 +11,7 @@ from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 from memory_service.cli.client import Stub
 from memory_service.engine import Connections
 
-__all__ = ["TIMEOUT", "Stub", "connected", "delete_keys", "message", "packed", "search"]
+__all__ = ["TIMEOUT", "Stub", "connected", "delete_keys", "listed", "message", "packed", "search"]
 
 TIMEOUT = 30.0
 
@@ -46,3 +46,15 @@ async def search(memories: Stub, request: pb.SearchRequest) -> tuple[list[pb.Hit
     responses = [response async for response in memories.Search(request, timeout=TIMEOUT)]
     assert [response.HasField("summary") for response in responses] == [False] * (len(responses) - 1) + [True]
     return [hit for response in responses for hit in response.hits], responses[-1].summary
+
+
+async def listed(memories: Stub, where: memory_pb2.MemoryFilter, **options: Any) -> list[memory_pb2.Memory]:
+    """All memories within a filter, page after page."""
+    request = pb.ListRequest(filter=where, **options)
+    found: list[memory_pb2.Memory] = []
+    while True:
+        page = await memories.List(request, timeout=TIMEOUT)
+        found += page.memories
+        if not page.next_page_token:
+            return found
+        request.page_token = page.next_page_token

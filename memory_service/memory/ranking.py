@@ -70,7 +70,7 @@ def text_scores(
         counts, lengths = neighborhood.added(counts, weights), neighborhood.added(lengths, weights)
     having = np.minimum(np.array(frequencies, np.float64), total)
     rarity = np.log(1 + (total - having + 0.5) / (having + 0.5))
-    norm = K1 * (1 - B + B * lengths / max(float(lengths.mean()), 1.0))
+    norm = K1 * (1 - B + B * lengths / max(float(lengths.sum()) / max(len(candidates), 1), 1.0))
     scores: Numbers = (counts * (K1 + 1) / (counts + norm[:, None])) @ rarity
     return scores
 

@@ -38,8 +38,9 @@ def terms(text: str) -> list[str]:
         if _UNSPACED_RUN.match(run):
             found += [run[i : i + 2] for i in range(max(1, len(run) - 1))]
         else:
-            word = run.replace("\u2019", "'").partition("'")[0]
-            if word not in _STOP_WORDS:
+            word, _, suffix = run.replace("\u2019", "'").partition("'")
+            negation = suffix == "t" and word.endswith("n")  # don't, isn't
+            if word not in _STOP_WORDS and not negation:
                 found.append(_stem(word))
         if len(found) >= MAX_TERMS:
             break

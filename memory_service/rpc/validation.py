@@ -4,6 +4,7 @@ Clients' stubs carry no rules, so that they depend on nothing; the server keeps 
 contract.binpb, which `make generate` writes beside the stubs.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,12 @@ class RequestValidator:
 
 
 def _path(field: Any) -> str:
-    """A field path as in the AIP: `filter.session_ids[2]`."""
+    """A field path as in the AIP: `filter.session_ids[2]`, `metadata["key"]`."""
     if field is None:
         return ""
     names = []
     for element in field.elements:
         index = element.subscript
-        names.append(f"{element.field_name}[{index.value}]" if index is not None else element.field_name)
+        # Positions of lists are numbers, keys of maps texts: JSON tells them apart.
+        names.append(element.field_name if index is None else f"{element.field_name}[{json.dumps(index.value)}]")
     return ".".join(names)
