@@ -16,7 +16,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.engine import Connections
 from memory_service.memory.text import terms
-from tests.world import TIMEOUT, Stub, packed, search
+from tests.world import TIMEOUT, Stub, engine_calls, packed, search
 
 VECTOR, TEXT, HYBRID = pb.SEARCH_MODE_VECTOR, pb.SEARCH_MODE_TEXT, pb.SEARCH_MODE_HYBRID
 NOW = 1_790_000_000
@@ -288,15 +288,10 @@ async def test_over_everyone_words_are_ranked_too(memories: Stub, user: str) -> 
 async def test_the_commands_of_a_search_do_not_grow_with_what_it_finds(
     memories: Stub, raw: Connections, user: str, mode: pb.SearchMode
 ) -> None:
-    async def calls() -> int:
-        info = bytes(await raw.run(["INFO", "commandstats"])).decode().lower()
-        lines = [line for line in info.splitlines() if line.startswith("cmdstat_ft.search")]
-        return sum(int(line.split(":calls=")[1].split(",")[0]) for line in lines)
-
     async def spent() -> int:
-        before = await calls()
+        before = await engine_calls(raw)
         await search(memories, query(user, "apple pie", mode=mode, neighbor_weight=0.5, k=100))
-        return await calls() - before
+        return (await engine_calls(raw))["ft.search"] - before["ft.search"]
 
     await store(memories, turn(user, "apple pie"))
     few = await spent()

@@ -1,5 +1,6 @@
 """What tests say to the service and the engine."""
 
+from collections import Counter
 from typing import Any, cast
 
 import grpc
@@ -11,7 +12,7 @@ from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 from memory_service.cli.client import Stub
 from memory_service.engine import Connections
 
-__all__ = ["TIMEOUT", "Stub", "connected", "delete_keys", "listed", "message", "packed", "search"]
+__all__ = ["TIMEOUT", "Stub", "connected", "delete_keys", "engine_calls", "listed", "message", "packed", "search"]
 
 TIMEOUT = 30.0
 
@@ -58,3 +59,15 @@ async def listed(memories: Stub, where: memory_pb2.MemoryFilter, **options: Any)
         if not page.next_page_token:
             return found
         request.page_token = page.next_page_token
+
+
+async def engine_calls(connections: Connections) -> Counter[str]:
+    """How often each command has been called, on all nodes of the engine, by its name in lower case."""
+    reply = await connections.run(["INFO", "commandstats"])
+    told = [reply] if isinstance(reply, bytes) else reply.values()
+    lines = [line for one in told for line in bytes(one).decode().lower().splitlines() if ":calls=" in line]
+    calls: Counter[str] = Counter()
+    for line in lines:
+        name, _, rest = line.removeprefix("cmdstat_").partition(":calls=")
+        calls[name] += int(rest.split(",")[0])
+    return calls

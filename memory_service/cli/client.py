@@ -1,7 +1,8 @@
-"""The client's side of the commands: one call, and its errors in words."""
+"""The client's side of the commands: calls, and their errors in words."""
 
 import asyncio
 import os
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -23,6 +24,18 @@ else:  # One class serves both kinds of channel; only its types come apart.
 
 T = TypeVar("T")
 
+TRANSIENT = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+"""What may be gone when the same call is made again."""
+PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds between attempts: enough for a server that starts again."""
+
+# A hit whose whole context is of the longest contents: four times what gRPC takes by itself.
+_OPTIONS = [("grpc.max_receive_message_length", 16 * 2**20)]
+
 _HINTS = {
     grpc.StatusCode.UNAVAILABLE: "Is the server running? Start it with: memory-service serve",
     grpc.StatusCode.UNIMPLEMENTED: "This server is not a semantic_memory.v1 server, or an older one.",
@@ -32,7 +45,7 @@ _HINTS = {
 @asynccontextmanager
 async def connect(address: str) -> AsyncIterator[Stub]:
     """A stub for the server at this address."""
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with grpc.aio.insecure_channel(address, options=_OPTIONS) as channel:
         yield cast("Stub", MemoryServiceStub(channel))
 
 
@@ -52,6 +65,24 @@ def call(address: str, command: Callable[[Stub], Awaitable[T]]) -> T:
         raise typer.Exit(1) from error
 
 
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """The answer of a call that may be made again: a few times, with growing pauses, while the server or what is behind
+    it is away or has too much to do."""
+    for pause in PAUSES:
+        try:
+            return await call()
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in TRANSIENT:
+                raise
+        await pausing(pause)
+    return await call()
+
+
+async def pausing(seconds: float) -> None:
+    """Wait about so long; clients that failed together come back apart."""
+    await asyncio.sleep(seconds * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
+
+
 def show_error(error: grpc.aio.AioRpcError) -> None:
     """An error as a person reads it: what, where, and what to do."""
     print_error(error.code().name, str(error.details()))
@@ -64,5 +95,6 @@ def show_error(error: grpc.aio.AioRpcError) -> None:
         elif detail.Unpack(unmet):
             for violation in unmet.violations:
                 print_error(f"  {violation.subject}", violation.description)
-    if status is None and (hint := _HINTS.get(error.code())):
+    # What the other side of the network says has details or, from gRPC itself, a debug string.
+    if status is None and error.debug_error_string() and (hint := _HINTS.get(error.code())):
         print_error("hint", hint)
