@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
+from memory_service.memory import listing, windows
 from tests.world import TIMEOUT, Stub, listed, packed
 
 OLDEST, NEWEST = pb.LIST_ORDER_OLDEST_FIRST, pb.LIST_ORDER_NEWEST_FIRST
@@ -81,6 +82,24 @@ async def test_what_stays_is_listed_once_while_memories_come_and_go(
     assert len(seen) == len(set(seen)), "nothing twice"
     left = {one.id for one in await listed(memories, of(user))}
     assert set(ids) & left <= set(seen), "nothing that was there all the time is missing"
+
+
+@settings(max_examples=15)
+@given(times, st.integers(2, 8), st.sampled_from([OLDEST, NEWEST]))
+async def test_more_memories_than_an_engine_puts_in_order_are_taken_in_parts(
+    memories: Stub, written: list[int], size: int, order: pb.ListOrder
+) -> None:
+    user = uuid.uuid4().hex
+    ids = await stored(memories, user, written)
+    with pytest.MonkeyPatch.context() as small:
+        small.setattr(listing, "_ORDERED", 0)
+        small.setattr(windows, "COUNT_LIMIT", 7)
+        found = await listed(memories, of(user), order=order, page_size=size)
+        count = await memories.DeleteMatching(pb.DeleteMatchingRequest(filter=of(user), dry_run=True), timeout=TIMEOUT)
+    keys = [(one.timestamp.ToMicroseconds(), one.id) for one in found]
+    assert keys == sorted(keys, reverse=order == NEWEST)
+    assert sorted(one.id for one in found) == sorted(ids)
+    assert count.count == len(ids)
 
 
 async def test_a_filter_narrows_a_list(memories: Stub, user: str) -> None:

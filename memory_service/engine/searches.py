@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 from memory_service.engine.connection import CommandRefused, Connections
@@ -98,20 +99,30 @@ class ValkeySearches:
             one for one in found if (one.memory.user_id, one.memory.session_id) in scopes and not one.memory.expired()
         ]
 
-    async def counts(self, index: IndexInfo, where: Filter, terms: Sequence[str], options: SearchOptions) -> list[int]:
-        algorithm = _filtering_part(index, where, terms)
-        within = filter_text(where)
-        queries = [within, *(filter_text(where, [term]) for term in terms)]
-        if algorithm in index.extended:
-            # The engine counts what has expired until it gets round to removing it.
-            queries.append(f"{within} {expired_before(now())}".strip())
+    async def counts(self, index: IndexInfo, filters: Sequence[Filter]) -> list[int]:
+        algorithm = _part(index, Algorithm.FLAT, extended=any(one.labelled for one in filters))
+        queries = [filter_text(one) for one in filters]
+        return await self._counts(index, algorithm, queries, len(queries), SearchOptions())
+
+    async def frequencies(
+        self, index: IndexInfo, where: Filter, terms: Sequence[str], options: SearchOptions
+    ) -> list[int]:
+        queries = [filter_text(where), *(filter_text(where, [term]) for term in terms)]
+        return await self._counts(index, _filtering_part(index, where, terms), queries, 1, options)
+
+    async def _counts(
+        self, index: IndexInfo, algorithm: Algorithm, queries: Sequence[str], alive: int, options: SearchOptions
+    ) -> list[int]:
+        """How many memories answer each query; of the first `alive` without those whose time is over, which an engine
+        counts until it gets round to removing them."""
+        over = [f"{one} {expired_before(now())}".lstrip() for one in queries[:alive]]
+        asked = [*queries, *(over if algorithm in index.extended else [])]
         replies = await self._replies(
-            index, algorithm, options, lambda search: [count_command(search, query) for query in queries]
+            index, algorithm, options, lambda search: [count_command(search, one) for one in asked]
         )
-        counted = [int(reply[0]) for reply in replies]
-        if algorithm in index.extended:
-            counted[0] -= counted.pop()
-        return counted
+        found = [int(reply[0]) for reply in replies]
+        gone = found[len(queries) :]
+        return [count - less for count, less in zip_longest(found[: len(queries)], gone, fillvalue=0)]
 
     async def ordered(self, index: IndexInfo, where: Filter, limit: int, *, newest_first: bool) -> list[Candidate]:
         within = filter_text(where)

@@ -6,9 +6,12 @@ from memory_service.memory.indexes import Indexes
 from memory_service.memory.pages import Place, seal, unseal
 from memory_service.memory.ports import MemorySearch, MemoryStore, SearchOptions
 from memory_service.memory.types import Candidate, Embedding, Filter, IndexInfo, Memory
+from memory_service.memory.windows import Windows
 
 _TIES = 10_000
 """Memories of the very same time that a List can put in order."""
+_ORDERED = 1000
+"""Memories beside those of the page that the engine may put in order for it."""
 _STEP = 500
 """Memories deleted in one step."""
 _READ = 50
@@ -30,6 +33,7 @@ class Listing:
 
     def __init__(self, search: MemorySearch, store: MemoryStore, indexes: Indexes) -> None:
         self._search = search
+        self._windows = Windows(search)
         self._store = store
         self._indexes = indexes
         self._secret: bytes | None = None
@@ -91,8 +95,7 @@ class Listing:
         """
         info = await self._indexes.current(index)
         if dry_run:
-            [count] = await self._search.counts(info, where, [], SearchOptions())
-            return count
+            return await self._windows.count(info, where)
         deleted = 0
         while found := await self._search.matching(info, where, _STEP, SearchOptions()):
             gone = await self._store.delete(info.name, [one.slot for one in found])
@@ -116,7 +119,10 @@ class Listing:
             rest = beyond(after.timestamp)
         if len(found) < size and rest is not None:
             wanted = size - len(found)
-            more = await self._search.ordered(info, rest, wanted, newest_first=newest_first)
+            window = await self._windows.first(
+                info, rest, at_least=wanted, at_most=_ORDERED + 4 * wanted, newest_first=newest_first
+            )
+            more = await self._search.ordered(info, window, wanted, newest_first=newest_first)
             if len(more) >= wanted:
                 last = more[-1].memory.timestamp
                 more = [one for one in more if one.memory.timestamp != last]

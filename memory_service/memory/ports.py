@@ -16,6 +16,9 @@ from memory_service.memory.types import (
     Span,
 )
 
+COUNT_LIMIT = 100_000
+"""So many memories an engine counts, or puts in order, for sure: valkey-search looks at no more."""
+
 
 @dataclass(slots=True)
 class SearchOptions:
@@ -145,12 +148,20 @@ class MemorySearch(Protocol):
         beyond what one query can hold are left out, the last first; so are memories beyond the limit."""
         ...
 
-    async def counts(self, index: IndexInfo, where: Filter, terms: Sequence[str], options: SearchOptions) -> list[int]:
-        """How many memories pass the filter; then for each stem how many of them have it."""
+    async def counts(self, index: IndexInfo, filters: Sequence[Filter]) -> list[int]:
+        """How many memories pass each filter, in one round trip; of more than COUNT_LIMIT an engine may count only so
+        many."""
+        ...
+
+    async def frequencies(
+        self, index: IndexInfo, where: Filter, terms: Sequence[str], options: SearchOptions
+    ) -> list[int]:
+        """How many memories pass the filter; then for each stem how many of them have it. Counted as by `counts`."""
         ...
 
     async def ordered(self, index: IndexInfo, where: Filter, limit: int, *, newest_first: bool) -> list[Candidate]:
-        """The first `limit` memories within the filter by timestamp, those of the same time in any order; headings."""
+        """The first `limit` memories within the filter by timestamp, those of the same time in any order; headings. The
+        filter may hold no more than COUNT_LIMIT."""
         ...
 
     async def neighbors(

@@ -147,7 +147,7 @@ class Searches:
         if query.mode is Mode.VECTOR:
             return _Words([], [], 0, 0)
         wanted = list(dict.fromkeys(terms(query.text)))[:_MOST_TERMS]
-        total, *frequencies = await self._search.counts(info, query.where, wanted, options)
+        total, *frequencies = await self._search.frequencies(info, query.where, wanted, options)
         found = sorted((frequency, term) for frequency, term in zip(frequencies, wanted, strict=True) if frequency)
         together = itertools.accumulate(frequency for frequency, _ in found)
         most = max(query.k, _HAVING_ALONE if query.mode is Mode.TEXT else _HAVING)

@@ -12,6 +12,11 @@ Embedding = NDArray[np.float32]
 """One embedding: shape (dimension,), float32, unit length."""
 
 
+EARLIEST = -62_135_596_800_000_000
+LATEST = 253_402_300_799_999_999
+"""The years 1 to 9999, the range of google.protobuf.Timestamp."""
+
+
 def now() -> int:
     """The time, in microseconds since 1970."""
     return time.time_ns() // 1000

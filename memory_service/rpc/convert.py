@@ -20,7 +20,7 @@ from memory_service.memory.query import (
     Query,
     Recency,
 )
-from memory_service.memory.types import Algorithm, Filter, IndexInfo, Memory, Role
+from memory_service.memory.types import EARLIEST, LATEST, Algorithm, Filter, IndexInfo, Memory, Role
 
 DEFAULT_K = 5
 CHUNK = 25
@@ -216,14 +216,11 @@ def index(info: IndexInfo) -> index_pb2.Index:
     )
 
 
-_EARLIEST, _LATEST = -62_135_596_800, 253_402_300_799
-"""Seconds of the years 1 to 9999: the range that google.protobuf.Timestamp defines."""
-
-
 def _microseconds(timestamp: Timestamp, field: str) -> int:
-    if not (_EARLIEST <= timestamp.seconds <= _LATEST and 0 <= timestamp.nanos < 1_000_000_000):
+    microseconds = timestamp.seconds * 1_000_000 + timestamp.nanos // 1000
+    if not (EARLIEST <= microseconds <= LATEST and 0 <= timestamp.nanos < 1_000_000_000):
         raise invalid(field, "must be a time of the years 1 to 9999, with nanos of 0 to 999,999,999", "timestamp.range")
-    return timestamp.seconds * 1_000_000 + timestamp.nanos // 1000
+    return microseconds
 
 
 def _duration(duration: Duration) -> int:
