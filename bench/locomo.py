@@ -1,6 +1,6 @@
 """How well each way to search finds the evidence of LoCoMo's questions, through the gRPC API, at turn level.
 
-    python -m bench.locomo --data PATH [--picture bench/locomo.png] [--one-user 10000]
+    python -m bench.locomo --data PATH [--picture bench/locomo.png] [--one-user 10000] [--valkey URL]
 
 LoCoMo (Maharana et al., ACL 2024) is read from where it lies. Every turn of a conversation is stored as
 `speaker: text`, with the local model, the user being the conversation; every question is asked of its conversation's
@@ -9,7 +9,7 @@ ten) and MRR (of the first evidence turn), averaged over questions; the time of 
 embedding of its text; and how many of the exactly nearest ten VECTOR finds.
 
 `--one-user N` then stores the turns again and again as one user's until there are N, and compares the times of modes
-side by side, each asked in turn.
+side by side, each asked in turn. `--valkey` names another engine than an embedded one.
 """
 
 import argparse
@@ -77,9 +77,11 @@ def mrr(answers: Sequence[Answer]) -> float:
     return statistics.fmean(1 / (1 + min(one.ranks)) for one in answers)
 
 
-async def main(conversations: list[dict[str, Any]], picture: Path | None, one_user: int) -> None:
+async def main(conversations: list[dict[str, Any]], picture: Path | None, one_user: int, valkey: str) -> None:
     """Store, ask, and print."""
-    async with served() as memories:
+    async with contextlib.AsyncExitStack() as stack:
+        url = valkey or await stack.enter_async_context(embedded())
+        memories = await stack.enter_async_context(served(url))
         for conversation in conversations:
             await store(memories, turns(conversation, conversation["sample_id"]))
         answers = {name: await ask(memories, conversations, options) for name, options in MODES.items()}
@@ -92,17 +94,23 @@ async def main(conversations: list[dict[str, Any]], picture: Path | None, one_us
 
 
 @contextlib.asynccontextmanager
-async def served() -> AsyncIterator[Stub]:
-    """A client of a new server on a new engine."""
+async def embedded() -> AsyncIterator[str]:
+    """A new engine."""
     with tempfile.TemporaryDirectory() as folder:
         valkey = EmbeddedValkey(Path(folder), appendfsync="no")
         await valkey.start()
-        url = SecretStr(f"valkey://:{valkey.password}@127.0.0.1:{valkey.port}")
-        settings = Settings(listen="127.0.0.1:0", valkey_url=url, drain=0)
-        async with running(settings) as server, connect(server.address) as memories:
-            await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
-            yield memories
+        yield f"valkey://:{valkey.password}@127.0.0.1:{valkey.port}"
         await valkey.stop()
+
+
+@contextlib.asynccontextmanager
+async def served(url: str) -> AsyncIterator[Stub]:
+    """A client of a new server on this engine, with an index of its own while it lasts."""
+    settings = Settings(listen="127.0.0.1:0", valkey_url=SecretStr(url), drain=0, index="bench_locomo")
+    async with running(settings) as server, connect(server.address) as memories:
+        await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+        yield memories
+        await memories.DropIndex(pb.DropIndexRequest(index="bench_locomo", delete_memories=True), timeout=TIMEOUT)
 
 
 def turns(conversation: dict[str, Any], user: str) -> Iterator[pb.StoreRequest]:
@@ -264,6 +272,8 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path, required=True, help="locomo_turns.json")
     parser.add_argument("--picture", type=Path, help="where to write the picture of recall against k (PNG)")
     parser.add_argument("--one-user", type=int, default=0, help="also compare times at so many memories of one user")
+    parser.add_argument("--valkey", default="", help="an engine's URL; a new embedded one when left out")
     arguments = parser.parse_args()
     log_to_stderr(logging.ERROR)
-    uvloop.run(main(json.loads(arguments.data.read_text()), arguments.picture, arguments.one_user))
+    conversations = json.loads(arguments.data.read_text())
+    uvloop.run(main(conversations, arguments.picture, arguments.one_user, arguments.valkey))

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +51,51 @@ def test_json_is_the_contracts(served: Served) -> None:
     assert json.loads(served.cli("indexes", "--json").stdout)["indexes"][0]["name"] == "memory_idx"
     assert json.loads(served.cli("ensure-index", "--json").stdout)["index"]["dimension"] == 384
     assert json.loads(served.cli("health", "--json").stdout) == {"status": "SERVING"}
+
+
+def test_a_message_carries_labels_metadata_and_its_end(served: Served) -> None:
+    options = "--label ops --label plan_b --metadata url=https://x?a=b --metadata n= --expires-at 2126-01-02 --id l1"
+    served.cli("store", "labelled", "-u", "l", *options.split())
+    shown = [line.split() for line in served.cli("get", "l1", "-u", "l").stdout.splitlines()]
+    assert ["labels", "ops,", "plan_b"] in shown
+    assert ["metadata", "url=https://x?a=b"] in shown
+    assert ["expires", "2126-01-02T00:00:00Z"] in shown
+    assert json.loads(served.cli("get", "l1", "-u", "l", "--json").stdout)["metadata"] == {
+        "url": "https://x?a=b",
+        "n": "",
+    }
+    stored = json.loads(served.cli("store", "short", "-u", "l", "--at", "2026-01-01", "--ttl", "30d", "--json").stdout)
+    assert stored["expire_time"] > stored["timestamp"]
+    assert "labelled" in served.cli("search", "x", "-u", "l", "--any-label", "plan_b").stdout
+    assert "labelled" not in served.cli("search", "x", "-u", "l", "--all-label", "ops", "--all-label", "dev").stdout
+
+
+def test_a_message_that_was_nearly_there_already_is_told(served: Served) -> None:
+    served.cli("store", "We ship on Fridays", "-u", "n", "--id", "first")
+    told = served.cli("store", "We ship on Friday", "-u", "n", "--near-duplicates", "0.8").stdout.splitlines()
+    assert told[0].startswith("stored ")
+    assert "first is nearly the same" in told[1]
+
+
+def test_list_goes_through_memories_in_order(served: Served) -> None:
+    for number in range(3):
+        served.cli("store", f"number {number}", "-u", "o", "--at", f"2026-01-01T00:00:0{number}.25")
+    lines = served.cli("list", "-u", "o").stdout.splitlines()
+    assert [line.split("user")[1].strip() for line in lines] == ["number 0", "number 1", "number 2"]
+    assert "  2026-01-01 00:00:00  " in lines[0]
+    [newest] = served.cli("list", "-u", "o", "--newest-first", "--limit", "1", "--json").stdout.splitlines()
+    assert json.loads(newest)["content"] == "number 2"
+    within = ["--since", "2026-01-01T00:00:01", "--until", "2026-01-01T00:00:02.250Z", "--role", "user"]
+    [line] = served.cli("list", "--all-users", *within).stdout.splitlines()
+    assert " o " in line
+    assert "number 1" in line
+
+
+def test_a_client_command_loads_neither_server_nor_numbers() -> None:
+    heavy = {"numpy", "glide", "onnxruntime", "boto3", "memory_service.server", "memory_service.memory"}
+    program = f"import sys, memory_service.cli; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_errors_say_what_to_do(served: Served) -> None:

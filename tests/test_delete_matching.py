@@ -81,7 +81,7 @@ async def test_what_passes_is_deleted_and_nothing_else(
     narrowed: dict[str, object],
 ) -> None:
     one = uuid.uuid4().hex
-    items = [item(one + user, *rest) for user, *rest in several]
+    items = [item(one + user, session, role, at, labels) for user, session, role, at, labels in several]
     ids = dict(zip(await store(memories, items), items, strict=True))
     where = memory_pb2.MemoryFilter(user_id=one + "a", **narrowed)  # type: ignore[arg-type]
     condemned = {id_ for id_, request in ids.items() if passes(request, where)}

@@ -45,7 +45,7 @@ async def everywhere(memories: Stub, user: str) -> dict[str, set[str]]:
         (pb.SEARCH_MODE_TEXT, {"query_text": "c lives ends"}),
         (pb.SEARCH_MODE_HYBRID, {"query_embedding": packed(1.0), "query_text": "c lives ends"}),
     ):
-        request = pb.SearchRequest(**query, mode=mode, filter=of(user), k=100, neighbor_weight=0.5)  # type: ignore[arg-type]
+        request = pb.SearchRequest(**query, mode=mode, filter=of(user), k=100, neighbor_weight=0.5)
         request.context.before = request.context.after = 10
         hits, summary = await search(memories, request)
         seen[pb.SearchMode.Name(mode)] = {hit.memory.content for hit in hits}

@@ -15,6 +15,7 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.memory import listing, windows
+from memory_service.memory.types import EARLIEST, LATEST
 from tests.world import TIMEOUT, Stub, listed, packed
 
 OLDEST, NEWEST = pb.LIST_ORDER_OLDEST_FIRST, pb.LIST_ORDER_NEWEST_FIRST
@@ -44,7 +45,13 @@ async def stored(memories: Stub, user: str, times: list[int], session: str = "s"
     return ids
 
 
-times = st.lists(st.sampled_from([-1, 0, 1, 2, 1_700_000_000_000_000]) | st.integers(-(10**15), 10**16), max_size=40)
+YEAR_2252 = 8_900_000_000_000_000
+times = st.lists(
+    st.sampled_from([-1, 0, 1, 2, 1_700_000_000_000_000])
+    | st.integers(EARLIEST, LATEST)
+    | st.integers(YEAR_2252, YEAR_2252 + 20),
+    max_size=40,
+)
 
 
 @settings(max_examples=20)

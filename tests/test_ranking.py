@@ -89,7 +89,7 @@ numbers = st.lists(st.floats(-1, 1), min_size=1, max_size=20).map(lambda values:
 
 
 @given(numbers)
-def test_shares_are_of_the_highest_and_never_negative(values: np.ndarray) -> None:  # type: ignore[type-arg]
+def test_shares_are_of_the_highest_and_never_negative(values: np.ndarray) -> None:
     shares = share(values)
     assert ((shares >= 0) & (shares <= 1)).all()
     if values.max() > 0:
@@ -98,7 +98,7 @@ def test_shares_are_of_the_highest_and_never_negative(values: np.ndarray) -> Non
 
 
 @given(numbers, st.floats(0, 1))
-def test_fused_scores_lie_between_their_parts(values: np.ndarray, weight: float) -> None:  # type: ignore[type-arg]
+def test_fused_scores_lie_between_their_parts(values: np.ndarray, weight: float) -> None:
     text = values[::-1]
     both = fused(values, text, text_weight=weight)
     low, high = np.minimum(share(values), share(text)), np.maximum(share(values), share(text))
@@ -147,5 +147,5 @@ def test_windows_that_overlap_are_joined_and_the_best_hit_brings_them(hits: list
         assert bringer <= number
         assert bool(memories) == (bringer == number)
         assert hits[number] in brought[bringer]
-    for memories in brought:
-        assert memories == sorted(memories)
+    for shown_together in brought:
+        assert shown_together == sorted(shown_together)

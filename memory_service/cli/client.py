@@ -74,13 +74,9 @@ async def patiently(call: Callable[[], Awaitable[T]]) -> T:
         except grpc.aio.AioRpcError as error:
             if error.code() not in TRANSIENT:
                 raise
-        await pausing(pause)
+        # Clients that failed together come back apart.
+        await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
     return await call()
-
-
-async def pausing(seconds: float) -> None:
-    """Wait about so long; clients that failed together come back apart."""
-    await asyncio.sleep(seconds * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
 
 
 def show_error(error: grpc.aio.AioRpcError) -> None:

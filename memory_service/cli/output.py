@@ -36,7 +36,13 @@ def confirm(question: str) -> None:
     """Go on only when the person at the terminal agrees."""
     if not sys.stdin.isatty():
         fail("not done", f"{question} There is no terminal to ask at: say --yes")
-    typer.confirm(question, abort=True, err=True)
+    if errors.input(Text(f"{question} [y/N] ")).strip().lower() not in {"y", "yes"}:
+        raise typer.Abort
+
+
+def counted(count: int) -> str:
+    """So many memories, in words."""
+    return "1 memory" if count == 1 else f"{count:,} memories"
 
 
 def progress(*columns: ProgressColumn) -> Progress:

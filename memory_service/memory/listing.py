@@ -6,7 +6,7 @@ from memory_service.memory.indexes import Indexes
 from memory_service.memory.pages import Place, seal, unseal
 from memory_service.memory.ports import MemorySearch, MemoryStore, SearchOptions
 from memory_service.memory.types import Candidate, Embedding, Filter, IndexInfo, Memory
-from memory_service.memory.windows import Windows
+from memory_service.memory.windows import Windows, moment
 
 _TIES = 10_000
 """Memories of the very same time that a List can put in order."""
@@ -105,17 +105,19 @@ class Listing:
     async def _after(
         self, info: IndexInfo, where: Filter, after: Place | None, size: int, *, newest_first: bool
     ) -> list[Candidate]:
-        """The first `size` memories after a place. The engine orders by time alone: all memories of a time that the
-        page begins or ends within are fetched, and ordered by their slots here."""
+        """The first `size` memories after a place. The engine orders by time alone: all memories of a moment that the
+        page begins or ends within are fetched, and ordered here."""
 
         def beyond(timestamp: int) -> Filter | None:
-            return where.between(None, timestamp) if newest_first else where.between(timestamp + 1, None)
+            first, last = moment(timestamp)
+            return where.between(None, first) if newest_first else where.between(last, None)
 
         found: list[Candidate] = []
         rest: Filter | None = where
         if after is not None:
             same = await self._at(info, where, after.timestamp, newest_first=newest_first)
-            found = [one for one in same if (one.slot < after.slot if newest_first else one.slot > after.slot)]
+            passed = (after.timestamp, after.slot)
+            found = [one for one in same if (_place(one) < passed if newest_first else _place(one) > passed)]
             rest = beyond(after.timestamp)
         if len(found) < size and rest is not None:
             wanted = size - len(found)
@@ -125,17 +127,18 @@ class Listing:
             more = await self._search.ordered(info, window, wanted, newest_first=newest_first)
             if len(more) >= wanted:
                 last = more[-1].memory.timestamp
-                more = [one for one in more if one.memory.timestamp != last]
+                first, end = moment(last)
+                more = [one for one in more if not first <= one.memory.timestamp < end]
                 more += await self._at(info, where, last, newest_first=newest_first)
             found += sorted(more, key=_place, reverse=newest_first)
         return found[:size]
 
     async def _at(self, info: IndexInfo, where: Filter, timestamp: int, *, newest_first: bool) -> list[Candidate]:
-        """The memories of one microsecond, in order."""
-        moment = where.between(timestamp, timestamp + 1)
-        if moment is None:
+        """The memories of one moment, in order."""
+        only = where.between(*moment(timestamp))
+        if only is None:
             return []
-        found = await self._search.ordered(info, moment, _TIES, newest_first=newest_first)
+        found = await self._search.ordered(info, only, _TIES, newest_first=newest_first)
         return sorted(found, key=_place, reverse=newest_first)
 
 

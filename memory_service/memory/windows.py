@@ -65,6 +65,17 @@ class Windows:
         return upto(far) or where
 
 
+def moment(timestamp: int) -> tuple[int, int]:
+    """The times that engines cannot tell from this one, as a half-open range. They compare seconds as doubles: from
+    1697 to 2242 each microsecond is one of its own."""
+    first = last = timestamp
+    while (first - 1) / _SECOND == timestamp / _SECOND:
+        first -= 1
+    while (last + 1) / _SECOND == timestamp / _SECOND:
+        last += 1
+    return first, last + 1
+
+
 def _edges(where: Filter, anchor: int) -> list[int]:
     """The ends of a filter's times and some times between them, the denser the nearer they are to the anchor."""
     first = EARLIEST if where.start is None else where.start
