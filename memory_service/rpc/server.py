@@ -1,8 +1,8 @@
-"""The grpc.aio server: its options, its services, and how it comes and goes."""
+"""The grpc.aio server: its options, its ports, its services, and how it comes and goes."""
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import grpc
 import structlog
@@ -11,6 +11,8 @@ from grpc_reflection.v1alpha import reflection
 from semantic_memory.v1 import memory_service_pb2
 from semantic_memory.v1.memory_service_pb2_grpc import add_MemoryServiceServicer_to_server
 
+from memory_service.access.callers import Verifier
+from memory_service.access.limits import Limits
 from memory_service.rpc.interceptor import CallInterceptor
 from memory_service.rpc.servicer import MemoryServicer
 from memory_service.rpc.validation import RequestValidator
@@ -43,7 +45,8 @@ _OPTIONS = [
 
 
 class RpcServer:
-    """Serves MemoryService, health checking and reflection on one port."""
+    """Serves MemoryService, health checking and reflection on one port; health checking also on another, in plaintext,
+    for probes that know neither TLS nor credentials."""
 
     def __init__(
         self,
@@ -51,11 +54,16 @@ class RpcServer:
         validator: RequestValidator,
         *,
         listen: str,
+        health_listen: str | None,
+        credentials: grpc.ServerCredentials | None,
+        verifiers: Sequence[Verifier],
+        limits: Limits,
         probe: Callable[[], Awaitable[None]],
         default_deadline: float,
         max_concurrent_rpcs: int,
     ) -> None:
-        """`probe` raises while the service cannot answer: that is what readiness follows.
+        """`probe` raises while the service cannot answer: that is what readiness follows. Without credentials it serves
+        in plaintext.
 
         Raises:
             OSError: the port is taken.
@@ -64,24 +72,32 @@ class RpcServer:
         self._health = health.aio.HealthServicer()
         self._probing: asyncio.Task[None] | None = None
         self._server = grpc.aio.server(
-            interceptors=[CallInterceptor(SERVICE, validator, default_deadline=default_deadline)],
+            interceptors=[
+                CallInterceptor(
+                    SERVICE, validator, verifiers=verifiers, limits=limits, default_deadline=default_deadline
+                )
+            ],
             options=_OPTIONS,
             maximum_concurrent_rpcs=max_concurrent_rpcs,
         )
         add_MemoryServiceServicer_to_server(servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection([SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server)
-        try:
-            port = self._server.add_insecure_port(listen)
-        except RuntimeError as error:
-            raise OSError(f"cannot listen on {listen}: choose another address with MEMORY_LISTEN") from error
-        self.address = f"{listen.rpartition(':')[0]}:{port}"
+        self.address = _listening(self._server, listen, credentials, "MEMORY_LISTEN")
+        self._health_server: grpc.aio.Server | None = None
+        self.health_address = self.address
+        if health_listen is not None:
+            self._health_server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=100)
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
+            self.health_address = _listening(self._health_server, health_listen, None, "MEMORY_HEALTH_LISTEN")
 
     async def start(self) -> None:
         """Serve. Liveness ("") holds from now on, readiness as soon as the probe succeeds."""
         await self._health.set("", _SERVING)
         await self._health.set(SERVICE, _NOT_SERVING)
         await self._server.start()
+        if self._health_server is not None:
+            await self._health_server.start()
         self._probing = asyncio.create_task(self._follow_probe())
 
     async def drain(self, seconds: float) -> None:
@@ -97,6 +113,8 @@ class RpcServer:
                 await self._probing
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace)
+        if self._health_server is not None:
+            await self._health_server.stop(0)
 
     async def _follow_probe(self) -> None:
         ready = False
@@ -112,3 +130,15 @@ class RpcServer:
                 await self._health.set(SERVICE, _SERVING if ready else _NOT_SERVING)
                 _log.info("ready" if ready else "not_ready", cause=cause)
             await asyncio.sleep(_PROBE_EVERY)
+
+
+def _listening(server: grpc.aio.Server, listen: str, credentials: grpc.ServerCredentials | None, setting: str) -> str:
+    """The address at which the server listens, its port being known.
+
+    Raises OSError.
+    """
+    try:
+        port = server.add_secure_port(listen, credentials) if credentials else server.add_insecure_port(listen)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {listen}: choose another address with {setting}") from error
+    return f"{listen.rpartition(':')[0]}:{port}"
