@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import grpc
 import structlog
@@ -56,6 +57,10 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         store = ValkeyMemories(connections)
         search = ValkeySearches(connections, ef_runtime=settings.ef_runtime, search_timeout=settings.valkey_timeout)
         index_store = ValkeyIndexes(connections)
+        # Readiness has a connection of its own: a queue for the others must not look like an outage.
+        probing = Connections(replace(connection_settings, connections=1))
+        await probing.open()
+        stack.push_async_callback(probing.close)
         embedder = _embedder(settings)
         stack.callback(embedder.close)
         cached = CachedEmbedder(embedder, max_bytes=settings.embedding_cache_bytes)
@@ -77,7 +82,7 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
             credentials=credentials,
             verifiers=verifiers,
             limits=Limits(in_flight=settings.caller_in_flight, rate=settings.caller_rate),
-            probe=index_store.ping,
+            probe=ValkeyIndexes(probing).ping,
             default_deadline=settings.default_deadline,
             max_concurrent_rpcs=settings.max_concurrent_rpcs,
         )

@@ -15,7 +15,6 @@ import numpy as np
 
 from memory_service.memory import context, ranking
 from memory_service.memory.embeddings import check_dimension
-from memory_service.memory.errors import NotFound
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.ports import Embedder, MemorySearch, MemoryStore, SearchOptions
 from memory_service.memory.query import ContextSize, Found, Hit, Mode, Query
@@ -87,12 +86,7 @@ class Searches:
         Raises:
             NotFound, FailedPrecondition, InvalidRequest: the index is missing, of another model, or another dimension.
         """
-        info = await self._indexes.current(index)
-        try:
-            return await self._answer(info, query)
-        except NotFound:
-            self._indexes.forget(info.name)
-            raise
+        return await self._indexes.using(index, lambda info: self._answer(info, query))
 
     async def _answer(self, info: IndexInfo, query: Query) -> Found:
         started = time.perf_counter()
