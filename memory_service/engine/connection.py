@@ -27,6 +27,11 @@ _AWAY = re.compile(
 _NOT_CONNECTED = re.compile(r"connect failed|failed to create|ioerror|no connection|connection (refused|reset)")
 """What GLIDE says, as a plain RequestError, when a client that connects with its first command cannot."""
 
+_NOT_LET_IN = re.compile(
+    "no permissions|permissiondenied|wrongpass|noauth|invalid username-password|authenticationfailed"
+)
+"""Of such connections, what says that Valkey is there and refuses this user."""
+
 _SCAN = 1000
 """Keys that one step of a scan looks at."""
 
@@ -165,7 +170,7 @@ class Connections:
             raise engine_unavailable("cannot be reached") from error
         except glide.RequestError as error:
             text = str(error)
-            if _NOT_CONNECTED.search(text.lower()):
+            if _NOT_CONNECTED.search(text.lower()) and not _NOT_LET_IN.search(text.lower()):
                 raise engine_unavailable("cannot be reached") from error
             if _AWAY.search(text.lower()):
                 _log.warning("engine_not_ready", reply=text[:200])

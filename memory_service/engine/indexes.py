@@ -69,8 +69,11 @@ class ValkeyIndexes:
     async def drop(self, index: str, *, delete_memories: bool) -> int:
         deleted = 0
         if delete_memories:
-            async for keys in self._connections.scan(f"{key_prefix(index)}*"):
-                deleted += sum(await self._connections.run_all([["DEL", key] for key in keys]))
+            try:
+                async for keys in self._connections.scan(f"{key_prefix(index)}*"):
+                    deleted += sum(await self._connections.run_all([["DEL", key] for key in keys]))
+            except CommandRefused as error:
+                raise misconfigured(error) from error
         # First what would let the parts be made again.
         await self._run(["DEL", metadata_key(index)])
         for algorithm in Algorithm:
