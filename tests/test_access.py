@@ -382,7 +382,7 @@ async def test_a_caller_has_a_rate_and_others_are_not_touched_by_it(settings: Se
 
 async def test_a_caller_has_so_many_calls_in_flight(settings: Settings) -> None:
     async with guarded(settings, caller_in_flight=2) as one, showing(one) as memories:
-        calls = [memories.Store(pb.StoreRequest(user_id="a", role=1, content=f"{n}" * 500)) for n in range(20)]  # type: ignore[arg-type]
+        calls = [memories.Store(pb.StoreRequest(user_id="in flight", role=1, content=f"{n}" * 500)) for n in range(20)]  # type: ignore[arg-type]
         answers = await asyncio.gather(*calls, return_exceptions=True)
         shed = [one for one in answers if isinstance(one, grpc.aio.AioRpcError)]
         assert shed
