@@ -28,7 +28,7 @@ _FAILURES = 2
 """Failed probes in a row that make the service not ready: within two seconds, and no single slow answer does."""
 _MINUTE_MS = 60_000
 
-_OPTIONS = [
+OPTIONS = [
     # A batch of memories; more is refused before it is parsed.
     ("grpc.max_receive_message_length", 4 * 2**20),
     # A hit whose whole context is of the longest contents; other messages end at a megabyte or two.
@@ -80,7 +80,7 @@ class RpcServer:
                     SERVICE, validator, verifiers=verifiers, limits=limits, default_deadline=default_deadline
                 )
             ],
-            options=_OPTIONS,
+            options=OPTIONS,
             maximum_concurrent_rpcs=max_concurrent_rpcs,
         )
         add_MemoryServiceServicer_to_server(servicer, self._server)
@@ -90,7 +90,7 @@ class RpcServer:
         self._health_server: grpc.aio.Server | None = None
         self.health_address = self.address
         if health_listen is not None:
-            self._health_server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=100)
+            self._health_server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=100)
             health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
             self.health_address = _listening(self._health_server, health_listen, None, "MEMORY_HEALTH_LISTEN")
 
