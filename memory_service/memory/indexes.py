@@ -3,14 +3,17 @@
 import asyncio
 import time
 
-from memory_service.memory.deadline import without_deadline
-from memory_service.memory.errors import FailedPrecondition, Reason, Violation, index_not_found, invalid
+from memory_service.memory.deadline import remaining, without_deadline
+from memory_service.memory.errors import FailedPrecondition, Reason, Violation, engine_silent, index_not_found, invalid
 from memory_service.memory.ports import Embedder, IndexStore
 from memory_service.memory.types import Algorithm, IndexInfo, IndexSpec
 
 _READY_FOR = 30.0
 _BACKFILLING_FOR = 1.0
 """Seconds for which a description is believed, by its state. Commands that meet a missing index drop it at once."""
+
+_LOADING = 60.0
+"""Seconds that a caller waits for a description at most; the engine's own time limit is shorter."""
 
 RESERVED_SUFFIX = "_flat"
 """Names ending so belong to the FLAT part of another index."""
@@ -110,7 +113,12 @@ class Indexes:
             # One caller's cancellation must not fail the others that wait for the same answer: hence the shield.
             loading = self._loading[name] = asyncio.create_task(self._engine.describe(name), context=without_deadline())
             loading.add_done_callback(lambda _: self._loading.pop(name, None))
-        info = await asyncio.shield(loading)
+        limit = remaining(_LOADING)
+        try:
+            async with asyncio.timeout(limit):
+                info = await asyncio.shield(loading)
+        except TimeoutError as error:
+            raise engine_silent(limit) from error
         if info is None:
             raise index_not_found(name)
         self._remember(info)
