@@ -10,6 +10,7 @@ import uvloop
 
 from memory_service.embedded import EmbeddedValkey
 from memory_service.embedding.bedrock import BedrockEmbedder, BedrockSettings
+from memory_service.embedding.breaker import CircuitBreaker
 from memory_service.embedding.cache import CachedEmbedder
 from memory_service.embedding.local import LocalEmbedder
 from memory_service.engine import (
@@ -51,7 +52,7 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         index_store = ValkeyIndexes(connections)
         embedder = _embedder(settings)
         stack.callback(embedder.close)
-        cached = CachedEmbedder(embedder, max_bytes=settings.embedding_cache_bytes)
+        cached = CachedEmbedder(CircuitBreaker(embedder), max_bytes=settings.embedding_cache_bytes)
         indexes = Indexes(index_store, cached, default=settings.index)
         validator = RequestValidator()
         server = RpcServer(
