@@ -14,6 +14,10 @@ test: .venv/installed
 faults: .venv/installed
 	MEMORY_FAULTS_SCALE=10 $(BIN)/pytest tests/faults -s --timeout 1200
 
+# Mixed load for some minutes, while the server's memory, files and tasks are counted.
+soak: .venv/installed
+	MEMORY_SOAK_SECONDS=$${MEMORY_SOAK_SECONDS:-300} $(BIN)/pytest tests/faults/test_soak.py -s --timeout 3600
+
 # Everything that can be checked without running the service.
 check: .venv/installed check-generated
 	$(BIN)/ruff format --check .

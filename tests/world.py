@@ -43,7 +43,10 @@ def message(
 
 
 async def search(
-    memories: Stub, request: pb.SearchRequest, *, timeout: float = TIMEOUT
+    memories: Stub,
+    request: pb.SearchRequest,
+    *,
+    timeout: float = TIMEOUT,  # noqa: ASYNC109 - as gRPC calls it
 ) -> tuple[list[pb.Hit], pb.SearchSummary]:
     """All hits of a search and its summary; asserts the shape of the stream."""
     responses = [response async for response in memories.Search(request, timeout=timeout)]
