@@ -39,6 +39,9 @@ from memory_service.rpc.tls import server_credentials
 from memory_service.rpc.validation import RequestValidator
 from memory_service.settings import Settings
 
+_PROBE = 0.7
+"""Seconds that the engine has to answer a probe of readiness."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -55,6 +58,16 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         connections = Connections(connection_settings)
         await connections.open()
         stack.push_async_callback(connections.close)
+
+        async def answers() -> None:
+            try:
+                async with asyncio.timeout(_PROBE):
+                    await probing.check()
+            except TimeoutError:
+                # On a machine without a moment to spare that says little while other commands are answered.
+                if not connections.heard_within(_PROBE):
+                    raise
+
         store = ValkeyMemories(connections)
         search = ValkeySearches(connections, ef_runtime=settings.ef_runtime, search_timeout=settings.valkey_timeout)
         index_store = ValkeyIndexes(connections)
@@ -83,7 +96,7 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
             credentials=credentials,
             verifiers=verifiers,
             limits=Limits(in_flight=settings.caller_in_flight, rate=settings.caller_rate),
-            probe=ValkeyIndexes(probing).ping,
+            probe=answers,
             default_deadline=settings.default_deadline,
             max_concurrent_rpcs=settings.max_concurrent_rpcs,
         )

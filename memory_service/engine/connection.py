@@ -166,6 +166,11 @@ class Connections:
                 batch.custom_command(list(command))
             return await client.exec(batch, raise_on_error=True) or []
 
+    def heard_within(self, seconds: float) -> bool:
+        """Tell whether the engine has answered any command so lately."""
+        since = asyncio.get_running_loop().time() - seconds
+        return any(link.heard > max(since, link.made) for link in self._links)
+
     async def check(self) -> None:
         """Return when the engine answers and takes writes.
 

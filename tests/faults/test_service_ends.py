@@ -74,12 +74,19 @@ async def test_kill_9_of_the_service_loses_and_doubles_nothing(tmp_path: Path) -
 async def test_a_rolling_restart_fails_no_call_of_clients_that_follow_health(tmp_path: Path) -> None:
     async with replicas(tmp_path, 2) as both:
         target = "ipv4:" + ",".join(one.address for one in both)
-        options = [("grpc.service_config", ROUND_ROBIN_BY_HEALTH), ("grpc.enable_retries", 0)]
+        options = [
+            ("grpc.service_config", ROUND_ROBIN_BY_HEALTH),
+            ("grpc.enable_retries", 0),
+            # By itself gRPC waits longer and longer before it looks at a server again: two minutes in the end.
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 500),
+        ]
         async with grpc.aio.insecure_channel(target, options=options) as channel:
             await channel.channel_ready()
             async with load(channel) as clients:
                 for one in both * round(SCALE):
-                    await asyncio.sleep(1.0)
+                    # Two seconds, as minReadySeconds of a Deployment: for clients to see that the other is back.
+                    await asyncio.sleep(2.0)
                     assert await one.end(signal.SIGTERM) == 0
                     await one.start()
                 await asyncio.sleep(1.0)
