@@ -20,7 +20,7 @@ check: .venv/installed check-generated
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BUF) lint
-	$(BUF) breaking --against protos/landed.binpb
+	$(BUF) breaking protos --against protos/landed.binpb
 	$(BUF) format --diff --exit-code protos
 
 format: .venv/installed .venv-generate/installed
@@ -30,8 +30,8 @@ format: .venv/installed .venv-generate/installed
 
 # What the contract promises from now on; see CONTRIBUTING.md.
 land-contract: .venv-generate/installed
-	$(BUF) breaking --against protos/landed.binpb
-	$(BUF) build --exclude-source-info -o protos/landed.binpb
+	$(BUF) breaking protos --against protos/landed.binpb
+	$(BUF) build protos --exclude-source-info -o protos/landed.binpb
 
 # Stubs for clients, and the contract with its validation rules for the server.
 generate: .venv-generate/installed $(LANGUAGES:%=generate-%) left-out
