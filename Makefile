@@ -9,9 +9,9 @@ include clients/clients.mk
 demo: .venv/installed
 	$(BIN)/memory-service demo
 
-test: .venv/installed left-out
+test: .venv/installed $(LANGUAGES:%=test-%) $(LANGUAGES:%=runner-%)
 	$(BIN)/pytest
-	$(MAKE) --no-print-directory $(LANGUAGES:%=test-%) left-out
+	@$(MAKE) --no-print-directory left-out
 
 # Everything that can be checked without running the service.
 check: .venv/installed check-generated

@@ -5,7 +5,7 @@ TOOL_typescript := npm
 TOOL_java := mvn
 LANGUAGES := $(foreach language,go typescript java,$(if $(shell command -v $(TOOL_$(language))),$(language)))
 LEFT_OUT := $(filter-out $(LANGUAGES),go typescript java)
-MAVEN := mvn --quiet --batch-mode --file clients/java/pom.xml
+MAVEN := mvn --quiet --batch-mode --no-transfer-progress --file clients/java/pom.xml
 # As Maven's artifacts name this platform.
 PLATFORM := $(shell uname -sm | sed 's/Linux/linux/;s/Darwin/osx/;s/arm64/aarch_64/;s/aarch64/aarch_64/;s/ /-/')
 GENERATED := clients/python/src/semantic_memory/v1 clients/python/src/semantic_memory/service_config.json \
@@ -13,7 +13,7 @@ GENERATED := clients/python/src/semantic_memory/v1 clients/python/src/semantic_m
   clients/typescript/src/generated clients/typescript/service_config.json \
   clients/java/src/main/java/dev/semanticmemory/v1 clients/java/src/main/resources/dev/semanticmemory/service_config.json
 
-.PHONY: left-out generate-go generate-typescript generate-java test-go test-typescript test-java
+.PHONY: left-out conformance $(foreach task,generate test runner,$(task)-go $(task)-typescript $(task)-java)
 
 left-out:
 	@$(foreach language,$(LEFT_OUT),echo "LEFT OUT: the $(language) client, for want of $(TOOL_$(language))";) true
@@ -44,6 +44,19 @@ test-typescript: clients/typescript/node_modules/.package-lock.json
 
 test-java:
 	$(MAVEN) test
+
+# Every case by every client that can be built here, against one server on a real engine: see clients/conformance.
+conformance: .venv/installed $(LANGUAGES:%=runner-%) left-out
+	GRPC_VERBOSITY=NONE $(BIN)/python -m clients.conformance
+
+runner-go:
+	cd clients/go && go build ./...
+
+runner-typescript: clients/typescript/node_modules/.package-lock.json
+	cd clients/typescript && npm run --silent build
+
+runner-java:
+	$(MAVEN) test-compile dependency:copy-dependencies
 
 .tools/bin/protoc-gen-go: clients/clients.mk
 	GOBIN="$(CURDIR)/.tools/bin" go install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12

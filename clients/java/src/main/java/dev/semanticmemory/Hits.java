@@ -3,30 +3,27 @@ package dev.semanticmemory;
 import dev.semanticmemory.v1.Hit;
 import dev.semanticmemory.v1.SearchResponse;
 import dev.semanticmemory.v1.SearchSummary;
-import io.grpc.Context;
+import io.grpc.Status;
+import io.grpc.StatusException;
+import io.grpc.stub.BlockingClientCall;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
 import java.util.Optional;
-import java.util.function.Supplier;
 
 /**
  * The hits of one search, best first, to be iterated once. Close it when you leave the loop early: that ends the search on
  * the server too.
  */
 public final class Hits implements Iterable<Hit>, Iterator<Hit>, AutoCloseable {
-  private final Context.CancellableContext context = Context.current().withCancellation();
-  private final Iterator<SearchResponse> responses;
+  // Not a cancelled Context: gRPC makes the connection, and the stream that watches its health, in the Context of the
+  // first call, and would end them with it.
+  private final BlockingClientCall<?, SearchResponse> call;
   private Iterator<Hit> chunk = Collections.emptyIterator();
   private SearchSummary summary;
 
-  Hits(Supplier<Iterator<SearchResponse>> search) {
-    Context before = context.attach();
-    try {
-      responses = search.get();
-    } finally {
-      context.detach(before);
-    }
+  Hits(BlockingClientCall<?, SearchResponse> call) {
+    this.call = call;
   }
 
   /** What the search did; there after the last hit. */
@@ -42,11 +39,10 @@ public final class Hits implements Iterable<Hit>, Iterator<Hit>, AutoCloseable {
   @Override
   public boolean hasNext() {
     while (!chunk.hasNext()) {
-      if (!MemoryClient.decoded(responses::hasNext)) {
-        close();
+      SearchResponse response = read();
+      if (response == null) {
         return false;
       }
-      SearchResponse response = responses.next();
       if (response.hasSummary()) {
         summary = response.getSummary();
       }
@@ -65,6 +61,18 @@ public final class Hits implements Iterable<Hit>, Iterator<Hit>, AutoCloseable {
 
   @Override
   public void close() {
-    context.cancel(null);
+    call.cancel("the hits were closed", null);
+  }
+
+  private SearchResponse read() {
+    try {
+      return call.read();
+    } catch (StatusException error) {
+      throw new MemoryException(error.getStatus().asRuntimeException(error.getTrailers()));
+    } catch (InterruptedException error) {
+      close();
+      Thread.currentThread().interrupt();
+      throw new MemoryException(Status.CANCELLED.withDescription("interrupted").asRuntimeException());
+    }
   }
 }

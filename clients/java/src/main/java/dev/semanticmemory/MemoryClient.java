@@ -101,7 +101,8 @@ public final class MemoryClient implements AutoCloseable {
 
   /** Close the hits when you leave their loop early. */
   public Hits search(SearchRequest request) {
-    return new Hits(() -> stub().search(request));
+    var stub = MemoryServiceGrpc.newBlockingV2Stub(channel).withDeadlineAfter(timeout.toNanos(), TimeUnit.NANOSECONDS);
+    return new Hits(stub.search(request));
   }
 
   public DeleteResponse delete(DeleteRequest request) {
@@ -151,7 +152,7 @@ public final class MemoryClient implements AutoCloseable {
     return MemoryServiceGrpc.newBlockingStub(channel).withDeadlineAfter(timeout.toNanos(), TimeUnit.NANOSECONDS);
   }
 
-  static <T> T decoded(Supplier<T> call) {
+  private static <T> T decoded(Supplier<T> call) {
     try {
       return call.get();
     } catch (StatusRuntimeException error) {
