@@ -40,11 +40,12 @@ generate: .venv-generate/installed $(LANGUAGES:%=generate-%) left-out
 	find $(STUBS) -name '*_pb2_grpc.py*' ! -name '*_service_pb2_grpc.py*' -delete
 	cp clients/service_config.json $(STUBS)/semantic_memory/
 	$(BUF) build protos --as-file-descriptor-set --exclude-source-info -o memory_service/rpc/contract.binpb
+	$(BUF) build protos --as-file-descriptor-set -o - | .venv-generate/bin/python scripts/reference.py > docs/reference.md
 
 # Fails when what `make generate` writes is not what is committed.
 check-generated: generate
-	@test -z "$$(git status --porcelain -- $(GENERATED) memory_service/rpc/contract.binpb)" || \
-	  { git status --short -- $(GENERATED) memory_service/rpc; echo "generated code is stale: commit what 'make generate' wrote"; exit 1; }
+	@test -z "$$(git status --porcelain -- $(GENERATED))" || { git status --short -- $(GENERATED); \
+	  echo "generated code is stale: commit what 'make generate' wrote"; exit 1; }
 
 # Side-by-side ratios: see bench/README.md.
 bench: .venv/installed

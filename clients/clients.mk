@@ -11,7 +11,8 @@ PLATFORM := $(shell uname -sm | sed 's/Linux/linux/;s/Darwin/osx/;s/arm64/aarch_
 GENERATED := clients/python/src/semantic_memory/v1 clients/python/src/semantic_memory/service_config.json \
   clients/go/semantic_memory clients/go/service_config.json \
   clients/typescript/src/generated clients/typescript/service_config.json \
-  clients/java/src/main/java/dev/semanticmemory/v1 clients/java/src/main/resources/dev/semanticmemory/service_config.json
+  clients/java/src/main/java/dev/semanticmemory/v1 clients/java/src/main/resources/dev/semanticmemory/service_config.json \
+  memory_service/rpc/contract.binpb docs/reference.md
 
 .PHONY: left-out conformance $(foreach task,generate test runner,$(task)-go $(task)-typescript $(task)-java)
 
