@@ -44,7 +44,7 @@ test-typescript: clients/typescript/node_modules/.package-lock.json
 	cd clients/typescript && npm test
 
 test-java:
-	$(MAVEN) test
+	$(MAVEN) package
 
 # Every case by every client that can be built here, against one server on a real engine: see clients/conformance.
 conformance: .venv/installed $(LANGUAGES:%=runner-%) left-out
