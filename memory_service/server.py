@@ -4,10 +4,16 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
+import grpc
 import structlog
 import uvloop
 
+from memory_service.access.callers import Verifier
+from memory_service.access.keys import ApiKeys
+from memory_service.access.limits import Budget, Limits
+from memory_service.access.tokens import Tokens, TokenSettings
 from memory_service.embedded import EmbeddedValkey
 from memory_service.embedding.bedrock import BedrockEmbedder, BedrockSettings
 from memory_service.embedding.cache import CachedEmbedder
@@ -21,12 +27,14 @@ from memory_service.engine import (
     ValkeySearches,
 )
 from memory_service.engine.url import parse_url
+from memory_service.memory.errors import FailedPrecondition, Reason
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.listing import Listing
 from memory_service.memory.memories import Memories
 from memory_service.memory.search import Searches
 from memory_service.rpc.server import RpcServer
 from memory_service.rpc.servicer import MemoryServicer
+from memory_service.rpc.tls import server_credentials
 from memory_service.rpc.validation import RequestValidator
 from memory_service.settings import Settings
 
@@ -49,11 +57,16 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         store = ValkeyMemories(connections)
         search = ValkeySearches(connections, ef_runtime=settings.ef_runtime, search_timeout=settings.valkey_timeout)
         index_store = ValkeyIndexes(connections)
+        # Readiness has a connection of its own: a queue for the others must not look like an outage.
+        probing = Connections(replace(connection_settings, connections=1))
+        await probing.open()
+        stack.push_async_callback(probing.close)
         embedder = _embedder(settings)
         stack.callback(embedder.close)
         cached = CachedEmbedder(embedder, max_bytes=settings.embedding_cache_bytes)
         indexes = Indexes(index_store, cached, default=settings.index)
         validator = RequestValidator()
+        verifiers, credentials = _access(settings)
         server = RpcServer(
             MemoryServicer(
                 memories=Memories(store, search, cached, indexes),
@@ -61,10 +74,15 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
                 listing=Listing(search, store, indexes),
                 indexes=indexes,
                 validator=validator,
+                answers=Budget(settings.answer_bytes),
             ),
             validator,
             listen=settings.listen,
-            probe=index_store.ping,
+            health_listen=settings.health_listen,
+            credentials=credentials,
+            verifiers=verifiers,
+            limits=Limits(in_flight=settings.caller_in_flight, rate=settings.caller_rate),
+            probe=ValkeyIndexes(probing).ping,
             default_deadline=settings.default_deadline,
             max_concurrent_rpcs=settings.max_concurrent_rpcs,
         )
@@ -116,6 +134,31 @@ async def _engine(settings: Settings, stack: contextlib.AsyncExitStack) -> Conne
         connections=settings.valkey_connections,
         command_timeout=settings.valkey_timeout,
     )
+
+
+def _access(settings: Settings) -> tuple[list[Verifier], grpc.ServerCredentials | None]:
+    """Who is let in, and by what certificate; what is wrong with the files stops the start."""
+    verifiers: list[Verifier] = []
+    credentials = None
+    try:
+        setting = "MEMORY_API_KEYS"
+        if settings.api_keys is not None:
+            verifiers.append(ApiKeys(settings.api_keys))
+        setting = "MEMORY_TLS_CERT, MEMORY_TLS_KEY, MEMORY_TLS_CLIENT_CA"
+        if settings.tls_cert is not None and settings.tls_key is not None:
+            credentials = server_credentials(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+    except (OSError, ValueError) as error:
+        raise FailedPrecondition(Reason.SERVER_MISCONFIGURED, f"{setting}: {error}") from error
+    if settings.jwt_jwks is not None and settings.jwt_issuer is not None and settings.jwt_audience is not None:
+        tokens = TokenSettings(
+            jwks=settings.jwt_jwks,
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+            users_claim=settings.jwt_users_claim,
+            rights_claim=settings.jwt_rights_claim,
+        )
+        verifiers.append(Tokens(tokens))
+    return verifiers, credentials
 
 
 def _embedder(settings: Settings) -> LocalEmbedder | BedrockEmbedder:

@@ -1,10 +1,11 @@
 """Everything that can be set, from the environment: MEMORY_LISTEN, MEMORY_VALKEY_URL and so on."""
 
+import ipaddress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import platformdirs
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from memory_service.embedding.bedrock import TITAN_V1
@@ -20,6 +21,35 @@ class Settings(BaseSettings):
 
     listen: str = "127.0.0.1:50051"
     """Where to serve gRPC; port 0 takes a free one."""
+    health_listen: str | None = None
+    """Where to answer health checks in plaintext and without credentials, besides; for Kubernetes' probes."""
+    insecure: bool = False
+    """Serve beyond this machine in plaintext, or to anyone. A network that only trusted backends reach is what it is
+    for."""
+    tls_cert: Path | None = None
+    """The server's certificate with its chain, a PEM file; read again when it changes, as the others here."""
+    tls_key: Path | None = None
+    """Its private key, a PEM file."""
+    tls_client_ca: Path | None = None
+    """Authorities whose clients alone are let in (mTLS), a PEM file."""
+    api_keys: Path | None = None
+    """The file of API keys: see memory_service.access.keys and `memory-service make-key`."""
+    jwt_jwks: str | None = None
+    """URL or file of the keys that sign JSON Web Tokens: see memory_service.access.tokens. Needs the next two."""
+    jwt_issuer: str | None = None
+    """The `iss` of good tokens."""
+    jwt_audience: str | None = None
+    """The `aud` of good tokens."""
+    jwt_users_claim: str = "sub"
+    """The claim with the user id, or the list of user ids, that a token is for."""
+    jwt_rights_claim: str = "scope"
+    """The claim with its rights: memory.read memory.write memory.delete memory.admin memory.all_users."""
+    caller_in_flight: int = Field(default=500, ge=1)
+    """Calls that one caller may have in flight."""
+    caller_rate: float | None = Field(default=None, gt=0)
+    """Calls that one caller may make a second; None: no limit."""
+    answer_bytes: int = Field(default=256 * 2**20, ge=2**20)
+    """Memory for answers that are being sent, mostly to slow readers."""
     index: str = Field(default="memory_idx", pattern=r"^[a-z][a-z0-9_]{0,47}$")
     """The index that a request means when it names none."""
 
@@ -60,9 +90,41 @@ class Settings(BaseSettings):
     grace: Seconds = 20.0
     """Then: how long calls in flight may take to end."""
 
+    @model_validator(mode="after")
+    def _callers_are_known(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("MEMORY_TLS_CERT and MEMORY_TLS_KEY go together, such as tls.crt and tls.key of a secret")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            raise ValueError("MEMORY_TLS_CLIENT_CA needs MEMORY_TLS_CERT and MEMORY_TLS_KEY")
+        if len({one is None for one in (self.jwt_jwks, self.jwt_issuer, self.jwt_audience)}) > 1:
+            raise ValueError("MEMORY_JWT_JWKS, MEMORY_JWT_ISSUER and MEMORY_JWT_AUDIENCE go together")
+        if self.insecure or _is_loopback(self.listen):
+            return self
+        if self.tls_cert is None:
+            raise ValueError(
+                f"MEMORY_LISTEN={self.listen} would serve in plaintext beyond this machine: set MEMORY_TLS_CERT and "
+                "MEMORY_TLS_KEY, or MEMORY_INSECURE=true (serve --insecure) in a network that is safe"
+            )
+        if self.tls_client_ca is None and self.api_keys is None and self.jwt_jwks is None:
+            raise ValueError(
+                f"MEMORY_LISTEN={self.listen} would serve anyone: set MEMORY_API_KEYS, MEMORY_JWT_JWKS or "
+                "MEMORY_TLS_CLIENT_CA, or MEMORY_INSECURE=true (serve --insecure) in a network that is safe"
+            )
+        return self
+
     @field_validator("valkey_url")
     @classmethod
     def _valkey_url_is_understood(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
             parse_url(url.get_secret_value())
         return url
+
+
+def _is_loopback(listen: str) -> bool:
+    host = listen.rpartition(":")[0].strip("[]")
+    if host == "localhost" or listen.startswith("unix:"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -153,22 +153,6 @@ async def test_indexes_keep_their_memories_apart(memories: Stub, user: str, new_
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND
 
 
-async def test_an_index_that_vanishes_is_noticed_by_the_next_search(
-    memories: Stub, raw: Connections, user: str, new_index: NewIndex
-) -> None:
-    name = new_index()
-    await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
-    for part in (name, f"{name}_flat"):
-        await raw.run(["FT.DROPINDEX", part])
-    request = pb.SearchRequest(
-        index=name, query_embedding=packed(1.0, dimension=3), filter=memory_pb2.MemoryFilter(user_id=user)
-    )
-    for _ in range(2):
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await search(memories, request)
-        assert caught.value.code() == grpc.StatusCode.NOT_FOUND
-
-
 async def one_memory(memories: Stub, name: str, user: str) -> str:
     request = pb.StoreRequest(
         index=name, user_id=user, role=memory_pb2.ROLE_USER, content="c", embedding=packed(1.0, dimension=3)
@@ -224,3 +208,43 @@ async def test_an_index_of_an_earlier_schema_says_what_to_do(
     assert await differences(memories, mine(name)) == {"schema_version"}
     await memories.DropIndex(pb.DropIndexRequest(index=name), timeout=TIMEOUT)
     await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize("vanished", ["", "_flat", "both"])
+async def test_what_vanishes_of_an_index_behind_our_back_is_made_again(
+    memories: Stub, raw: Connections, user: str, new_index: NewIndex, vanished: str
+) -> None:
+    name = new_index()
+    await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
+    id_ = await one_memory(memories, name, user)
+    request = pb.SearchRequest(
+        index=name, query_embedding=packed(1.0, dimension=3), filter=memory_pb2.MemoryFilter(user_id=user)
+    )
+    await search(memories, request)
+    for part in [name, f"{name}_flat"] if vanished == "both" else [name + vanished]:
+        await raw.run(["FT.DROPINDEX", part])
+    while True:
+        hits, summary = await search(memories, request)
+        if not summary.degraded:
+            break
+        await asyncio.sleep(0.05)
+    assert [hit.memory.id for hit in hits] == [id_]
+    described = (await memories.GetIndex(pb.GetIndexRequest(index=name), timeout=TIMEOUT)).index
+    assert list(described.algorithms) == BOTH
+
+
+async def test_an_index_that_was_flushed_with_its_memories_is_not_found(
+    memories: Stub, raw: Connections, user: str, new_index: NewIndex
+) -> None:
+    name = new_index()
+    await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
+    for part in (name, f"{name}_flat"):
+        await raw.run(["FT.DROPINDEX", part])
+    await raw.run(["DEL", f"semantic_memory:index:{name}"])
+    where = memory_pb2.MemoryFilter(user_id=user)
+    request = pb.SearchRequest(index=name, query_embedding=packed(1.0, dimension=3), filter=where)
+    for _ in range(2):
+        for call in (search(memories, request), memories.List(pb.ListRequest(index=name, filter=where))):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call
+            assert caught.value.code() == grpc.StatusCode.NOT_FOUND

@@ -51,6 +51,11 @@ def test_a_file_of_authorities(tmp_path: Path) -> None:
         "valkey://h/?cluster=maybe",
         "valkey://h/?clusters=true",
         "valkey://u:secret@h#x",
+        "valkeys://u:secret@h/?iam=elasticache:eu-west-1:c",
+        "valkeys://h/?iam=elasticache:eu-west-1:c",
+        "valkey://u@h/?iam=elasticache:eu-west-1:c",
+        "valkeys://u@h/?iam=dynamodb:eu-west-1:c",
+        "valkeys://u@h/?iam=elasticache",
     ],
 )
 def test_other_forms_are_refused_without_repeating_a_password(url: str) -> None:

@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import grpc
 from pydantic import SecretStr
 from semantic_memory import AsyncMemoryClient, pack
 from semantic_memory.v1.index_pb2 import ALGORITHM_HNSW
@@ -23,6 +22,8 @@ from semantic_memory.v1.memory_service_pb2 import BatchStoreRequest, EnsureIndex
 from clients.conformance import reading, scripted
 from clients.conformance.bedrock import DIMENSION, bedrock
 from clients.conformance.certificates import Authority
+from memory_service.access.callers import Right
+from memory_service.access.keys import new_key
 from memory_service.embedded import EmbeddedValkey
 from memory_service.engine import Connections
 from memory_service.engine.url import parse_url
@@ -63,25 +64,22 @@ async def world() -> AsyncIterator[dict[str, str]]:
         await raw.run(FOREIGN_INDEX.split())
         await raw.close()
         os.environ |= {"AWS_ACCESS_KEY_ID": "conformance", "AWS_SECRET_ACCESS_KEY": "conformance"}
-        settings = Settings(
-            listen="127.0.0.1:0",
-            valkey_url=SecretStr(url),
-            embedder="bedrock",
-            bedrock_model="amazon.titan-embed-text-v2:0",
-            bedrock_dimension=DIMENSION,
-            bedrock_region="us-east-1",
-            bedrock_endpoint_url=stack.enter_context(bedrock(reading.embeddings())),
-        )
-        server = await stack.enter_async_context(running(settings))
+        settings: dict[str, Any] = {
+            "listen": "127.0.0.1:0",
+            "valkey_url": SecretStr(url),
+            "embedder": "bedrock",
+            "bedrock_model": "amazon.titan-embed-text-v2:0",
+            "bedrock_dimension": DIMENSION,
+            "bedrock_region": "us-east-1",
+            "bedrock_endpoint_url": stack.enter_context(bedrock(reading.embeddings())),
+        }
+        server = await stack.enter_async_context(running(Settings(**settings)))
         async with AsyncMemoryClient(server.address) as memories:
             await memories.ensure_index(EnsureIndexRequest())
             await memories.ensure_index(EnsureIndexRequest(index="foreign", algorithms=[ALGORITHM_HNSW]))
             await fill(memories)
         known, stranger = Authority(folder, "known"), Authority(folder, "stranger")
         certificate, key = known.sign("server")
-        pair = [(key.read_bytes(), certificate.read_bytes())]
-        tls = grpc.ssl_server_credentials(pair)
-        mutual = grpc.ssl_server_credentials(pair, known.file.read_bytes(), require_client_auth=True)
         own, own_key = known.sign("client")
         places = {
             "server": server.address,
@@ -91,15 +89,16 @@ async def world() -> AsyncIterator[dict[str, str]]:
             "own certificate": str(own),
             "own key": str(own_key),
         }
-        servers = {
-            "scripted": await scripted.serve(),
-            "ill": await scripted.serve(healthy=False),
-            "secure": await scripted.serve(token="open sesame", credentials=tls),
-            "mutual": await scripted.serve(credentials=mutual),
-        }
-        for name, (one, address) in servers.items():
+        token, entry = new_key("reader", ["alice"], [Right.READ])
+        keys = folder / "keys.toml"
+        keys.write_text(entry)
+        tls: dict[str, Any] = {"tls_cert": certificate, "tls_key": key}
+        secure = await stack.enter_async_context(running(Settings(**settings, **tls, api_keys=keys)))
+        mutual = await stack.enter_async_context(running(Settings(**settings, **tls, tls_client_ca=known.file)))
+        places |= {"secure": secure.address, "mutual": mutual.address, "alice's key": token, "no key": "smk_none"}
+        for name, healthy in {"scripted": True, "ill": False}.items():
+            one, places[name] = await scripted.serve(healthy=healthy)
             stack.push_async_callback(one.stop, None)
-            places[name] = address
         yield places
 
 

@@ -27,9 +27,8 @@ def embeddings() -> dict[str, Any]:
 
 
 def concrete(case: dict[str, Any], run: str, places: Mapping[str, str]) -> dict[str, Any]:
-    """A case for one run: `$RUN` is a name that no other run has, places are addresses and files by name."""
-    to = case.get("connect", {})
-    connect = {name: value if name == "token" else places[value] for name, value in to.items()}
+    """A case for one run: `$RUN` is a name that no other run has, places are addresses, files and keys by name."""
+    connect = {name: places[value] for name, value in case.get("connect", {}).items()}
     filled = _filled(case["calls"], run)
     return {"name": case["name"], "connect": {"address": places["server"], **connect}, "calls": filled}
 

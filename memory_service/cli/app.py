@@ -2,10 +2,11 @@
 
 import json
 import logging
+import os
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
-import grpc
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -13,7 +14,6 @@ from memory_service.cli import client, indexes, memories, output, search, transf
 from memory_service.cli.options import SERVER, Address, AsJson, Timeout, User
 
 app = typer.Typer(
-    help="Stores chat messages and finds them again by meaning.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -29,14 +29,41 @@ class Served(StrEnum):
     LIVE = "live"
 
 
+class Right(StrEnum):
+    """What a key may do."""
+
+    READ = "read"
+    WRITE = "write"
+    DELETE = "delete"
+    ADMIN = "admin"
+
+
 def main() -> None:
     """The entry point."""
     app()
 
 
+@app.callback()
+def connection(
+    token: Annotated[str, typer.Option(envvar="MEMORY_TOKEN", help="API key or token to show the server.")] = "",
+    tls: Annotated[bool, typer.Option("--tls", envvar="MEMORY_TLS", help="Speak TLS.")] = False,
+    ca: Annotated[Path | None, typer.Option(envvar="MEMORY_CA", help="Authorities to trust, PEM; says --tls.")] = None,
+    cert: Annotated[Path | None, typer.Option(envvar="MEMORY_CERT", help="Certificate to show, PEM (mTLS).")] = None,
+    key: Annotated[Path | None, typer.Option(envvar="MEMORY_KEY", help="Its private key, PEM.")] = None,
+) -> None:
+    """Stores chat messages and finds them again by meaning."""
+    client.use(client.Credentials(token=token, tls=tls or ca is not None, ca=ca, cert=cert, key=key))
+
+
 @app.command()
-def serve() -> None:
+def serve(
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Serve beyond this machine in plaintext, or to anyone.")
+    ] = False,
+) -> None:
     """Run the server; settings come from MEMORY_… variables (see the README)."""
+    if insecure:
+        os.environ["MEMORY_INSECURE"] = "true"
     # Imported here: a client needs neither an engine nor a model, and starts in half the time without them.
     from memory_service.cli.serving import run_server  # noqa: PLC0415
     from memory_service.server import serve as run  # noqa: PLC0415
@@ -68,7 +95,7 @@ def mcp(
     except ImportError as error:
         output.print_error("error", "this needs the official SDK: pip install 'semantic-memory[mcp]'")
         raise typer.Exit(1) from error
-    tools = memory_tools(address, user, session)
+    tools = memory_tools(lambda: client.memory_client(address), user, session)
     if not http:
         tools.run("stdio")
         return
@@ -76,6 +103,22 @@ def mcp(
     if not host or not port.isdecimal():
         raise typer.BadParameter(f"{http!r} is no HOST:PORT")
     tools.run("streamable-http", host=host, port=int(port))
+
+
+@app.command()
+def make_key(
+    name: Annotated[str, typer.Argument(help="Who will use it, as logs name it.")],
+    user: Annotated[list[str] | None, typer.Option("--user", "-u", help="Only for this user; repeatable.")] = None,
+    right: Annotated[list[Right] | None, typer.Option(help="Repeatable; all but admin when left out.")] = None,
+) -> None:
+    """Make an API key: the key on standard error, once; its entry for the file MEMORY_API_KEYS on standard output."""
+    from memory_service.access import keys  # noqa: PLC0415 - it brings what serving needs
+    from memory_service.access.callers import Right as Granted  # noqa: PLC0415
+
+    rights = [Granted(one) for one in right or (Right.READ, Right.WRITE, Right.DELETE)]
+    key, entry = keys.new_key(name, user or None, rights)
+    output.errors.print(f"The key, which is told only now: {key}")
+    typer.echo(entry)
 
 
 @app.command()
@@ -89,7 +132,7 @@ def health(
     service = "semantic_memory.v1.MemoryService" if what is Served.READY else ""
 
     async def command(_: client.Stub) -> health_pb2.HealthCheckResponse:
-        async with grpc.aio.insecure_channel(address) as channel:
+        async with client.channel_to(address) as channel:
             request = health_pb2.HealthCheckRequest(service=service)
             response: health_pb2.HealthCheckResponse = await health_pb2_grpc.HealthStub(channel).Check(
                 request, timeout=timeout

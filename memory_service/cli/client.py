@@ -5,12 +5,15 @@ import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar, cast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import grpc
 import typer
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+from semantic_memory import TLS, AsyncMemoryClient
 from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 
 from memory_service.cli.output import print_error
@@ -38,15 +41,83 @@ _OPTIONS = [("grpc.max_receive_message_length", 16 * 2**20)]
 
 _HINTS = {
     grpc.StatusCode.UNAVAILABLE: "Is the server running? Start it with: memory-service serve",
+    grpc.StatusCode.UNAUTHENTICATED: "Show a key: memory-service --token …, or MEMORY_TOKEN",
     grpc.StatusCode.UNIMPLEMENTED: "This server is not a semantic_memory.v1 server, or an older one.",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What to show a server, and how to know it. Without `tls` it is spoken to in plaintext; `ca` are the authorities
+    to trust instead of the system's, a PEM file as the others."""
+
+    token: str = ""
+    tls: bool = False
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+
+
+_credentials = Credentials()
+
+
+def use(credentials: Credentials) -> None:
+    """Let all calls of this process show these."""
+    global _credentials  # noqa: PLW0603 - a process is one command
+    _credentials = credentials
+
+
+def channel_to(address: str) -> grpc.aio.Channel:
+    """A channel to the server at this address."""
+    shown = _credentials
+    if not shown.tls:
+        return grpc.aio.insecure_channel(address, options=_OPTIONS, interceptors=_bearers(shown.token))
+    files = [None if one is None else one.read_bytes() for one in (shown.ca, shown.key, shown.cert)]
+    credentials = grpc.ssl_channel_credentials(*files)
+    return grpc.aio.secure_channel(address, credentials, options=_OPTIONS, interceptors=_bearers(shown.token))
 
 
 @asynccontextmanager
 async def connect(address: str) -> AsyncIterator[Stub]:
     """A stub for the server at this address."""
-    async with grpc.aio.insecure_channel(address, options=_OPTIONS) as channel:
+    async with channel_to(address) as channel:
         yield cast("Stub", MemoryServiceStub(channel))
+
+
+def memory_client(address: str) -> AsyncMemoryClient:
+    """A client of the server at this address, for what runs long: it repeats calls, and follows health."""
+    shown = _credentials
+    tls = TLS(shown.ca, shown.cert, shown.key) if shown.tls else None
+    return AsyncMemoryClient(address, tls=tls, token=shown.token)
+
+
+class _UnaryBearer(grpc.aio.UnaryUnaryClientInterceptor):
+    """Shows the token with every unary call."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return await continuation(_showing(client_call_details, self._token), request)
+
+
+class _StreamBearer(grpc.aio.UnaryStreamClientInterceptor):
+    """Shows the token with every stream."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    async def intercept_unary_stream(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        return await continuation(_showing(client_call_details, self._token), request)
+
+
+def _showing(details: Any, token: str) -> Any:
+    return details._replace(metadata=grpc.aio.Metadata(*(details.metadata or ()), ("authorization", f"Bearer {token}")))
+
+
+def _bearers(token: str) -> list[grpc.aio.ClientInterceptor]:
+    # Two classes: grpc.aio takes an interceptor for the first kind alone that it is an instance of.
+    return [_UnaryBearer(token), _StreamBearer(token)] if token else []
 
 
 def call(address: str, command: Callable[[Stub], Awaitable[T]]) -> T:

@@ -1,6 +1,6 @@
 """`memory-service mcp`: one user's memory as three tools of the Model Context Protocol."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Annotated
@@ -41,12 +41,12 @@ class Forgotten(BaseModel):
     missing: list[str]
 
 
-def memory_tools(address: str, user: str, session: str) -> MCPServer[AsyncMemoryClient]:
-    """The tools over the memories of `user` on the server at `address`; what is remembered goes to `session`."""
+def memory_tools(connect: Callable[[], AsyncMemoryClient], user: str, session: str) -> MCPServer[AsyncMemoryClient]:
+    """The tools over the memories of `user`; what is remembered goes to `session`."""
 
     @asynccontextmanager
     async def connection(_: object) -> AsyncIterator[AsyncMemoryClient]:
-        async with AsyncMemoryClient(address) as client:
+        async with connect() as client:
             yield client
 
     server = MCPServer("semantic-memory", instructions=INSTRUCTIONS, lifespan=connection, log_level="WARNING")

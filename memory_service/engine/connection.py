@@ -27,6 +27,11 @@ _AWAY = re.compile(
 _NOT_CONNECTED = re.compile(r"connect failed|failed to create|ioerror|no connection|connection (refused|reset)")
 """What GLIDE says, as a plain RequestError, when a client that connects with its first command cannot."""
 
+_NOT_LET_IN = re.compile(
+    "no permissions|permissiondenied|wrongpass|noauth|invalid username-password|authenticationfailed"
+)
+"""Of such connections, what says that Valkey is there and refuses this user."""
+
 _SCAN = 1000
 """Keys that one step of a scan looks at."""
 
@@ -50,6 +55,16 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class Iam:
+    """How AWS knows an ElastiCache or MemoryDB user: short-lived tokens instead of a password, signed with the AWS
+    credentials that the environment gives. `service` is elasticache or memorydb, `name` the cluster's."""
+
+    service: str
+    name: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionSettings:
     """How to reach Valkey. `command_timeout` in seconds bounds each command, the call's deadline permitting; `queue`
     bounds the calls that wait for a connection."""
@@ -60,6 +75,7 @@ class ConnectionSettings:
     tls_ca: bytes | None = None
     username: str | None = None
     password: str | None = None
+    iam: Iam | None = None
     connections: int = 8
     queue: int = 1000
     command_timeout: float = 10.0
@@ -165,7 +181,7 @@ class Connections:
             raise engine_unavailable("cannot be reached") from error
         except glide.RequestError as error:
             text = str(error)
-            if _NOT_CONNECTED.search(text.lower()):
+            if _NOT_CONNECTED.search(text.lower()) and not _NOT_LET_IN.search(text.lower()):
                 raise engine_unavailable("cannot be reached") from error
             if _AWAY.search(text.lower()):
                 _log.warning("engine_not_ready", reply=text[:200])
@@ -175,7 +191,11 @@ class Connections:
     async def _create(self) -> Client:
         settings = self._settings
         credentials = None
-        if settings.password is not None:
+        if settings.iam is not None:
+            service = glide.ServiceType[settings.iam.service.upper()]
+            tokens = glide.IamAuthConfig(settings.iam.name, service, settings.iam.region)
+            credentials = glide.ServerCredentials(username=settings.username, iam_config=tokens)
+        elif settings.password is not None:
             credentials = glide.ServerCredentials(settings.password, settings.username)
         tls = glide.TlsAdvancedConfiguration(root_pem_cacerts=settings.tls_ca) if settings.tls_ca else None
         common: dict[str, Any] = {

@@ -28,7 +28,7 @@ def misconfigured(error: CommandRefused) -> Exception:
     refusal as it is, for it is a bug of ours."""
     if "unknown command" in error.text:
         hint = "Valkey lacks a module: load valkey-search and valkey-json (image valkey/valkey-bundle)"
-    elif any(word in error.text for word in ("noperm", "no permissions", "noauth", "wrongpass")):
+    elif any(word in error.text for word in ("noperm", "permission", "noauth", "wrongpass", "username-password")):
         hint = "Valkey refuses this service's user: check user, password and ACL in MEMORY_VALKEY_URL"
     else:
         return error

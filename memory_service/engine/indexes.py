@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import structlog
+
 from memory_service.engine.connection import CommandRefused, Connections
 from memory_service.engine.errors import misconfigured, says_missing
 from memory_service.engine.replies import join_cluster_info, parse_info
@@ -22,6 +24,8 @@ from memory_service.engine.schema import (
 from memory_service.memory.deadline import remaining
 from memory_service.memory.types import Algorithm, IndexInfo, IndexPart, IndexSpec
 
+_log = structlog.get_logger(__name__)
+
 _READY_POLL = 0.05
 
 
@@ -35,10 +39,7 @@ class ValkeyIndexes:
         parts, metadata = await self._look(spec.name)
         self._check(spec, parts, metadata)
         wanted = spec.algorithms or (metadata.algorithms if metadata else frozenset(Algorithm))
-        created = False
-        for algorithm in sorted(wanted - set(parts)):
-            extended = algorithm is Algorithm.FLAT or Algorithm.FLAT not in wanted
-            created |= await self._create_part(spec, algorithm, extended=extended)
+        created = await self._create_parts(spec.name, spec.dimension, wanted, wanted - parts.keys())
         # Only now the metadata: a crash in between leaves an index that any caller can adopt, not a claim on none.
         claim = IndexMetadata(spec.embedding_model, spec.dimension, frozenset(wanted))
         await self._run(["SET", metadata_key(spec.name), claim.encode(), "NX"])
@@ -52,6 +53,10 @@ class ValkeyIndexes:
 
     async def describe(self, index: str) -> IndexInfo | None:
         parts, metadata = await self._look(index)
+        if metadata is not None and (gone := metadata.algorithms - parts.keys()):
+            _log.warning("index_made_again", index=index, algorithms=sorted(gone))
+            await self._create_parts(index, metadata.dimension, metadata.algorithms, gone)
+            parts, metadata = await self._look(index)
         if metadata is None and any(part.prefixes != (key_prefix(index),) for part in parts.values()):
             return None  # Another program's index, over other keys.
         return _info(index, parts, metadata)
@@ -64,15 +69,19 @@ class ValkeyIndexes:
     async def drop(self, index: str, *, delete_memories: bool) -> int:
         deleted = 0
         if delete_memories:
-            async for keys in self._connections.scan(f"{key_prefix(index)}*"):
-                deleted += sum(await self._connections.run_all([["DEL", key] for key in keys]))
+            try:
+                async for keys in self._connections.scan(f"{key_prefix(index)}*"):
+                    deleted += sum(await self._connections.run_all([["DEL", key] for key in keys]))
+            except CommandRefused as error:
+                raise misconfigured(error) from error
+        # First what would let the parts be made again.
+        await self._run(["DEL", metadata_key(index)])
         for algorithm in Algorithm:
             try:
                 await self._connections.run(["FT.DROPINDEX", part_name(index, algorithm)])
             except CommandRefused as error:
                 if not says_missing(error):
                     raise misconfigured(error) from error
-        await self._run(["DEL", metadata_key(index)])
         return deleted
 
     async def ping(self) -> None:
@@ -84,14 +93,20 @@ class ValkeyIndexes:
         except CommandRefused as error:
             raise misconfigured(error) from error
 
-    async def _create_part(self, spec: IndexSpec, algorithm: Algorithm, *, extended: bool) -> bool:
-        try:
-            await self._connections.run(create_command(spec.name, algorithm, spec.dimension, extended=extended))
-        except CommandRefused as error:
-            if "already exists" in error.text:
-                return False
-            raise misconfigured(error) from error
-        return True
+    async def _create_parts(
+        self, index: str, dimension: int, all_of: frozenset[Algorithm], missing: frozenset[Algorithm]
+    ) -> bool:
+        """Create the missing parts of an index; True unless others were faster."""
+        created = False
+        for algorithm in sorted(missing):
+            extended = algorithm is Algorithm.FLAT or Algorithm.FLAT not in all_of
+            try:
+                await self._connections.run(create_command(index, algorithm, dimension, extended=extended))
+                created = True
+            except CommandRefused as error:
+                if "already exists" not in error.text:
+                    raise misconfigured(error) from error
+        return created
 
     async def _look(self, index: str) -> tuple[dict[Algorithm, IndexPart], IndexMetadata | None]:
         """The parts of an index that exist, and its metadata."""

@@ -4,15 +4,17 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from memory_service.engine.connection import Address, ConnectionSettings
+from memory_service.engine.connection import Address, ConnectionSettings, Iam
 
-_FORM = "valkey[s]://[user:password@]host[:port][,host[:port]…][/?cluster=true&ca=FILE]"
+_FORM = "valkey[s]://[user:password@]host[:port][,host[:port]…][/?cluster=true&ca=FILE&iam=SERVICE:REGION:NAME]"
+_IAM = re.compile(r"(?P<service>elasticache|memorydb):(?P<region>[a-z0-9-]+):(?P<name>[A-Za-z0-9-]+)")
 _HOST = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\[\]:@/?#\s]+)(:(?P<port>\d{1,5}))?")
 
 
 def parse_url(url: str, *, connections: int = 8, command_timeout: float = 10.0) -> ConnectionSettings:
     """The settings of `valkey://` or, with TLS, `valkeys://`: user and password percent-encoded, one or more hosts,
     `cluster=true` for a cluster, `ca` a PEM file of the authorities to trust. A password alone is the default user's.
+    `iam=elasticache:eu-west-1:my-cluster` (or memorydb) takes AWS's tokens instead of a password, over TLS.
 
     Raises:
         ValueError: another form; the message never repeats the URL, which may hold a password.
@@ -23,19 +25,23 @@ def parse_url(url: str, *, connections: int = 8, command_timeout: float = 10.0) 
     parts = urlsplit("//" + rest)
     credentials, _, hosts = parts.netloc.rpartition("@")
     options = parse_qs(parts.query, keep_blank_values=True)
-    if parts.path not in {"", "/"} or parts.fragment or not options.keys() <= {"cluster", "ca"}:
+    if parts.path not in {"", "/"} or parts.fragment or not options.keys() <= {"cluster", "ca", "iam"}:
         raise ValueError(f"has a part that is not understood: {_FORM}")
     cluster = options.get("cluster", ["false"])[-1]
     if cluster not in {"true", "false"}:
         raise ValueError("cluster must be true or false")
-    username, _, password = credentials.partition(":")
+    username, colon, password = credentials.partition(":")
+    iam = _IAM.fullmatch(options["iam"][-1]) if "iam" in options else None
+    if "iam" in options and (iam is None or colon or not username or scheme != "valkeys"):
+        raise ValueError(f"iam needs valkeys://user@…, no password, and elasticache:REGION:NAME or memorydb:…: {_FORM}")
     return ConnectionSettings(
         addresses=tuple(_address(one) for one in hosts.split(",")),
         cluster=cluster == "true",
         tls=scheme == "valkeys",
         tls_ca=Path(options["ca"][-1]).read_bytes() if "ca" in options else None,
         username=unquote(username) or None,
-        password=unquote(password) if credentials else None,
+        password=unquote(password) if credentials and iam is None else None,
+        iam=Iam(**iam.groupdict()) if iam else None,
         connections=connections,
         command_timeout=command_timeout,
     )

@@ -6,6 +6,8 @@
     ├── AlreadyExists         the id is taken by another memory
     ├── FailedPrecondition    the index or the server is not what the call needs: `violations` says how
     ├── Exhausted             too much work: try again after `retry_after`
+    ├── Unauthenticated       nobody knows who calls
+    ├── PermissionDenied      the caller may not do this
     ├── Unavailable           a dependency is away: try again after `retry_after`
     └── DeadlineExceeded      the time is gone
 
@@ -36,6 +38,9 @@ class Reason(StrEnum):
     ENGINE_UNAVAILABLE = "ENGINE_UNAVAILABLE"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
     INDEX_LACKS_FIELDS = "INDEX_LACKS_FIELDS"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    PERMISSION_DENIED = "PERMISSION_DENIED"
+    ACCESS_UNAVAILABLE = "ACCESS_UNAVAILABLE"
     INTERNAL = "INTERNAL"
 
 
@@ -87,6 +92,14 @@ class FailedPrecondition(MemoryServiceError):
 
 class Exhausted(MemoryServiceError):
     """As much work is under way as is accepted."""
+
+
+class Unauthenticated(MemoryServiceError):
+    """The call shows no credential that is good here."""
+
+
+class PermissionDenied(MemoryServiceError):
+    """The caller has no right to this, or not for these users."""
 
 
 class Unavailable(MemoryServiceError):

@@ -2,15 +2,20 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from memory_service.memory.deadline import without_deadline
-from memory_service.memory.errors import FailedPrecondition, Reason, Violation, index_not_found, invalid
+from memory_service.memory.errors import FailedPrecondition, NotFound, Reason, Violation, index_not_found, invalid
 from memory_service.memory.ports import Embedder, IndexStore
 from memory_service.memory.types import Algorithm, IndexInfo, IndexSpec
 
-_READY_FOR = 30.0
-_BACKFILLING_FOR = 1.0
-"""Seconds for which a description is believed, by its state. Commands that meet a missing index drop it at once."""
+T = TypeVar("T")
+
+_LOOK_AGAIN = 1.0
+"""Seconds after which an index is looked at again, while calls go on with what is known of it."""
+_BELIEVED = 30.0
+"""Seconds after which they wait for that."""
 
 RESERVED_SUFFIX = "_flat"
 """Names ending so belong to the FLAT part of another index."""
@@ -25,7 +30,7 @@ class Indexes:
         self._embedder = embedder
         self._default = default
         self._known: dict[str, tuple[float, IndexInfo]] = {}
-        self._loading: dict[str, asyncio.Task[IndexInfo | None]] = {}
+        self._looking: dict[str, asyncio.Task[IndexInfo | None]] = {}
 
     async def ensure(
         self,
@@ -97,24 +102,52 @@ class Indexes:
             self.forget(name)
 
     async def current(self, name: str) -> IndexInfo:
-        """The index as it was seen within the last seconds: costs no engine command while that holds.
+        """The index as it was seen within the last seconds: calls wait for no engine command while that holds.
 
         Raises NotFound (INDEX_NOT_FOUND).
         """
         name = name or self._default
-        known = self._known.get(name)
-        if known is not None and time.monotonic() < known[0]:
-            return known[1]
-        loading = self._loading.get(name)
-        if loading is None:
+        seen, known = self._known.get(name, (0.0, None))
+        age = time.monotonic() - seen
+        if known is None or age > (_BELIEVED if known.ready else _LOOK_AGAIN):
             # One caller's cancellation must not fail the others that wait for the same answer: hence the shield.
-            loading = self._loading[name] = asyncio.create_task(self._engine.describe(name), context=without_deadline())
-            loading.add_done_callback(lambda _: self._loading.pop(name, None))
-        info = await asyncio.shield(loading)
-        if info is None:
+            known = await asyncio.shield(self._look(name))
+        elif age > _LOOK_AGAIN:
+            self._look(name)
+        if known is None:
             raise index_not_found(name)
-        self._remember(info)
-        return info
+        return known
+
+    async def using(self, name: str, use: Callable[[IndexInfo], Awaitable[T]]) -> T:
+        """What `use` makes of the current index; once more when that turns out to have vanished and can be made again.
+
+        Raises NotFound (INDEX_NOT_FOUND).
+        """
+        try:
+            return await use(await self.current(name))
+        except NotFound as error:
+            if error.reason is not Reason.INDEX_NOT_FOUND:
+                raise
+            self.forget(name)
+            return await use(await self.current(name))
+
+    def _look(self, name: str) -> asyncio.Task[IndexInfo | None]:
+        """Describe the index anew, at most once at a time."""
+        if (looking := self._looking.get(name)) is not None:
+            return looking
+
+        def looked(task: asyncio.Task[IndexInfo | None]) -> None:
+            self._looking.pop(name, None)
+            # What fails in the background is met, and told, by the calls that need the engine.
+            if not task.cancelled() and task.exception() is None:
+                self.forget(name)
+                if (info := task.result()) is not None:
+                    self._remember(info)
+
+        looking = asyncio.create_task(self._engine.describe(name), context=without_deadline())
+        looking.add_done_callback(looked)
+        self._looking[name] = looking
+        return looking
 
     def forget(self, name: str) -> None:
         """Believe nothing about this index any longer: a command has just found that it is not there."""
@@ -143,5 +176,4 @@ class Indexes:
     def _remember(self, info: IndexInfo) -> None:
         if len(self._known) >= 1000:
             self._known.clear()
-        lifetime = _READY_FOR if info.ready else _BACKFILLING_FOR
-        self._known[info.name] = (time.monotonic() + lifetime, info)
+        self._known[info.name] = (time.monotonic(), info)

@@ -57,7 +57,9 @@ class Listing:
             self._secret = await self._store.secret()
         bound = {"index": info.name, "where": where, "newest_first": newest_first}
         after = unseal(token, self._secret, **bound) if token else None  # type: ignore[arg-type]
-        found = await self._after(info, where, after, size + 1, newest_first=newest_first)
+        found = await self._indexes.using(
+            index, lambda info: self._after(info, where, after, size + 1, newest_first=newest_first)
+        )
         memories: list[Memory] = []
         vectors: list[Embedding] = []
         passed = 0
@@ -93,9 +95,11 @@ class Listing:
 
         Raises NotFound for a missing index.
         """
-        info = await self._indexes.current(index)
         if dry_run:
-            return await self._windows.count(info, where)
+            return await self._indexes.using(index, lambda info: self._windows.count(info, where))
+        return await self._indexes.using(index, lambda info: self._delete_all(info, where))
+
+    async def _delete_all(self, info: IndexInfo, where: Filter) -> int:
         deleted = 0
         while found := await self._search.matching(info, where, _STEP, SearchOptions()):
             gone = await self._store.delete(info.name, [one.slot for one in found])

@@ -58,7 +58,8 @@ class IndexStore(Protocol):
         ...
 
     async def describe(self, index: str) -> IndexInfo | None:
-        """The index as it is now, or None."""
+        """The index as it is now, or None. A part that has vanished behind our back, while its memories and what is
+        known of it are there, is made again."""
         ...
 
     async def names(self) -> list[str]:

@@ -89,3 +89,9 @@ class Found:
     engine_time: float
     query_terms: tuple[str, ...] = ()
     common_terms: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory that the answer takes, roughly."""
+        told = [memory for hit in self.hits for memory in (hit.memory, *hit.context)]
+        return sum(1000 + 4 * len(one.content) + 4 * sum(map(len, one.metadata.values())) for one in told)

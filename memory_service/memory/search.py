@@ -15,7 +15,6 @@ import numpy as np
 
 from memory_service.memory import context, ranking
 from memory_service.memory.embeddings import check_dimension
-from memory_service.memory.errors import NotFound
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.ports import Embedder, MemorySearch, MemoryStore, SearchOptions
 from memory_service.memory.query import ContextSize, Found, Hit, Mode, Query
@@ -46,6 +45,9 @@ class _Words:
     frequencies: list[int]
     total: int
     rare: int
+
+
+_NO_WORDS = _Words([], [], 0, 0)
 
 
 @dataclass(slots=True)
@@ -87,19 +89,17 @@ class Searches:
         Raises:
             NotFound, FailedPrecondition, InvalidRequest: the index is missing, of another model, or another dimension.
         """
-        info = await self._indexes.current(index)
-        try:
-            return await self._answer(info, query)
-        except NotFound:
-            self._indexes.forget(info.name)
-            raise
+        return await self._indexes.using(index, lambda info: self._answer(info, query))
 
     async def _answer(self, info: IndexInfo, query: Query) -> Found:
         started = time.perf_counter()
         options = SearchOptions(query.ef_runtime, query.partial_allowed)
-        (embedding, embedding_time), words = await asyncio.gather(
-            self._embed(info, query), self._words(info, query, options)
-        )
+        if query.mode is Mode.VECTOR:
+            (embedding, embedding_time), words = await self._embed(info, query), _NO_WORDS
+        else:
+            (embedding, embedding_time), words = await asyncio.gather(
+                self._embed(info, query), self._words(info, query, options)
+            )
         if query.plain:
             assert embedding is not None  # noqa: S101 - only TEXT embeds nothing
             found = await self._search.search(info, query.where, embedding, query.k + len(query.exclude_ids), options)
@@ -144,8 +144,6 @@ class Searches:
 
     async def _words(self, info: IndexInfo, query: Query, options: SearchOptions) -> _Words:
         """What the words of the query are worth within its filter; found while the query is being embedded."""
-        if query.mode is Mode.VECTOR:
-            return _Words([], [], 0, 0)
         wanted = list(dict.fromkeys(terms(query.text)))[:_MOST_TERMS]
         total, *frequencies = await self._search.frequencies(info, query.where, wanted, options)
         found = sorted((frequency, term) for frequency, term in zip(frequencies, wanted, strict=True) if frequency)

@@ -17,7 +17,9 @@ from memory_service.memory.errors import (
     InvalidRequest,
     MemoryServiceError,
     NotFound,
+    PermissionDenied,
     Reason,
+    Unauthenticated,
     Unavailable,
 )
 
@@ -29,6 +31,8 @@ _CODES: dict[type[MemoryServiceError], grpc.StatusCode] = {
     AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
     FailedPrecondition: grpc.StatusCode.FAILED_PRECONDITION,
     Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     Unavailable: grpc.StatusCode.UNAVAILABLE,
     DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
     MemoryServiceError: grpc.StatusCode.INTERNAL,

@@ -1,4 +1,5 @@
-"""What happens around every call: its deadline, its validation, and the status of its errors.
+"""What happens around every call: its deadline, its caller and what that may, its validation, and the status of its
+errors.
 
 Nothing else leaves a handler: grpc.aio would send a raw exception's text to the client, and leave a client waiting for
 its own deadline after a stray CancelledError (grpc#29248).
@@ -8,15 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
 import grpc
 import structlog
 from google.protobuf.message import DecodeError, Message
 
+from memory_service.access.callers import Caller, Verifier, authenticate
+from memory_service.access.limits import Limits
 from memory_service.memory.deadline import set_deadline
 from memory_service.memory.errors import InvalidRequest, MemoryServiceError, Reason, deadline_exceeded
+from memory_service.rpc.access import check_access
 from memory_service.rpc.errors import internal, to_status
 from memory_service.rpc.validation import RequestValidator
 
@@ -30,10 +34,20 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps the handlers of one service."""
 
-    def __init__(self, service: str, validator: RequestValidator, *, default_deadline: float) -> None:
-        """`default_deadline` in seconds holds for calls that have none."""
+    def __init__(
+        self,
+        service: str,
+        validator: RequestValidator,
+        *,
+        verifiers: Sequence[Verifier],
+        limits: Limits,
+        default_deadline: float,
+    ) -> None:
+        """`default_deadline` in seconds holds for calls that have none. Without verifiers everyone is let in."""
         self._prefix = f"/{service}/"
         self._validator = validator
+        self._verifiers = verifiers
+        self._limits = limits
         self._default_deadline = default_deadline
         # grpc.aio asks for the handler of every call anew: wrapping each method once is enough.
         self._wrapped: dict[str, Handler] = {}
@@ -67,7 +81,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def unary(packed: bytes, context: Context) -> Any:
             try:
                 async with asyncio.timeout(self._begin(context)):
-                    return await handle(self._request(parse, packed), context)
+                    caller = await self._caller(context)
+                    with self._limits.call(caller.name):
+                        return await handle(self._request(parse, packed, caller, method), context)
             except BaseException as error:  # noqa: BLE001 - every one becomes a status
                 await _abort(error, context, method)
 
@@ -77,20 +93,30 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def streaming(packed: bytes, context: Context) -> AsyncIterator[Any]:
             try:
                 async with asyncio.timeout(self._begin(context)):
-                    async for response in handle(self._request(parse, packed), context):
-                        yield response
+                    caller = await self._caller(context)
+                    with self._limits.call(caller.name):
+                        async for response in handle(self._request(parse, packed, caller, method), context):
+                            yield response
             except BaseException as error:  # noqa: BLE001 - every one becomes a status
                 await _abort(error, context, method)
 
         return streaming
 
-    def _request(self, parse: Parse, packed: bytes) -> Message:
+    async def _caller(self, context: Context) -> Caller:
+        if not self._verifiers:
+            return await authenticate(None, ())
+        shown = dict(context.invocation_metadata() or ())
+        authorization = shown.get("authorization")
+        return await authenticate(authorization if isinstance(authorization, str) else None, self._verifiers)
+
+    def _request(self, parse: Parse, packed: bytes, caller: Caller, method: str) -> Message:
         assert parse is not None  # noqa: S101 - generated handlers all have one
         try:
             request: Message = parse(packed)
         except DecodeError as error:
             message = "the request is no message of this method: generate the client from the contract"
             raise InvalidRequest(Reason.INVALID_REQUEST, message) from error
+        check_access(caller, method.removeprefix(self._prefix), request)
         self._validator.check(request, packed)
         return request
 

@@ -1,8 +1,8 @@
-"""The grpc.aio server: its options, its services, and how it comes and goes."""
+"""The grpc.aio server: its options, its ports, its services, and how it comes and goes."""
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import grpc
 import structlog
@@ -11,6 +11,8 @@ from grpc_reflection.v1alpha import reflection
 from semantic_memory.v1 import memory_service_pb2
 from semantic_memory.v1.memory_service_pb2_grpc import add_MemoryServiceServicer_to_server
 
+from memory_service.access.callers import Verifier
+from memory_service.access.limits import Limits
 from memory_service.rpc.interceptor import CallInterceptor
 from memory_service.rpc.servicer import MemoryServicer
 from memory_service.rpc.validation import RequestValidator
@@ -20,10 +22,13 @@ _log = structlog.get_logger(__name__)
 SERVICE: str = memory_service_pb2.DESCRIPTOR.services_by_name["MemoryService"].full_name
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-_PROBE_EVERY = 1.0
+_PROBE_EVERY = 0.5
+_PROBE_TIMEOUT = 0.7
+_FAILURES = 2
+"""Failed probes in a row that make the service not ready: within two seconds, and no single slow answer does."""
 _MINUTE_MS = 60_000
 
-_OPTIONS = [
+OPTIONS = [
     # A batch of memories; more is refused before it is parsed.
     ("grpc.max_receive_message_length", 4 * 2**20),
     # A hit whose whole context is of the longest contents; other messages end at a megabyte or two.
@@ -43,7 +48,8 @@ _OPTIONS = [
 
 
 class RpcServer:
-    """Serves MemoryService, health checking and reflection on one port."""
+    """Serves MemoryService, health checking and reflection on one port; health checking also on another, in plaintext,
+    for probes that know neither TLS nor credentials."""
 
     def __init__(
         self,
@@ -51,11 +57,16 @@ class RpcServer:
         validator: RequestValidator,
         *,
         listen: str,
+        health_listen: str | None,
+        credentials: grpc.ServerCredentials | None,
+        verifiers: Sequence[Verifier],
+        limits: Limits,
         probe: Callable[[], Awaitable[None]],
         default_deadline: float,
         max_concurrent_rpcs: int,
     ) -> None:
-        """`probe` raises while the service cannot answer: that is what readiness follows.
+        """`probe` raises while the service cannot answer: that is what readiness follows. Without credentials it serves
+        in plaintext.
 
         Raises:
             OSError: the port is taken.
@@ -64,24 +75,32 @@ class RpcServer:
         self._health = health.aio.HealthServicer()
         self._probing: asyncio.Task[None] | None = None
         self._server = grpc.aio.server(
-            interceptors=[CallInterceptor(SERVICE, validator, default_deadline=default_deadline)],
-            options=_OPTIONS,
+            interceptors=[
+                CallInterceptor(
+                    SERVICE, validator, verifiers=verifiers, limits=limits, default_deadline=default_deadline
+                )
+            ],
+            options=OPTIONS,
             maximum_concurrent_rpcs=max_concurrent_rpcs,
         )
         add_MemoryServiceServicer_to_server(servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection([SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server)
-        try:
-            port = self._server.add_insecure_port(listen)
-        except RuntimeError as error:
-            raise OSError(f"cannot listen on {listen}: choose another address with MEMORY_LISTEN") from error
-        self.address = f"{listen.rpartition(':')[0]}:{port}"
+        self.address = _listening(self._server, listen, credentials, "MEMORY_LISTEN")
+        self._health_server: grpc.aio.Server | None = None
+        self.health_address = self.address
+        if health_listen is not None:
+            self._health_server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=100)
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
+            self.health_address = _listening(self._health_server, health_listen, None, "MEMORY_HEALTH_LISTEN")
 
     async def start(self) -> None:
         """Serve. Liveness ("") holds from now on, readiness as soon as the probe succeeds."""
         await self._health.set("", _SERVING)
         await self._health.set(SERVICE, _NOT_SERVING)
         await self._server.start()
+        if self._health_server is not None:
+            await self._health_server.start()
         self._probing = asyncio.create_task(self._follow_probe())
 
     async def drain(self, seconds: float) -> None:
@@ -97,18 +116,32 @@ class RpcServer:
                 await self._probing
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace)
+        if self._health_server is not None:
+            await self._health_server.stop(0)
 
     async def _follow_probe(self) -> None:
-        ready = False
+        ready, failures = False, 0
         while True:
             try:
-                async with asyncio.timeout(_PROBE_EVERY):
+                async with asyncio.timeout(_PROBE_TIMEOUT):
                     await self._probe()
-                now_ready, cause = True, ""
+                failures, cause = 0, ""
             except Exception as error:  # noqa: BLE001 - whatever it is, calls would meet it too
-                now_ready, cause = False, repr(error)
-            if now_ready != ready:
-                ready = now_ready
+                failures, cause = failures + 1, repr(error)
+            if (ready and failures >= _FAILURES) or (not ready and not failures):
+                ready = not failures
                 await self._health.set(SERVICE, _SERVING if ready else _NOT_SERVING)
                 _log.info("ready" if ready else "not_ready", cause=cause)
-            await asyncio.sleep(_PROBE_EVERY)
+            await asyncio.sleep(0.0 if 0 < failures < _FAILURES else _PROBE_EVERY)
+
+
+def _listening(server: grpc.aio.Server, listen: str, credentials: grpc.ServerCredentials | None, setting: str) -> str:
+    """The address at which the server listens, its port being known.
+
+    Raises OSError.
+    """
+    try:
+        port = server.add_secure_port(listen, credentials) if credentials else server.add_insecure_port(listen)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {listen}: choose another address with {setting}") from error
+    return f"{listen.rpartition(':')[0]}:{port}"

@@ -7,6 +7,7 @@ import grpc
 from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceServicer
 
+from memory_service.access.limits import Budget
 from memory_service.memory.embeddings import pack_embedding
 from memory_service.memory.errors import InvalidRequest, MemoryServiceError, invalid
 from memory_service.memory.indexes import Indexes
@@ -33,12 +34,15 @@ class MemoryServicer(MemoryServiceServicer):
         listing: Listing,
         indexes: Indexes,
         validator: RequestValidator,
+        answers: Budget,
     ) -> None:
+        """`answers` bounds what is held for readers of streams."""
         self._memories = memories
         self._searches = searches
         self._listing = listing
         self._indexes = indexes
         self._validator = validator
+        self._answers = answers
 
     async def EnsureIndex(self, request: pb.EnsureIndexRequest, context: Context) -> pb.EnsureIndexResponse:
         created, info = await self._indexes.ensure(
@@ -79,8 +83,10 @@ class MemoryServicer(MemoryServiceServicer):
             return error
 
     async def Search(self, request: pb.SearchRequest, context: Context) -> AsyncIterator[pb.SearchResponse]:
-        for response in convert.search_responses(await self._searches.search(request.index, convert.query(request))):
-            yield response
+        found = await self._searches.search(request.index, convert.query(request))
+        with self._answers.hold(found.size):
+            for response in convert.search_responses(found):
+                yield response
 
     async def List(self, request: pb.ListRequest, context: Context) -> pb.ListResponse:
         page = await self._listing.page(

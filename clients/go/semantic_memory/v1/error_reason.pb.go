@@ -106,6 +106,19 @@ const (
 	//
 	//	{"reason": "INDEX_LACKS_FIELDS", "domain": "semantic-memory", "metadata": {"index": "memory_idx"}}
 	ErrorReason_ERROR_REASON_INDEX_LACKS_FIELDS ErrorReason = 16
+	// Status UNAUTHENTICATED. The call shows no API key or token in the metadata `authorization`, or none that is good here.
+	//
+	//	{"reason": "UNAUTHENTICATED", "domain": "semantic-memory", "metadata": {}}
+	ErrorReason_ERROR_REASON_UNAUTHENTICATED ErrorReason = 17
+	// Status PERMISSION_DENIED. The caller has no right to this call, or not for the users that it names: the same answer
+	// whether such users and memories exist or not.
+	//
+	//	{"reason": "PERMISSION_DENIED", "domain": "semantic-memory", "metadata": {}}
+	ErrorReason_ERROR_REASON_PERMISSION_DENIED ErrorReason = 18
+	// Status UNAVAILABLE. The keys that tokens are verified with cannot be fetched. Retry after `RetryInfo.retry_delay`.
+	//
+	//	{"reason": "ACCESS_UNAVAILABLE", "domain": "semantic-memory", "metadata": {}}
+	ErrorReason_ERROR_REASON_ACCESS_UNAVAILABLE ErrorReason = 19
 )
 
 // Enum value maps for ErrorReason.
@@ -128,6 +141,9 @@ var (
 		14: "ERROR_REASON_DEADLINE_EXCEEDED",
 		15: "ERROR_REASON_INTERNAL",
 		16: "ERROR_REASON_INDEX_LACKS_FIELDS",
+		17: "ERROR_REASON_UNAUTHENTICATED",
+		18: "ERROR_REASON_PERMISSION_DENIED",
+		19: "ERROR_REASON_ACCESS_UNAVAILABLE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":          0,
@@ -147,6 +163,9 @@ var (
 		"ERROR_REASON_DEADLINE_EXCEEDED":    14,
 		"ERROR_REASON_INTERNAL":             15,
 		"ERROR_REASON_INDEX_LACKS_FIELDS":   16,
+		"ERROR_REASON_UNAUTHENTICATED":      17,
+		"ERROR_REASON_PERMISSION_DENIED":    18,
+		"ERROR_REASON_ACCESS_UNAVAILABLE":   19,
 	}
 )
 
@@ -181,7 +200,7 @@ var File_semantic_memory_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_semantic_memory_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"%semantic_memory/v1/error_reason.proto\x12\x12semantic_memory.v1*\xd7\x04\n" +
+	"%semantic_memory/v1/error_reason.proto\x12\x12semantic_memory.v1*\xc2\x05\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12#\n" +
@@ -200,7 +219,10 @@ const file_semantic_memory_v1_error_reason_proto_rawDesc = "" +
 	"\x1fERROR_REASON_ENGINE_UNAVAILABLE\x10\r\x12\"\n" +
 	"\x1eERROR_REASON_DEADLINE_EXCEEDED\x10\x0e\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10\x0f\x12#\n" +
-	"\x1fERROR_REASON_INDEX_LACKS_FIELDS\x10\x10B\x86\x01\n" +
+	"\x1fERROR_REASON_INDEX_LACKS_FIELDS\x10\x10\x12 \n" +
+	"\x1cERROR_REASON_UNAUTHENTICATED\x10\x11\x12\"\n" +
+	"\x1eERROR_REASON_PERMISSION_DENIED\x10\x12\x12#\n" +
+	"\x1fERROR_REASON_ACCESS_UNAVAILABLE\x10\x13B\x86\x01\n" +
 	"\x15dev.semanticmemory.v1B\x10ErrorReasonProtoP\x01ZYgithub.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1;semanticmemoryv1b\x06proto3"
 
 var (

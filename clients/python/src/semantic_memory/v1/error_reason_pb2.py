@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%semantic_memory/v1/error_reason.proto\x12\x12semantic_memory.v1*\xd7\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x01\x12#\n\x1f\x45RROR_REASON_DIMENSION_MISMATCH\x10\x02\x12$\n ERROR_REASON_TEXT_NOT_EMBEDDABLE\x10\x03\x12!\n\x1d\x45RROR_REASON_MEMORY_NOT_FOUND\x10\x04\x12 \n\x1c\x45RROR_REASON_INDEX_NOT_FOUND\x10\x05\x12\x1e\n\x1a\x45RROR_REASON_MEMORY_EXISTS\x10\x06\x12\x1e\n\x1a\x45RROR_REASON_INDEX_DIFFERS\x10\x07\x12\x1f\n\x1b\x45RROR_REASON_MODEL_MISMATCH\x10\x08\x12%\n!ERROR_REASON_SERVER_MISCONFIGURED\x10\t\x12#\n\x1f\x45RROR_REASON_EMBEDDER_THROTTLED\x10\n\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x0b\x12%\n!ERROR_REASON_EMBEDDER_UNAVAILABLE\x10\x0c\x12#\n\x1f\x45RROR_REASON_ENGINE_UNAVAILABLE\x10\r\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\x0e\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x0f\x12#\n\x1f\x45RROR_REASON_INDEX_LACKS_FIELDS\x10\x10\x42\x86\x01\n\x15\x64\x65v.semanticmemory.v1B\x10\x45rrorReasonProtoP\x01ZYgithub.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1;semanticmemoryv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%semantic_memory/v1/error_reason.proto\x12\x12semantic_memory.v1*\xc2\x05\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_INVALID_REQUEST\x10\x01\x12#\n\x1f\x45RROR_REASON_DIMENSION_MISMATCH\x10\x02\x12$\n ERROR_REASON_TEXT_NOT_EMBEDDABLE\x10\x03\x12!\n\x1d\x45RROR_REASON_MEMORY_NOT_FOUND\x10\x04\x12 \n\x1c\x45RROR_REASON_INDEX_NOT_FOUND\x10\x05\x12\x1e\n\x1a\x45RROR_REASON_MEMORY_EXISTS\x10\x06\x12\x1e\n\x1a\x45RROR_REASON_INDEX_DIFFERS\x10\x07\x12\x1f\n\x1b\x45RROR_REASON_MODEL_MISMATCH\x10\x08\x12%\n!ERROR_REASON_SERVER_MISCONFIGURED\x10\t\x12#\n\x1f\x45RROR_REASON_EMBEDDER_THROTTLED\x10\n\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x0b\x12%\n!ERROR_REASON_EMBEDDER_UNAVAILABLE\x10\x0c\x12#\n\x1f\x45RROR_REASON_ENGINE_UNAVAILABLE\x10\r\x12\"\n\x1e\x45RROR_REASON_DEADLINE_EXCEEDED\x10\x0e\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x0f\x12#\n\x1f\x45RROR_REASON_INDEX_LACKS_FIELDS\x10\x10\x12 \n\x1c\x45RROR_REASON_UNAUTHENTICATED\x10\x11\x12\"\n\x1e\x45RROR_REASON_PERMISSION_DENIED\x10\x12\x12#\n\x1f\x45RROR_REASON_ACCESS_UNAVAILABLE\x10\x13\x42\x86\x01\n\x15\x64\x65v.semanticmemory.v1B\x10\x45rrorReasonProtoP\x01ZYgithub.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1;semanticmemoryv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -23,5 +23,5 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\025dev.semanticmemory.v1B\020ErrorReasonProtoP\001ZYgithub.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1;semanticmemoryv1'
   _globals['_ERRORREASON']._serialized_start=62
-  _globals['_ERRORREASON']._serialized_end=661
+  _globals['_ERRORREASON']._serialized_end=768
 # @@protoc_insertion_point(module_scope)

@@ -13,6 +13,12 @@ class MemoryServiceStub(object):
     google.rpc.RetryInfo), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a deadline gets the
     server's default, 30 seconds unless configured otherwise.
 
+    Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
+    `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
+    it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
+    right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
+    delete; EnsureIndex and DropIndex to administer; all_users, GetIndex and ListIndexes a scope of every user.
+
     Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
     configured otherwise).
     """
@@ -87,6 +93,12 @@ class MemoryServiceServicer(object):
     (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
     google.rpc.RetryInfo), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a deadline gets the
     server's default, 30 seconds unless configured otherwise.
+
+    Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
+    `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
+    it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
+    right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
+    delete; EnsureIndex and DropIndex to administer; all_users, GetIndex and ListIndexes a scope of every user.
 
     Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
     configured otherwise).
@@ -280,6 +292,12 @@ class MemoryService(object):
     (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
     google.rpc.RetryInfo), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a deadline gets the
     server's default, 30 seconds unless configured otherwise.
+
+    Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
+    `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
+    it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
+    right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
+    delete; EnsureIndex and DropIndex to administer; all_users, GetIndex and ListIndexes a scope of every user.
 
     Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
     configured otherwise).

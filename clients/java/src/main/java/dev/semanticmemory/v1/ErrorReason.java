@@ -196,6 +196,37 @@ public enum ErrorReason
    * <code>ERROR_REASON_INDEX_LACKS_FIELDS = 16;</code>
    */
   ERROR_REASON_INDEX_LACKS_FIELDS(16),
+  /**
+   * <pre>
+   * Status UNAUTHENTICATED. The call shows no API key or token in the metadata `authorization`, or none that is good here.
+   *
+   *     {"reason": "UNAUTHENTICATED", "domain": "semantic-memory", "metadata": {}}
+   * </pre>
+   *
+   * <code>ERROR_REASON_UNAUTHENTICATED = 17;</code>
+   */
+  ERROR_REASON_UNAUTHENTICATED(17),
+  /**
+   * <pre>
+   * Status PERMISSION_DENIED. The caller has no right to this call, or not for the users that it names: the same answer
+   * whether such users and memories exist or not.
+   *
+   *     {"reason": "PERMISSION_DENIED", "domain": "semantic-memory", "metadata": {}}
+   * </pre>
+   *
+   * <code>ERROR_REASON_PERMISSION_DENIED = 18;</code>
+   */
+  ERROR_REASON_PERMISSION_DENIED(18),
+  /**
+   * <pre>
+   * Status UNAVAILABLE. The keys that tokens are verified with cannot be fetched. Retry after `RetryInfo.retry_delay`.
+   *
+   *     {"reason": "ACCESS_UNAVAILABLE", "domain": "semantic-memory", "metadata": {}}
+   * </pre>
+   *
+   * <code>ERROR_REASON_ACCESS_UNAVAILABLE = 19;</code>
+   */
+  ERROR_REASON_ACCESS_UNAVAILABLE(19),
   UNRECOGNIZED(-1),
   ;
 
@@ -381,6 +412,37 @@ public enum ErrorReason
    * <code>ERROR_REASON_INDEX_LACKS_FIELDS = 16;</code>
    */
   public static final int ERROR_REASON_INDEX_LACKS_FIELDS_VALUE = 16;
+  /**
+   * <pre>
+   * Status UNAUTHENTICATED. The call shows no API key or token in the metadata `authorization`, or none that is good here.
+   *
+   *     {"reason": "UNAUTHENTICATED", "domain": "semantic-memory", "metadata": {}}
+   * </pre>
+   *
+   * <code>ERROR_REASON_UNAUTHENTICATED = 17;</code>
+   */
+  public static final int ERROR_REASON_UNAUTHENTICATED_VALUE = 17;
+  /**
+   * <pre>
+   * Status PERMISSION_DENIED. The caller has no right to this call, or not for the users that it names: the same answer
+   * whether such users and memories exist or not.
+   *
+   *     {"reason": "PERMISSION_DENIED", "domain": "semantic-memory", "metadata": {}}
+   * </pre>
+   *
+   * <code>ERROR_REASON_PERMISSION_DENIED = 18;</code>
+   */
+  public static final int ERROR_REASON_PERMISSION_DENIED_VALUE = 18;
+  /**
+   * <pre>
+   * Status UNAVAILABLE. The keys that tokens are verified with cannot be fetched. Retry after `RetryInfo.retry_delay`.
+   *
+   *     {"reason": "ACCESS_UNAVAILABLE", "domain": "semantic-memory", "metadata": {}}
+   * </pre>
+   *
+   * <code>ERROR_REASON_ACCESS_UNAVAILABLE = 19;</code>
+   */
+  public static final int ERROR_REASON_ACCESS_UNAVAILABLE_VALUE = 19;
 
 
   public final int getNumber() {
@@ -424,6 +486,9 @@ public enum ErrorReason
       case 14: return ERROR_REASON_DEADLINE_EXCEEDED;
       case 15: return ERROR_REASON_INTERNAL;
       case 16: return ERROR_REASON_INDEX_LACKS_FIELDS;
+      case 17: return ERROR_REASON_UNAUTHENTICATED;
+      case 18: return ERROR_REASON_PERMISSION_DENIED;
+      case 19: return ERROR_REASON_ACCESS_UNAVAILABLE;
       default: return null;
     }
   }

@@ -9,6 +9,11 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
  * (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
  * google.rpc.RetryInfo), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a deadline gets the
  * server's default, 30 seconds unless configured otherwise.
+ * Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
+ * `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
+ * it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
+ * right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
+ * delete; EnsureIndex and DropIndex to administer; all_users, GetIndex and ListIndexes a scope of every user.
  * Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
  * configured otherwise).
  * </pre>
@@ -428,6 +433,11 @@ public final class MemoryServiceGrpc {
    * (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
    * google.rpc.RetryInfo), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a deadline gets the
    * server's default, 30 seconds unless configured otherwise.
+   * Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
+   * `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
+   * it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
+   * right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
+   * delete; EnsureIndex and DropIndex to administer; all_users, GetIndex and ListIndexes a scope of every user.
    * Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
    * configured otherwise).
    * </pre>
@@ -581,6 +591,11 @@ public final class MemoryServiceGrpc {
    * (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
    * google.rpc.RetryInfo), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a deadline gets the
    * server's default, 30 seconds unless configured otherwise.
+   * Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
+   * `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
+   * it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
+   * right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
+   * delete; EnsureIndex and DropIndex to administer; all_users, GetIndex and ListIndexes a scope of every user.
    * Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
    * configured otherwise).
    * </pre>
@@ -601,6 +616,11 @@ public final class MemoryServiceGrpc {
    * (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
    * google.rpc.RetryInfo), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a deadline gets the
    * server's default, 30 seconds unless configured otherwise.
+   * Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
+   * `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
+   * it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
+   * right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
+   * delete; EnsureIndex and DropIndex to administer; all_users, GetIndex and ListIndexes a scope of every user.
    * Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
    * configured otherwise).
    * </pre>
@@ -776,6 +796,11 @@ public final class MemoryServiceGrpc {
    * (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
    * google.rpc.RetryInfo), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a deadline gets the
    * server's default, 30 seconds unless configured otherwise.
+   * Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
+   * `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
+   * it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
+   * right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
+   * delete; EnsureIndex and DropIndex to administer; all_users, GetIndex and ListIndexes a scope of every user.
    * Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
    * configured otherwise).
    * </pre>
@@ -942,6 +967,11 @@ public final class MemoryServiceGrpc {
    * (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
    * google.rpc.RetryInfo), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a deadline gets the
    * server's default, 30 seconds unless configured otherwise.
+   * Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
+   * `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
+   * it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
+   * right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
+   * delete; EnsureIndex and DropIndex to administer; all_users, GetIndex and ListIndexes a scope of every user.
    * Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
    * configured otherwise).
    * </pre>
@@ -1107,6 +1137,11 @@ public final class MemoryServiceGrpc {
    * (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
    * google.rpc.RetryInfo), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a deadline gets the
    * server's default, 30 seconds unless configured otherwise.
+   * Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
+   * `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
+   * it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
+   * right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
+   * delete; EnsureIndex and DropIndex to administer; all_users, GetIndex and ListIndexes a scope of every user.
    * Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
    * configured otherwise).
    * </pre>
