@@ -29,9 +29,15 @@ class CachedEmbedder:
         task = self._under_way.get(text)
         if task is None:
             task = self._under_way[text] = asyncio.create_task(self._embed(text), context=without_deadline())
-            task.add_done_callback(lambda _: self._under_way.pop(text, None))
+            task.add_done_callback(lambda done: self._ended(text, done))
         # A caller who gives up must not fail the others who wait for the same text: hence the shield.
         return await asyncio.shield(task)
+
+    def _ended(self, text: str, task: asyncio.Task[Embedding]) -> None:
+        self._under_way.pop(text, None)
+        if not task.cancelled():
+            # Looked at, since asyncio complains of errors that nobody saw, and all who waited may have given up.
+            task.exception()
 
     async def _embed(self, text: str) -> Embedding:
         embedding = await self._embedder.embed(text)
