@@ -33,13 +33,19 @@ class CachedEmbedder:
         task = self._under_way.get(text)
         if task is None:
             task = self._under_way[text] = asyncio.create_task(self._embed(text), context=without_deadline())
-            task.add_done_callback(lambda _: self._under_way.pop(text, None))
+            task.add_done_callback(lambda done: self._ended(text, done))
         try:
             # A caller who gives up must not fail the others who wait for the same text: hence the shield.
             async with asyncio.timeout(remaining(_LONGEST)):
                 return await asyncio.shield(task)
         except TimeoutError as error:
             raise deadline_exceeded() from error
+
+    def _ended(self, text: str, task: asyncio.Task[Embedding]) -> None:
+        self._under_way.pop(text, None)
+        if not task.cancelled():
+            # Looked at, since asyncio complains of errors that nobody saw, and all who waited may have given up.
+            task.exception()
 
     async def _embed(self, text: str) -> Embedding:
         embedding = await self._embedder.embed(text)
