@@ -150,6 +150,28 @@ class Connections:
                 batch.custom_command(list(command))
             return await client.exec(batch, raise_on_error=True) or []
 
+    async def run_on_each(self, commands: Sequence[Sequence[str | bytes]], *, within: float) -> list[list[Any]]:
+        """Run commands on every primary of a cluster by itself; return the replies of those that answer in so many
+        seconds.
+
+        Raises Unavailable when none does.
+        """
+        async with self._client() as client:
+            ranges: Any = await client.custom_command(["CLUSTER", "SLOTS"])
+            nodes = {(bytes(primary[0]).decode(), int(primary[1])) for _, _, primary, *_ in ranges}
+
+            async def ask(host: str, port: int) -> list[Any]:
+                route = glide.ByAddressRoute(host, port)
+                assert isinstance(client, glide.GlideClusterClient)  # noqa: S101 - only a cluster has parts
+                async with asyncio.timeout(within):
+                    return [await client.custom_command(list(command), route=route) for command in commands]
+
+            outcomes = await asyncio.gather(*(ask(*node) for node in nodes), return_exceptions=True)
+        answered = [one for one in outcomes if isinstance(one, list)]
+        if not answered:
+            raise engine_unavailable("did not answer in time from any shard")
+        return answered
+
     async def check(self) -> None:
         """Return when the engine answers and takes writes.
 

@@ -4,7 +4,15 @@ import asyncio
 import time
 
 from memory_service.memory.deadline import remaining, without_deadline
-from memory_service.memory.errors import FailedPrecondition, Reason, Violation, engine_silent, index_not_found, invalid
+from memory_service.memory.errors import (
+    FailedPrecondition,
+    Reason,
+    Unavailable,
+    Violation,
+    engine_silent,
+    index_not_found,
+    invalid,
+)
 from memory_service.memory.ports import Embedder, IndexStore
 from memory_service.memory.types import Algorithm, IndexInfo, IndexSpec
 
@@ -14,6 +22,9 @@ _BACKFILLING_FOR = 1.0
 
 _LOADING = 60.0
 """Seconds that a caller waits for a description at most; the engine's own time limit is shorter."""
+
+_SHARE_OF_A_LOOK = 0.25
+"""Of a caller's time, where there is an older description to go on with."""
 
 RESERVED_SUFFIX = "_flat"
 """Names ending so belong to the FLAT part of another index."""
@@ -115,10 +126,13 @@ class Indexes:
             loading.add_done_callback(lambda _: self._loading.pop(name, None))
         limit = remaining(_LOADING)
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(limit if known is None else limit * _SHARE_OF_A_LOOK):
                 info = await asyncio.shield(loading)
-        except TimeoutError as error:
-            raise engine_silent(limit) from error
+        except (TimeoutError, Unavailable) as error:
+            if known is not None:
+                # While nobody can tell, what was known is believed on: commands meet what may have changed.
+                return known[1]
+            raise (engine_silent(limit) if isinstance(error, TimeoutError) else error) from error
         if info is None:
             raise index_not_found(name)
         self._remember(info)

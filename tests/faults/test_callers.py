@@ -29,10 +29,10 @@ COUNTS = {
 GROWTH = Sample(megabytes=24, files=4, tasks=4)
 """What a server may hold more after a second round than after the first, which fills caches and allocators."""
 
-P99 = 2.0 if SCALE > 1 else 10.0
+P99 = 2.0 if SCALE > 1 else 50.0
 """Times the undisturbed p99, or 20 ms where that is less, within which others are answered: two shared cores, which
 also run the engine and all callers, tell no smaller times apart. Searches for megabytes are compared with the same
-searches by one who reads them, since those cost others time too."""
+searches by one who reads them, since those cost others time too. In CI, beside other work: only that no one starves."""
 
 SEARCHING = {"slow_readers", "cancelled_streams", "short_deadlines"}
 
