@@ -116,7 +116,8 @@ class Connections:
 
     async def close(self) -> None:
         """Close every client."""
-        await asyncio.gather(*self._replacements)
+        for task in self._replacements:
+            task.cancel()
         for link in self._links:
             await link.client.close()
 
@@ -266,7 +267,11 @@ class Connections:
         async def replace() -> None:
             self._links.discard(link)
             await link.client.close()
-            await self._add()
+            while True:
+                try:
+                    return await self._add()
+                except glide.GlideError:  # A pool must not shrink, whatever keeps it from being filled just now.
+                    await asyncio.sleep(PATIENCE)
 
         task = asyncio.create_task(replace())
         self._replacements.add(task)

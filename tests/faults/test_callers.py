@@ -15,6 +15,7 @@ from tests.faults.load import NONE, SCALE, load, toll_of
 from tests.faults.misbehaviour import KINDS
 from tests.faults.observed import Observed, Sample, observed
 from tests.serving import channel_to
+from tests.world import TIMEOUT
 
 COUNTS = {
     "dropped_connections": 1000,
@@ -72,7 +73,7 @@ async def misbehave(kind: str, server: Observed, count: int) -> None:
 
 async def p99(channel: grpc.aio.Channel, meanwhile: Awaitable[object]) -> float:
     """Seconds within which 99 of 100 calls of two other clients are answered meanwhile; all of them are, and truly."""
-    async with load(channel, 2, pause=0.02) as clients:
+    async with load(channel, 2, pause=0.02, deadline=TIMEOUT) as clients:
         await meanwhile
     assert [error for client in clients for error in client.failures] == []
     assert await toll_of(clients) == NONE
