@@ -77,7 +77,9 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         stack.push_async_callback(probing.close)
         embedder = _embedder(settings)
         stack.callback(embedder.close)
-        cached = CachedEmbedder(CircuitBreaker(embedder, threshold=settings.embedder_outages), max_bytes=settings.embedding_cache_bytes)
+        cached = CachedEmbedder(
+            CircuitBreaker(embedder, threshold=settings.embedder_outages), max_bytes=settings.embedding_cache_bytes
+        )
         indexes = Indexes(index_store, cached, default=settings.index)
         validator = RequestValidator()
         verifiers, credentials = _access(settings)
