@@ -45,7 +45,7 @@ bench: .venv/installed
 lock: .venv/installed
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev $(LOCK_FLAGS) -o requirements/development.txt
-	$(BIN)/uv pip compile pyproject.toml --extra local --group build $(LOCK_FLAGS) -o requirements/image.txt
+	$(BIN)/uv pip compile pyproject.toml --extra local --extra otel --group build $(LOCK_FLAGS) -o requirements/image.txt
 	$(BIN)/uv pip compile --group generate $(LOCK_FLAGS) -o requirements/generate.txt
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-header \
   --no-emit-package semantic-memory-client --upgrade

@@ -32,11 +32,18 @@ from memory_service.memory.indexes import Indexes
 from memory_service.memory.listing import Listing
 from memory_service.memory.memories import Memories
 from memory_service.memory.search import Searches
-from memory_service.rpc.server import RpcServer
+from memory_service.rpc.server import METHODS, SERVICE, RpcServer
 from memory_service.rpc.servicer import MemoryServicer
 from memory_service.rpc.tls import server_credentials
 from memory_service.rpc.validation import RequestValidator
 from memory_service.settings import Settings
+from memory_service.telemetry.figures import Figures, follow_lag
+from memory_service.telemetry.index_watch import IndexWatch
+from memory_service.telemetry.lines import Lines
+from memory_service.telemetry.metrics import Metrics
+from memory_service.telemetry.ports import CountedEmbedder, WatchedEmbedder, watched
+from memory_service.telemetry.scraping import scraped
+from memory_service.telemetry.telemetry import Telemetry
 
 _log = structlog.get_logger(__name__)
 
@@ -50,20 +57,26 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         OSError: the address is taken.
     """
     async with contextlib.AsyncExitStack() as stack:
+        metrics = Metrics(SERVICE, METHODS) if settings.metrics_listen else None
         connection_settings = await _engine(settings, stack)
         connections = Connections(connection_settings)
         await connections.open()
         stack.push_async_callback(connections.close)
-        store = ValkeyMemories(connections)
-        search = ValkeySearches(connections, ef_runtime=settings.ef_runtime, search_timeout=settings.valkey_timeout)
-        index_store = ValkeyIndexes(connections)
+        store = watched(ValkeyMemories(connections), metrics)
+        search = watched(
+            ValkeySearches(connections, ef_runtime=settings.ef_runtime, search_timeout=settings.valkey_timeout), metrics
+        )
+        index_store = watched(ValkeyIndexes(connections), metrics)
         # Readiness has a connection of its own: a queue for the others must not look like an outage.
         probing = Connections(replace(connection_settings, connections=1))
         await probing.open()
         stack.push_async_callback(probing.close)
-        embedder = _embedder(settings)
+        embedder = _embedder(settings, metrics)
         stack.callback(embedder.close)
-        cached = CachedEmbedder(embedder, max_bytes=settings.embedding_cache_bytes)
+        cache = CachedEmbedder(
+            CountedEmbedder(embedder, metrics) if metrics else embedder, max_bytes=settings.embedding_cache_bytes
+        )
+        cached = WatchedEmbedder(cache)
         indexes = Indexes(index_store, cached, default=settings.index)
         validator = RequestValidator()
         verifiers, credentials = _access(settings)
@@ -81,11 +94,22 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
             health_listen=settings.health_listen,
             credentials=credentials,
             verifiers=verifiers,
-            limits=Limits(in_flight=settings.caller_in_flight, rate=settings.caller_rate),
+            limits=Limits(
+                in_flight=settings.caller_in_flight,
+                rate=settings.caller_rate,
+                all_in_flight=settings.max_concurrent_rpcs,
+            ),
+            telemetry=Telemetry(Lines(sample=settings.log_sample), metrics),
             probe=ValkeyIndexes(probing).ping,
             default_deadline=settings.default_deadline,
             max_concurrent_rpcs=settings.max_concurrent_rpcs,
         )
+        if metrics is not None:
+            watch = IndexWatch(index_store, settings.index, settings.index_look_every, settings.index_count_every)
+            metrics.registry.register(_figures(server, connections, cache, watch))
+            for following in (watch.follow(), follow_lag(metrics)):
+                stack.callback(asyncio.create_task(following).cancel)
+            server.metrics_address = stack.enter_context(scraped(metrics, settings.metrics_listen or ""))
         await server.start()
         _log.info("serving", address=server.address, embedding_model=cached.model, dimension=cached.dimension)
         try:
@@ -161,9 +185,28 @@ def _access(settings: Settings) -> tuple[list[Verifier], grpc.ServerCredentials 
     return verifiers, credentials
 
 
-def _embedder(settings: Settings) -> LocalEmbedder | BedrockEmbedder:
+def _figures(server: RpcServer, connections: Connections, cache: CachedEmbedder, watch: IndexWatch) -> Figures:
+    """What metrics read off the running objects."""
+    return Figures(
+        {
+            "semantic_memory_ready": ("1 while readiness says SERVING", lambda: server.ready),
+            "semantic_memory_engine_connections": ("Connections to Valkey", lambda: connections.size),
+            "semantic_memory_engine_connections_busy": ("Those that carry a command", lambda: connections.busy),
+            "semantic_memory_engine_waiting": ("Operations that wait for a connection", lambda: connections.waiting),
+            "semantic_memory_embedding_cache_hits_total": ("Texts whose embedding was known", lambda: cache.hits),
+            "semantic_memory_embedding_cache_misses_total": ("Texts that had to be embedded", lambda: cache.misses),
+            "semantic_memory_embedding_cache_bytes": ("Memory of the embedding cache", lambda: cache.size),
+            "semantic_memory_index_memories": ("Memories in the default index", lambda: watch.memories),
+            "semantic_memory_index_failures": ("Documents that could not be indexed", lambda: watch.failures),
+            "semantic_memory_index_drift": ("Keys that the default index does not find", lambda: watch.drift),
+        }
+    )
+
+
+def _embedder(settings: Settings, metrics: Metrics | None) -> LocalEmbedder | BedrockEmbedder:
+    on_tokens = metrics.embedder_tokens.inc if metrics else lambda _: None
     if settings.embedder == "local":
-        return LocalEmbedder(threads=settings.local_threads)
+        return LocalEmbedder(threads=settings.local_threads, on_tokens=on_tokens)
     return BedrockEmbedder(
         BedrockSettings(
             model=settings.bedrock_model,
@@ -171,5 +214,6 @@ def _embedder(settings: Settings) -> LocalEmbedder | BedrockEmbedder:
             region=settings.bedrock_region,
             endpoint_url=settings.bedrock_endpoint_url,
             concurrency=settings.bedrock_concurrency,
-        )
+        ),
+        on_tokens=on_tokens,
     )

@@ -81,6 +81,19 @@ class Settings(BaseSettings):
     bedrock_concurrency: int = Field(default=16, ge=1, le=256)
     """Calls to Bedrock at once."""
 
+    metrics_listen: str | None = Field(default=None, pattern=r"^[^\s]+:\d{1,5}$")
+    """Where to show metrics to Prometheus, over plain HTTP, such as 127.0.0.1:9464; None: nowhere."""
+    index_look_every: Seconds = 30.0
+    """For metrics: how often to look at the default index, its size and its failures."""
+    index_count_every: Annotated[float, Field(ge=1, le=86_400)] = 900.0
+    """For metrics: how often to count its keys as well, which is a walk over every key of the engine."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is logged. A line for each call is info, or warning when the service is in trouble."""
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """auto: text on a terminal, JSON elsewhere."""
+    log_sample: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """The share of successful calls that have their line in the log; those that fail always have."""
+
     default_deadline: Seconds = 30.0
     """For calls that have none. Ten times this is the longest for any."""
     max_concurrent_rpcs: int = Field(default=1000, ge=1)

@@ -1,7 +1,6 @@
 """The command `memory-service`: `serve` and `demo` run a server, each other command speaks to one."""
 
 import json
-import logging
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -68,7 +67,7 @@ def serve(
     from memory_service.cli.serving import run_server  # noqa: PLC0415
     from memory_service.server import serve as run  # noqa: PLC0415
 
-    run_server(run, log_level=logging.INFO)
+    run_server(run)
 
 
 @app.command()
@@ -77,7 +76,7 @@ def demo() -> None:
     from memory_service.cli.demo import run_demo  # noqa: PLC0415
     from memory_service.cli.serving import run_server  # noqa: PLC0415
 
-    run_server(run_demo, log_level=logging.ERROR)
+    run_server(run_demo, quiet=True)
 
 
 @app.command()

@@ -18,6 +18,9 @@ class CachedEmbedder:
     def __init__(self, embedder: Embedder, *, max_bytes: int) -> None:
         self.model = embedder.model
         self.dimension = embedder.dimension
+        self.hits = 0
+        """Texts that were known or being embedded when they were asked for."""
+        self.misses = 0
         self._embedder = embedder
         self._known: LRUCache[str, tuple[int, Embedding]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[0])
         self._under_way: dict[str, asyncio.Task[Embedding]] = {}
@@ -25,13 +28,22 @@ class CachedEmbedder:
     async def embed(self, text: str) -> Embedding:
         """The unit-length embedding of a text."""
         if (entry := self._known.get(text)) is not None:
+            self.hits += 1
             return entry[1]
         task = self._under_way.get(text)
-        if task is None:
+        if task is not None:
+            self.hits += 1
+        else:
+            self.misses += 1
             task = self._under_way[text] = asyncio.create_task(self._embed(text), context=without_deadline())
             task.add_done_callback(lambda _: self._under_way.pop(text, None))
         # A caller who gives up must not fail the others who wait for the same text: hence the shield.
         return await asyncio.shield(task)
+
+    @property
+    def size(self) -> int:
+        """Bytes that the embeddings take."""
+        return int(self._known.currsize)
 
     async def _embed(self, text: str) -> Embedding:
         embedding = await self._embedder.embed(text)

@@ -1,0 +1,29 @@
+"""The port on which Prometheus asks for the metrics: HTTP, in a thread of its own, apart from the event loop."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import start_http_server
+
+from memory_service.telemetry.metrics import Metrics
+
+
+@contextmanager
+def scraped(metrics: Metrics, listen: str) -> Iterator[str]:
+    """Serve the metrics at /metrics while the context is open; yields the address, its port being known.
+
+    Raises:
+        OSError: the address is none, or taken.
+    """
+    host, _, port = listen.rpartition(":")
+    try:
+        server, thread = start_http_server(int(port), host.strip("[]"), metrics.registry)
+    except OSError as error:
+        message = f"MEMORY_METRICS_LISTEN: cannot listen on {listen}: choose another address, such as 127.0.0.1:9464"
+        raise OSError(message) from error
+    try:
+        yield f"{host}:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
