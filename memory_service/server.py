@@ -58,7 +58,7 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
     """
     async with contextlib.AsyncExitStack() as stack:
         metrics = Metrics(SERVICE, METHODS) if settings.metrics_listen else None
-        connection_settings = await _engine(settings, stack)
+        connection_settings = await engine_settings(settings, stack)
         connections = Connections(connection_settings)
         await connections.open()
         stack.push_async_callback(connections.close)
@@ -71,15 +71,15 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         probing = Connections(replace(connection_settings, connections=1))
         await probing.open()
         stack.push_async_callback(probing.close)
-        embedder = _embedder(settings, metrics)
-        stack.callback(embedder.close)
+        bare = embedder(settings, metrics)
+        stack.callback(bare.close)
         cache = CachedEmbedder(
-            CountedEmbedder(embedder, metrics) if metrics else embedder, max_bytes=settings.embedding_cache_bytes
+            CountedEmbedder(bare, metrics) if metrics else bare, max_bytes=settings.embedding_cache_bytes
         )
         cached = WatchedEmbedder(cache)
         indexes = Indexes(index_store, cached, default=settings.index)
         validator = RequestValidator()
-        verifiers, credentials = _access(settings)
+        verifiers, credentials = access(settings)
         server = RpcServer(
             MemoryServicer(
                 memories=Memories(store, search, cached, indexes),
@@ -140,7 +140,7 @@ async def _serve(settings: Settings) -> None:
             await server.drain(settings.drain)
 
 
-async def _engine(settings: Settings, stack: contextlib.AsyncExitStack) -> ConnectionSettings:
+async def engine_settings(settings: Settings, stack: contextlib.AsyncExitStack) -> ConnectionSettings:
     """How to reach Valkey; starts the embedded one where no other is named."""
     if settings.valkey_url is not None:
         return parse_url(
@@ -160,7 +160,7 @@ async def _engine(settings: Settings, stack: contextlib.AsyncExitStack) -> Conne
     )
 
 
-def _access(settings: Settings) -> tuple[list[Verifier], grpc.ServerCredentials | None]:
+def access(settings: Settings) -> tuple[list[Verifier], grpc.ServerCredentials | None]:
     """Who is let in, and by what certificate; what is wrong with the files stops the start."""
     verifiers: list[Verifier] = []
     credentials = None
@@ -171,7 +171,13 @@ def _access(settings: Settings) -> tuple[list[Verifier], grpc.ServerCredentials 
         setting = "MEMORY_TLS_CERT, MEMORY_TLS_KEY, MEMORY_TLS_CLIENT_CA"
         if settings.tls_cert is not None and settings.tls_key is not None:
             credentials = server_credentials(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        example = (
+            f"{setting.split(',')[0]}=/etc/semantic-memory/{setting.split(',')[0].removeprefix('MEMORY_').lower()}"
+        )
+        why = f"{setting}: cannot read {error.filename}: {error.strerror}; for example {example}"
+        raise FailedPrecondition(Reason.SERVER_MISCONFIGURED, why) from error
+    except ValueError as error:
         raise FailedPrecondition(Reason.SERVER_MISCONFIGURED, f"{setting}: {error}") from error
     if settings.jwt_jwks is not None and settings.jwt_issuer is not None and settings.jwt_audience is not None:
         tokens = TokenSettings(
@@ -203,7 +209,11 @@ def _figures(server: RpcServer, connections: Connections, cache: CachedEmbedder,
     )
 
 
-def _embedder(settings: Settings, metrics: Metrics | None) -> LocalEmbedder | BedrockEmbedder:
+def embedder(settings: Settings, metrics: Metrics | None = None) -> LocalEmbedder | BedrockEmbedder:
+    """What makes embeddings, as set.
+
+    Raises FailedPrecondition.
+    """
     on_tokens = metrics.embedder_tokens.inc if metrics else lambda _: None
     if settings.embedder == "local":
         return LocalEmbedder(threads=settings.local_threads, on_tokens=on_tokens)

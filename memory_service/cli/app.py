@@ -80,6 +80,22 @@ def demo() -> None:
 
 
 @app.command()
+def config(as_json: AsJson = False) -> None:
+    """Print the settings of `serve` in this environment, passwords masked, and where each comes from."""
+    from memory_service.cli.setup import show_config  # noqa: PLC0415
+
+    show_config(as_json)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Look at Valkey, its modules, rights, persistence and index, and at the embedder; say what to do about them."""
+    from memory_service.cli.setup import run_doctor  # noqa: PLC0415
+
+    run_doctor(as_json)
+
+
+@app.command()
 def make_key(
     name: Annotated[str, typer.Argument(help="Who will use it, as logs name it.")],
     user: Annotated[list[str] | None, typer.Option("--user", "-u", help="Only for this user; repeatable.")] = None,

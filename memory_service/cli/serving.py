@@ -25,12 +25,14 @@ def read_settings() -> Settings:
 def explained(error: ValidationError) -> Iterator[tuple[str, str]]:
     """For each thing that is wrong: the setting, what is wrong, and an example."""
     for one in error.errors():
-        name = str(one["loc"][0]) if one["loc"] else ""
-        said = one["msg"].removeprefix("Value error, ")
-        field = Settings.model_fields.get(name)
-        if field is not None and field.examples:
-            said += f"; for example MEMORY_{name.upper()}={field.examples[0]}"
-        yield (f"MEMORY_{name.upper()}" if name else "settings", said)
+        said = one["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        field = Settings.model_fields.get(str(one["loc"][0])) if one["loc"] else None
+        if field is None:  # Several settings that do not go together: the text names them.
+            yield said.split("=")[0].split()[0], said
+            continue
+        name = f"MEMORY_{str(one['loc'][0]).upper()}"
+        example = field.examples[0] if field.examples else field.get_default()
+        yield name, f"{said}; for example {name}={example}"
 
 
 def run_server(run: Callable[[Settings], None], *, quiet: bool = False) -> None:

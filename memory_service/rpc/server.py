@@ -162,5 +162,7 @@ def _listening(server: grpc.aio.Server, listen: str, credentials: grpc.ServerCre
     try:
         port = server.add_secure_port(listen, credentials) if credentials else server.add_insecure_port(listen)
     except RuntimeError as error:
-        raise OSError(f"cannot listen on {listen}: choose another address with {setting}") from error
+        raise OSError(
+            f"{setting}: cannot listen on {listen}: it is taken or no address; for example {setting}=127.0.0.1:50051"
+        ) from error
     return f"{listen.rpartition(':')[0]}:{port}"

@@ -19,7 +19,10 @@ def scraped(metrics: Metrics, listen: str) -> Iterator[str]:
     try:
         server, thread = start_http_server(int(port), host.strip("[]"), metrics.registry)
     except OSError as error:
-        message = f"MEMORY_METRICS_LISTEN: cannot listen on {listen}: choose another address, such as 127.0.0.1:9464"
+        setting = "MEMORY_METRICS_LISTEN"
+        message = (
+            f"{setting}: cannot listen on {listen}: it is taken or no address; for example {setting}=127.0.0.1:9464"
+        )
         raise OSError(message) from error
     try:
         yield f"{host}:{server.server_port}"
