@@ -28,7 +28,17 @@ def log_to_stderr(level: int, style: str = "auto") -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()])
+
+
+class _Libraries(logging.Handler):
+    """What libraries log, as lines of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log it."""
+        error = record.exc_info[1] if record.exc_info else None
+        told = {} if error is None else {"cause": repr(error)[:300]}
+        structlog.get_logger().log(record.levelno, "library", name=record.name, said=record.getMessage()[:500], **told)
 
 
 def _json(event: Any, **_: Any) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -43,7 +44,7 @@ from memory_service.telemetry.lines import Lines
 from memory_service.telemetry.metrics import Metrics
 from memory_service.telemetry.ports import CountedEmbedder, WatchedEmbedder, watched
 from memory_service.telemetry.scraping import scraped
-from memory_service.telemetry.telemetry import Telemetry
+from memory_service.telemetry.telemetry import Telemetry, Tracer
 
 _log = structlog.get_logger(__name__)
 
@@ -99,7 +100,7 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
                 rate=settings.caller_rate,
                 all_in_flight=settings.max_concurrent_rpcs,
             ),
-            telemetry=Telemetry(Lines(sample=settings.log_sample), metrics),
+            telemetry=Telemetry(Lines(sample=settings.log_sample), metrics, _tracing(settings, stack)),
             probe=ValkeyIndexes(probing).ping,
             default_deadline=settings.default_deadline,
             max_concurrent_rpcs=settings.max_concurrent_rpcs,
@@ -189,6 +190,25 @@ def access(settings: Settings) -> tuple[list[Verifier], grpc.ServerCredentials |
         )
         verifiers.append(Tokens(tokens))
     return verifiers, credentials
+
+
+def _tracing(settings: Settings, stack: contextlib.AsyncExitStack) -> Tracer | None:
+    """What makes spans of calls, where it is asked for."""
+    given = any(os.environ.get(f"OTEL_EXPORTER_OTLP_{name}") for name in ("ENDPOINT", "TRACES_ENDPOINT"))
+    if not (given if settings.traces is None else settings.traces):
+        return None
+    for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+        if os.environ.get(name, "http/protobuf") != "http/protobuf":
+            why = f"{name}: spans are sent over HTTP alone; for example {name}=http/protobuf, to port 4318"
+            raise FailedPrecondition(Reason.SERVER_MISCONFIGURED, why)
+    try:
+        from memory_service.telemetry.tracing import Tracing  # noqa: PLC0415 - an optional extra
+    except ImportError as error:
+        why = "MEMORY_TRACES: OpenTelemetry is missing: pip install 'semantic-memory[otel]', or set MEMORY_TRACES=false"
+        raise FailedPrecondition(Reason.SERVER_MISCONFIGURED, why) from error
+    tracing = Tracing(SERVICE)
+    stack.push_async_callback(asyncio.to_thread, tracing.close)
+    return tracing
 
 
 def _figures(server: RpcServer, connections: Connections, cache: CachedEmbedder, watch: IndexWatch) -> Figures:

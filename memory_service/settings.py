@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     """For metrics: how often to look at the default index, its size and its failures."""
     index_count_every: Annotated[float, Field(ge=1, le=86_400)] = 900.0
     """For metrics: how often to count its keys as well, which is a walk over every key of the engine."""
+    traces: bool | None = None
+    """Send spans of calls by OTLP over HTTP; None: when OTEL_EXPORTER_OTLP_ENDPOINT is set, which says where to, or
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT. Needs the extra `otel`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What is logged. A line for each call is info, or warning when the service is in trouble."""
     log_format: Literal["auto", "json", "text"] = "auto"

@@ -136,3 +136,12 @@ def test_people_on_a_terminal_read_text(tmp_path: Path) -> None:
         os.close(ours)
     assert b"serving" in told
     assert b'{"' not in told
+
+
+async def test_what_libraries_log_is_a_line_as_any_other(tmp_path: Path) -> None:
+    with serving(MEMORY_DATA_DIR=str(tmp_path), OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1") as served:
+        async with channel_to(served.address) as channel:
+            await connected(channel).ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
+    told = [line for line in served.log if line["event"] == "library"]
+    assert told
+    assert {line["name"].split(".")[0] for line in told} == {"opentelemetry"}

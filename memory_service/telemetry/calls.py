@@ -64,6 +64,7 @@ class Call:
     method: str
     request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     trace: Trace | None = None
+    trace_id: str = ""
     caller: str = ""
     code: str = "OK"
     reason: str = ""

@@ -34,7 +34,7 @@ class Lines:
         if call.cause:
             told["cause"] = call.cause
         told["request_id"] = call.request_id
-        if call.trace is not None:
-            told["trace_id"] = call.trace.trace_id
+        if call.trace_id:
+            told["trace_id"] = call.trace_id
         write = _log.warning if call.code in _OURS else _log.info
         write("call", **told)

@@ -11,6 +11,7 @@ from memory_service.telemetry.metrics import Metrics
 REQUEST_ID = "x-request-id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 """Ids of callers that are taken over; in others a log could be told lies."""
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Tracer(Protocol):
@@ -41,6 +42,9 @@ class Telemetry:
             call.request_id = shown
         if self._tracer is not None:
             call.trace = self._tracer.begin(method, metadata)
+            call.trace_id = call.trace.trace_id
+        elif isinstance(parent := metadata.get("traceparent"), str) and (found := _TRACEPARENT.match(parent)):
+            call.trace_id = found[1]
         if self._metrics is not None:
             self._metrics.began(call)
         begin(call)
