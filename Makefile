@@ -1,5 +1,5 @@
 # The commands of this project; CONTRIBUTING.md says when to use which.
-.PHONY: demo test check generate check-generated format lock bench clean
+.PHONY: demo test check check-alerts generate check-generated format lock bench clean
 PYTHON ?= python3
 BIN := .venv/bin
 STUBS := clients/python/src
@@ -19,6 +19,11 @@ check: .venv/installed check-generated
 	.venv-generate/bin/buf lint
 	.venv-generate/bin/buf breaking --against '.git#ref=HEAD'
 	.venv-generate/bin/buf format --diff --exit-code protos
+
+# Prometheus' rules; promtool comes with Prometheus.
+check-alerts:
+	promtool check rules deploy/prometheus/alerts.yaml
+	promtool test rules deploy/prometheus/alerts_test.yaml
 
 format: .venv/installed .venv-generate/installed
 	$(BIN)/ruff check --fix .

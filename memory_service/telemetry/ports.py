@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from memory_service.memory.errors import MemoryServiceError
+from memory_service.memory.errors import MemoryServiceError, Reason
 from memory_service.memory.ports import Embedder
 from memory_service.memory.types import Embedding
 from memory_service.telemetry.calls import Stage, current
@@ -73,11 +73,11 @@ class CountedEmbedder:
     async def embed(self, text: str) -> Embedding:
         """The unit-length embedding of a text."""
         started = time.perf_counter()
-        outcome = "OK"
+        outcome: str = "OK"
         try:
             return await self._embedder.embed(text)
         except BaseException as error:
-            outcome = error.reason if isinstance(error, MemoryServiceError) else "CANCELLED_OR_BUG"
+            outcome = error.reason if isinstance(error, MemoryServiceError) else Reason.INTERNAL
             raise
         finally:
             self._metrics.embedder_calls.labels(outcome).inc()
