@@ -123,6 +123,21 @@ class Connections:
         """Whether this is a cluster."""
         return self._settings.cluster
 
+    @property
+    def size(self) -> int:
+        """Connections, busy or idle."""
+        return len(self._clients)
+
+    @property
+    def busy(self) -> int:
+        """Connections that carry a command now."""
+        return len(self._clients) - self._idle.qsize()
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for a connection."""
+        return self._waiting
+
     async def open(self) -> None:
         """Make the clients. They connect with their first command, and again by themselves when a connection is lost:
         so a service starts while its Valkey is away."""
