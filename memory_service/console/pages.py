@@ -77,6 +77,8 @@ def problem_of(error: grpc.aio.AioRpcError | FormError) -> Problem:
     if isinstance(error, FormError):
         return Problem("Some fields cannot be read", [(name, why, name) for name, why in error.problems], 400)
     (code, details), *rest = told(error)
+    if rest and error.code() is grpc.StatusCode.INVALID_ARGUMENT:
+        details = "the service cannot take this"  # it says no more than the lines do
     lines = [(what.strip(), why, _input_of(what.strip())) for what, why in rest]
     return Problem(f"{code}: {details}", lines, STATUSES.get(error.code(), 502))
 

@@ -58,12 +58,16 @@ map?.addEventListener("pointermove", (event) => {
   if (point) show(point);
 });
 
-// A click opens what is being read; a finger, which cannot point, reads first.
+// A click opens what is being read; a finger, which cannot point, reads first. Pressing alone moves the focus.
+let readBefore;
+map?.addEventListener("pointerdown", () => {
+  readBefore = current;
+});
 map?.addEventListener("click", (event) => {
   if (event.detail === 0) return; // Enter, on a link
   const point = nearest(place(event), near);
   event.preventDefault();
-  if (point && point === current) location.assign(point.link.getAttribute("href"));
+  if (point && point === readBefore) location.assign(point.link.getAttribute("href"));
   else if (point) show(point);
 });
 
