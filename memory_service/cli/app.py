@@ -121,6 +121,22 @@ def mcp(
 
 
 @app.command()
+def console(
+    listen: Annotated[str, typer.Option(help="Where to serve; 127.0.0.1:8080, or a free port, when left out.")] = "",
+    admin_key: Annotated[
+        str, typer.Option(envvar="MEMORY_CONSOLE_KEY", help="Whoever wants to look must show it.", show_envvar=True)
+    ] = "",
+    address: Address = SERVER,
+) -> None:
+    """Serve a web page to look at memories; on this machine alone, unless there is a key."""
+    try:
+        from memory_service.console.serving import run_console  # noqa: PLC0415 - an optional extra
+    except ModuleNotFoundError as error:
+        output.fail("console", f"{error.name} is missing: pip install 'semantic-memory[console]'")
+    run_console(address, client.channel_to, listen, admin_key)
+
+
+@app.command()
 def make_key(
     name: Annotated[str, typer.Argument(help="Who will use it, as logs name it.")],
     user: Annotated[list[str] | None, typer.Option("--user", "-u", help="Only for this user; repeatable.")] = None,

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,17 +151,23 @@ async def patiently(call: Callable[[], Awaitable[T]]) -> T:
 
 
 def show_error(error: grpc.aio.AioRpcError) -> None:
-    """An error as a person reads it: what, where, and what to do."""
-    print_error(error.code().name, str(error.details()))
+    """An error as a person reads it."""
+    for what, why in told(error):
+        print_error(what, why)
+
+
+def told(error: grpc.aio.AioRpcError) -> Iterator[tuple[str, str]]:
+    """An error in words, line by line: what, where, and what to do. The lines of fields are indented."""
+    yield error.code().name, str(error.details())
     status = rpc_status.from_call(error)
     for detail in status.details if status else ():
         bad, unmet = error_details_pb2.BadRequest(), error_details_pb2.PreconditionFailure()
         if detail.Unpack(bad):
             for one in bad.field_violations:
-                print_error(f"  {one.field or 'request'}", one.description)
+                yield f"  {one.field or 'request'}", one.description
         elif detail.Unpack(unmet):
             for violation in unmet.violations:
-                print_error(f"  {violation.subject}", violation.description)
+                yield f"  {violation.subject}", violation.description
     # What the other side of the network says has details or, from gRPC itself, a debug string.
     if status is None and error.debug_error_string() and (hint := _HINTS.get(error.code())):
-        print_error("hint", hint)
+        yield "hint", hint

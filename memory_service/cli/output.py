@@ -90,6 +90,14 @@ def print_hit(hit: memory_service_pb2.Hit) -> None:
 
 def print_summary(summary: memory_service_pb2.SearchSummary, *, by_words: bool = False) -> None:
     """What a search did, on a line; `by_words` when only words made a memory relevant."""
+    console.print(Text(in_words(summary, by_words=by_words), style="dim"))
+    if summary.degraded:
+        why = "the index is still being built, or a shard does not answer"
+        console.print(Text(f"Memories may be missing: {why}.", style="yellow"))
+
+
+def in_words(summary: memory_service_pb2.SearchSummary, *, by_words: bool) -> str:
+    """What a search did, and why it found nothing where it did not."""
     embedding_ms = summary.embedding_time.ToMicroseconds() / 1000
     engine_ms = summary.engine_time.ToMicroseconds() / 1000
     told = f"{summary.hit_count} of {summary.candidate_count} candidates"
@@ -111,10 +119,7 @@ def print_summary(summary: memory_service_pb2.SearchSummary, *, by_words: bool =
         told += f" · terms {', '.join(summary.query_terms)}"
     if summary.common_terms:
         told += f"; common {', '.join(summary.common_terms)}"
-    console.print(Text(told, style="dim"))
-    if summary.degraded:
-        why = "the index is still being built, or a shard does not answer"
-        console.print(Text(f"Memories may be missing: {why}.", style="yellow"))
+    return told
 
 
 def print_line(memory: memory_pb2.Memory, *, with_user: bool) -> None:

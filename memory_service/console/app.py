@@ -1,0 +1,74 @@
+"""The application: its pages, what they need, and how they tell errors."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypedDict, cast
+
+import grpc
+from grpc_health.v1 import health_pb2_grpc
+from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from memory_service.cli.client import Stub
+from memory_service.console import changing, looking
+from memory_service.console.forms import FormError
+from memory_service.console.guard import Guard, Sessions
+from memory_service.console.pages import Api, Problem, form_of, page, problem_of
+
+_ROUTES = [
+    Route("/", looking.overview, methods=["GET"]),
+    Route("/search", looking.search, methods=["GET"]),
+    Route("/read", looking.read, methods=["GET"]),
+    Route("/memory", looking.memory, methods=["GET"]),
+    Route("/map", looking.map_, methods=["GET"]),
+    Route("/store", changing.store, methods=["GET", "POST"]),
+    Route("/delete", changing.delete, methods=["GET", "POST"]),
+    Route("/login", changing.login, methods=["GET", "POST"]),
+    Route("/logout", changing.logout, methods=["POST"]),
+    Mount("/static", StaticFiles(packages=[("memory_service.console", "static")]), name="static"),
+]
+
+
+class State(TypedDict):
+    """What every page finds in its request."""
+
+    api: Api
+    sessions: Sessions | None
+
+
+def application(address: str, connect: Callable[[str], grpc.aio.Channel], key: str) -> Starlette:
+    """The console of the service at this address; open to whoever reaches it when there is no key."""
+    sessions = Sessions(key) if key else None
+
+    @asynccontextmanager
+    async def connected(_: Starlette) -> AsyncIterator[State]:
+        async with connect(address) as channel:
+            memories = cast("Stub", MemoryServiceStub(channel))
+            api = Api(address, memories, health_pb2_grpc.HealthStub(channel), with_key=bool(key))
+            yield {"api": api, "sessions": sessions}
+
+    handlers: dict[Any, Any] = {grpc.aio.AioRpcError: _failed, FormError: _failed, HTTPException: _unknown}
+    return Starlette(
+        routes=_ROUTES,
+        lifespan=connected,
+        middleware=[Middleware(Guard, sessions=sessions)],
+        exception_handlers=handlers,
+    )
+
+
+async def _failed(request: Request, error: grpc.aio.AioRpcError | FormError) -> Response:
+    return _told(request, problem_of(error))
+
+
+async def _unknown(request: Request, error: HTTPException) -> Response:
+    return _told(request, Problem(error.detail, [], error.status_code))
+
+
+def _told(request: Request, problem: Problem) -> Response:
+    return page(request, "failed.html", form_of(request), problem.status, problem=problem)
