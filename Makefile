@@ -1,5 +1,5 @@
 # The commands of this project; CONTRIBUTING.md says when to use which.
-.PHONY: demo test check generate check-generated land-contract format lock bench clean
+.PHONY: demo test faults soak check generate check-generated land-contract format lock bench clean
 PYTHON ?= python3
 BIN := .venv/bin
 STUBS := clients/python/src
@@ -12,6 +12,14 @@ demo: .venv/installed
 test: .venv/installed $(LANGUAGES:%=test-%) $(LANGUAGES:%=runner-%)
 	$(BIN)/pytest
 	@$(MAKE) --no-print-directory left-out
+
+# The tests of faults, longer and larger than `make test` runs them; -s shows what they measure.
+faults: .venv/installed
+	MEMORY_FAULTS_SCALE=10 $(BIN)/pytest tests/faults -s --timeout 1200
+
+# Mixed load for some minutes, while the server's memory, files and tasks are counted.
+soak: .venv/installed
+	MEMORY_SOAK_SECONDS=$${MEMORY_SOAK_SECONDS:-300} $(BIN)/pytest tests/faults/test_soak.py -s --timeout 3600
 
 # Everything that can be checked without running the service.
 check: .venv/installed check-generated

@@ -16,6 +16,7 @@ from memory_service.access.limits import Budget, Limits
 from memory_service.access.tokens import Tokens, TokenSettings
 from memory_service.embedded import EmbeddedValkey
 from memory_service.embedding.bedrock import BedrockEmbedder, BedrockSettings
+from memory_service.embedding.breaker import CircuitBreaker
 from memory_service.embedding.cache import CachedEmbedder
 from memory_service.embedding.local import LocalEmbedder
 from memory_service.engine import (
@@ -63,7 +64,7 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         stack.push_async_callback(probing.close)
         embedder = _embedder(settings)
         stack.callback(embedder.close)
-        cached = CachedEmbedder(embedder, max_bytes=settings.embedding_cache_bytes)
+        cached = CachedEmbedder(CircuitBreaker(embedder), max_bytes=settings.embedding_cache_bytes)
         indexes = Indexes(index_store, cached, default=settings.index)
         validator = RequestValidator()
         verifiers, credentials = _access(settings)

@@ -85,7 +85,7 @@ class ValkeyIndexes:
         return deleted
 
     async def ping(self) -> None:
-        await self._run(["PING"])
+        await self._connections.check()
 
     async def _run(self, command: Sequence[str | bytes]) -> Any:
         try:

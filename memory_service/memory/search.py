@@ -15,6 +15,7 @@ import numpy as np
 
 from memory_service.memory import context, ranking
 from memory_service.memory.embeddings import check_dimension
+from memory_service.memory.errors import Exhausted, FailedPrecondition, MemoryServiceError, Unavailable
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.ports import Embedder, MemorySearch, MemoryStore, SearchOptions
 from memory_service.memory.query import ContextSize, Found, Hit, Mode, Query
@@ -34,6 +35,14 @@ _MOST_TERMS = 32
 _ANCHORS = 20
 """Best candidates whose surroundings are ranked too."""
 _AROUND = 1000
+
+
+class _NotEmbedded(Exception):
+    """The embedder is away, and the query allows to do without."""
+
+    def __init__(self, error: MemoryServiceError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 @dataclass(slots=True)
@@ -89,7 +98,20 @@ class Searches:
         Raises:
             NotFound, FailedPrecondition, InvalidRequest: the index is missing, of another model, or another dimension.
         """
-        return await self._indexes.using(index, lambda info: self._answer(info, query))
+        return await self._indexes.using(index, lambda info: self._answer_somehow(info, query))
+
+    async def _answer_somehow(self, info: IndexInfo, query: Query) -> Found:
+        try:
+            return await self._answer(info, query)
+        except _NotEmbedded as not_embedded:
+            return await self._by_words(info, query, not_embedded.error)
+
+    async def _by_words(self, info: IndexInfo, query: Query, error: MemoryServiceError) -> Found:
+        """The answer without an embedding; from an index that keeps no words, the error that there is none."""
+        try:
+            return replace(await self._answer(info, query.by_words()), degraded=True)
+        except FailedPrecondition:
+            raise error from None
 
     async def _answer(self, info: IndexInfo, query: Query) -> Found:
         started = time.perf_counter()
@@ -140,7 +162,12 @@ class Searches:
             return query.embedding, 0.0
         self._indexes.check_model(info, self._embedder.model)
         started = time.perf_counter()
-        return await self._embedder.embed(query.text), time.perf_counter() - started
+        try:
+            return await self._embedder.embed(query.text), time.perf_counter() - started
+        except (Unavailable, Exhausted) as error:
+            if query.degraded_allowed:
+                raise _NotEmbedded(error) from error
+            raise
 
     async def _words(self, info: IndexInfo, query: Query, options: SearchOptions) -> _Words:
         """What the words of the query are worth within its filter; found while the query is being embedded."""

@@ -1142,7 +1142,11 @@ type SearchRequest struct {
 	Consistency Consistency `protobuf:"varint,15,opt,name=consistency,proto3,enum=semantic_memory.v1.Consistency" json:"consistency,omitempty"`
 	// The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
 	// searches that name a user, is exact and needs none. Default: the server's, 200 unless configured otherwise.
-	EfRuntime     *uint32 `protobuf:"varint,16,opt,name=ef_runtime,json=efRuntime,proto3,oneof" json:"ef_runtime,omitempty"`
+	EfRuntime *uint32 `protobuf:"varint,16,opt,name=ef_runtime,json=efRuntime,proto3,oneof" json:"ef_runtime,omitempty"`
+	// What to do when query_text cannot be embedded, because the embedding model is away (UNAVAILABLE) or has too much to
+	// do (RESOURCE_EXHAUSTED): true answers by words alone, as the mode TEXT does, and sets SearchSummary.degraded. min_score
+	// and ef_runtime have no meaning then and are passed over. Default false: the search fails with that status.
+	AllowDegraded bool `protobuf:"varint,17,opt,name=allow_degraded,json=allowDegraded,proto3" json:"allow_degraded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1287,6 +1291,13 @@ func (x *SearchRequest) GetEfRuntime() uint32 {
 		return *x.EfRuntime
 	}
 	return 0
+}
+
+func (x *SearchRequest) GetAllowDegraded() bool {
+	if x != nil {
+		return x.AllowDegraded
+	}
+	return false
 }
 
 // SearchResponse is a chunk of the answer.
@@ -1474,7 +1485,8 @@ type SearchSummary struct {
 	// The algorithm that answered.
 	Algorithm Algorithm `protobuf:"varint,7,opt,name=algorithm,proto3,enum=semantic_memory.v1.Algorithm" json:"algorithm,omitempty"`
 	// True when the answer may be incomplete, because the index is still taking in older memories, or because shards are
-	// missing and the request allows it.
+	// missing and the request allows it; or when it was found by words alone, because query_text could not be embedded and
+	// the request allows that.
 	Degraded bool `protobuf:"varint,8,opt,name=degraded,proto3" json:"degraded,omitempty"`
 	// Time that the embedding of query_text took.
 	EmbeddingTime *durationpb.Duration `protobuf:"bytes,9,opt,name=embedding_time,json=embeddingTime,proto3" json:"embedding_time,omitempty"`
@@ -2461,7 +2473,7 @@ const file_semantic_memory_v1_memory_service_proto_rawDesc = "" +
 	"\a_weight\";\n" +
 	"\vContextSize\x12\x16\n" +
 	"\x06before\x18\x01 \x01(\rR\x06before\x12\x14\n" +
-	"\x05after\x18\x02 \x01(\rR\x05after\"\xff\x05\n" +
+	"\x05after\x18\x02 \x01(\rR\x05after\"\xa6\x06\n" +
 	"\rSearchRequest\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\tR\x05index\x12\x1d\n" +
 	"\n" +
@@ -2483,7 +2495,8 @@ const file_semantic_memory_v1_memory_service_proto_rawDesc = "" +
 	"\acontext\x18\x0e \x01(\v2\x1f.semantic_memory.v1.ContextSizeR\acontext\x12A\n" +
 	"\vconsistency\x18\x0f \x01(\x0e2\x1f.semantic_memory.v1.ConsistencyR\vconsistency\x12\"\n" +
 	"\n" +
-	"ef_runtime\x18\x10 \x01(\rH\x05R\tefRuntime\x88\x01\x01B\x04\n" +
+	"ef_runtime\x18\x10 \x01(\rH\x05R\tefRuntime\x88\x01\x01\x12%\n" +
+	"\x0eallow_degraded\x18\x11 \x01(\bR\rallowDegradedB\x04\n" +
 	"\x02_kB\f\n" +
 	"\n" +
 	"_min_scoreB\x0e\n" +

@@ -238,7 +238,7 @@ public final class MemoryServiceProto {
       "\031.google.protobuf.DurationR\010halfLife\022\033\n\006" +
       "weight\030\002 \001(\002H\000R\006weight\210\001\001B\t\n\007_weight\";\n\013" +
       "ContextSize\022\026\n\006before\030\001 \001(\rR\006before\022\024\n\005a" +
-      "fter\030\002 \001(\rR\005after\"\377\005\n\rSearchRequest\022\024\n\005i" +
+      "fter\030\002 \001(\rR\005after\"\246\006\n\rSearchRequest\022\024\n\005i" +
       "ndex\030\001 \001(\tR\005index\022\035\n\nquery_text\030\002 \001(\tR\tq" +
       "ueryText\022\'\n\017query_embedding\030\003 \001(\014R\016query" +
       "Embedding\022\'\n\017embedding_model\030\004 \001(\tR\016embe" +
@@ -255,103 +255,104 @@ public final class MemoryServiceProto {
       "semantic_memory.v1.ContextSizeR\007context\022" +
       "A\n\013consistency\030\017 \001(\0162\037.semantic_memory.v" +
       "1.ConsistencyR\013consistency\022\"\n\nef_runtime" +
-      "\030\020 \001(\rH\005R\tefRuntime\210\001\001B\004\n\002_kB\014\n\n_min_sco" +
-      "reB\016\n\014_text_weightB\022\n\020_neighbor_weightB\014" +
-      "\n\n_diversityB\r\n\013_ef_runtime\"z\n\016SearchRes" +
-      "ponse\022+\n\004hits\030\001 \003(\0132\027.semantic_memory.v1" +
-      ".HitR\004hits\022;\n\007summary\030\002 \001(\0132!.semantic_m" +
-      "emory.v1.SearchSummaryR\007summary\"\325\002\n\003Hit\022" +
-      "2\n\006memory\030\001 \001(\0132\032.semantic_memory.v1.Mem" +
-      "oryR\006memory\022\024\n\005score\030\002 \001(\002R\005score\022\032\n\010dis" +
-      "tance\030\003 \001(\002R\010distance\022\"\n\ntext_score\030\004 \001(" +
-      "\002H\000R\ttextScore\210\001\001\022(\n\rrecency_score\030\005 \001(\002" +
-      "H\001R\014recencyScore\210\001\001\022\035\n\nrank_score\030\006 \001(\002R" +
-      "\trankScore\0224\n\007context\030\007 \003(\0132\032.semantic_m" +
-      "emory.v1.MemoryR\007context\022$\n\016context_hit_" +
-      "id\030\010 \001(\tR\014contextHitIdB\r\n\013_text_scoreB\020\n" +
-      "\016_recency_score\"\236\004\n\rSearchSummary\022\033\n\thit" +
-      "_count\030\001 \001(\rR\010hitCount\022\'\n\017candidate_coun" +
-      "t\030\002 \001(\rR\016candidateCount\0221\n\025below_min_sco" +
-      "re_count\030\003 \001(\rR\022belowMinScoreCount\022(\n\rne" +
-      "arest_score\030\004 \001(\002H\000R\014nearestScore\210\001\001\022\024\n\005" +
-      "index\030\005 \001(\tR\005index\022\'\n\017embedding_model\030\006 " +
-      "\001(\tR\016embeddingModel\022;\n\talgorithm\030\007 \001(\0162\035" +
-      ".semantic_memory.v1.AlgorithmR\talgorithm" +
-      "\022\032\n\010degraded\030\010 \001(\010R\010degraded\022@\n\016embeddin" +
-      "g_time\030\t \001(\0132\031.google.protobuf.DurationR" +
-      "\rembeddingTime\022:\n\013engine_time\030\n \001(\0132\031.go" +
-      "ogle.protobuf.DurationR\nengineTime\022\037\n\013qu" +
-      "ery_terms\030\013 \003(\tR\nqueryTerms\022!\n\014common_te" +
-      "rms\030\014 \003(\tR\013commonTermsB\020\n\016_nearest_score" +
-      "\"m\n\rDeleteRequest\022\024\n\005index\030\001 \001(\tR\005index\022" +
-      "\027\n\007user_id\030\002 \001(\tR\006userId\022\033\n\tall_users\030\003 " +
-      "\001(\010R\010allUsers\022\020\n\003ids\030\004 \003(\tR\003ids\"R\n\016Delet" +
-      "eResponse\022\037\n\013deleted_ids\030\001 \003(\tR\ndeletedI" +
-      "ds\022\037\n\013missing_ids\030\002 \003(\tR\nmissingIds\"h\n\nG" +
-      "etRequest\022\024\n\005index\030\001 \001(\tR\005index\022\027\n\007user_" +
-      "id\030\002 \001(\tR\006userId\022\033\n\tall_users\030\003 \001(\010R\010all" +
-      "Users\022\016\n\002id\030\004 \001(\tR\002id\"A\n\013GetResponse\0222\n\006" +
-      "memory\030\001 \001(\0132\032.semantic_memory.v1.Memory" +
-      "R\006memory\"\024\n\022ListIndexesRequest\"J\n\023ListIn" +
-      "dexesResponse\0223\n\007indexes\030\001 \003(\0132\031.semanti" +
-      "c_memory.v1.IndexR\007indexes\"\'\n\017GetIndexRe" +
-      "quest\022\024\n\005index\030\001 \001(\tR\005index\"C\n\020GetIndexR" +
-      "esponse\022/\n\005index\030\001 \001(\0132\031.semantic_memory" +
-      ".v1.IndexR\005index\"\220\002\n\013ListRequest\022\024\n\005inde" +
-      "x\030\001 \001(\tR\005index\0228\n\006filter\030\002 \001(\0132 .semanti" +
-      "c_memory.v1.MemoryFilterR\006filter\0223\n\005orde" +
-      "r\030\003 \001(\0162\035.semantic_memory.v1.ListOrderR\005" +
-      "order\022 \n\tpage_size\030\004 \001(\rH\000R\010pageSize\210\001\001\022" +
-      "\035\n\npage_token\030\005 \001(\tR\tpageToken\022-\n\022includ" +
-      "e_embeddings\030\006 \001(\010R\021includeEmbeddingsB\014\n" +
-      "\n_page_size\"n\n\014ListResponse\0226\n\010memories\030" +
-      "\001 \003(\0132\032.semantic_memory.v1.MemoryR\010memor" +
-      "ies\022&\n\017next_page_token\030\002 \001(\tR\rnextPageTo" +
-      "ken\"\200\001\n\025DeleteMatchingRequest\022\024\n\005index\030\001" +
-      " \001(\tR\005index\0228\n\006filter\030\002 \001(\0132 .semantic_m" +
-      "emory.v1.MemoryFilterR\006filter\022\027\n\007dry_run" +
-      "\030\003 \001(\010R\006dryRun\".\n\026DeleteMatchingResponse" +
-      "\022\024\n\005count\030\001 \001(\004R\005count\"Q\n\020DropIndexReque" +
-      "st\022\024\n\005index\030\001 \001(\tR\005index\022\'\n\017delete_memor" +
-      "ies\030\002 \001(\010R\016deleteMemories\"E\n\021DropIndexRe" +
-      "sponse\0220\n\024deleted_memory_count\030\001 \001(\004R\022de" +
-      "letedMemoryCount*o\n\nSearchMode\022\033\n\027SEARCH" +
-      "_MODE_UNSPECIFIED\020\000\022\026\n\022SEARCH_MODE_VECTO" +
-      "R\020\001\022\024\n\020SEARCH_MODE_TEXT\020\002\022\026\n\022SEARCH_MODE" +
-      "_HYBRID\020\003*]\n\013Consistency\022\033\n\027CONSISTENCY_" +
-      "UNSPECIFIED\020\000\022\030\n\024CONSISTENCY_COMPLETE\020\001\022" +
-      "\027\n\023CONSISTENCY_PARTIAL\020\002*a\n\tListOrder\022\032\n" +
-      "\026LIST_ORDER_UNSPECIFIED\020\000\022\033\n\027LIST_ORDER_" +
-      "OLDEST_FIRST\020\001\022\033\n\027LIST_ORDER_NEWEST_FIRS" +
-      "T\020\0022\313\007\n\rMemoryService\022^\n\013EnsureIndex\022&.s" +
-      "emantic_memory.v1.EnsureIndexRequest\032\'.s" +
-      "emantic_memory.v1.EnsureIndexResponse\022L\n" +
-      "\005Store\022 .semantic_memory.v1.StoreRequest" +
-      "\032!.semantic_memory.v1.StoreResponse\022[\n\nB" +
-      "atchStore\022%.semantic_memory.v1.BatchStor" +
-      "eRequest\032&.semantic_memory.v1.BatchStore" +
-      "Response\022Q\n\006Search\022!.semantic_memory.v1." +
-      "SearchRequest\032\".semantic_memory.v1.Searc" +
-      "hResponse0\001\022O\n\006Delete\022!.semantic_memory." +
-      "v1.DeleteRequest\032\".semantic_memory.v1.De" +
-      "leteResponse\022F\n\003Get\022\036.semantic_memory.v1" +
-      ".GetRequest\032\037.semantic_memory.v1.GetResp" +
-      "onse\022I\n\004List\022\037.semantic_memory.v1.ListRe" +
-      "quest\032 .semantic_memory.v1.ListResponse\022" +
-      "g\n\016DeleteMatching\022).semantic_memory.v1.D" +
-      "eleteMatchingRequest\032*.semantic_memory.v" +
-      "1.DeleteMatchingResponse\022^\n\013ListIndexes\022" +
-      "&.semantic_memory.v1.ListIndexesRequest\032" +
-      "\'.semantic_memory.v1.ListIndexesResponse" +
-      "\022U\n\010GetIndex\022#.semantic_memory.v1.GetInd" +
-      "exRequest\032$.semantic_memory.v1.GetIndexR" +
-      "esponse\022X\n\tDropIndex\022$.semantic_memory.v" +
-      "1.DropIndexRequest\032%.semantic_memory.v1." +
-      "DropIndexResponseB\210\001\n\025dev.semanticmemory" +
-      ".v1B\022MemoryServiceProtoP\001ZYgithub.com/se" +
-      "mantic-memory/semantic-memory/clients/go" +
-      "/semantic_memory/v1;semanticmemoryv1b\006pr" +
-      "oto3"
+      "\030\020 \001(\rH\005R\tefRuntime\210\001\001\022%\n\016allow_degraded" +
+      "\030\021 \001(\010R\rallowDegradedB\004\n\002_kB\014\n\n_min_scor" +
+      "eB\016\n\014_text_weightB\022\n\020_neighbor_weightB\014\n" +
+      "\n_diversityB\r\n\013_ef_runtime\"z\n\016SearchResp" +
+      "onse\022+\n\004hits\030\001 \003(\0132\027.semantic_memory.v1." +
+      "HitR\004hits\022;\n\007summary\030\002 \001(\0132!.semantic_me" +
+      "mory.v1.SearchSummaryR\007summary\"\325\002\n\003Hit\0222" +
+      "\n\006memory\030\001 \001(\0132\032.semantic_memory.v1.Memo" +
+      "ryR\006memory\022\024\n\005score\030\002 \001(\002R\005score\022\032\n\010dist" +
+      "ance\030\003 \001(\002R\010distance\022\"\n\ntext_score\030\004 \001(\002" +
+      "H\000R\ttextScore\210\001\001\022(\n\rrecency_score\030\005 \001(\002H" +
+      "\001R\014recencyScore\210\001\001\022\035\n\nrank_score\030\006 \001(\002R\t" +
+      "rankScore\0224\n\007context\030\007 \003(\0132\032.semantic_me" +
+      "mory.v1.MemoryR\007context\022$\n\016context_hit_i" +
+      "d\030\010 \001(\tR\014contextHitIdB\r\n\013_text_scoreB\020\n\016" +
+      "_recency_score\"\236\004\n\rSearchSummary\022\033\n\thit_" +
+      "count\030\001 \001(\rR\010hitCount\022\'\n\017candidate_count" +
+      "\030\002 \001(\rR\016candidateCount\0221\n\025below_min_scor" +
+      "e_count\030\003 \001(\rR\022belowMinScoreCount\022(\n\rnea" +
+      "rest_score\030\004 \001(\002H\000R\014nearestScore\210\001\001\022\024\n\005i" +
+      "ndex\030\005 \001(\tR\005index\022\'\n\017embedding_model\030\006 \001" +
+      "(\tR\016embeddingModel\022;\n\talgorithm\030\007 \001(\0162\035." +
+      "semantic_memory.v1.AlgorithmR\talgorithm\022" +
+      "\032\n\010degraded\030\010 \001(\010R\010degraded\022@\n\016embedding" +
+      "_time\030\t \001(\0132\031.google.protobuf.DurationR\r" +
+      "embeddingTime\022:\n\013engine_time\030\n \001(\0132\031.goo" +
+      "gle.protobuf.DurationR\nengineTime\022\037\n\013que" +
+      "ry_terms\030\013 \003(\tR\nqueryTerms\022!\n\014common_ter" +
+      "ms\030\014 \003(\tR\013commonTermsB\020\n\016_nearest_score\"" +
+      "m\n\rDeleteRequest\022\024\n\005index\030\001 \001(\tR\005index\022\027" +
+      "\n\007user_id\030\002 \001(\tR\006userId\022\033\n\tall_users\030\003 \001" +
+      "(\010R\010allUsers\022\020\n\003ids\030\004 \003(\tR\003ids\"R\n\016Delete" +
+      "Response\022\037\n\013deleted_ids\030\001 \003(\tR\ndeletedId" +
+      "s\022\037\n\013missing_ids\030\002 \003(\tR\nmissingIds\"h\n\nGe" +
+      "tRequest\022\024\n\005index\030\001 \001(\tR\005index\022\027\n\007user_i" +
+      "d\030\002 \001(\tR\006userId\022\033\n\tall_users\030\003 \001(\010R\010allU" +
+      "sers\022\016\n\002id\030\004 \001(\tR\002id\"A\n\013GetResponse\0222\n\006m" +
+      "emory\030\001 \001(\0132\032.semantic_memory.v1.MemoryR" +
+      "\006memory\"\024\n\022ListIndexesRequest\"J\n\023ListInd" +
+      "exesResponse\0223\n\007indexes\030\001 \003(\0132\031.semantic" +
+      "_memory.v1.IndexR\007indexes\"\'\n\017GetIndexReq" +
+      "uest\022\024\n\005index\030\001 \001(\tR\005index\"C\n\020GetIndexRe" +
+      "sponse\022/\n\005index\030\001 \001(\0132\031.semantic_memory." +
+      "v1.IndexR\005index\"\220\002\n\013ListRequest\022\024\n\005index" +
+      "\030\001 \001(\tR\005index\0228\n\006filter\030\002 \001(\0132 .semantic" +
+      "_memory.v1.MemoryFilterR\006filter\0223\n\005order" +
+      "\030\003 \001(\0162\035.semantic_memory.v1.ListOrderR\005o" +
+      "rder\022 \n\tpage_size\030\004 \001(\rH\000R\010pageSize\210\001\001\022\035" +
+      "\n\npage_token\030\005 \001(\tR\tpageToken\022-\n\022include" +
+      "_embeddings\030\006 \001(\010R\021includeEmbeddingsB\014\n\n" +
+      "_page_size\"n\n\014ListResponse\0226\n\010memories\030\001" +
+      " \003(\0132\032.semantic_memory.v1.MemoryR\010memori" +
+      "es\022&\n\017next_page_token\030\002 \001(\tR\rnextPageTok" +
+      "en\"\200\001\n\025DeleteMatchingRequest\022\024\n\005index\030\001 " +
+      "\001(\tR\005index\0228\n\006filter\030\002 \001(\0132 .semantic_me" +
+      "mory.v1.MemoryFilterR\006filter\022\027\n\007dry_run\030" +
+      "\003 \001(\010R\006dryRun\".\n\026DeleteMatchingResponse\022" +
+      "\024\n\005count\030\001 \001(\004R\005count\"Q\n\020DropIndexReques" +
+      "t\022\024\n\005index\030\001 \001(\tR\005index\022\'\n\017delete_memori" +
+      "es\030\002 \001(\010R\016deleteMemories\"E\n\021DropIndexRes" +
+      "ponse\0220\n\024deleted_memory_count\030\001 \001(\004R\022del" +
+      "etedMemoryCount*o\n\nSearchMode\022\033\n\027SEARCH_" +
+      "MODE_UNSPECIFIED\020\000\022\026\n\022SEARCH_MODE_VECTOR" +
+      "\020\001\022\024\n\020SEARCH_MODE_TEXT\020\002\022\026\n\022SEARCH_MODE_" +
+      "HYBRID\020\003*]\n\013Consistency\022\033\n\027CONSISTENCY_U" +
+      "NSPECIFIED\020\000\022\030\n\024CONSISTENCY_COMPLETE\020\001\022\027" +
+      "\n\023CONSISTENCY_PARTIAL\020\002*a\n\tListOrder\022\032\n\026" +
+      "LIST_ORDER_UNSPECIFIED\020\000\022\033\n\027LIST_ORDER_O" +
+      "LDEST_FIRST\020\001\022\033\n\027LIST_ORDER_NEWEST_FIRST" +
+      "\020\0022\313\007\n\rMemoryService\022^\n\013EnsureIndex\022&.se" +
+      "mantic_memory.v1.EnsureIndexRequest\032\'.se" +
+      "mantic_memory.v1.EnsureIndexResponse\022L\n\005" +
+      "Store\022 .semantic_memory.v1.StoreRequest\032" +
+      "!.semantic_memory.v1.StoreResponse\022[\n\nBa" +
+      "tchStore\022%.semantic_memory.v1.BatchStore" +
+      "Request\032&.semantic_memory.v1.BatchStoreR" +
+      "esponse\022Q\n\006Search\022!.semantic_memory.v1.S" +
+      "earchRequest\032\".semantic_memory.v1.Search" +
+      "Response0\001\022O\n\006Delete\022!.semantic_memory.v" +
+      "1.DeleteRequest\032\".semantic_memory.v1.Del" +
+      "eteResponse\022F\n\003Get\022\036.semantic_memory.v1." +
+      "GetRequest\032\037.semantic_memory.v1.GetRespo" +
+      "nse\022I\n\004List\022\037.semantic_memory.v1.ListReq" +
+      "uest\032 .semantic_memory.v1.ListResponse\022g" +
+      "\n\016DeleteMatching\022).semantic_memory.v1.De" +
+      "leteMatchingRequest\032*.semantic_memory.v1" +
+      ".DeleteMatchingResponse\022^\n\013ListIndexes\022&" +
+      ".semantic_memory.v1.ListIndexesRequest\032\'" +
+      ".semantic_memory.v1.ListIndexesResponse\022" +
+      "U\n\010GetIndex\022#.semantic_memory.v1.GetInde" +
+      "xRequest\032$.semantic_memory.v1.GetIndexRe" +
+      "sponse\022X\n\tDropIndex\022$.semantic_memory.v1" +
+      ".DropIndexRequest\032%.semantic_memory.v1.D" +
+      "ropIndexResponseB\210\001\n\025dev.semanticmemory." +
+      "v1B\022MemoryServiceProtoP\001ZYgithub.com/sem" +
+      "antic-memory/semantic-memory/clients/go/" +
+      "semantic_memory/v1;semanticmemoryv1b\006pro" +
+      "to3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -445,7 +446,7 @@ public final class MemoryServiceProto {
     internal_static_semantic_memory_v1_SearchRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_semantic_memory_v1_SearchRequest_descriptor,
-        new java.lang.String[] { "Index", "QueryText", "QueryEmbedding", "EmbeddingModel", "Filter", "K", "MinScore", "Mode", "TextWeight", "NeighborWeight", "Recency", "Diversity", "ExcludeIds", "Context", "Consistency", "EfRuntime", });
+        new java.lang.String[] { "Index", "QueryText", "QueryEmbedding", "EmbeddingModel", "Filter", "K", "MinScore", "Mode", "TextWeight", "NeighborWeight", "Recency", "Diversity", "ExcludeIds", "Context", "Consistency", "EfRuntime", "AllowDegraded", });
     internal_static_semantic_memory_v1_SearchResponse_descriptor =
       getDescriptor().getMessageTypes().get(13);
     internal_static_semantic_memory_v1_SearchResponse_fieldAccessorTable = new

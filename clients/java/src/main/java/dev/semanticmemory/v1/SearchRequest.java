@@ -606,6 +606,23 @@ private static final long serialVersionUID = 0L;
     return efRuntime_;
   }
 
+  public static final int ALLOW_DEGRADED_FIELD_NUMBER = 17;
+  private boolean allowDegraded_ = false;
+  /**
+   * <pre>
+   * What to do when query_text cannot be embedded, because the embedding model is away (UNAVAILABLE) or has too much to
+   * do (RESOURCE_EXHAUSTED): true answers by words alone, as the mode TEXT does, and sets SearchSummary.degraded. min_score
+   * and ef_runtime have no meaning then and are passed over. Default false: the search fails with that status.
+   * </pre>
+   *
+   * <code>bool allow_degraded = 17 [json_name = "allowDegraded"];</code>
+   * @return The allowDegraded.
+   */
+  @java.lang.Override
+  public boolean getAllowDegraded() {
+    return allowDegraded_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -667,6 +684,9 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000100) != 0)) {
       output.writeUInt32(16, efRuntime_);
+    }
+    if (allowDegraded_ != false) {
+      output.writeBool(17, allowDegraded_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -741,6 +761,10 @@ private static final long serialVersionUID = 0L;
     if (((bitField0_ & 0x00000100) != 0)) {
       size += com.google.protobuf.CodedOutputStream
         .computeUInt32Size(16, efRuntime_);
+    }
+    if (allowDegraded_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(17, allowDegraded_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -818,6 +842,8 @@ private static final long serialVersionUID = 0L;
       if (getEfRuntime()
           != other.getEfRuntime()) return false;
     }
+    if (getAllowDegraded()
+        != other.getAllowDegraded()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -885,6 +911,9 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + EF_RUNTIME_FIELD_NUMBER;
       hash = (53 * hash) + getEfRuntime();
     }
+    hash = (37 * hash) + ALLOW_DEGRADED_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getAllowDegraded());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -1057,6 +1086,7 @@ private static final long serialVersionUID = 0L;
       }
       consistency_ = 0;
       efRuntime_ = 0;
+      allowDegraded_ = false;
       return this;
     }
 
@@ -1154,6 +1184,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00008000) != 0)) {
         result.efRuntime_ = efRuntime_;
         to_bitField0_ |= 0x00000100;
+      }
+      if (((from_bitField0_ & 0x00010000) != 0)) {
+        result.allowDegraded_ = allowDegraded_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -1262,6 +1295,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasEfRuntime()) {
         setEfRuntime(other.getEfRuntime());
+      }
+      if (other.getAllowDegraded() != false) {
+        setAllowDegraded(other.getAllowDegraded());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -1376,6 +1412,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00008000;
               break;
             } // case 128
+            case 136: {
+              allowDegraded_ = input.readBool();
+              bitField0_ |= 0x00010000;
+              break;
+            } // case 136
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2845,6 +2886,56 @@ private static final long serialVersionUID = 0L;
     public Builder clearEfRuntime() {
       bitField0_ = (bitField0_ & ~0x00008000);
       efRuntime_ = 0;
+      onChanged();
+      return this;
+    }
+
+    private boolean allowDegraded_ ;
+    /**
+     * <pre>
+     * What to do when query_text cannot be embedded, because the embedding model is away (UNAVAILABLE) or has too much to
+     * do (RESOURCE_EXHAUSTED): true answers by words alone, as the mode TEXT does, and sets SearchSummary.degraded. min_score
+     * and ef_runtime have no meaning then and are passed over. Default false: the search fails with that status.
+     * </pre>
+     *
+     * <code>bool allow_degraded = 17 [json_name = "allowDegraded"];</code>
+     * @return The allowDegraded.
+     */
+    @java.lang.Override
+    public boolean getAllowDegraded() {
+      return allowDegraded_;
+    }
+    /**
+     * <pre>
+     * What to do when query_text cannot be embedded, because the embedding model is away (UNAVAILABLE) or has too much to
+     * do (RESOURCE_EXHAUSTED): true answers by words alone, as the mode TEXT does, and sets SearchSummary.degraded. min_score
+     * and ef_runtime have no meaning then and are passed over. Default false: the search fails with that status.
+     * </pre>
+     *
+     * <code>bool allow_degraded = 17 [json_name = "allowDegraded"];</code>
+     * @param value The allowDegraded to set.
+     * @return This builder for chaining.
+     */
+    public Builder setAllowDegraded(boolean value) {
+
+      allowDegraded_ = value;
+      bitField0_ |= 0x00010000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * What to do when query_text cannot be embedded, because the embedding model is away (UNAVAILABLE) or has too much to
+     * do (RESOURCE_EXHAUSTED): true answers by words alone, as the mode TEXT does, and sets SearchSummary.degraded. min_score
+     * and ef_runtime have no meaning then and are passed over. Default false: the search fails with that status.
+     * </pre>
+     *
+     * <code>bool allow_degraded = 17 [json_name = "allowDegraded"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearAllowDegraded() {
+      bitField0_ = (bitField0_ & ~0x00010000);
+      allowDegraded_ = false;
       onChanged();
       return this;
     }

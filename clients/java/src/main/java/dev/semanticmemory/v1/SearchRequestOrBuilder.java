@@ -368,4 +368,16 @@ public interface SearchRequestOrBuilder extends
    * @return The efRuntime.
    */
   int getEfRuntime();
+
+  /**
+   * <pre>
+   * What to do when query_text cannot be embedded, because the embedding model is away (UNAVAILABLE) or has too much to
+   * do (RESOURCE_EXHAUSTED): true answers by words alone, as the mode TEXT does, and sets SearchSummary.degraded. min_score
+   * and ef_runtime have no meaning then and are passed over. Default false: the search fails with that status.
+   * </pre>
+   *
+   * <code>bool allow_degraded = 17 [json_name = "allowDegraded"];</code>
+   * @return The allowDegraded.
+   */
+  boolean getAllowDegraded();
 }

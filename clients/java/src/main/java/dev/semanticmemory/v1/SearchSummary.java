@@ -248,7 +248,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * True when the answer may be incomplete, because the index is still taking in older memories, or because shards are
-   * missing and the request allows it.
+   * missing and the request allows it; or when it was found by words alone, because query_text could not be embedded and
+   * the request allows that.
    * </pre>
    *
    * <code>bool degraded = 8 [json_name = "degraded"];</code>
@@ -1555,7 +1556,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * True when the answer may be incomplete, because the index is still taking in older memories, or because shards are
-     * missing and the request allows it.
+     * missing and the request allows it; or when it was found by words alone, because query_text could not be embedded and
+     * the request allows that.
      * </pre>
      *
      * <code>bool degraded = 8 [json_name = "degraded"];</code>
@@ -1568,7 +1570,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * True when the answer may be incomplete, because the index is still taking in older memories, or because shards are
-     * missing and the request allows it.
+     * missing and the request allows it; or when it was found by words alone, because query_text could not be embedded and
+     * the request allows that.
      * </pre>
      *
      * <code>bool degraded = 8 [json_name = "degraded"];</code>
@@ -1585,7 +1588,8 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * True when the answer may be incomplete, because the index is still taking in older memories, or because shards are
-     * missing and the request allows it.
+     * missing and the request allows it; or when it was found by words alone, because query_text could not be embedded and
+     * the request allows that.
      * </pre>
      *
      * <code>bool degraded = 8 [json_name = "degraded"];</code>

@@ -119,7 +119,8 @@ public interface SearchSummaryOrBuilder extends
   /**
    * <pre>
    * True when the answer may be incomplete, because the index is still taking in older memories, or because shards are
-   * missing and the request allows it.
+   * missing and the request allows it; or when it was found by words alone, because query_text could not be embedded and
+   * the request allows that.
    * </pre>
    *
    * <code>bool degraded = 8 [json_name = "degraded"];</code>
