@@ -46,6 +46,7 @@ FOREIGN_INDEX = (
     "$.user_id AS user_id TAG $.timestamp AS timestamp NUMERIC "
     f"$.embedding AS embedding VECTOR HNSW 6 DIM {DIMENSION} DISTANCE_METRIC COSINE TYPE FLOAT32"
 )
+NOWHERE = "http://127.0.0.1:1"
 LONGEST = 240.0
 """Seconds for all cases by one client."""
 
@@ -96,7 +97,14 @@ async def world() -> AsyncIterator[dict[str, str]]:
         tls: dict[str, Any] = {"tls_cert": certificate, "tls_key": key}
         secure = await stack.enter_async_context(running(Settings(**settings, **tls, api_keys=keys)))
         mutual = await stack.enter_async_context(running(Settings(**settings, **tls, tls_client_ca=known.file)))
-        places |= {"secure": secure.address, "mutual": mutual.address, "alice's key": token, "no key": "smk_none"}
+        modelless = await stack.enter_async_context(running(Settings(**settings | {"bedrock_endpoint_url": NOWHERE})))
+        places |= {
+            "without a model": modelless.address,
+            "secure": secure.address,
+            "mutual": mutual.address,
+            "alice's key": token,
+            "no key": "smk_none",
+        }
         for name, healthy in {"scripted": True, "ill": False}.items():
             one, places[name] = await scripted.serve(healthy=healthy)
             stack.push_async_callback(one.stop, None)
