@@ -1,5 +1,5 @@
 # The commands of this project; CONTRIBUTING.md says when to use which.
-.PHONY: demo test check generate check-generated format lock bench clean
+.PHONY: demo test check generate check-generated format lock bench image check-deploy clean
 PYTHON ?= python3
 BIN := .venv/bin
 STUBS := clients/python/src
@@ -41,11 +41,18 @@ check-generated: generate
 bench: .venv/installed
 	$(BIN)/python -m bench.overhead
 
+# The image, built and tried without Docker: see scripts/build_image.sh. As root, on Debian.
+image: .venv/installed
+	scripts/build_image.sh
+	unshare --net $(BIN)/python -m scripts.try_image
+
 # Exact versions with hashes, without download addresses.
 lock: .venv/installed
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev $(LOCK_FLAGS) -o requirements/development.txt
-	$(BIN)/uv pip compile pyproject.toml --extra local --group build $(LOCK_FLAGS) -o requirements/image.txt
+	$(BIN)/uv pip compile pyproject.toml --extra local $(LOCK_FLAGS) -o requirements/image.txt
+	$(BIN)/uv pip compile --group build $(LOCK_FLAGS) -o requirements/build.txt
+	$(BIN)/uv pip compile --group deploy $(LOCK_FLAGS) -o requirements/deploy.txt
 	$(BIN)/uv pip compile --group generate $(LOCK_FLAGS) -o requirements/generate.txt
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-header \
   --no-emit-package semantic-memory-client --upgrade
