@@ -46,6 +46,10 @@ image: .venv/installed
 	scripts/build_image.sh
 	unshare --net $(BIN)/python -m scripts.try_image
 
+# What deploys the image, as far as it can be checked without a cluster.
+check-deploy: .venv-deploy/installed
+	scripts/check_deploy.sh
+
 # Exact versions with hashes, without download addresses.
 lock: .venv/installed
 	$(BIN)/python -m pip install --quiet uv
@@ -68,5 +72,13 @@ LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-h
 	.venv-generate/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/generate.txt
 	touch $@
 
+# helm and kube-score are to be had as Go modules alone.
+.venv-deploy/installed: requirements/deploy.txt
+	$(PYTHON) -m venv .venv-deploy
+	.venv-deploy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/deploy.txt
+	! command -v go >/dev/null || GOBIN="$(CURDIR)/.venv-deploy/bin" \
+	  sh -ec 'go install helm.sh/helm/v3/cmd/helm@v3.22.0 && go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0' 2>/dev/null
+	touch $@
+
 clean:
-	rm -rf .venv .venv-generate build dist
+	rm -rf .venv .venv-generate .venv-deploy build dist
