@@ -1,14 +1,25 @@
 # The commands of this project; CONTRIBUTING.md says when to use which.
-.PHONY: demo test check generate check-generated format lock bench image check-deploy clean
+.PHONY: demo test faults soak check generate check-generated land-contract format lock bench image check-deploy clean
 PYTHON ?= python3
 BIN := .venv/bin
 STUBS := clients/python/src
+BUF := .venv-generate/bin/buf
+include clients/clients.mk
 
 demo: .venv/installed
 	$(BIN)/memory-service demo
 
-test: .venv/installed
+test: .venv/installed $(LANGUAGES:%=test-%) $(LANGUAGES:%=runner-%)
 	$(BIN)/pytest
+	@$(MAKE) --no-print-directory left-out
+
+# The tests of faults, longer and larger than `make test` runs them; -s shows what they measure.
+faults: .venv/installed
+	MEMORY_FAULTS_SCALE=10 $(BIN)/pytest tests/faults -s --timeout 1200
+
+# Mixed load for some minutes, while the server's memory, files and tasks are counted.
+soak: .venv/installed
+	MEMORY_SOAK_SECONDS=$${MEMORY_SOAK_SECONDS:-300} $(BIN)/pytest tests/faults/test_soak.py -s --timeout 3600
 
 # Everything that can be checked without running the service.
 check: .venv/installed check-generated
@@ -16,26 +27,33 @@ check: .venv/installed check-generated
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	.venv-generate/bin/buf lint
-	.venv-generate/bin/buf breaking --against '.git#ref=HEAD'
-	.venv-generate/bin/buf format --diff --exit-code protos
+	$(BUF) lint
+	$(BUF) breaking protos --against protos/landed.binpb
+	$(BUF) format --diff --exit-code protos
 
 format: .venv/installed .venv-generate/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	.venv-generate/bin/buf format --write protos
+	$(BUF) format --write protos
+
+# What the contract promises from now on; see CONTRIBUTING.md.
+land-contract: .venv-generate/installed
+	$(BUF) breaking protos --against protos/landed.binpb
+	$(BUF) build protos --exclude-source-info -o protos/landed.binpb
 
 # Stubs for clients, and the contract with its validation rules for the server.
-generate: .venv-generate/installed
+generate: .venv-generate/installed $(LANGUAGES:%=generate-%) left-out
 	rm -f $(STUBS)/semantic_memory/v1/*_pb2*
-	PATH="$(CURDIR)/.venv-generate/bin:$$PATH" buf generate 2>/dev/null
+	$(BUF_GENERATE) clients/python/buf.gen.yaml 2>/dev/null
 	find $(STUBS) -name '*_pb2_grpc.py*' ! -name '*_service_pb2_grpc.py*' -delete
-	.venv-generate/bin/buf build protos --as-file-descriptor-set --exclude-source-info -o memory_service/rpc/contract.binpb
+	cp clients/service_config.json $(STUBS)/semantic_memory/
+	$(BUF) build protos --as-file-descriptor-set --exclude-source-info -o memory_service/rpc/contract.binpb
+	$(BUF) build protos --as-file-descriptor-set -o - | .venv-generate/bin/python scripts/reference.py > docs/reference.md
 
 # Fails when what `make generate` writes is not what is committed.
 check-generated: generate
-	@test -z "$$(git status --porcelain -- $(STUBS) memory_service/rpc/contract.binpb)" || \
-	  { git status --short -- $(STUBS) memory_service/rpc; echo "generated code is stale: commit what 'make generate' wrote"; exit 1; }
+	@test -z "$$(git status --porcelain -- $(GENERATED))" || { git status --short -- $(GENERATED); \
+	  echo "generated code is stale: commit what 'make generate' wrote"; exit 1; }
 
 # Side-by-side ratios: see bench/README.md.
 bench: .venv/installed
@@ -81,4 +99,4 @@ LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-h
 	touch $@
 
 clean:
-	rm -rf .venv .venv-generate .venv-deploy build dist
+	rm -rf .venv .venv-generate .venv-deploy .tools build dist clients/java/target clients/typescript/dist clients/typescript/node_modules

@@ -1,145 +1,304 @@
-"""What the service costs over the engine: Store and Search over gRPC beside the same work straight through GLIDE.
+"""What the service costs over the engine, over bare gRPC, and beside the Valkey cookbook's way.
 
-    python -m bench.overhead [--memories 2000] [--callers 8] [--rounds 5]
+    python -m bench.overhead [--memories 10000] [--valkey URL] [--rounds 3]
 
-Both sides write the same documents and run the same searches, with ready embeddings of 384 dimensions, on one embedded
-Valkey, in turns: a round of the one, a round of the other. The gRPC client runs in the server's process, so its cost is
-in the ratio. Printed is the rate of each and, which alone means something
-on a shared machine, their ratio; the median of the rounds.
+Store and Search with ready embeddings of 1536 dimensions, k = 10, within one of a hundred users, on one engine, in
+turns:
+
+- service: `memory-service serve`, a process of its own, over gRPC on loopback
+- bare gRPC: a grpc.aio server that answers the very same bytes without doing anything (bench/bare.py)
+- GLIDE: the same commands straight through the service's pool of connections, in the caller's process
+- cookbook: as the Valkey cookbook does it, json.dumps of Python floats, whole documents back, one connection
+
+Services are loaded by h2load (Debian's nghttp2-client), which is not the bottleneck; what they answer is verified by a
+gRPC client before. Printed are calls a second with 16 callers, the median of one caller's, the server's CPU time a call
+from the operating system, and ratios to the service, medians of the rounds: absolute figures depend on the machine.
 """
 
 import argparse
 import asyncio
+import contextlib
+import itertools
+import json
 import logging
+import os
+import re
+import shutil
+import socket
 import statistics
+import struct
+import subprocess
+import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any
 
+import glide
 import grpc
 import numpy as np
+import psutil
 import uvloop
-from pydantic import SecretStr
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
-from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 
-from memory_service.cli.client import Stub
-from memory_service.embedded import EmbeddedValkey
+from bench.locomo import embedded
+from memory_service.cli.client import Stub, connect
 from memory_service.engine import Connections
 from memory_service.engine.documents import encode_document
 from memory_service.engine.queries import WHOLE, Searching, filter_text, knn_command
+from memory_service.engine.replies import parse_search
 from memory_service.engine.url import parse_url
 from memory_service.logs import log_to_stderr
-from memory_service.memory.embeddings import pack_embedding
 from memory_service.memory.types import Embedding, Filter, Memory, Role
-from memory_service.server import running
-from memory_service.settings import Settings
 
-USERS = 20
-DIMENSION = 384
+DIMENSION, USERS, K, CALLERS = 1536, 100, 10, 16
+INDEX = "bench_overhead"
+CONTENT = "a message of some words about this and that"
 Work = Callable[[int], Awaitable[object]]
 
 
-async def main(memories: int, callers: int, rounds: int) -> None:
-    """Run all rounds and print the table."""
-    embeddings = random_embeddings(memories)
-    with tempfile.TemporaryDirectory() as folder:
-        valkey = EmbeddedValkey(Path(folder), appendfsync="no")
-        await valkey.start()
-        url = f"valkey://:{valkey.password}@127.0.0.1:{valkey.port}"
-        settings = Settings(listen="127.0.0.1:0", valkey_url=SecretStr(url), valkey_connections=8, drain=0)
-        raw = Connections(parse_url(url, connections=8))
-        await raw.open()
-        async with running(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
-            stub = cast("Stub", MemoryServiceStub(channel))
-            await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=60)
-            sides = works(stub, raw, embeddings)
-            print(f"{memories} memories of {DIMENSION} dimensions, {USERS} users, {callers} callers, {rounds} rounds")
-            print(f"{'':<24}{'GLIDE alone':>14}{'over gRPC':>14}{'ratio':>8}")
-            for name, (direct, over_grpc) in sides.items():
-                await compare(name, direct, over_grpc, count=memories // 2, callers=callers, rounds=rounds)
-        await raw.close()
-        await valkey.stop()
+@dataclass(frozen=True)
+class Figures:
+    """Of one way in one round: calls a second, the median of one caller's in seconds, server CPU seconds a call."""
+
+    rate: float
+    median: float
+    cpu: float = float("nan")
 
 
-async def compare(name: str, direct: Work, over_grpc: Work, *, count: int, callers: int, rounds: int) -> None:
-    """One line of the table: operations a second of both, and their ratio."""
-    rates: list[tuple[float, float]] = []
+async def main(count: int, url: str, rounds: int) -> None:
+    """Run all rounds and print the tables."""
+    async with contextlib.AsyncExitStack() as stack:
+        url = url or await stack.enter_async_context(embedded())
+        embeddings = random_embeddings(count)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        service = stack.enter_context(process("-m", "memory_service", "serve", url=url, ready="serving"))
+        address = json.loads(service.line)["address"]
+        memories = await stack.enter_async_context(connect(address))
+        await fill(memories, embeddings)
+        requests, responses = await sample(memories, embeddings[0])
+        for name, message in (requests | responses).items():
+            (folder / name).write_bytes(message)
+        for name, message in requests.items():
+            (folder / f"{name}.body").write_bytes(b"\0" + struct.pack(">I", len(message)) + message)
+        port = free_port()
+        files = (str(folder / "stored"), str(folder / "found"))
+        bare = stack.enter_context(process("-m", "bench.bare", str(port), *files, url=url, ready="serving"))
+        direct = Connections(parse_url(url, connections=8))
+        await direct.open()
+        stack.push_async_callback(direct.close)
+        book = await one_connection(url)
+        stack.push_async_callback(book.close)
+        print(f"{count} memories of {DIMENSION} dimensions, {USERS} users, k = {K}, {CALLERS} callers, {rounds} rounds")
+        for method, body in (("Search", folder / "search.body"), ("Store", folder / "store.body")):
+            ways: dict[str, Callable[[], Awaitable[Figures]]] = {
+                "service": loaded(service.pid, address, method, body),
+                "bare gRPC": loaded(bare.pid, f"127.0.0.1:{port}", method, body),
+                "GLIDE": called(works_directly(direct, embeddings)[method]),
+                "cookbook": called(works_by_the_book(book, embeddings)[method]),
+            }
+            await compare(method, ways, rounds)
+        await memories.DropIndex(pb.DropIndexRequest(index=INDEX, delete_memories=True), timeout=60)
+
+
+async def compare(method: str, ways: dict[str, Callable[[], Awaitable[Figures]]], rounds: int) -> None:
+    """Measure each way in each round, and print the medians."""
+    measured: dict[str, list[Figures]] = {name: [] for name in ways}
     for number in range(rounds):
-        order = [direct, over_grpc] if number % 2 else [over_grpc, direct]
-        measured = {work: await rate(work, count, callers) for work in order}
-        rates.append((measured[direct], measured[over_grpc]))
-    plain = statistics.median(one for one, _ in rates)
-    served = statistics.median(other for _, other in rates)
-    ratio = statistics.median(other / one for one, other in rates)
-    print(f"{name:<24}{plain:>12,.0f}/s{served:>12,.0f}/s{ratio:>8.2f}")
+        names = list(ways)
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            measured[name].append(await ways[name]())
+    print(f"\n| {method} | calls/s | ratio | one caller, median ms | ratio | server CPU us | ratio |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    base = measured["service"]
+    for name, figures in measured.items():
+        rate, median, cpu = (
+            statistics.median(getattr(one, field) for one in figures) for field in ("rate", "median", "cpu")
+        )
+        of_rate, of_median, of_cpu = (
+            statistics.median(getattr(b, field) / getattr(a, field) for a, b in zip(figures, base, strict=True))
+            for field in ("rate", "median", "cpu")
+        )
+        cpu_told = f"{cpu * 1e6:.0f} | {of_cpu:.2f}" if cpu == cpu else "- | -"  # noqa: PLR0124 - not a number
+        print(f"| {name} | {rate:,.0f} | {of_rate:.2f} | {median * 1000:.2f} | {of_median:.2f} | {cpu_told} |")
 
 
-async def rate(work: Work, count: int, callers: int) -> float:
-    """Operations a second with this many callers."""
-    numbers = iter(range(count))
+def loaded(pid: int, address: str, method: str, body: Path) -> Callable[[], Awaitable[Figures]]:
+    """The figures of a server under h2load."""
+    seconds = psutil.Process(pid)
 
-    async def caller() -> None:
-        for number in numbers:
+    async def measure() -> Figures:
+        alone = h2load(address, method, body, calls=300, connections=1, streams=1)
+        before = sum(seconds.cpu_times()[:2])
+        calls = 3000 if method == "Search" else 1500
+        rate = h2load(address, method, body, calls=calls, connections=4, streams=CALLERS // 4)
+        return Figures(rate, 1 / alone, (sum(seconds.cpu_times()[:2]) - before) / calls)
+
+    return measure
+
+
+def h2load(address: str, method: str, body: Path, *, calls: int, connections: int, streams: int) -> float:
+    """Calls a second."""
+    program = shutil.which("h2load")
+    assert program, "install Debian's nghttp2-client"
+    options = ["-n", str(calls), "-c", str(connections), "-m", str(streams), "-d", str(body)]
+    headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
+    path = f"http://{address}/semantic_memory.v1.MemoryService/{method}"
+    told = subprocess.run([program, *options, *headers, path], capture_output=True, text=True, check=True).stdout
+    assert f"{calls} succeeded, 0 failed" in told, told
+    [rate] = re.findall(r"([\d.]+) req/s", told)
+    return float(rate)
+
+
+def called(work: Work) -> Callable[[], Awaitable[Figures]]:
+    """The figures of calls in this process."""
+
+    async def measure() -> Figures:
+        times = []
+        for number in range(300):
+            started = time.perf_counter()
             await work(number)
+            times.append(time.perf_counter() - started)
+        numbers = iter(range(1500))
 
-    started = time.perf_counter()
-    await asyncio.gather(*(caller() for _ in range(callers)))
-    return count / (time.perf_counter() - started)
+        async def caller() -> None:
+            for number in numbers:
+                await work(number)
+
+        started = time.perf_counter()
+        await asyncio.gather(*(caller() for _ in range(CALLERS)))
+        return Figures(1500 / (time.perf_counter() - started), statistics.median(times))
+
+    return measure
 
 
-def works(stub: Stub, raw: Connections, embeddings: Sequence[Embedding]) -> dict[str, tuple[Work, Work]]:
-    """Each operation, straight through GLIDE and over gRPC."""
-    index = "memory_idx_flat"
+def works_directly(connections: Connections, embeddings: Sequence[Embedding]) -> dict[str, Work]:
+    """The same commands without a service, through the same pool."""
 
-    async def store_directly(n: int) -> object:
+    async def store(n: int) -> object:
         slot = uuid.uuid4().hex
-        memory = Memory(slot, f"user{n % USERS}", "s", Role.USER, "a message of some words", n)
-        return await raw.run(
-            [
-                "JSON.SET",
-                f"mem:{slot}",
-                "$",
-                encode_document(memory, embeddings[n], ["messag", "word"], own_id=False),
-                "NX",
-            ]
+        memory = Memory(slot, f"user{n % USERS}", "s", Role.USER, CONTENT, n)
+        document = encode_document(memory, embeddings[n % len(embeddings)], ["messag", "word"], own_id=False)
+        return await connections.run(["JSON.SET", f"mem_{INDEX}:{slot}", "$", document, "NX"])
+
+    async def search(n: int) -> object:
+        searching = Searching(f"{INDEX}_flat", 5000, all_shards=False)
+        where = filter_text(Filter(f"user{n % USERS}"))
+        embedding = embeddings[n % len(embeddings)]
+        reply = await connections.run(knn_command(searching, where, embedding, K, ef_runtime=None, returned=WHOLE))
+        return parse_search(reply, f"mem_{INDEX}:")
+
+    return {"Store": store, "Search": search}
+
+
+def works_by_the_book(client: Any, embeddings: Sequence[Embedding]) -> dict[str, Work]:
+    """As the Valkey cookbook does it, with one connection."""
+
+    async def store(n: int) -> object:
+        document = {
+            "session_id": "s",
+            "user_id": f"user{n % USERS}",
+            "role": "user",
+            "content": CONTENT,
+            "timestamp": time.time(),
+            "embedding": [float(one) for one in embeddings[n % len(embeddings)]],
+        }
+        return await glide.glide_json.set(client, f"mem_{INDEX}:{uuid.uuid4()}", "$", json.dumps(document))
+
+    async def search(n: int) -> object:
+        query = f"(@user_id:{{user{n % USERS}}})=>[KNN {K} @embedding $vec AS score]"
+        vec = struct.pack(f"{DIMENSION}f", *embeddings[n % len(embeddings)])
+        command = ["FT.SEARCH", f"{INDEX}_flat", query, "PARAMS", "2", "vec", vec, "LIMIT", "0", str(K), "DIALECT", "2"]
+        found = await client.custom_command(command)
+        return [(json.loads(one[b"$"]), 1 - float(one[b"score"])) for one in found[1].values()]
+
+    return {"Store": store, "Search": search}
+
+
+async def one_connection(url: str) -> glide.GlideClient:
+    """A client as the cookbook makes it; RESP2, for RediSearch."""
+    settings = parse_url(url)
+    password = settings.password
+    return await glide.GlideClient.create(
+        glide.GlideClientConfiguration(
+            [glide.NodeAddress(one.host, one.port) for one in settings.addresses],
+            credentials=None if password is None else glide.ServerCredentials(password, settings.username),
+            protocol=glide.ProtocolVersion.RESP2,
+            request_timeout=10_000,
         )
+    )
 
-    async def store_over_grpc(n: int) -> object:
-        request = pb.StoreRequest(
-            user_id=f"user{n % USERS}",
-            session_id="s",
-            role=memory_pb2.ROLE_USER,
-            content="a message of some words",
-            embedding=pack_embedding(embeddings[n]),
-        )
-        return await stub.Store(request, timeout=30)
 
-    def searches(k: int) -> tuple[Work, Work]:
-        async def search_directly(n: int) -> object:
-            where = filter_text(Filter(f"user{n % USERS}"))
-            search = Searching(index, 5000, all_shards=False)
-            return await raw.run(knn_command(search, where, embeddings[n], k, ef_runtime=None, returned=WHOLE))
+async def fill(memories: Stub, embeddings: Sequence[Embedding]) -> None:
+    """An index of these, spread over the users."""
+    with contextlib.suppress(grpc.aio.AioRpcError):
+        await memories.DropIndex(pb.DropIndexRequest(index=INDEX, delete_memories=True), timeout=120)
+    ensure = pb.EnsureIndexRequest(
+        index=INDEX, dimension=DIMENSION, embedding_model="bench", algorithms=["ALGORITHM_FLAT"]
+    )
+    await memories.EnsureIndex(ensure, timeout=60)
+    numbers = iter(range(len(embeddings)))
+    while batch := list(itertools.islice(numbers, 50)):
+        items = [store_request(f"user{n % USERS}", embeddings[n]) for n in batch]
+        await memories.BatchStore(pb.BatchStoreRequest(memories=items), timeout=60)
 
-        async def search_over_grpc(n: int) -> object:
-            request = pb.SearchRequest(
-                query_embedding=pack_embedding(embeddings[n]),
-                filter=memory_pb2.MemoryFilter(user_id=f"user{n % USERS}"),
-                k=k,
-            )
-            return [response async for response in stub.Search(request, timeout=30)]
 
-        return search_directly, search_over_grpc
+def store_request(user: str, embedding: Embedding) -> pb.StoreRequest:
+    """A Store of one message."""
+    return pb.StoreRequest(
+        user_id=user, session_id="s", role=memory_pb2.ROLE_USER, content=CONTENT, embedding=embedding.tobytes()
+    )
 
-    return {
-        "Store": (store_directly, store_over_grpc),
-        "Search, one user, k=5": searches(5),
-        "Search, one user, k=50": searches(50),
-    }
+
+async def sample(memories: Stub, embedding: Embedding) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """The requests under load, and what the service answers to them, verified."""
+    store = store_request("user0", embedding)
+    search = pb.SearchRequest(query_embedding=embedding.tobytes(), filter=memory_pb2.MemoryFilter(user_id="user0"), k=K)
+    stored = await memories.Store(store, timeout=30)
+    [found] = [response async for response in memories.Search(search, timeout=30)]
+    assert len(found.hits) == K
+    assert abs(found.hits[0].score - 1) < 1e-5
+    requests = {"store": store.SerializeToString(), "search": search.SerializeToString()}
+    return requests, {"stored": stored.SerializeToString(), "found": found.SerializeToString()}
+
+
+@dataclass(frozen=True)
+class Running:
+    """A process, and the line by which it said that it serves."""
+
+    pid: int
+    line: str
+
+
+@contextlib.contextmanager
+def process(*arguments: str, url: str, ready: str) -> Iterator[Running]:
+    """A process of this repository, while the context is open."""
+    environment = {"MEMORY_LISTEN": "127.0.0.1:0", "MEMORY_VALKEY_URL": url, "MEMORY_INDEX": INDEX, "MEMORY_DRAIN": "0"}
+    with subprocess.Popen(
+        [sys.executable, *arguments],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as one:
+        assert one.stdout is not None
+        line = next(line for line in one.stdout if ready in line)
+        try:
+            yield Running(one.pid, line)
+        finally:
+            one.terminate()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def random_embeddings(count: int) -> list[Embedding]:
@@ -151,9 +310,9 @@ def random_embeddings(count: int) -> list[Embedding]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--memories", type=int, default=2000)
-    parser.add_argument("--callers", type=int, default=8)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--memories", type=int, default=10_000)
+    parser.add_argument("--valkey", default="", help="an engine's URL; a new embedded one when left out")
+    parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     log_to_stderr(logging.ERROR)
-    uvloop.run(main(arguments.memories, arguments.callers, arguments.rounds))
+    uvloop.run(main(arguments.memories, arguments.valkey, arguments.rounds))

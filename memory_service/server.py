@@ -16,6 +16,7 @@ from memory_service.access.limits import Budget, Limits
 from memory_service.access.tokens import Tokens, TokenSettings
 from memory_service.embedded import EmbeddedValkey
 from memory_service.embedding.bedrock import BedrockEmbedder, BedrockSettings
+from memory_service.embedding.breaker import CircuitBreaker
 from memory_service.embedding.cache import CachedEmbedder
 from memory_service.embedding.local import LocalEmbedder
 from memory_service.engine import (
@@ -38,6 +39,9 @@ from memory_service.rpc.tls import server_credentials
 from memory_service.rpc.validation import RequestValidator
 from memory_service.settings import Settings
 
+_PROBE = 0.7
+"""Seconds that the engine has to answer a probe of readiness."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -54,6 +58,16 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         connections = Connections(connection_settings)
         await connections.open()
         stack.push_async_callback(connections.close)
+
+        async def answers() -> None:
+            try:
+                async with asyncio.timeout(_PROBE):
+                    await probing.check()
+            except TimeoutError:
+                # On a machine without a moment to spare that says little while other commands are answered.
+                if not connections.heard_within(_PROBE):
+                    raise
+
         store = ValkeyMemories(connections)
         search = ValkeySearches(connections, ef_runtime=settings.ef_runtime, search_timeout=settings.valkey_timeout)
         index_store = ValkeyIndexes(connections)
@@ -63,7 +77,7 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         stack.push_async_callback(probing.close)
         embedder = _embedder(settings)
         stack.callback(embedder.close)
-        cached = CachedEmbedder(embedder, max_bytes=settings.embedding_cache_bytes)
+        cached = CachedEmbedder(CircuitBreaker(embedder, threshold=settings.embedder_outages), max_bytes=settings.embedding_cache_bytes)
         indexes = Indexes(index_store, cached, default=settings.index)
         validator = RequestValidator()
         verifiers, credentials = _access(settings)
@@ -82,7 +96,7 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
             credentials=credentials,
             verifiers=verifiers,
             limits=Limits(in_flight=settings.caller_in_flight, rate=settings.caller_rate),
-            probe=ValkeyIndexes(probing).ping,
+            probe=answers,
             default_deadline=settings.default_deadline,
             max_concurrent_rpcs=settings.max_concurrent_rpcs,
         )

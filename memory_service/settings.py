@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     """What makes embeddings."""
     embedding_cache_bytes: int = Field(default=64 * 2**20, ge=0)
     """Memory for embeddings of texts seen lately."""
+    embedder_outages: int = Field(default=5, ge=1)
+    """Outages in a row after which the embedder is given a pause of five seconds."""
     local_threads: int = Field(default=1, ge=1, le=64)
     """Threads that compute one text with the local model."""
     bedrock_model: str = TITAN_V1

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -75,12 +76,27 @@ def serving(**settings: str) -> Iterator[Served]:
                 break
         else:
             pytest.fail(f"it ended: {lines}")
-        yield Served(process, lines[-1]["address"], lines[0])
+        with logs_taken(process):
+            yield Served(process, lines[-1]["address"], lines[0])
     finally:
         if process.poll() is None:
             process.terminate()
-        process.stderr.close()
         process.wait(30)
+        process.stderr.close()
+
+
+@contextmanager
+def logs_taken(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Read what a process logs, and end it, so that it never waits for a reader."""
+    assert process.stderr is not None
+    reader = threading.Thread(target=process.stderr.read, daemon=True)
+    reader.start()
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        reader.join(60)
 
 
 @asynccontextmanager

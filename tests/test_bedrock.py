@@ -1,12 +1,14 @@
 """Titan on Bedrock through boto3, against a local endpoint that speaks its wire format."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from typing import Any
 
 import grpc
 import numpy as np
 import pytest
+import structlog
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from pydantic import SecretStr
@@ -238,3 +240,45 @@ async def test_the_service_stores_and_finds_with_titan_and_tells_of_throttling(
         assert status is not None
         assert status.details[1].Unpack(retry)
         assert retry.retry_delay.ToMilliseconds() > 0
+
+
+async def test_a_failure_that_nobody_waits_for_any_more_is_quiet(endpoint: Endpoint) -> None:
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, about: told.append(about))
+    endpoint.script = [Answer(403, "AccessDeniedException", delay=0.2)]
+    inner = embedder(endpoint)
+    cached = CachedEmbedder(inner, max_bytes=2**20)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await cached.embed("text")
+    await asyncio.sleep(0.5)
+    gc.collect()
+    asyncio.get_running_loop().set_exception_handler(None)
+    assert told == []
+    inner.close()
+
+
+async def test_a_client_whose_deadline_has_passed_is_no_bug(
+    endpoint: Endpoint, valkey_url: str, user: str, new_index: Any
+) -> None:
+    settings = Settings(
+        listen="127.0.0.1:0",
+        valkey_url=SecretStr(valkey_url),
+        index=new_index(),
+        embedder="bedrock",
+        bedrock_region="us-east-1",
+        bedrock_endpoint_url=endpoint.url,
+        drain=0,
+    )
+    async with running(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
+        memories = connected(channel)
+        await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+        endpoint.script = [Answer(delay=0.5)] * 16
+        where = memory_pb2.MemoryFilter(user_id=user)
+        with structlog.testing.capture_logs() as logged:
+            for number in range(16):
+                request = pb.SearchRequest(query_text=f"text {number}", filter=where)
+                with pytest.raises(grpc.aio.AioRpcError):
+                    _ = [response async for response in memories.Search(request, timeout=0.05)]
+            await asyncio.sleep(0.1)
+        assert [one for one in logged if one["event"] == "bug"] == []

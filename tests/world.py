@@ -42,9 +42,14 @@ def message(
     return pb.StoreRequest(user_id=user, session_id=session, role=role, content=content)
 
 
-async def search(memories: Stub, request: pb.SearchRequest) -> tuple[list[pb.Hit], pb.SearchSummary]:
+async def search(
+    memories: Stub,
+    request: pb.SearchRequest,
+    *,
+    timeout: float = TIMEOUT,  # noqa: ASYNC109 - as gRPC calls it
+) -> tuple[list[pb.Hit], pb.SearchSummary]:
     """All hits of a search and its summary; asserts the shape of the stream."""
-    responses = [response async for response in memories.Search(request, timeout=TIMEOUT)]
+    responses = [response async for response in memories.Search(request, timeout=timeout)]
     assert [response.HasField("summary") for response in responses] == [False] * (len(responses) - 1) + [True]
     return [hit for response in responses for hit in response.hits], responses[-1].summary
 

@@ -11,7 +11,7 @@ import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from memory_service.cli import client, indexes, memories, output, search, transfer
-from memory_service.cli.options import SERVER, Address, AsJson, Timeout
+from memory_service.cli.options import SERVER, Address, AsJson, Timeout, User
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -78,6 +78,31 @@ def demo() -> None:
     from memory_service.cli.serving import run_server  # noqa: PLC0415
 
     run_server(run_demo, log_level=logging.ERROR)
+
+
+@app.command()
+def mcp(
+    user: User,
+    session: Annotated[str, typer.Option("--session", "-s", help="Where what is remembered goes.")] = "mcp",
+    http: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Serve streamable HTTP there, not standard input.")
+    ] = "",
+    address: Address = SERVER,
+) -> None:
+    """Serve a user's memory to assistants, by the Model Context Protocol: remember, recall, forget."""
+    try:
+        from memory_service.cli.mcp import memory_tools  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        output.print_error("error", "this needs the official SDK: pip install 'semantic-memory[mcp]'")
+        raise typer.Exit(1) from error
+    tools = memory_tools(lambda: client.memory_client(address), user, session)
+    if not http:
+        tools.run("stdio")
+        return
+    host, _, port = http.rpartition(":")
+    if not host or not port.isdecimal():
+        raise typer.BadParameter(f"{http!r} is no HOST:PORT")
+    tools.run("streamable-http", host=host, port=int(port))
 
 
 @app.command()

@@ -13,6 +13,7 @@ import grpc
 import typer
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+from semantic_memory import TLS, AsyncMemoryClient
 from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 
 from memory_service.cli.output import print_error
@@ -81,6 +82,13 @@ async def connect(address: str) -> AsyncIterator[Stub]:
     """A stub for the server at this address."""
     async with channel_to(address) as channel:
         yield cast("Stub", MemoryServiceStub(channel))
+
+
+def memory_client(address: str) -> AsyncMemoryClient:
+    """A client of the server at this address, for what runs long: it repeats calls, and follows health."""
+    shown = _credentials
+    tls = TLS(shown.ca, shown.cert, shown.key) if shown.tls else None
+    return AsyncMemoryClient(address, tls=tls, token=shown.token)
 
 
 class _UnaryBearer(grpc.aio.UnaryUnaryClientInterceptor):

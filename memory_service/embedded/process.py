@@ -56,7 +56,7 @@ class EmbeddedValkey:
         files = find_engine()
         self._lock = _lock(self.data_dir)
         for _ in range(_ATTEMPTS):
-            self.port = _free_port()
+            self.port = free_port()
             config = self.data_dir / "valkey.conf"
             config.touch(mode=0o600)
             config.write_text(
@@ -132,7 +132,8 @@ def _lock(data_dir: Path) -> IO[str]:
     return file
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback interface that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

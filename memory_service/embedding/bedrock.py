@@ -108,12 +108,13 @@ class BedrockEmbedder:
                 Reason.OVERLOADED, "too many texts wait for Bedrock: try again, more slowly", retry_after=1.0
             )
         longest = self._settings.attempts * (self._settings.connect_timeout + self._settings.read_timeout)
+        limit = remaining(longest)
         self._in_flight += 1
         try:
-            async with asyncio.timeout(remaining(longest)):
+            async with asyncio.timeout(limit):
                 return await asyncio.get_running_loop().run_in_executor(self._executor, self._embed, text)
         except TimeoutError as error:
-            raise deadline_exceeded() from error
+            raise (self._unavailable("does not answer") if limit == longest else deadline_exceeded()) from error
         finally:
             self._in_flight -= 1
 

@@ -4,12 +4,16 @@ import asyncio
 
 from cachetools import LRUCache
 
-from memory_service.memory.deadline import without_deadline
+from memory_service.memory.deadline import remaining, without_deadline
+from memory_service.memory.errors import deadline_exceeded
 from memory_service.memory.ports import Embedder
 from memory_service.memory.types import Embedding
 
 _ENTRY_OVERHEAD = 300
 """Bytes that an entry costs beside its text and numbers: array, key and dict entry."""
+
+_LONGEST = 600.0
+"""Seconds that a caller without a deadline waits; embedders have limits of their own."""
 
 
 class CachedEmbedder:
@@ -29,9 +33,19 @@ class CachedEmbedder:
         task = self._under_way.get(text)
         if task is None:
             task = self._under_way[text] = asyncio.create_task(self._embed(text), context=without_deadline())
-            task.add_done_callback(lambda _: self._under_way.pop(text, None))
-        # A caller who gives up must not fail the others who wait for the same text: hence the shield.
-        return await asyncio.shield(task)
+            task.add_done_callback(lambda done: self._ended(text, done))
+        try:
+            # A caller who gives up must not fail the others who wait for the same text: hence the shield.
+            async with asyncio.timeout(remaining(_LONGEST)):
+                return await asyncio.shield(task)
+        except TimeoutError as error:
+            raise deadline_exceeded() from error
+
+    def _ended(self, text: str, task: asyncio.Task[Embedding]) -> None:
+        self._under_way.pop(text, None)
+        if not task.cancelled():
+            # Looked at, since asyncio complains of errors that nobody saw, and all who waited may have given up.
+            task.exception()
 
     async def _embed(self, text: str) -> Embedding:
         embedding = await self._embedder.embed(text)

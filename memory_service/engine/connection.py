@@ -2,6 +2,9 @@
 
 A GLIDE client is one connection a node, and in valkey-search a search or an indexed write blocks its connection: more
 commands on it would only wait for each other. RESP2, because GLIDE cannot convert RediSearch's RESP3 replies.
+
+GLIDE makes a connection anew when it breaks, not when it goes silent (valkey-glide#6602) or leads to a node that is no
+longer the primary: clients of such a connection are replaced here, except a cluster's.
 """
 
 import asyncio
@@ -15,14 +18,19 @@ import glide
 import structlog
 
 from memory_service.memory.deadline import remaining
-from memory_service.memory.errors import Exhausted, Reason, deadline_exceeded, engine_unavailable
+from memory_service.memory.errors import PATIENCE, Exhausted, Reason, engine_silent, engine_unavailable
 
 _log = structlog.get_logger(__name__)
 
-_AWAY = re.compile(
-    r"\b(busy)?(loading|clusterdown|tryagain|masterdown|readonly|misconf|noreplicas|oom)|maximum inflight"
-)
-"""What replies that mean "not now" say; GLIDE adds words of its own before the engine's error code."""
+_NOT_NOW = {
+    re.compile(r"\boom\b"): "has no memory left",
+    re.compile(r"\breadonly\b"): "takes no writes here: it is a replica",
+    re.compile(r"no primary node"): "has no primary at its address",
+    re.compile(r"\b(busy)?loading\b"): "is loading its data",
+    re.compile(r"\b(clusterdown|tryagain|masterdown|misconf|noreplicas|busy)\b|maximum inflight"): "is not ready",
+}
+"""What replies that mean "not now" say, and what callers read; GLIDE adds words of its own before the engine's error
+code."""
 
 _NOT_CONNECTED = re.compile(r"connect failed|failed to create|ioerror|no connection|connection (refused|reset)")
 """What GLIDE says, as a plain RequestError, when a client that connects with its first command cannot."""
@@ -31,6 +39,10 @@ _NOT_LET_IN = re.compile(
     "no permissions|permissiondenied|wrongpass|noauth|invalid username-password|authenticationfailed"
 )
 """Of such connections, what says that Valkey is there and refuses this user."""
+
+_RECONNECT = glide.BackoffStrategy(num_of_retries=4, factor=30, exponent_base=2)
+"""Waits of at most 30 ms, then twice that, up to half a second. GLIDE's own grow to more than three seconds, and
+nothing is answered until they end."""
 
 _SCAN = 1000
 """Keys that one step of a scan looks at."""
@@ -81,14 +93,30 @@ class ConnectionSettings:
     command_timeout: float = 10.0
 
 
+@dataclass(slots=True, eq=False)
+class _Link:
+    """A client of the pool. `heard` is when it last had an answer, `asked` when the first command was sent that has had
+    none; times of the event loop."""
+
+    client: Client
+    made: float
+    heard: float
+    asked: float | None = None
+
+
 class Connections:
     """The pool. `open` it before use, `close` it after."""
 
     def __init__(self, settings: ConnectionSettings) -> None:
         self._settings = settings
-        self._idle: asyncio.Queue[Client] = asyncio.Queue()
-        self._clients: list[Client] = []
+        self._idle: asyncio.Queue[_Link] = asyncio.Queue()
+        self._links: set[_Link] = set()
+        self._replacements: set[asyncio.Task[None]] = set()
         self._waiting = 0
+        self._silent_from = 0.0
+        """A link was silent from here on: those that have not been heard since then may be, too."""
+        self._moved_at = 0.0
+        """The primary was found to be another node by then: links made earlier lead to one that is a replica now."""
 
     @property
     def cluster(self) -> bool:
@@ -100,14 +128,13 @@ class Connections:
         so a service starts while its Valkey is away."""
         glide.Logger.set_logger_config(glide.LogLevel.ERROR)  # It warns on standard output, of what we report.
         for _ in range(self._settings.connections):
-            client = await self._create()
-            self._clients.append(client)
-            self._idle.put_nowait(client)
+            await self._add()
 
     async def close(self) -> None:
         """Close every client."""
-        for client in self._clients:
-            await client.close()
+        await asyncio.gather(*self._replacements)
+        for link in self._links:
+            await link.client.close()
 
     async def run(self, command: Sequence[str | bytes]) -> Any:
         """Run one command and return its reply.
@@ -139,6 +166,23 @@ class Connections:
                 batch.custom_command(list(command))
             return await client.exec(batch, raise_on_error=True) or []
 
+    def heard_within(self, seconds: float) -> bool:
+        """Tell whether the engine has answered any command so lately."""
+        since = asyncio.get_running_loop().time() - seconds
+        return any(link.heard > max(since, link.made) for link in self._links)
+
+    async def check(self) -> None:
+        """Return when the engine answers and takes writes.
+
+        Raises as `run` does.
+        """
+        if self.cluster:  # GLIDE itself finds out which nodes are its primaries.
+            await self.run(["PING"])
+            return
+        async with self._client() as client:
+            if b"role:master" not in await client.custom_command(["INFO", "REPLICATION"]):
+                raise glide.RequestError("READONLY: no longer the primary, as a write would have been told")
+
     async def scan(self, pattern: str) -> AsyncIterator[list[bytes]]:
         """The keys that match a pattern, on every node, in lots; those that come or go meanwhile may be missed.
 
@@ -166,27 +210,73 @@ class Connections:
             async with asyncio.timeout(limit):
                 self._waiting += 1
                 try:
-                    client = await self._idle.get()
+                    link = await self._trusted()
                 finally:
                     self._waiting -= 1
-                try:
-                    yield client
-                finally:
-                    self._idle.put_nowait(client)
+                async with self._in_use(link):
+                    yield link.client
         except (TimeoutError, glide.TimeoutError) as error:
-            if limit < self._settings.command_timeout:
-                raise deadline_exceeded() from error
-            raise engine_unavailable("did not answer in time") from error
+            raise engine_silent(limit) from error
         except (glide.ConnectionError, glide.ClosingError) as error:
             raise engine_unavailable("cannot be reached") from error
         except glide.RequestError as error:
             text = str(error)
+            for reply, what in _NOT_NOW.items():
+                if reply.search(text.lower()):
+                    _log.warning("engine_not_ready", reply=text[:200])
+                    raise engine_unavailable(what) from error
             if _NOT_CONNECTED.search(text.lower()) and not _NOT_LET_IN.search(text.lower()):
                 raise engine_unavailable("cannot be reached") from error
-            if _AWAY.search(text.lower()):
-                _log.warning("engine_not_ready", reply=text[:200])
-                raise engine_unavailable("is not ready") from error
             raise CommandRefused(text) from error
+
+    async def _trusted(self) -> _Link:
+        """An idle link that still leads to the primary, as far as is known."""
+        while True:
+            link = await self._idle.get()
+            if link.heard >= self._silent_from and link.made >= self._moved_at:
+                return link
+            self._replace(link)
+
+    @contextlib.asynccontextmanager
+    async def _in_use(self, link: _Link) -> AsyncIterator[None]:
+        """Sees how a command ends, and with it whether its link goes back to the pool or is replaced."""
+        now = asyncio.get_running_loop().time
+        link.asked = now() if link.asked is None else link.asked
+        try:
+            yield
+            link.heard, link.asked = now(), None
+        except glide.RequestError as error:
+            if not isinstance(error, glide.TimeoutError):
+                link.heard, link.asked = now(), None
+            if "readonly" in str(error).lower() and link.made >= self._moved_at:
+                self._moved_at = now()
+            raise
+        finally:
+            # A cluster's client finds its nodes by itself; a new one might know only addresses that are gone.
+            if link.asked is not None and now() - link.asked >= PATIENCE and not self.cluster:
+                self._silent_from = max(self._silent_from, link.asked)
+                self._replace(link)
+            else:
+                self._idle.put_nowait(link)
+
+    def _replace(self, link: _Link) -> None:
+        """Put a new link into the pool in place of this one, soon."""
+
+        async def replace() -> None:
+            self._links.discard(link)
+            await link.client.close()
+            await self._add()
+
+        task = asyncio.create_task(replace())
+        self._replacements.add(task)
+        task.add_done_callback(self._replacements.discard)
+
+    async def _add(self) -> None:
+        client = await self._create()
+        now = asyncio.get_running_loop().time()
+        link = _Link(client, made=now, heard=now)
+        self._links.add(link)
+        self._idle.put_nowait(link)
 
     async def _create(self) -> Client:
         settings = self._settings
@@ -205,6 +295,7 @@ class Connections:
             "request_timeout": int(settings.command_timeout * 1000),
             "protocol": glide.ProtocolVersion.RESP2,
             "lazy_connect": True,
+            "reconnect_strategy": _RECONNECT,
             "client_name": "semantic_memory",
         }
         if settings.cluster:

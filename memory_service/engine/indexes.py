@@ -84,9 +84,6 @@ class ValkeyIndexes:
                     raise misconfigured(error) from error
         return deleted
 
-    async def ping(self) -> None:
-        await self._run(["PING"])
-
     async def _run(self, command: Sequence[str | bytes]) -> Any:
         try:
             return await self._connections.run(command)

@@ -53,8 +53,11 @@ class ValkeyMemories:
         return [bool(count) for count in await self._run_all([["DEL", key_prefix(index) + slot] for slot in slots])]
 
     async def secret(self) -> bytes:
-        await self._run(["SET", _SECRET_KEY, secrets.token_hex(32), "NX"])
-        return bytes.fromhex((await self._run(["GET", _SECRET_KEY])).decode())
+        # Looked for first, so that an engine that takes no writes just now can still be read page by page.
+        if (known := await self._run(["GET", _SECRET_KEY])) is None:
+            await self._run(["SET", _SECRET_KEY, secrets.token_hex(32), "NX"])
+            known = await self._run(["GET", _SECRET_KEY])
+        return bytes.fromhex(known.decode())
 
     async def _run(self, command: Sequence[str | bytes]) -> Any:
         try:

@@ -18,15 +18,17 @@ def parse_search(reply: Sequence[Any], prefix: str) -> list[Candidate]:
     make a distance slightly negative: it is brought back into 0 to 2.
     """
     candidates = []
+    start = len(prefix)
     for key, raw in (reply[1] if len(reply) > 1 else {}).items():
         fields = {_name(name): _text(value) for name, value in (raw or {}).items()}
-        distance = float(fields[DISTANCE]) if DISTANCE in fields else None
-        if fields.keys() <= {DISTANCE} or (distance is not None and math.isnan(distance)):
+        told = fields.pop(DISTANCE, None)
+        distance = None if told is None else float(told)
+        if not fields or (distance is not None and math.isnan(distance)):
             continue
-        slot = _text(key).removeprefix(prefix)
         if distance is not None:
             distance = min(max(distance, 0.0), 2.0)
-        candidates.append(Candidate(slot, decode_fields(slot, fields), distance, decode_tags(fields.get("terms"))))
+        memory = decode_fields(_text(key)[start:], fields)
+        candidates.append(Candidate(_text(key)[start:], memory, distance, decode_tags(fields.get("terms"))))
     if all(one.distance is not None for one in candidates):
         candidates.sort(key=lambda one: (one.distance, one.memory.id))
     return candidates

@@ -3,12 +3,16 @@
 import asyncio
 from contextvars import Context, ContextVar
 
+_TRAVEL = 0.2
+"""Seconds, at most a tenth of all, that an answer needs to reach the caller: an error that comes with advice is worth
+nothing to one who has just given up."""
+
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 def set_deadline(seconds: float) -> None:
-    """Let the current task's work end at the latest `seconds` from now."""
-    _deadline.set(asyncio.get_running_loop().time() + seconds)
+    """Let the current task's work end early enough for a caller who waits `seconds` from now."""
+    _deadline.set(asyncio.get_running_loop().time() + seconds - min(_TRAVEL, seconds / 10))
 
 
 def without_deadline() -> Context:

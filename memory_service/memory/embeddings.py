@@ -1,5 +1,7 @@
 """Embeddings on the wire: packed little-endian float32."""
 
+import math
+
 import numpy as np
 
 from memory_service.memory.errors import InvalidRequest, Reason, Violation, invalid
@@ -23,11 +25,15 @@ def unpack_embedding(packed: bytes, *, field: str) -> Embedding:
             field, f"must be packed float32, 4 bytes a dimension; {len(packed)} bytes given", "embedding.size"
         )
     numbers = np.frombuffer(packed, _FLOAT32)
-    if not np.isfinite(numbers).all():
+    # In doubles neither the square of the largest float32 is lost nor that of the smallest: one pass tells all.
+    wide = numbers.astype(np.float64)
+    square = float(wide @ wide)
+    if not math.isfinite(square):
         raise invalid(field, "must not hold NaN or infinity", "embedding.finite")
-    if not numbers.any():
+    if not square:
         raise invalid(field, "must not be all zero: cosine similarity needs a direction", "embedding.not_zero")
-    return numbers if abs(float(np.linalg.norm(numbers.astype(np.float64))) - 1) < _UNIT else normalised(numbers)
+    length = math.sqrt(square)
+    return numbers if abs(length - 1) < _UNIT else (wide / length).astype(np.float32)
 
 
 def pack_embedding(embedding: Embedding) -> bytes:
@@ -36,11 +42,9 @@ def pack_embedding(embedding: Embedding) -> bytes:
 
 
 def normalised(numbers: Embedding) -> Embedding:
-    """The numbers at unit length. Scaled by the largest first, so that neither huge nor tiny ones are lost."""
+    """The numbers at unit length."""
     wide = numbers.astype(np.float64)
-    wide /= np.abs(wide).max()
-    wide /= np.linalg.norm(wide)
-    return wide.astype(np.float32)
+    return (wide / math.sqrt(float(wide @ wide))).astype(np.float32)
 
 
 def check_dimension(embedding: Embedding, *, index: str, dimension: int, field: str) -> None:

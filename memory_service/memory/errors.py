@@ -19,6 +19,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+PATIENCE = 1.0
+"""Seconds that an engine has to answer anything before it counts as away."""
+
 
 class Reason(StrEnum):
     """The stable reasons of `semantic_memory.v1.ErrorReason`, documented there."""
@@ -133,6 +136,12 @@ def engine_unavailable(what: str) -> Unavailable:
         f"Valkey {what}; try again, a Store with the same id or request_id",
         retry_after=1.0,
     )
+
+
+def engine_silent(seconds: float) -> Unavailable | DeadlineExceeded:
+    """The error of a call that Valkey had so many seconds to answer, and did not: after PATIENCE it is Valkey that is
+    away, before that the caller is in a hurry."""
+    return deadline_exceeded() if seconds < PATIENCE else engine_unavailable("did not answer in time")
 
 
 def deadline_exceeded() -> DeadlineExceeded:

@@ -5,8 +5,16 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from memory_service.memory.deadline import without_deadline
-from memory_service.memory.errors import FailedPrecondition, NotFound, Reason, Violation, index_not_found, invalid
+from memory_service.memory.deadline import remaining, without_deadline
+from memory_service.memory.errors import (
+    FailedPrecondition,
+    NotFound,
+    Reason,
+    Violation,
+    engine_silent,
+    index_not_found,
+    invalid,
+)
 from memory_service.memory.ports import Embedder, IndexStore
 from memory_service.memory.types import Algorithm, IndexInfo, IndexSpec
 
@@ -16,6 +24,9 @@ _LOOK_AGAIN = 1.0
 """Seconds after which an index is looked at again, while calls go on with what is known of it."""
 _BELIEVED = 30.0
 """Seconds after which they wait for that."""
+
+_LOADING = 60.0
+"""Seconds that a caller waits for a description at most; the engine's own time limit is shorter."""
 
 RESERVED_SUFFIX = "_flat"
 """Names ending so belong to the FLAT part of another index."""
@@ -111,7 +122,12 @@ class Indexes:
         age = time.monotonic() - seen
         if known is None or age > (_BELIEVED if known.ready else _LOOK_AGAIN):
             # One caller's cancellation must not fail the others that wait for the same answer: hence the shield.
-            known = await asyncio.shield(self._look(name))
+            limit = remaining(_LOADING)
+            try:
+                async with asyncio.timeout(limit):
+                    known = await asyncio.shield(self._look(name))
+            except TimeoutError as error:
+                raise engine_silent(limit) from error
         elif age > _LOOK_AGAIN:
             self._look(name)
         if known is None:

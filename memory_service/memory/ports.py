@@ -70,10 +70,6 @@ class IndexStore(Protocol):
         """Remove an index, its memories first when told to; return how many. May be repeated after a failure."""
         ...
 
-    async def ping(self) -> None:
-        """Return when the engine answers."""
-        ...
-
 
 class MemoryStore(Protocol):
     """Keeps memories. A memory lies at a slot: 128 bits in hex, unique in its index.

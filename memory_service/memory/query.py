@@ -1,6 +1,6 @@
 """What is asked of a search and what it answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from memory_service.memory.types import Algorithm, Embedding, Filter, IndexInfo, Memory
@@ -53,6 +53,11 @@ class Query:
     context: ContextSize | None = None
     partial_allowed: bool = False
     ef_runtime: int | None = None
+    degraded_allowed: bool = False
+
+    def by_words(self) -> "Query":
+        """The same without an embedding."""
+        return replace(self, mode=Mode.TEXT, min_score=None, ef_runtime=None, degraded_allowed=False)
 
     @property
     def plain(self) -> bool:
@@ -76,7 +81,8 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The answer to a query. Times are in seconds; `engine_time` includes the ranking."""
+    """The answer to a query. Times are in seconds; `engine_time` includes the ranking. `partial`: without the shards
+    that are away; `degraded`: without an embedding of the query's text."""
 
     hits: list[Hit]
     candidate_count: int
@@ -87,6 +93,7 @@ class Found:
     partial: bool
     embedding_time: float
     engine_time: float
+    degraded: bool = False
     query_terms: tuple[str, ...] = ()
     common_terms: tuple[str, ...] = ()
 

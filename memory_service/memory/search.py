@@ -15,6 +15,7 @@ import numpy as np
 
 from memory_service.memory import context, ranking
 from memory_service.memory.embeddings import check_dimension
+from memory_service.memory.errors import Exhausted, FailedPrecondition, MemoryServiceError, Unavailable
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.ports import Embedder, MemorySearch, MemoryStore, SearchOptions
 from memory_service.memory.query import ContextSize, Found, Hit, Mode, Query
@@ -36,6 +37,14 @@ _ANCHORS = 20
 _AROUND = 1000
 
 
+class _NotEmbedded(Exception):
+    """The embedder is away, and the query allows to do without."""
+
+    def __init__(self, error: MemoryServiceError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
 @dataclass(slots=True)
 class _Words:
     """The stems of a query, rarest first, with the number of memories that have each. The first `rare` ones find
@@ -45,6 +54,9 @@ class _Words:
     frequencies: list[int]
     total: int
     rare: int
+
+
+_NO_WORDS = _Words([], [], 0, 0)
 
 
 @dataclass(slots=True)
@@ -86,14 +98,30 @@ class Searches:
         Raises:
             NotFound, FailedPrecondition, InvalidRequest: the index is missing, of another model, or another dimension.
         """
-        return await self._indexes.using(index, lambda info: self._answer(info, query))
+        return await self._indexes.using(index, lambda info: self._answer_somehow(info, query))
+
+    async def _answer_somehow(self, info: IndexInfo, query: Query) -> Found:
+        try:
+            return await self._answer(info, query)
+        except _NotEmbedded as not_embedded:
+            return await self._by_words(info, query, not_embedded.error)
+
+    async def _by_words(self, info: IndexInfo, query: Query, error: MemoryServiceError) -> Found:
+        """The answer without an embedding; from an index that keeps no words, the error that there is none."""
+        try:
+            return replace(await self._answer(info, query.by_words()), degraded=True)
+        except FailedPrecondition:
+            raise error from None
 
     async def _answer(self, info: IndexInfo, query: Query) -> Found:
         started = time.perf_counter()
         options = SearchOptions(query.ef_runtime, query.partial_allowed)
-        (embedding, embedding_time), words = await asyncio.gather(
-            self._embed(info, query), self._words(info, query, options)
-        )
+        if query.mode is Mode.VECTOR:
+            (embedding, embedding_time), words = await self._embed(info, query), _NO_WORDS
+        else:
+            (embedding, embedding_time), words = await asyncio.gather(
+                self._embed(info, query), self._words(info, query, options)
+            )
         if query.plain:
             assert embedding is not None  # noqa: S101 - only TEXT embeds nothing
             found = await self._search.search(info, query.where, embedding, query.k + len(query.exclude_ids), options)
@@ -134,12 +162,15 @@ class Searches:
             return query.embedding, 0.0
         self._indexes.check_model(info, self._embedder.model)
         started = time.perf_counter()
-        return await self._embedder.embed(query.text), time.perf_counter() - started
+        try:
+            return await self._embedder.embed(query.text), time.perf_counter() - started
+        except (Unavailable, Exhausted) as error:
+            if query.degraded_allowed:
+                raise _NotEmbedded(error) from error
+            raise
 
     async def _words(self, info: IndexInfo, query: Query, options: SearchOptions) -> _Words:
         """What the words of the query are worth within its filter; found while the query is being embedded."""
-        if query.mode is Mode.VECTOR:
-            return _Words([], [], 0, 0)
         wanted = list(dict.fromkeys(terms(query.text)))[:_MOST_TERMS]
         total, *frequencies = await self._search.frequencies(info, query.where, wanted, options)
         found = sorted((frequency, term) for frequency, term in zip(frequencies, wanted, strict=True) if frequency)

@@ -119,6 +119,7 @@ def query(request: pb.SearchRequest) -> Query:
         context=ContextSize(request.context.before, request.context.after) if request.HasField("context") else None,
         partial_allowed=request.consistency == pb.CONSISTENCY_PARTIAL,
         ef_runtime=request.ef_runtime if request.HasField("ef_runtime") else None,
+        degraded_allowed=request.allow_degraded,
     )
 
 
@@ -175,7 +176,7 @@ def _fill_summary(summary: pb.SearchSummary, found: Found) -> None:
     summary.index = found.index.name
     summary.embedding_model = found.index.embedding_model or ""
     summary.algorithm = _ALGORITHM_NUMBERS[found.algorithm]
-    summary.degraded = found.partial or not found.index.ready
+    summary.degraded = found.degraded or found.partial or not found.index.ready
     summary.embedding_time.FromMicroseconds(round(found.embedding_time * 1e6))
     summary.engine_time.FromMicroseconds(round(found.engine_time * 1e6))
     summary.query_terms.extend(found.query_terms)

@@ -129,8 +129,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
 async def _abort(error: BaseException, context: Context, method: str) -> None:
     """End the call with the status of an error. Returns only by raising."""
-    if isinstance(error, GeneratorExit) or (isinstance(error, asyncio.CancelledError) and context.cancelled()):
-        raise error  # The client has gone: there is no one to tell.
+    if isinstance(error, GeneratorExit) or (isinstance(error, asyncio.CancelledError) and _has_gone(context)):
+        raise error  # There is no one to tell.
     if isinstance(error, grpc.aio.AbortError):
         raise error
     if isinstance(error, TimeoutError):
@@ -142,3 +142,9 @@ async def _abort(error: BaseException, context: Context, method: str) -> None:
     elif error.__cause__ is not None:
         _log.warning("call_failed", method=method, reason=error.reason, cause=repr(error.__cause__)[:300])
     await context.abort_with_status(to_status(error))
+
+
+def _has_gone(context: Context) -> bool:
+    """Whether the client waits no more. A deadline of its own ends a handler before gRPC calls that cancelled."""
+    left = context.time_remaining()
+    return context.cancelled() or (left is not None and left <= 0)

@@ -23,12 +23,11 @@ SERVICE: str = memory_service_pb2.DESCRIPTOR.services_by_name["MemoryService"].f
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _PROBE_EVERY = 0.5
-_PROBE_TIMEOUT = 0.7
 _FAILURES = 2
 """Failed probes in a row that make the service not ready: within two seconds, and no single slow answer does."""
 _MINUTE_MS = 60_000
 
-_OPTIONS = [
+OPTIONS = [
     # A batch of memories; more is refused before it is parsed.
     ("grpc.max_receive_message_length", 4 * 2**20),
     # A hit whose whole context is of the longest contents; other messages end at a megabyte or two.
@@ -65,8 +64,8 @@ class RpcServer:
         default_deadline: float,
         max_concurrent_rpcs: int,
     ) -> None:
-        """`probe` raises while the service cannot answer: that is what readiness follows. Without credentials it serves
-        in plaintext.
+        """`probe` raises, within a second, while the service cannot answer: that is what readiness follows. Without
+        credentials it serves in plaintext.
 
         Raises:
             OSError: the port is taken.
@@ -80,7 +79,7 @@ class RpcServer:
                     SERVICE, validator, verifiers=verifiers, limits=limits, default_deadline=default_deadline
                 )
             ],
-            options=_OPTIONS,
+            options=OPTIONS,
             maximum_concurrent_rpcs=max_concurrent_rpcs,
         )
         add_MemoryServiceServicer_to_server(servicer, self._server)
@@ -90,7 +89,7 @@ class RpcServer:
         self._health_server: grpc.aio.Server | None = None
         self.health_address = self.address
         if health_listen is not None:
-            self._health_server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=100)
+            self._health_server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=100)
             health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
             self.health_address = _listening(self._health_server, health_listen, None, "MEMORY_HEALTH_LISTEN")
 
@@ -123,8 +122,7 @@ class RpcServer:
         ready, failures = False, 0
         while True:
             try:
-                async with asyncio.timeout(_PROBE_TIMEOUT):
-                    await self._probe()
+                await self._probe()
                 failures, cause = 0, ""
             except Exception as error:  # noqa: BLE001 - whatever it is, calls would meet it too
                 failures, cause = failures + 1, repr(error)

@@ -1,1 +1,9 @@
-"""Stubs of the semantic_memory API, by version."""
+"""A client of semantic_memory.v1.MemoryService, sync and asyncio; semantic_memory.v1 has its messages."""
+
+from semantic_memory.aio import AsyncHits, AsyncMemoryClient
+from semantic_memory.client import Hits, MemoryClient
+from semantic_memory.connection import TLS
+from semantic_memory.embeddings import pack, unpack
+from semantic_memory.errors import MemoryServiceError
+
+__all__ = ["TLS", "AsyncHits", "AsyncMemoryClient", "Hits", "MemoryClient", "MemoryServiceError", "pack", "unpack"]

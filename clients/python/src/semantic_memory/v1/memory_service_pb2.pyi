@@ -184,7 +184,7 @@ class ContextSize(_message.Message):
     def __init__(self, before: _Optional[int] = ..., after: _Optional[int] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("index", "query_text", "query_embedding", "embedding_model", "filter", "k", "min_score", "mode", "text_weight", "neighbor_weight", "recency", "diversity", "exclude_ids", "context", "consistency", "ef_runtime")
+    __slots__ = ("index", "query_text", "query_embedding", "embedding_model", "filter", "k", "min_score", "mode", "text_weight", "neighbor_weight", "recency", "diversity", "exclude_ids", "context", "consistency", "ef_runtime", "allow_degraded")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     QUERY_TEXT_FIELD_NUMBER: _ClassVar[int]
     QUERY_EMBEDDING_FIELD_NUMBER: _ClassVar[int]
@@ -201,6 +201,7 @@ class SearchRequest(_message.Message):
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     CONSISTENCY_FIELD_NUMBER: _ClassVar[int]
     EF_RUNTIME_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_DEGRADED_FIELD_NUMBER: _ClassVar[int]
     index: str
     query_text: str
     query_embedding: bytes
@@ -217,7 +218,8 @@ class SearchRequest(_message.Message):
     context: ContextSize
     consistency: Consistency
     ef_runtime: int
-    def __init__(self, index: _Optional[str] = ..., query_text: _Optional[str] = ..., query_embedding: _Optional[bytes] = ..., embedding_model: _Optional[str] = ..., filter: _Optional[_Union[_memory_pb2.MemoryFilter, _Mapping]] = ..., k: _Optional[int] = ..., min_score: _Optional[float] = ..., mode: _Optional[_Union[SearchMode, str]] = ..., text_weight: _Optional[float] = ..., neighbor_weight: _Optional[float] = ..., recency: _Optional[_Union[Recency, _Mapping]] = ..., diversity: _Optional[float] = ..., exclude_ids: _Optional[_Iterable[str]] = ..., context: _Optional[_Union[ContextSize, _Mapping]] = ..., consistency: _Optional[_Union[Consistency, str]] = ..., ef_runtime: _Optional[int] = ...) -> None: ...
+    allow_degraded: bool
+    def __init__(self, index: _Optional[str] = ..., query_text: _Optional[str] = ..., query_embedding: _Optional[bytes] = ..., embedding_model: _Optional[str] = ..., filter: _Optional[_Union[_memory_pb2.MemoryFilter, _Mapping]] = ..., k: _Optional[int] = ..., min_score: _Optional[float] = ..., mode: _Optional[_Union[SearchMode, str]] = ..., text_weight: _Optional[float] = ..., neighbor_weight: _Optional[float] = ..., recency: _Optional[_Union[Recency, _Mapping]] = ..., diversity: _Optional[float] = ..., exclude_ids: _Optional[_Iterable[str]] = ..., context: _Optional[_Union[ContextSize, _Mapping]] = ..., consistency: _Optional[_Union[Consistency, str]] = ..., ef_runtime: _Optional[int] = ..., allow_degraded: bool = ...) -> None: ...
 
 class SearchResponse(_message.Message):
     __slots__ = ("hits", "summary")

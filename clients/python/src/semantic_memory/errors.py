@@ -1,0 +1,62 @@
+"""What a call fails with."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+
+from semantic_memory.v1.error_reason_pb2 import ERROR_REASON_UNSPECIFIED, ErrorReason
+from semantic_memory.v1.memory_service_pb2 import FieldViolation
+
+
+@dataclass
+class MemoryServiceError(Exception):
+    """The error of a call, decoded. As text it tells code, reason and cause in one line."""
+
+    code: grpc.StatusCode
+    details: str
+    reason: ErrorReason = ERROR_REASON_UNSPECIFIED
+    """Its stable name; unspecified when no server has spoken."""
+    metadata: dict[str, str] = field(default_factory=dict)
+    violations: list[FieldViolation] = field(default_factory=list)
+    """The fields of the request, or the subjects of a precondition, that are wrong."""
+    retry_delay: float | None = None
+    """Seconds to wait before another try, where the server gave a time."""
+
+    def __str__(self) -> str:
+        reason = "" if self.reason == ERROR_REASON_UNSPECIFIED else " " + ErrorReason.Name(self.reason)[13:]
+        return f"{self.code.name}{reason}: {self.details}"
+
+
+def decoded(call: Any) -> MemoryServiceError:
+    """The error of a call that failed: a grpc.RpcError of either kind."""
+    error = MemoryServiceError(call.code(), " ".join(str(call.details()).split()))
+    for key, value in call.trailing_metadata() or ():
+        if key == "grpc-status-details-bin":
+            for detail in status_pb2.Status.FromString(value).details:
+                _add(error, detail)
+    return error
+
+
+def _add(error: MemoryServiceError, detail: Any) -> None:
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    unmet, retry = error_details_pb2.PreconditionFailure(), error_details_pb2.RetryInfo()
+    if detail.Unpack(info):
+        with contextlib.suppress(ValueError):  # a reason of a newer server than this client
+            error.reason = cast("ErrorReason", ErrorReason.Value(f"ERROR_REASON_{info.reason}"))
+        error.metadata = dict(info.metadata)
+    elif detail.Unpack(bad):
+        error.violations += [
+            FieldViolation(field=one.field, description=one.description, rule=one.reason)
+            for one in bad.field_violations
+        ]
+    elif detail.Unpack(unmet):
+        error.violations += [
+            FieldViolation(field=one.subject, description=one.description, rule=one.type) for one in unmet.violations
+        ]
+    elif detail.Unpack(retry):
+        error.retry_delay = retry.retry_delay.ToTimedelta().total_seconds()

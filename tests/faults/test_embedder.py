@@ -1,0 +1,257 @@
+"""An embedding model that is away, slow or wrong: the right status, a circuit breaker that opens and closes by itself,
+searches by words where the caller allows that, and full speed for everything that embeds nothing."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import grpc
+import numpy as np
+import pytest
+from pydantic import SecretStr
+from semantic_memory.v1 import memory_pb2
+from semantic_memory.v1 import memory_service_pb2 as pb
+
+from memory_service.embedding.breaker import CircuitBreaker
+from memory_service.memory.errors import (
+    DeadlineExceeded,
+    Exhausted,
+    InvalidRequest,
+    MemoryServiceError,
+    Reason,
+    Unavailable,
+    deadline_exceeded,
+    invalid,
+)
+from memory_service.memory.types import Embedding
+from memory_service.server import running
+from memory_service.settings import Settings
+from tests.bedrock_endpoint import Answer, Endpoint, bedrock_endpoint
+from tests.faults.load import retry_delay
+from tests.world import TIMEOUT, Stub, connected, message, packed, search
+
+PAUSE = 5.0
+"""Seconds that the server's breaker stays open."""
+
+AWAY = Answer(503, "ServiceUnavailableException")
+THROTTLED = Answer(429, "ThrottlingException")
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with bedrock_endpoint() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+async def memories(endpoint: Endpoint, valkey_url: str, new_index: Callable[[], str]) -> AsyncIterator[Stub]:
+    """A service that embeds with the endpoint's model; it has an index."""
+    settings = Settings(
+        listen="127.0.0.1:0",
+        valkey_url=SecretStr(valkey_url),
+        index=new_index(),
+        embedder="bedrock",
+        bedrock_region="us-east-1",
+        bedrock_endpoint_url=endpoint.url,
+        drain=0,
+    )
+    async with running(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
+        memories = connected(channel)
+        await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+        yield memories
+
+
+def asking(user: str, **options: object) -> pb.SearchRequest:
+    return pb.SearchRequest(filter=memory_pb2.MemoryFilter(user_id=user), **options)  # type: ignore[arg-type]
+
+
+async def failing(call: Awaitable[object]) -> grpc.aio.AioRpcError:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (AWAY, grpc.StatusCode.UNAVAILABLE),
+        (THROTTLED, grpc.StatusCode.RESOURCE_EXHAUSTED),
+        (Answer(body=b'{"embedding": [1, 2, 3]}'), grpc.StatusCode.UNAVAILABLE),
+        (Answer(body=b"<html>"), grpc.StatusCode.UNAVAILABLE),
+        (Answer(delay=4.0), grpc.StatusCode.DEADLINE_EXCEEDED),
+    ],
+    ids=["down", "throttled", "wrong dimension", "malformed", "slow"],
+)
+async def test_each_fault_of_the_model_has_its_status_and_is_not_stored(
+    memories: Stub, endpoint: Endpoint, user: str, answer: Answer, code: grpc.StatusCode
+) -> None:
+    endpoint.script = [answer] * 4
+    for call in (
+        memories.Store(message(user, "stored"), timeout=2.0),
+        search(memories, asking(user, query_text="searched"), timeout=2.0),
+    ):
+        error = await failing(call)
+        assert error.code() == code
+        assert retry_delay(error) or code == grpc.StatusCode.DEADLINE_EXCEEDED
+    found, _ = await search(memories, asking(user, query_embedding=packed(1.0, dimension=1536)))
+    assert found == []
+
+
+async def test_the_breaker_opens_fails_at_once_and_closes_by_itself(
+    memories: Stub, endpoint: Endpoint, user: str
+) -> None:
+    endpoint.script = [AWAY] * 1000
+    for number in range(5):
+        await failing(memories.Store(message(user, f"text {number}"), timeout=TIMEOUT))
+    asked = len(endpoint.requests)
+    started = time.monotonic()
+    for number in range(20):
+        error = await failing(memories.Store(message(user, f"another text {number}"), timeout=TIMEOUT))
+        assert error.code() == grpc.StatusCode.UNAVAILABLE
+        assert 0 < (retry_delay(error) or 0) <= PAUSE
+    assert time.monotonic() - started < PAUSE, "that took too long to be at once"
+    assert len(endpoint.requests) == asked
+    endpoint.script.clear()
+    await asyncio.sleep(PAUSE)
+    await memories.Store(message(user, "after it"), timeout=TIMEOUT)
+    await memories.Store(message(user, "and on"), timeout=TIMEOUT)
+
+
+async def test_a_throttled_model_opens_no_breaker(memories: Stub, endpoint: Endpoint, user: str) -> None:
+    endpoint.script = [THROTTLED] * 1000
+    for number in range(10):
+        error = await failing(memories.Store(message(user, f"text {number}"), timeout=TIMEOUT))
+        assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    endpoint.script.clear()
+    await memories.Store(message(user, "after it"), timeout=TIMEOUT)
+
+
+async def test_what_embeds_nothing_goes_on_at_full_speed_while_the_model_stands_still(
+    memories: Stub, endpoint: Endpoint, user: str
+) -> None:
+    async def median() -> float:
+        """Seconds of a call; each of 60 is a Store or a Search with the caller's own embedding."""
+        took = []
+        for number in range(30):
+            own = packed(1.0, number, dimension=1536)
+            for call in (
+                memories.Store(
+                    pb.StoreRequest(user_id=user, role=memory_pb2.ROLE_USER, content="c", embedding=own),
+                    timeout=TIMEOUT,
+                ),
+                search(memories, asking(user, query_embedding=own)),
+            ):
+                started = time.monotonic()
+                await call
+                took.append(time.monotonic() - started)
+        return statistics.median(took)
+
+    undisturbed = await median()
+    endpoint.script = [Answer(delay=8.0)] * 100
+    waiting = [
+        asyncio.create_task(failing(memories.Store(message(user, f"text {n}"), timeout=6.0))) for n in range(100)
+    ]
+    await asyncio.sleep(0.5)
+    meanwhile = await median()
+    print(f"median {undisturbed * 1e3:.1f} ms undisturbed, {meanwhile * 1e3:.1f} ms while the model stands still")
+    assert meanwhile < 5 * undisturbed
+    assert {error.code() for error in await asyncio.gather(*waiting)} == {grpc.StatusCode.DEADLINE_EXCEEDED}
+
+
+@pytest.mark.parametrize("fault", [AWAY, THROTTLED], ids=["down", "throttled"])
+@pytest.mark.parametrize("mode", [pb.SEARCH_MODE_VECTOR, pb.SEARCH_MODE_HYBRID])
+async def test_a_search_that_allows_it_is_answered_by_words_and_says_so(
+    memories: Stub, endpoint: Endpoint, user: str, mode: pb.SearchMode, fault: Answer
+) -> None:
+    for content in ("the canary sings", "a dog barks"):
+        await memories.Store(message(user, content), timeout=TIMEOUT)
+    request = asking(user, query_text="canary", mode=mode, min_score=0.1, allow_degraded=True)
+    _, summary = await search(memories, request)
+    assert not summary.degraded
+    request.query_text = "canaries"
+    endpoint.script = [fault] * 2
+    hits, summary = await search(memories, request)
+    assert [hit.memory.content for hit in hits] == ["the canary sings"]
+    assert hits[0].text_score > 0
+    assert summary.degraded
+    assert not summary.HasField("nearest_score")
+    endpoint.script = [fault] * 2
+    request.allow_degraded = False
+    request.query_text = "a canary"
+    await failing(search(memories, request))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        asking("a", query_embedding=packed(1.0, dimension=1536), allow_degraded=True),
+        asking("a", query_text="q", mode=pb.SEARCH_MODE_TEXT, allow_degraded=True),
+    ],
+)
+async def test_allow_degraded_without_anything_to_embed_is_refused(memories: Stub, request_: pb.SearchRequest) -> None:
+    error = await failing(search(memories, request_))
+    assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "allow_degraded" in str(error.details())
+
+
+class Scripted:
+    """An embedder that fails as it is told to, then succeeds."""
+
+    model = "model"
+    dimension = 3
+
+    def __init__(self, *errors: MemoryServiceError) -> None:
+        self.errors = list(errors)
+        self.calls = 0
+
+    async def embed(self, _: str) -> Embedding:
+        self.calls += 1
+        await asyncio.sleep(0)
+        if self.errors:
+            raise self.errors.pop(0)
+        return np.ones(3, np.float32)
+
+
+def outage() -> Unavailable:
+    return Unavailable(Reason.EMBEDDER_UNAVAILABLE, "away", retry_after=1.0)
+
+
+@pytest.mark.parametrize("answered", [Exhausted(Reason.EMBEDDER_THROTTLED, "slowly"), invalid("f", "d", "r"), None])
+async def test_only_outages_in_a_row_open_the_breaker(answered: MemoryServiceError | None) -> None:
+    scripted = Scripted()
+    breaker = CircuitBreaker(scripted, threshold=3, pause=60)
+    for _ in range(3):
+        scripted.errors = [outage(), outage(), *([answered] if answered else [])]
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                await breaker.embed("t")
+        if answered is None:
+            await breaker.embed("t")
+        else:
+            with pytest.raises((Exhausted, InvalidRequest)):
+                await breaker.embed("t")
+    assert scripted.calls == 9
+
+
+async def test_a_deadline_that_passes_neither_opens_nor_closes_the_breaker() -> None:
+    breaker = CircuitBreaker(Scripted(outage(), deadline_exceeded(), outage()), threshold=2, pause=60)
+    for expected in (Unavailable, DeadlineExceeded, Unavailable):
+        with pytest.raises(expected):
+            await breaker.embed("t")
+    with pytest.raises(Unavailable, match="pause"):
+        await breaker.embed("t")
+
+
+async def test_after_the_pause_one_call_tries_for_all() -> None:
+    scripted = Scripted(outage(), outage())
+    breaker = CircuitBreaker(scripted, threshold=1, pause=0.05)
+    with pytest.raises(Unavailable):
+        await breaker.embed("t")
+    for failures in (10, 9, 0):
+        await asyncio.sleep(0.06)
+        outcomes = await asyncio.gather(*(breaker.embed("t") for _ in range(10)), return_exceptions=True)
+        assert sum(isinstance(one, Unavailable) for one in outcomes) == failures
+    assert scripted.calls == 1 + 1 + 1 + 10

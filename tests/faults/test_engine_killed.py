@@ -1,0 +1,66 @@
+"""kill -9 of the engine under load, as in a power cut: with `appendfsync always` all that was acknowledged is there
+again, once, and the service answers by itself."""
+
+import asyncio
+import time
+from pathlib import Path
+
+from tests.faults.calls import CALLS, SEARCHES, answer, answers_again, ensured, refused, service, store
+from tests.faults.engines import Engine
+from tests.faults.load import NONE, SCALE, load, retry_delay, toll_of
+from tests.serving import channel_to, serving
+from tests.world import TIMEOUT
+
+BACK = 2.0
+"""Seconds after the engine's first answer within which every client has been answered."""
+
+
+async def test_kill_9_of_the_engine_loses_and_doubles_nothing_and_is_over_within_two_seconds(tmp_path: Path) -> None:
+    took = []
+    async with Engine(tmp_path) as engine:
+        with serving(MEMORY_VALKEY_URL=engine.url) as served:
+            async with channel_to(served.address) as channel:
+                await ensured(channel)
+                async with load(channel) as clients:
+                    for away in [0.0, 3.0] * round(SCALE):
+                        await asyncio.sleep(1.0)
+                        await engine.kill()
+                        await asyncio.sleep(away)
+                        await engine.start()
+                        back = time.monotonic()
+                        while min(client.answered for client in clients) < back:
+                            await asyncio.sleep(0.005)
+                            assert time.monotonic() - back < 20, "it does not come back"
+                        took.append(time.monotonic() - back)
+                failures = [error for client in clients for error in client.failures]
+                assert failures
+                assert all(retry_delay(error) for error in failures)
+                assert await toll_of(clients) == NONE
+    stored = sum(len(client.stored) + len(client.deleted) for client in clients)
+    print(f"{len(took)} kills, {stored} acknowledged, {len(failures)} repeated, back after {max(took):.2f} s at most")
+    assert max(took) < BACK
+
+
+async def test_while_the_engine_is_dead_every_call_is_told_to_try_again(tmp_path: Path) -> None:
+    async with Engine(tmp_path) as engine, service(MEMORY_VALKEY_URL=engine.url) as memories:
+        await engine.kill()
+        await asyncio.gather(*(refused(memories, call) for call in CALLS.values()))
+        await engine.start()
+        await answers_again(memories, CALLS["VECTOR"], within=BACK)
+
+
+async def test_while_the_engine_loads_its_data_no_call_takes_them_for_gone(tmp_path: Path) -> None:
+    slowly = ("appendonly no", "key-load-delay 15000", "loading-process-events-interval-bytes 1024")
+    async with Engine(tmp_path, *slowly) as engine, service(MEMORY_VALKEY_URL=engine.url) as memories:
+        await asyncio.gather(*(memories.Store(store(f"m{n}"), timeout=TIMEOUT) for n in range(300)))
+        await engine.run("SAVE")
+        await engine.kill()
+        await engine.start(wait=False)
+        async with asyncio.timeout(20):
+            while not (await engine.ping()).startswith(b"-LOADING"):
+                await asyncio.sleep(0.01)
+        await asyncio.gather(*(refused(memories, call) for call in CALLS.values()))
+        assert (await engine.ping()).startswith(b"-LOADING")
+        await answers_again(memories, CALLS["Get"], within=20.0)
+        found, _ = await answer(memories, SEARCHES["VECTOR"], TIMEOUT)
+        assert len(found) == 5

@@ -1,0 +1,102 @@
+"""An engine that stands still, is slow, or whose connections die: callers are told to try again before their own
+deadline ends, and are answered as soon as the engine can."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+from semantic_memory.v1 import memory_service_pb2 as pb
+
+from tests.faults.calls import CALLS, answers_again, ensured, refused, service
+from tests.faults.engines import Engine
+from tests.faults.load import NONE, SCALE, load, retry_delay, toll_of
+from tests.faults.proxy import Proxy, proxy
+from tests.serving import channel_to, serving
+from tests.world import Stub
+
+
+@pytest.fixture(scope="module")
+async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
+    async with Engine(tmp_path_factory.mktemp("engine")) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+async def between(engine: Engine) -> AsyncIterator[Proxy]:
+    async with proxy(engine.port) as between:
+        yield between
+
+
+@pytest.fixture(scope="module")
+async def memories(between: Proxy) -> AsyncIterator[Stub]:
+    async with service(MEMORY_VALKEY_URL=between.url) as memories:
+        yield memories
+
+
+async def test_while_the_engine_stands_still_every_call_is_told_to_try_again(engine: Engine, memories: Stub) -> None:
+    engine.pause()
+    try:
+        told = await asyncio.gather(*(refused(memories, call) for call in CALLS.values()))
+    finally:
+        engine.resume()
+    assert {one.partition(";")[0] for one in told} == {"Valkey did not answer in time"}
+    await answers_again(memories, CALLS["VECTOR"], within=2.0)
+
+
+async def test_a_caller_in_a_hurry_learns_that_its_deadline_passed(engine: Engine, memories: Stub) -> None:
+    engine.pause()
+    try:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await memories.Get(pb.GetRequest(user_id="alice", id="there"), timeout=0.5)
+    finally:
+        engine.resume()
+    assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_a_slow_engine_is_waited_for(between: Proxy, memories: Stub) -> None:
+    between.delay = 0.2
+    try:
+        for call in CALLS.values():
+            await call(memories)
+    finally:
+        between.delay = 0.0
+
+
+async def test_connections_that_have_died_silently_are_replaced(between: Proxy, memories: Stub) -> None:
+    # GLIDE's own connection checks would take minutes: every second try of every caller would wait in vain meanwhile.
+    between.silence()
+    await asyncio.gather(*(answers_again(memories, CALLS["Get"], within=20.0) for _ in range(30)))
+    assert between.silenced == 0
+
+
+@pytest.mark.parametrize("received", [0, 1, 7])
+async def test_a_reply_that_breaks_off_is_no_answer(between: Proxy, memories: Stub, received: int) -> None:
+    for name, call in CALLS.items():
+        between.cut_after = received
+        try:
+            await call(memories)
+        except grpc.aio.AioRpcError as error:
+            assert error.code() == grpc.StatusCode.UNAVAILABLE, (name, error)
+            assert retry_delay(error)
+        await answers_again(memories, call, within=5.0)
+
+
+async def test_nothing_acknowledged_is_lost_on_a_network_that_breaks_and_forgets(tmp_path: Path) -> None:
+    async with (
+        Engine(tmp_path) as engine,
+        proxy(engine.port) as between,
+    ):
+        with serving(MEMORY_VALKEY_URL=between.url) as served:
+            async with channel_to(served.address) as channel:
+                await ensured(channel)
+                async with load(channel) as clients:
+                    for _ in range(round(3 * SCALE)):
+                        for cut in (0, 1, 5):
+                            between.cut_after = cut
+                            await asyncio.sleep(0.3)
+                        between.silence()
+                        await asyncio.sleep(2.0)
+                assert any(client.failures for client in clients)
+                assert await toll_of(clients) == NONE
