@@ -1,5 +1,5 @@
 # The commands of this project; CONTRIBUTING.md says when to use which.
-.PHONY: demo test faults soak check generate check-generated land-contract format lock bench image check-deploy clean
+.PHONY: demo test faults soak check check-alerts generate check-generated land-contract format lock bench image check-deploy clean
 PYTHON ?= python3
 BIN := .venv/bin
 STUBS := clients/python/src
@@ -30,6 +30,11 @@ check: .venv/installed check-generated
 	$(BUF) lint
 	$(BUF) breaking protos --against protos/landed.binpb
 	$(BUF) format --diff --exit-code protos
+
+# Prometheus' rules; promtool comes with Prometheus.
+check-alerts:
+	promtool check rules deploy/prometheus/alerts.yaml
+	promtool test rules deploy/prometheus/alerts_test.yaml
 
 format: .venv/installed .venv-generate/installed
 	$(BIN)/ruff check --fix .
@@ -72,7 +77,7 @@ check-deploy: .venv-deploy/installed
 lock: .venv/installed
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev $(LOCK_FLAGS) -o requirements/development.txt
-	$(BIN)/uv pip compile pyproject.toml --extra local $(LOCK_FLAGS) -o requirements/image.txt
+	$(BIN)/uv pip compile pyproject.toml --extra local --extra otel $(LOCK_FLAGS) -o requirements/image.txt
 	$(BIN)/uv pip compile --group build $(LOCK_FLAGS) -o requirements/build.txt
 	$(BIN)/uv pip compile --group deploy $(LOCK_FLAGS) -o requirements/deploy.txt
 	$(BIN)/uv pip compile --group generate $(LOCK_FLAGS) -o requirements/generate.txt

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -33,11 +34,18 @@ from memory_service.memory.indexes import Indexes
 from memory_service.memory.listing import Listing
 from memory_service.memory.memories import Memories
 from memory_service.memory.search import Searches
-from memory_service.rpc.server import RpcServer
+from memory_service.rpc.server import METHODS, SERVICE, RpcServer
 from memory_service.rpc.servicer import MemoryServicer
 from memory_service.rpc.tls import server_credentials
 from memory_service.rpc.validation import RequestValidator
 from memory_service.settings import Settings
+from memory_service.telemetry.figures import Figures, follow_lag
+from memory_service.telemetry.index_watch import IndexWatch
+from memory_service.telemetry.lines import Lines
+from memory_service.telemetry.metrics import Metrics
+from memory_service.telemetry.ports import CountedEmbedder, WatchedEmbedder, watched
+from memory_service.telemetry.scraping import scraped
+from memory_service.telemetry.telemetry import Telemetry, Tracer
 
 _PROBE = 0.7
 """Seconds that the engine has to answer a probe of readiness."""
@@ -54,7 +62,8 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         OSError: the address is taken.
     """
     async with contextlib.AsyncExitStack() as stack:
-        connection_settings = await _engine(settings, stack)
+        metrics = Metrics(SERVICE, METHODS) if settings.metrics_listen else None
+        connection_settings = await engine_settings(settings, stack)
         connections = Connections(connection_settings)
         await connections.open()
         stack.push_async_callback(connections.close)
@@ -68,19 +77,25 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
                 if not connections.heard_within(_PROBE):
                     raise
 
-        store = ValkeyMemories(connections)
-        search = ValkeySearches(connections, ef_runtime=settings.ef_runtime, search_timeout=settings.valkey_timeout)
-        index_store = ValkeyIndexes(connections)
+        store = watched(ValkeyMemories(connections), metrics)
+        search = watched(
+            ValkeySearches(connections, ef_runtime=settings.ef_runtime, search_timeout=settings.valkey_timeout), metrics
+        )
+        index_store = watched(ValkeyIndexes(connections), metrics)
         # Readiness has a connection of its own: a queue for the others must not look like an outage.
         probing = Connections(replace(connection_settings, connections=1))
         await probing.open()
         stack.push_async_callback(probing.close)
-        embedder = _embedder(settings)
-        stack.callback(embedder.close)
-        cached = CachedEmbedder(CircuitBreaker(embedder, threshold=settings.embedder_outages), max_bytes=settings.embedding_cache_bytes)
+        bare = embedder(settings, metrics)
+        stack.callback(bare.close)
+        breaker = CircuitBreaker(
+            CountedEmbedder(bare, metrics) if metrics else bare, threshold=settings.embedder_outages
+        )
+        cache = CachedEmbedder(breaker, max_bytes=settings.embedding_cache_bytes)
+        cached = WatchedEmbedder(cache)
         indexes = Indexes(index_store, cached, default=settings.index)
         validator = RequestValidator()
-        verifiers, credentials = _access(settings)
+        verifiers, credentials = access(settings)
         server = RpcServer(
             MemoryServicer(
                 memories=Memories(store, search, cached, indexes),
@@ -95,11 +110,22 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
             health_listen=settings.health_listen,
             credentials=credentials,
             verifiers=verifiers,
-            limits=Limits(in_flight=settings.caller_in_flight, rate=settings.caller_rate),
+            limits=Limits(
+                in_flight=settings.caller_in_flight,
+                rate=settings.caller_rate,
+                all_in_flight=settings.max_concurrent_rpcs,
+            ),
+            telemetry=Telemetry(Lines(sample=settings.log_sample), metrics, _tracing(settings, stack)),
             probe=answers,
             default_deadline=settings.default_deadline,
             max_concurrent_rpcs=settings.max_concurrent_rpcs,
         )
+        if metrics is not None:
+            watch = IndexWatch(index_store, settings.index, settings.index_look_every, settings.index_count_every)
+            metrics.registry.register(_figures(server, connections, cache, watch))
+            for following in (watch.follow(), follow_lag(metrics)):
+                stack.callback(asyncio.create_task(following).cancel)
+            server.metrics_address = stack.enter_context(scraped(metrics, settings.metrics_listen or ""))
         await server.start()
         _log.info("serving", address=server.address, embedding_model=cached.model, dimension=cached.dimension)
         try:
@@ -130,7 +156,7 @@ async def _serve(settings: Settings) -> None:
             await server.drain(settings.drain)
 
 
-async def _engine(settings: Settings, stack: contextlib.AsyncExitStack) -> ConnectionSettings:
+async def engine_settings(settings: Settings, stack: contextlib.AsyncExitStack) -> ConnectionSettings:
     """How to reach Valkey; starts the embedded one where no other is named."""
     if settings.valkey_url is not None:
         return parse_url(
@@ -150,7 +176,7 @@ async def _engine(settings: Settings, stack: contextlib.AsyncExitStack) -> Conne
     )
 
 
-def _access(settings: Settings) -> tuple[list[Verifier], grpc.ServerCredentials | None]:
+def access(settings: Settings) -> tuple[list[Verifier], grpc.ServerCredentials | None]:
     """Who is let in, and by what certificate; what is wrong with the files stops the start."""
     verifiers: list[Verifier] = []
     credentials = None
@@ -161,7 +187,13 @@ def _access(settings: Settings) -> tuple[list[Verifier], grpc.ServerCredentials 
         setting = "MEMORY_TLS_CERT, MEMORY_TLS_KEY, MEMORY_TLS_CLIENT_CA"
         if settings.tls_cert is not None and settings.tls_key is not None:
             credentials = server_credentials(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        example = (
+            f"{setting.split(',')[0]}=/etc/semantic-memory/{setting.split(',')[0].removeprefix('MEMORY_').lower()}"
+        )
+        why = f"{setting}: cannot read {error.filename}: {error.strerror}; for example {example}"
+        raise FailedPrecondition(Reason.SERVER_MISCONFIGURED, why) from error
+    except ValueError as error:
         raise FailedPrecondition(Reason.SERVER_MISCONFIGURED, f"{setting}: {error}") from error
     if settings.jwt_jwks is not None and settings.jwt_issuer is not None and settings.jwt_audience is not None:
         tokens = TokenSettings(
@@ -175,9 +207,51 @@ def _access(settings: Settings) -> tuple[list[Verifier], grpc.ServerCredentials 
     return verifiers, credentials
 
 
-def _embedder(settings: Settings) -> LocalEmbedder | BedrockEmbedder:
+def _tracing(settings: Settings, stack: contextlib.AsyncExitStack) -> Tracer | None:
+    """What makes spans of calls, where it is asked for."""
+    given = any(os.environ.get(f"OTEL_EXPORTER_OTLP_{name}") for name in ("ENDPOINT", "TRACES_ENDPOINT"))
+    if not (given if settings.traces is None else settings.traces):
+        return None
+    for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+        if os.environ.get(name, "http/protobuf") != "http/protobuf":
+            why = f"{name}: spans are sent over HTTP alone; for example {name}=http/protobuf, to port 4318"
+            raise FailedPrecondition(Reason.SERVER_MISCONFIGURED, why)
+    try:
+        from memory_service.telemetry.tracing import Tracing  # noqa: PLC0415 - an optional extra
+    except ImportError as error:
+        why = "MEMORY_TRACES: OpenTelemetry is missing: pip install 'semantic-memory[otel]', or set MEMORY_TRACES=false"
+        raise FailedPrecondition(Reason.SERVER_MISCONFIGURED, why) from error
+    tracing = Tracing(SERVICE)
+    stack.push_async_callback(asyncio.to_thread, tracing.close)
+    return tracing
+
+
+def _figures(server: RpcServer, connections: Connections, cache: CachedEmbedder, watch: IndexWatch) -> Figures:
+    """What metrics read off the running objects."""
+    return Figures(
+        {
+            "semantic_memory_ready": ("1 while readiness says SERVING", lambda: server.ready),
+            "semantic_memory_engine_connections": ("Connections to Valkey", lambda: connections.size),
+            "semantic_memory_engine_connections_busy": ("Those that carry a command", lambda: connections.busy),
+            "semantic_memory_engine_waiting": ("Operations that wait for a connection", lambda: connections.waiting),
+            "semantic_memory_embedding_cache_hits_total": ("Texts whose embedding was known", lambda: cache.hits),
+            "semantic_memory_embedding_cache_misses_total": ("Texts that had to be embedded", lambda: cache.misses),
+            "semantic_memory_embedding_cache_bytes": ("Memory of the embedding cache", lambda: cache.size),
+            "semantic_memory_index_memories": ("Memories in the default index", lambda: watch.memories),
+            "semantic_memory_index_failures": ("Documents that could not be indexed", lambda: watch.failures),
+            "semantic_memory_index_drift": ("Keys that the default index does not find", lambda: watch.drift),
+        }
+    )
+
+
+def embedder(settings: Settings, metrics: Metrics | None = None) -> LocalEmbedder | BedrockEmbedder:
+    """What makes embeddings, as set.
+
+    Raises FailedPrecondition.
+    """
+    on_tokens = metrics.embedder_tokens.inc if metrics else lambda _: None
     if settings.embedder == "local":
-        return LocalEmbedder(threads=settings.local_threads)
+        return LocalEmbedder(threads=settings.local_threads, on_tokens=on_tokens)
     return BedrockEmbedder(
         BedrockSettings(
             model=settings.bedrock_model,
@@ -185,5 +259,6 @@ def _embedder(settings: Settings) -> LocalEmbedder | BedrockEmbedder:
             region=settings.bedrock_region,
             endpoint_url=settings.bedrock_endpoint_url,
             concurrency=settings.bedrock_concurrency,
-        )
+        ),
+        on_tokens=on_tokens,
     )

@@ -46,14 +46,14 @@ class Settings(BaseSettings):
     """The claim with its rights: memory.read memory.write memory.delete memory.admin memory.all_users."""
     caller_in_flight: int = Field(default=500, ge=1)
     """Calls that one caller may have in flight."""
-    caller_rate: float | None = Field(default=None, gt=0)
+    caller_rate: float | None = Field(default=None, gt=0, examples=[50])
     """Calls that one caller may make a second; None: no limit."""
     answer_bytes: int = Field(default=256 * 2**20, ge=2**20)
     """Memory for answers that are being sent, mostly to slow readers."""
     index: str = Field(default="memory_idx", pattern=r"^[a-z][a-z0-9_]{0,47}$")
     """The index that a request means when it names none."""
 
-    valkey_url: SecretStr | None = None
+    valkey_url: SecretStr | None = Field(default=None, examples=["valkey://valkey:6379"])
     """Valkey with valkey-search and valkey-json: see memory_service.engine.url. None starts the embedded engine."""
     data_dir: Path = Field(default_factory=lambda: platformdirs.user_data_path("semantic_memory"))
     """Where the embedded engine keeps its data."""
@@ -74,7 +74,7 @@ class Settings(BaseSettings):
     """Threads that compute one text with the local model."""
     bedrock_model: str = TITAN_V1
     """amazon.titan-embed-text-v1 or amazon.titan-embed-text-v2:0."""
-    bedrock_dimension: int | None = None
+    bedrock_dimension: int | None = Field(default=None, examples=[1024])
     """Dimensions of Titan v2: 1024 (default), 512 or 256."""
     bedrock_region: str | None = None
     """AWS region; None takes AWS_REGION or the AWS profile's."""
@@ -82,6 +82,22 @@ class Settings(BaseSettings):
     """Another address of Bedrock, such as a VPC endpoint."""
     bedrock_concurrency: int = Field(default=16, ge=1, le=256)
     """Calls to Bedrock at once."""
+
+    metrics_listen: str | None = Field(default=None, examples=["127.0.0.1:9464"])
+    """Where to show metrics to Prometheus, over plain HTTP, such as 127.0.0.1:9464; None: nowhere."""
+    index_look_every: Seconds = 30.0
+    """For metrics: how often to look at the default index, its size and its failures."""
+    index_count_every: Annotated[float, Field(ge=1, le=86_400)] = 900.0
+    """For metrics: how often to count its keys as well, which is a walk over every key of the engine."""
+    traces: bool | None = None
+    """Send spans of calls by OTLP over HTTP; None: when OTEL_EXPORTER_OTLP_ENDPOINT is set, which says where to, or
+    OTEL_EXPORTER_OTLP_TRACES_ENDPOINT. Needs the extra `otel`."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is logged. A line for each call is info, or warning when the service is in trouble."""
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """auto: text on a terminal, JSON elsewhere."""
+    log_sample: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """The share of successful calls that have their line in the log; those that fail always have."""
 
     default_deadline: Seconds = 30.0
     """For calls that have none. Ten times this is the longest for any."""
@@ -114,11 +130,22 @@ class Settings(BaseSettings):
             )
         return self
 
+    @field_validator("metrics_listen")
+    @classmethod
+    def _metrics_listen_is_understood(cls, listen: str | None) -> str | None:
+        host, _, port = (listen or "localhost:0").rpartition(":")
+        if not host or not port.isdecimal() or int(port) > 65_535:
+            raise ValueError("needs a host and a port")
+        return listen
+
     @field_validator("valkey_url")
     @classmethod
     def _valkey_url_is_understood(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
-            parse_url(url.get_secret_value())
+            try:
+                parse_url(url.get_secret_value())
+            except OSError as error:
+                raise ValueError(f"ca: cannot read {error.filename}: {error.strerror}") from error
         return url
 
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import grpc
 import psutil
@@ -22,12 +23,18 @@ COMMAND = [sys.executable, "-m", "memory_service"]
 
 
 class Served:
-    """A running `memory-service serve`: its process, its address and its first log line."""
+    """A running `memory-service serve`: its process, its address and its log."""
 
-    def __init__(self, process: subprocess.Popen[str], address: str, first_line: dict[str, str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], address: str, log: list[dict[str, Any]]) -> None:
         self.process = process
         self.address = address
-        self.first_line = first_line
+        self.first_line = log[0]
+        self.log = log
+        """The lines so far: more come while it runs."""
+
+    def calls(self, method: str) -> list[dict[str, Any]]:
+        """The lines of the calls of one method."""
+        return [line for line in self.log if line["event"] == "call" and line["method"] == method]
 
     def cli(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command against the server."""
@@ -68,35 +75,26 @@ def serving(**settings: str) -> Iterator[Served]:
         text=True,
     )
     assert process.stderr is not None
+    lines: list[dict[str, Any]] = []
+    stderr = process.stderr
+    reader = threading.Thread(target=lambda: lines.extend(json.loads(line) for line in stderr))
     try:
-        lines = []
-        for line in process.stderr:
+        for line in stderr:
             lines.append(json.loads(line))
             if lines[-1]["event"] == "serving":
                 break
         else:
             pytest.fail(f"it ended: {lines}")
-        with logs_taken(process):
-            yield Served(process, lines[-1]["address"], lines[0])
+        address = lines[-1]["address"]
+        reader.start()  # A server whose log nobody reads stands still when the pipe is full.
+        yield Served(process, address, lines)
     finally:
         if process.poll() is None:
             process.terminate()
         process.wait(30)
-        process.stderr.close()
-
-
-@contextmanager
-def logs_taken(process: subprocess.Popen[str]) -> Iterator[None]:
-    """Read what a process logs, and end it, so that it never waits for a reader."""
-    assert process.stderr is not None
-    reader = threading.Thread(target=process.stderr.read, daemon=True)
-    reader.start()
-    try:
-        yield
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        reader.join(60)
+        if reader.ident:
+            reader.join(30)
+        stderr.close()
 
 
 @asynccontextmanager

@@ -40,7 +40,7 @@ def settings_from(given: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Set
     """The settings that a container with this environment has; a name that is no setting fails."""
     mine = {name: value for name, value in given.items() if name.startswith("MEMORY_")}
     known = {f"MEMORY_{name.upper()}" for name in Settings.model_fields}
-    assert mine.keys() <= known | {"MEMORY_METRICS_LISTEN"}
+    assert mine.keys() <= known
     for name, value in mine.items():
         monkeypatch.setenv(name, value)
     return Settings()

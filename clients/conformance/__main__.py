@@ -72,6 +72,7 @@ async def world() -> AsyncIterator[dict[str, str]]:
             "bedrock_dimension": DIMENSION,
             "bedrock_region": "us-east-1",
             "bedrock_endpoint_url": stack.enter_context(bedrock(reading.embeddings())),
+            "embedder_outages": 1_000_000,  # Cases of an outage must not open the breaker for the others.
         }
         server = await stack.enter_async_context(running(Settings(**settings)))
         async with AsyncMemoryClient(server.address) as memories:

@@ -23,10 +23,13 @@ class _Bucket:
 
 
 class Limits:
-    """The limits of every caller. `rate` is in calls a second, None without a limit."""
+    """The limits of every caller, and of `all_in_flight` calls of all of them. `rate` is in calls a second, None
+    without a limit."""
 
-    def __init__(self, *, in_flight: int, rate: float | None) -> None:
+    def __init__(self, *, in_flight: int, rate: float | None, all_in_flight: int) -> None:
         self._most = in_flight
+        self._most_of_all = all_in_flight
+        self._of_all = 0
         self._rate = rate
         self._in_flight: Counter[str] = Counter()
         self._buckets: LRUCache[str, _Bucket] = LRUCache(_CALLERS)
@@ -36,15 +39,20 @@ class Limits:
         """A call of this caller, while the context is open.
 
         Raises:
-            Exhausted: it has as many as it may; `retry_after` says when it may again.
+            Exhausted: there are too many, or it has as many as it may; `retry_after` says when it may again.
         """
+        if self._of_all >= self._most_of_all:
+            message = "the service has as many calls in flight as it takes: try again, more slowly"
+            raise Exhausted(Reason.OVERLOADED, message, retry_after=0.5)
         if self._in_flight[caller] >= self._most:
             raise _too_much(f"has {self._most} calls in flight, as many as it may", 0.1)
         self._take(caller)
         self._in_flight[caller] += 1
+        self._of_all += 1
         try:
             yield
         finally:
+            self._of_all -= 1
             self._in_flight[caller] -= 1
             if not self._in_flight[caller]:
                 del self._in_flight[caller]

@@ -1,7 +1,6 @@
 """The command `memory-service`: `serve` and `demo` run a server, each other command speaks to one."""
 
 import json
-import logging
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -68,7 +67,7 @@ def serve(
     from memory_service.cli.serving import run_server  # noqa: PLC0415
     from memory_service.server import serve as run  # noqa: PLC0415
 
-    run_server(run, log_level=logging.INFO)
+    run_server(run)
 
 
 @app.command()
@@ -77,7 +76,23 @@ def demo() -> None:
     from memory_service.cli.demo import run_demo  # noqa: PLC0415
     from memory_service.cli.serving import run_server  # noqa: PLC0415
 
-    run_server(run_demo, log_level=logging.ERROR)
+    run_server(run_demo, quiet=True)
+
+
+@app.command()
+def config(as_json: AsJson = False) -> None:
+    """Print the settings of `serve` in this environment, passwords masked, and where each comes from."""
+    from memory_service.cli.setup import show_config  # noqa: PLC0415
+
+    show_config(as_json)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Look at Valkey, its modules, rights, persistence and index, and at the embedder; say what to do about them."""
+    from memory_service.cli.setup import run_doctor  # noqa: PLC0415
+
+    run_doctor(as_json)
 
 
 @app.command()

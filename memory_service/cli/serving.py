@@ -1,6 +1,7 @@
 """`memory-service serve`, and what every command that runs a server needs: settings, logs, errors in words."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 
 import typer
 from pydantic import ValidationError
@@ -11,16 +12,35 @@ from memory_service.memory.errors import MemoryServiceError
 from memory_service.settings import Settings
 
 
-def run_server(run: Callable[[Settings], None], *, log_level: int) -> None:
-    """Read the settings and run; what is wrong with them or the machine is told in words, with exit status 2 or 1."""
-    log_to_stderr(log_level)
+def read_settings() -> Settings:
+    """The settings; what is wrong with them is told in a line for each, with exit status 2."""
     try:
-        settings = Settings()
+        return Settings()
     except ValidationError as error:
-        for one in error.errors():
-            name = "_".join(str(part) for part in one["loc"]).upper()
-            print_error(f"MEMORY_{name}", one["msg"])
+        for line in explained(error):
+            print_error(*line)
         raise typer.Exit(2) from error
+
+
+def explained(error: ValidationError) -> Iterator[tuple[str, str]]:
+    """For each thing that is wrong: the setting, what is wrong, and an example."""
+    for one in error.errors():
+        said = one["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        field = Settings.model_fields.get(str(one["loc"][0])) if one["loc"] else None
+        if field is None:  # Several settings that do not go together: the text names them.
+            yield said.split("=")[0].split()[0], said
+            continue
+        name = f"MEMORY_{str(one['loc'][0]).upper()}"
+        example = field.examples[0] if field.examples else field.get_default()
+        yield name, f"{said}; for example {name}={example}"
+
+
+def run_server(run: Callable[[Settings], None], *, quiet: bool = False) -> None:
+    """Read the settings and run; what is wrong with them or the machine is told in words, with exit status 2 or 1.
+    `quiet` logs errors alone."""
+    settings = read_settings()
+    level = logging.ERROR if quiet else logging.getLevelNamesMapping()[settings.log_level.upper()]
+    log_to_stderr(level, settings.log_format)
     try:
         run(settings)
     except (MemoryServiceError, OSError) as error:

@@ -33,6 +33,10 @@ loadmodule "{json_module}"
 """
 
 
+class DataDirInUse(FailedPrecondition):
+    """Another server has the data directory."""
+
+
 class EmbeddedValkey:
     """A Valkey server on a free loopback port with a password of its own, which ends with this process.
 
@@ -125,7 +129,7 @@ def _lock(data_dir: Path) -> IO[str]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         file.close()
-        raise FailedPrecondition(
+        raise DataDirInUse(
             Reason.SERVER_MISCONFIGURED,
             f"another memory-service uses {data_dir}: stop it, or set MEMORY_DATA_DIR to another directory",
         ) from error

@@ -7,6 +7,7 @@ Source: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-ti
 """
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -67,8 +68,9 @@ class BedrockSettings:
 class BedrockEmbedder:
     """Embeds one text a call, which is all that Titan takes."""
 
-    def __init__(self, settings: BedrockSettings) -> None:
-        """Make the client; credentials are found as boto3 finds them, and first used by the first call.
+    def __init__(self, settings: BedrockSettings, *, on_tokens: Callable[[int], None] = lambda _: None) -> None:
+        """Make the client; credentials are found as boto3 finds them, and first used by the first call. `on_tokens` is
+        told, from any thread, how many tokens were read, which is what AWS charges for.
 
         Raises:
             FailedPrecondition: an unknown model, or a dimension that it does not have, or no region.
@@ -81,6 +83,7 @@ class BedrockEmbedder:
         self.model = settings.model
         self.dimension = settings.dimension or dimensions[0]
         self._settings = settings
+        self._on_tokens = on_tokens
         self._in_flight = 0
         self._executor = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="bedrock")
         try:
@@ -142,7 +145,9 @@ class BedrockEmbedder:
 
     def _parse(self, answer: bytes) -> Embedding:
         try:
-            numbers = np.asarray(orjson.loads(answer)["embedding"], np.float32)
+            told = orjson.loads(answer)
+            numbers = np.asarray(told["embedding"], np.float32)
+            self._on_tokens(int(told.get("inputTextTokenCount", 0)))
         except (ValueError, TypeError, KeyError) as error:
             raise self._unavailable("sent an answer without an embedding") from error
         if numbers.shape != (self.dimension,) or not np.isfinite(numbers).all() or not numbers.any():

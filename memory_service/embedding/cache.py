@@ -22,6 +22,9 @@ class CachedEmbedder:
     def __init__(self, embedder: Embedder, *, max_bytes: int) -> None:
         self.model = embedder.model
         self.dimension = embedder.dimension
+        self.hits = 0
+        """Texts that were known or being embedded when they were asked for."""
+        self.misses = 0
         self._embedder = embedder
         self._known: LRUCache[str, tuple[int, Embedding]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[0])
         self._under_way: dict[str, asyncio.Task[Embedding]] = {}
@@ -29,9 +32,13 @@ class CachedEmbedder:
     async def embed(self, text: str) -> Embedding:
         """The unit-length embedding of a text."""
         if (entry := self._known.get(text)) is not None:
+            self.hits += 1
             return entry[1]
         task = self._under_way.get(text)
-        if task is None:
+        if task is not None:
+            self.hits += 1
+        else:
+            self.misses += 1
             task = self._under_way[text] = asyncio.create_task(self._embed(text), context=without_deadline())
             task.add_done_callback(lambda done: self._ended(text, done))
         try:
@@ -46,6 +53,11 @@ class CachedEmbedder:
         if not task.cancelled():
             # Looked at, since asyncio complains of errors that nobody saw, and all who waited may have given up.
             task.exception()
+
+    @property
+    def size(self) -> int:
+        """Bytes that the embeddings take."""
+        return int(self._known.currsize)
 
     async def _embed(self, text: str) -> Embedding:
         embedding = await self._embedder.embed(text)

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import importlib.util
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,13 +32,15 @@ class LocalEmbedder:
     model = "all-minilm-l6-v2-int8"
     dimension = 384
 
-    def __init__(self, *, threads: int = 1) -> None:
-        """Load the model, in about half a second. `threads` compute one text.
+    def __init__(self, *, threads: int = 1, on_tokens: Callable[[int], None] = lambda _: None) -> None:
+        """Load the model, in about half a second. `threads` compute one text. `on_tokens` is told, from another thread,
+        how many tokens were read.
 
         Raises:
             FailedPrecondition: the packages of the extra `local` are missing, or hold another model than the known one.
         """
         self._session, self._tokenizer = _load(threads)
+        self._on_tokens = on_tokens
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="embedding")
 
     async def embed(self, text: str) -> Embedding:
@@ -56,6 +59,7 @@ class LocalEmbedder:
     def _embed(self, text: str) -> Embedding:
         ids = np.array([self.tokens(text)], np.int64)
         inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+        self._on_tokens(ids.size)
         [hidden] = self._session.run(["last_hidden_state"], inputs)
         return normalised(hidden[0].mean(axis=0))
 

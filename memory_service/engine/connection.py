@@ -123,6 +123,21 @@ class Connections:
         """Whether this is a cluster."""
         return self._settings.cluster
 
+    @property
+    def size(self) -> int:
+        """Connections, busy or idle."""
+        return len(self._clients)
+
+    @property
+    def busy(self) -> int:
+        """Connections that carry a command now."""
+        return len(self._clients) - self._idle.qsize()
+
+    @property
+    def waiting(self) -> int:
+        """Calls that wait for a connection."""
+        return self._waiting
+
     async def open(self) -> None:
         """Make the clients. They connect with their first command, and again by themselves when a connection is lost:
         so a service starts while its Valkey is away."""
@@ -132,7 +147,8 @@ class Connections:
 
     async def close(self) -> None:
         """Close every client."""
-        await asyncio.gather(*self._replacements)
+        for task in self._replacements:
+            task.cancel()
         for link in self._links:
             await link.client.close()
 
@@ -165,6 +181,28 @@ class Connections:
             for command in commands:
                 batch.custom_command(list(command))
             return await client.exec(batch, raise_on_error=True) or []
+
+    async def run_on_each(self, commands: Sequence[Sequence[str | bytes]], *, within: float) -> list[list[Any]]:
+        """Run commands on every primary of a cluster by itself; return the replies of those that answer in so many
+        seconds.
+
+        Raises Unavailable when none does.
+        """
+        async with self._client() as client:
+            ranges: Any = await client.custom_command(["CLUSTER", "SLOTS"])
+            nodes = {(bytes(primary[0]).decode(), int(primary[1])) for _, _, primary, *_ in ranges}
+
+            async def ask(host: str, port: int) -> list[Any]:
+                route = glide.ByAddressRoute(host, port)
+                assert isinstance(client, glide.GlideClusterClient)  # noqa: S101 - only a cluster has parts
+                async with asyncio.timeout(within):
+                    return [await client.custom_command(list(command), route=route) for command in commands]
+
+            outcomes = await asyncio.gather(*(ask(*node) for node in nodes), return_exceptions=True)
+        answered = [one for one in outcomes if isinstance(one, list)]
+        if not answered:
+            raise engine_unavailable("did not answer in time from any shard")
+        return answered
 
     def heard_within(self, seconds: float) -> bool:
         """Tell whether the engine has answered any command so lately."""
@@ -265,7 +303,11 @@ class Connections:
         async def replace() -> None:
             self._links.discard(link)
             await link.client.close()
-            await self._add()
+            while True:
+                try:
+                    return await self._add()
+                except glide.GlideError:  # A pool must not shrink, whatever keeps it from being filled just now.
+                    await asyncio.sleep(PATIENCE)
 
         task = asyncio.create_task(replace())
         self._replacements.add(task)

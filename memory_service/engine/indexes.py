@@ -84,6 +84,11 @@ class ValkeyIndexes:
                     raise misconfigured(error) from error
         return deleted
 
+    async def count_keys(self, index: str) -> int:
+        """How many keys lie where the index looks for memories: a walk over every key of the engine, a step at a time.
+        Writes meanwhile may or may not be counted."""
+        return sum([len(keys) async for keys in self._connections.scan(f"{key_prefix(index)}*")])
+
     async def _run(self, command: Sequence[str | bytes]) -> Any:
         try:
             return await self._connections.run(command)

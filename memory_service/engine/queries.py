@@ -29,11 +29,12 @@ _LONGEST_QUERY = 10_000
 @dataclass(frozen=True, slots=True)
 class Searching:
     """What every search of a call has in common. `timeout_ms` bounds it in the engine; `all_shards` makes a cluster
-    that cannot answer in full give an error."""
+    that cannot answer in full give an error; `one_node` asks a node for what it holds itself."""
 
     index: str
     timeout_ms: int
     all_shards: bool
+    one_node: bool = False
 
 
 def filter_text(where: Filter, terms: Sequence[str] = ()) -> str:
@@ -126,7 +127,8 @@ def expired_before(microseconds: int) -> str:
 
 
 def _head(search: Searching, query: str) -> Command:
-    return ["FT.SEARCH", search.index, query, *(["ALLSHARDS"] if search.all_shards else [])]
+    scope = ["ALLSHARDS"] if search.all_shards else ["LOCALONLY"] if search.one_node else []
+    return ["FT.SEARCH", search.index, query, *scope]
 
 
 def _return(fields: Sequence[str], *computed: str) -> Command:

@@ -34,6 +34,12 @@ def parse_search(reply: Sequence[Any], prefix: str) -> list[Candidate]:
     return candidates
 
 
+def join_search_replies(replies: Sequence[Sequence[Any]]) -> list[Any]:
+    """The replies of several nodes to one search as if one had given it; the hits in no order."""
+    hits = {key: fields for reply in replies for key, fields in (reply[1] if len(reply) > 1 else {}).items()}
+    return [sum(int(reply[0]) for reply in replies), hits]
+
+
 def parse_info(reply: Mapping[Any, Any]) -> IndexPart:
     """One engine index from FT.INFO. valkey-search tells of a backfill by `state`, RediSearch by `indexing`."""
     info = {_text(name): value for name, value in reply.items()}

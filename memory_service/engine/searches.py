@@ -1,5 +1,6 @@
 """The search port on Valkey: FT.SEARCH over the part of an index that answers best."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import zip_longest
@@ -20,10 +21,10 @@ from memory_service.engine.queries import (
     knn_command,
     spans_text,
 )
-from memory_service.engine.replies import parse_search
+from memory_service.engine.replies import join_search_replies, parse_search
 from memory_service.engine.schema import key_prefix, part_name
 from memory_service.memory.deadline import remaining
-from memory_service.memory.errors import FailedPrecondition, Reason, index_not_found
+from memory_service.memory.errors import FailedPrecondition, Reason, Unavailable, index_not_found
 from memory_service.memory.ports import SearchOptions
 from memory_service.memory.types import Algorithm, Candidate, Embedding, Filter, IndexInfo, Memory, Span, now
 
@@ -31,6 +32,8 @@ _LONGEST_SEARCH = 60.0
 """Seconds: valkey-search takes no longer TIMEOUT."""
 _TIES = 100
 """Memories of nearly the same time in one session that are looked at for a context."""
+_SHARE_OF_PARTS = 0.2
+"""Of the time that is left: how long to wait for the parts of an answer. A search makes several in turn."""
 _ROUNDING = 5_000
 """Microseconds by which RediSearch can be wrong about the time of a document that other software wrote."""
 
@@ -181,7 +184,7 @@ class ValkeySearches:
         def command(search: Searching) -> Command:
             return knn_command(search, within, embedding, k, ef_runtime=effort, returned=returned)
 
-        return await self._find(index, algorithm, options, command)
+        return (await self._find(index, algorithm, options, command))[:k]
 
     async def _find(
         self, index: IndexInfo, algorithm: Algorithm, options: SearchOptions, command: Callable[[Searching], Command]
@@ -199,20 +202,36 @@ class ValkeySearches:
         """The replies to searches, in one round trip; asked again without the shards that are away, where such an
         answer will do."""
         # What may be asked twice leaves time for that.
-        seconds = remaining(self._search_timeout) * (0.5 if options.partial_allowed and not options.partial else 1.0)
-        all_shards = index.reports_missing_shards and not options.partial
-        search = Searching(part_name(index.name, algorithm), max(1, int(seconds * 1000)), all_shards)
-        try:
-            return await self._connections.run_all(commands(search))
-        except CommandRefused as error:
-            if says_missing(error):
-                raise index_not_found(index.name) from error
-            if not says_incomplete(error):
-                raise misconfigured(error) from error
-            if not (options.partial_allowed and all_shards):
-                raise incomplete() from error
+        twice = options.partial_allowed and self._connections.cluster
+        seconds = remaining(self._search_timeout) * (0.4 if twice else 1.0)
+        search = Searching(
+            part_name(index.name, algorithm), max(1, int(seconds * 1000)), all_shards=index.reports_missing_shards
+        )
+        if not options.partial:
+            try:
+                async with asyncio.timeout(seconds if twice else None):
+                    return await self._connections.run_all(commands(search))
+            except CommandRefused as error:
+                if says_missing(error):
+                    raise index_not_found(index.name) from error
+                if not says_incomplete(error):
+                    raise misconfigured(error) from error
+                if not twice:
+                    raise incomplete() from error
+            except (TimeoutError, Unavailable):
+                if not twice:
+                    raise
         options.partial = True
-        return await self._replies(index, algorithm, options, commands)
+        return await self._partial_replies(replace(search, all_shards=False, one_node=True), commands)
+
+    async def _partial_replies(
+        self, search: Searching, commands: Callable[[Searching], Sequence[Command]]
+    ) -> list[Any]:
+        """The replies of the shards that are there, joined. valkey-search itself would wait for the others for longer
+        than callers do, whatever its TIMEOUT, and then not tell that they are missing."""
+        within = remaining(self._search_timeout) * _SHARE_OF_PARTS
+        parts = await self._connections.run_on_each(commands(search), within=within)
+        return [join_search_replies(replies) for replies in zip(*parts, strict=True)]
 
     async def _exact_times(self, index: IndexInfo, slots: Sequence[str]) -> list[int]:
         keys = [key_prefix(index.name) + slot for slot in slots]

@@ -10,6 +10,7 @@ from memory_service.memory.errors import (
     FailedPrecondition,
     NotFound,
     Reason,
+    Unavailable,
     Violation,
     engine_silent,
     index_not_found,
@@ -27,6 +28,9 @@ _BELIEVED = 30.0
 
 _LOADING = 60.0
 """Seconds that a caller waits for a description at most; the engine's own time limit is shorter."""
+
+_SHARE_OF_A_LOOK = 0.25
+"""Of a caller's time, where there is an older description to go on with."""
 
 RESERVED_SUFFIX = "_flat"
 """Names ending so belong to the FLAT part of another index."""
@@ -124,10 +128,12 @@ class Indexes:
             # One caller's cancellation must not fail the others that wait for the same answer: hence the shield.
             limit = remaining(_LOADING)
             try:
-                async with asyncio.timeout(limit):
+                async with asyncio.timeout(limit if known is None else limit * _SHARE_OF_A_LOOK):
                     known = await asyncio.shield(self._look(name))
-            except TimeoutError as error:
-                raise engine_silent(limit) from error
+            except (TimeoutError, Unavailable) as error:
+                # While nobody can tell, what was known is believed on: commands meet what may have changed.
+                if known is None:
+                    raise (engine_silent(limit) if isinstance(error, TimeoutError) else error) from error
         elif age > _LOOK_AGAIN:
             self._look(name)
         if known is None:

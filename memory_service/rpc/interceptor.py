@@ -8,7 +8,6 @@ its own deadline after a stray CancelledError (grpc#29248).
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -23,6 +22,8 @@ from memory_service.memory.errors import InvalidRequest, MemoryServiceError, Rea
 from memory_service.rpc.access import check_access
 from memory_service.rpc.errors import internal, to_status
 from memory_service.rpc.validation import RequestValidator
+from memory_service.telemetry.calls import current
+from memory_service.telemetry.telemetry import REQUEST_ID
 
 _log = structlog.get_logger(__name__)
 
@@ -103,11 +104,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return streaming
 
     async def _caller(self, context: Context) -> Caller:
-        if not self._verifiers:
-            return await authenticate(None, ())
-        shown = dict(context.invocation_metadata() or ())
-        authorization = shown.get("authorization")
-        return await authenticate(authorization if isinstance(authorization, str) else None, self._verifiers)
+        authorization = None
+        if self._verifiers:
+            authorization = dict(context.invocation_metadata() or ()).get("authorization")
+        caller = await authenticate(authorization if isinstance(authorization, str) else None, self._verifiers)
+        current().caller = caller.name
+        return caller
 
     def _request(self, parse: Parse, packed: bytes, caller: Caller, method: str) -> Message:
         assert parse is not None  # noqa: S101 - generated handlers all have one
@@ -129,22 +131,25 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
 async def _abort(error: BaseException, context: Context, method: str) -> None:
     """End the call with the status of an error. Returns only by raising."""
-    if isinstance(error, GeneratorExit) or (isinstance(error, asyncio.CancelledError) and _has_gone(context)):
+    if isinstance(error, GeneratorExit) or (isinstance(error, asyncio.CancelledError) and _client_has_gone(context)):
         raise error  # There is no one to tell.
     if isinstance(error, grpc.aio.AbortError):
         raise error
     if isinstance(error, TimeoutError):
         error = deadline_exceeded()
+    call = current()
     if not isinstance(error, MemoryServiceError):
-        request_id = uuid.uuid4().hex
-        _log.error("bug", method=method, request_id=request_id, exc_info=error)
-        error = internal(request_id)
+        _log.error("bug", method=method, request_id=call.request_id, exc_info=error)
+        error = internal(call.request_id)
     elif error.__cause__ is not None:
-        _log.warning("call_failed", method=method, reason=error.reason, cause=repr(error.__cause__)[:300])
-    await context.abort_with_status(to_status(error))
+        call.cause = repr(error.__cause__)[:300]
+    call.reason = error.reason
+    status = to_status(error)
+    await context.abort(status.code, status.details, (*status.trailing_metadata, (REQUEST_ID, call.request_id)))
 
 
-def _has_gone(context: Context) -> bool:
-    """Whether the client waits no more. A deadline of its own ends a handler before gRPC calls that cancelled."""
-    left = context.time_remaining()
-    return context.cancelled() or (left is not None and left <= 0)
+def _client_has_gone(context: Context) -> bool:
+    """Whether a cancellation comes from gRPC, which cancels the call's task when its client has gone or its deadline has
+    passed, and is no stray one out of our work."""
+    left, task = context.time_remaining(), asyncio.current_task()
+    return context.cancelled() or (left is not None and left <= 0) or (task is not None and task.cancelling() > 0)

@@ -14,18 +14,27 @@ from semantic_memory.v1.memory_service_pb2_grpc import add_MemoryServiceServicer
 from memory_service.access.callers import Verifier
 from memory_service.access.limits import Limits
 from memory_service.rpc.interceptor import CallInterceptor
+from memory_service.rpc.observing import ObservingInterceptor
 from memory_service.rpc.servicer import MemoryServicer
 from memory_service.rpc.validation import RequestValidator
+from memory_service.telemetry.telemetry import Telemetry
 
 _log = structlog.get_logger(__name__)
 
-SERVICE: str = memory_service_pb2.DESCRIPTOR.services_by_name["MemoryService"].full_name
+_DESCRIPTOR = memory_service_pb2.DESCRIPTOR.services_by_name["MemoryService"]
+SERVICE: str = _DESCRIPTOR.full_name
+METHODS: dict[str, str] = {
+    one.name: "server_stream" if one.server_streaming else "unary" for one in _DESCRIPTOR.methods
+}
+"""The methods, each with the type that metrics give it."""
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _PROBE_EVERY = 0.5
 _FAILURES = 2
 """Failed probes in a row that make the service not ready: within two seconds, and no single slow answer does."""
 _MINUTE_MS = 60_000
+_PROBES = 100
+"""Calls of health checking and reflection beside those of the service."""
 
 OPTIONS = [
     # A batch of memories; more is refused before it is parsed.
@@ -60,6 +69,7 @@ class RpcServer:
         credentials: grpc.ServerCredentials | None,
         verifiers: Sequence[Verifier],
         limits: Limits,
+        telemetry: Telemetry,
         probe: Callable[[], Awaitable[None]],
         default_deadline: float,
         max_concurrent_rpcs: int,
@@ -70,17 +80,21 @@ class RpcServer:
         Raises:
             OSError: the port is taken.
         """
+        self.ready = False
+        self.metrics_address = ""
         self._probe = probe
         self._health = health.aio.HealthServicer()
         self._probing: asyncio.Task[None] | None = None
         self._server = grpc.aio.server(
             interceptors=[
+                ObservingInterceptor(SERVICE, telemetry),
                 CallInterceptor(
                     SERVICE, validator, verifiers=verifiers, limits=limits, default_deadline=default_deadline
-                )
+                ),
             ],
             options=OPTIONS,
-            maximum_concurrent_rpcs=max_concurrent_rpcs,
+            # Beyond what Limits refuses in words, so that an overload does not look like an outage to health checks.
+            maximum_concurrent_rpcs=max_concurrent_rpcs + _PROBES,
         )
         add_MemoryServiceServicer_to_server(servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -104,32 +118,37 @@ class RpcServer:
 
     async def drain(self, seconds: float) -> None:
         """Say not ready from now on and serve on for `seconds`, while load balancers notice."""
+        await self._end_probing()
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(seconds)
 
     async def stop(self, grace: float) -> None:
         """Take no new calls, and give those in flight `grace` seconds to end."""
-        if self._probing is not None:
-            self._probing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._probing
+        await self._end_probing()
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace)
         if self._health_server is not None:
             await self._health_server.stop(0)
 
+    async def _end_probing(self) -> None:
+        if self._probing is not None:
+            self._probing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._probing
+        self.ready = False
+
     async def _follow_probe(self) -> None:
-        ready, failures = False, 0
+        failures = 0
         while True:
             try:
                 await self._probe()
                 failures, cause = 0, ""
             except Exception as error:  # noqa: BLE001 - whatever it is, calls would meet it too
                 failures, cause = failures + 1, repr(error)
-            if (ready and failures >= _FAILURES) or (not ready and not failures):
-                ready = not failures
-                await self._health.set(SERVICE, _SERVING if ready else _NOT_SERVING)
-                _log.info("ready" if ready else "not_ready", cause=cause)
+            if (self.ready and failures >= _FAILURES) or (not self.ready and not failures):
+                self.ready = not failures
+                await self._health.set(SERVICE, _SERVING if self.ready else _NOT_SERVING)
+                _log.info("ready" if self.ready else "not_ready", cause=cause)
             await asyncio.sleep(0.0 if 0 < failures < _FAILURES else _PROBE_EVERY)
 
 
@@ -141,5 +160,7 @@ def _listening(server: grpc.aio.Server, listen: str, credentials: grpc.ServerCre
     try:
         port = server.add_secure_port(listen, credentials) if credentials else server.add_insecure_port(listen)
     except RuntimeError as error:
-        raise OSError(f"cannot listen on {listen}: choose another address with {setting}") from error
+        raise OSError(
+            f"{setting}: cannot listen on {listen}: it is taken or no address; for example {setting}=127.0.0.1:50051"
+        ) from error
     return f"{listen.rpartition(':')[0]}:{port}"

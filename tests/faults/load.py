@@ -149,11 +149,14 @@ def retry_delay(error: grpc.aio.AioRpcError) -> float | None:
 
 
 @asynccontextmanager
-async def load(channel: grpc.aio.Channel, clients: int = 6, *, pause: float = 0.0) -> AsyncIterator[list[Client]]:
-    """Clients at work while the context is open, each until its last call was answered."""
+async def load(
+    channel: grpc.aio.Channel, clients: int = 6, *, pause: float = 0.0, deadline: float = 2.0
+) -> AsyncIterator[list[Client]]:
+    """Clients at work while the context is open, each until its last call was answered. With a long deadline no call
+    fails because the machine is busy."""
     memories = connected(channel)
     until = asyncio.Event()
-    working = [Client(memories, f"client_{n}" + "x" * n, pause=pause) for n in range(clients)]
+    working = [Client(memories, f"client_{n}" + "x" * n, deadline=deadline, pause=pause) for n in range(clients)]
     async with asyncio.TaskGroup() as group:
         for one in working:
             group.create_task(one.run(until))

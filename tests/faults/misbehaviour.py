@@ -58,7 +58,8 @@ async def malformed_messages(address: str, count: int) -> None:
 async def slow_readers(address: str, count: int) -> None:
     """Streams whose reader takes the first message, waits, and goes away."""
 
-    async def read_slowly(channel: grpc.aio.Channel) -> None:
+    async def read_slowly(channel: grpc.aio.Channel, number: int) -> None:
+        await asyncio.sleep(0.1 * number)
         call = connected(channel).Search(BIG, timeout=TIMEOUT)
         await anext(aiter(call))
         await asyncio.sleep(3.0)
@@ -66,7 +67,7 @@ async def slow_readers(address: str, count: int) -> None:
 
     for _ in range(0, count, 10):
         async with grpc.aio.insecure_channel(address, options=SLOW_READER) as channel:
-            await asyncio.gather(*(read_slowly(channel) for _ in range(10)))
+            await asyncio.gather(*(read_slowly(channel, number) for number in range(10)))
 
 
 async def whole_streams(address: str, count: int) -> None:

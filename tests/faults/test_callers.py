@@ -15,6 +15,7 @@ from tests.faults.load import NONE, SCALE, load, toll_of
 from tests.faults.misbehaviour import KINDS
 from tests.faults.observed import Observed, Sample, observed
 from tests.serving import channel_to
+from tests.world import TIMEOUT
 
 COUNTS = {
     "dropped_connections": 1000,
@@ -29,10 +30,10 @@ COUNTS = {
 GROWTH = Sample(megabytes=24, files=4, tasks=4)
 """What a server may hold more after a second round than after the first, which fills caches and allocators."""
 
-P99 = 2.0 if SCALE > 1 else 10.0
+P99 = 2.0 if SCALE > 1 else 50.0
 """Times the undisturbed p99, or 20 ms where that is less, within which others are answered: two shared cores, which
 also run the engine and all callers, tell no smaller times apart. Searches for megabytes are compared with the same
-searches by one who reads them, since those cost others time too."""
+searches by one who reads them, since those cost others time too. In CI, beside other work: only that no one starves."""
 
 SEARCHING = {"slow_readers", "cancelled_streams", "short_deadlines"}
 
@@ -72,7 +73,7 @@ async def misbehave(kind: str, server: Observed, count: int) -> None:
 
 async def p99(channel: grpc.aio.Channel, meanwhile: Awaitable[object]) -> float:
     """Seconds within which 99 of 100 calls of two other clients are answered meanwhile; all of them are, and truly."""
-    async with load(channel, 2, pause=0.02) as clients:
+    async with load(channel, 2, pause=0.02, deadline=TIMEOUT) as clients:
         await meanwhile
     assert [error for client in clients for error in client.failures] == []
     assert await toll_of(clients) == NONE

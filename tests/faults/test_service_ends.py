@@ -24,6 +24,9 @@ ROUND_ROBIN_BY_HEALTH = json.dumps(
 )
 """What a client of several replicas sets: its calls go only to those that say that they are ready."""
 
+NOTICED = 3.0
+"""Seconds between two restarts, in which clients connect to the first again: gRPC waits between its attempts."""
+
 
 class Replica:
     """A service at a port of its own, which is started again and again."""
@@ -83,13 +86,12 @@ async def test_a_rolling_restart_fails_no_call_of_clients_that_follow_health(tmp
         ]
         async with grpc.aio.insecure_channel(target, options=options) as channel:
             await channel.channel_ready()
-            async with load(channel) as clients:
+            async with load(channel, deadline=TIMEOUT) as clients:
                 for one in both * round(SCALE):
-                    # Two seconds, as minReadySeconds of a Deployment: for clients to see that the other is back.
-                    await asyncio.sleep(2.0)
+                    await asyncio.sleep(NOTICED)
                     assert await one.end(signal.SIGTERM) == 0
                     await one.start()
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(NOTICED)
             calls = sum(len(client.seconds) for client in clients)
             print(f"{2 * round(SCALE)} restarts, {calls} calls")
             assert [error for client in clients for error in client.failures] == []

@@ -33,7 +33,7 @@ async def test_a_soak_shows_no_growth_of_memory_files_or_tasks(tmp_path: Path) -
                 memories = await ensured(channel)
                 await memories.Store(store("there"), timeout=TIMEOUT)
                 end = time.monotonic() + SECONDS
-                async with load(channel, 3) as clients, asyncio.TaskGroup() as group:
+                async with load(channel, 3, deadline=TIMEOUT) as clients, asyncio.TaskGroup() as group:
                     group.create_task(other_calls(memories, end))
                     group.create_task(connections_that_come_and_go(server.address, end))
                     for _ in range(SAMPLES):

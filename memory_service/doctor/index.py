@@ -1,0 +1,43 @@
+"""Whether the default index is there, whole, and of the model that the embedder has."""
+
+from memory_service.doctor.finding import Finding, State
+from memory_service.engine import Connections, ValkeyIndexes
+from memory_service.engine import inspection as engine
+from memory_service.engine.schema import SCHEMA_VERSION, IndexMetadata
+from memory_service.memory.errors import MemoryServiceError
+from memory_service.memory.types import IndexInfo
+
+
+async def index(name: str, connections: Connections, model: str, dimension: int) -> Finding:
+    """The index of this name, for an embedder of this model; an empty one is not compared."""
+    try:
+        info = await ValkeyIndexes(connections).describe(name)
+        kept = await engine.metadata(connections, name)
+    except MemoryServiceError as error:
+        return Finding("index", State.WRONG, f"{name}: {error.message}")
+    if info is None:
+        return Finding("index", State.RISK, f"there is no index {name} yet", "memory-service ensure-index makes it")
+    if (wrong := _mismatch(info, kept, model, dimension)) is not None:
+        return wrong
+    if not info.ready:
+        return Finding("index", State.RISK, f"{name} is being built: answers are not whole yet", "wait")
+    if info.indexing_failures:
+        told = f"{name}: {info.indexing_failures} documents could not be indexed and are not found"
+        return Finding("index", State.RISK, told, "look for keys that other software wrote with other dimensions")
+    told = f"{name}: {info.memory_count:,} memories, {info.dimension} dimensions of {info.embedding_model}"
+    return Finding("index", State.GOOD, told)
+
+
+def _mismatch(info: IndexInfo, kept: IndexMetadata | None, model: str, dimension: int) -> Finding | None:
+    if kept is None:
+        told, advice = f"{info.name} was made by other software", "memory-service ensure-index adopts it"
+    elif model and (info.embedding_model, info.dimension) != (model, dimension):
+        held = f"{info.dimension} dimensions of {info.embedding_model}"
+        told = f"{info.name} holds {held}, the embedder makes {dimension} of {model}"
+        advice = "set MEMORY_EMBEDDER to the index's model, or MEMORY_INDEX to another index"
+    elif kept.schema_version < SCHEMA_VERSION or not info.extended:
+        told = f"{info.name} was made by an earlier version: it has no fields for labels and words"
+        advice = "memory-service drop-index, which keeps the memories, and ensure-index"
+    else:
+        return None
+    return Finding("index", State.WRONG, told, advice)

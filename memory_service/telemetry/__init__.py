@@ -1,0 +1,1 @@
+"""What operators see of the service: metrics, traces, a log line for each call. Never what people said."""

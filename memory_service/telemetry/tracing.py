@@ -1,0 +1,117 @@
+"""Spans of calls for OpenTelemetry, sent by OTLP over HTTP: where to, and how many of them, the standard OTEL_…
+variables say.
+
+Names are those of the RPC conventions of 1.45, and `gen_ai.operation.name` as the GenAI conventions name operations on
+memories and embeddings. Those for memories are in development: their other attributes tell of contents and of whose
+memories these are, and are left out. Written by hand, since the instrumentations for grpc.aio stall under load.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from memory_service.memory.errors import MemoryServiceError
+from memory_service.telemetry.calls import Call, Stage
+
+_OPERATIONS = {
+    "EnsureIndex": "create_memory_store",
+    "DropIndex": "delete_memory_store",
+    "Store": "create_memory",
+    "BatchStore": "create_memory",
+    "Search": "search_memory",
+    "Delete": "delete_memory",
+    "DeleteMatching": "delete_memory",
+}
+"""Methods that the GenAI conventions have a name for."""
+
+_OURS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+"""Codes that are errors of a server: so say the RPC conventions."""
+
+_EXPORT_TIMEOUT = 5.0
+
+
+class CallTrace:
+    """The span of one call."""
+
+    def __init__(self, tracing: "Tracing", span: Span) -> None:
+        self.span = span
+        self.trace_id = format(span.get_span_context().trace_id, "032x")
+        self._tracing = tracing
+        self._context = set_span_in_context(span, Context())
+
+    @contextmanager
+    def stage(self, stage: Stage, operation: str) -> Iterator[None]:
+        """A child span for the work of the embedder or the engine."""
+        if stage is Stage.EMBED:
+            name = f"embeddings {operation}"
+            attributes = {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": operation}
+        else:
+            name = f"valkey {operation}"
+            attributes = {"db.system.name": "valkey", "db.operation.name": operation}
+        span = self._tracing.tracer.start_span(name, self._context, SpanKind.CLIENT, attributes)
+        try:
+            yield
+        except BaseException as error:
+            span.set_attribute(
+                "error.type", error.reason if isinstance(error, MemoryServiceError) else type(error).__name__
+            )
+            span.set_status(Status(StatusCode.ERROR))
+            raise
+        finally:
+            span.end()
+
+
+class Tracing:
+    """Makes the spans, and sends them from a thread of its own. `close` it when all calls have ended."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        attributes = {SERVICE_VERSION: version("semantic-memory")}
+        if "OTEL_SERVICE_NAME" not in os.environ and "service.name=" not in os.environ.get(
+            "OTEL_RESOURCE_ATTRIBUTES", ""
+        ):
+            attributes[SERVICE_NAME] = "semantic-memory"
+        self._provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
+        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=_EXPORT_TIMEOUT)))
+        self.tracer = self._provider.get_tracer("memory_service")
+        self._propagator = TraceContextTextMapPropagator()
+
+    def begin(self, method: str, metadata: Mapping[str, str | bytes]) -> CallTrace:
+        """The span of a call, a child of the caller's when `traceparent` is among the metadata."""
+        shown = {name: one for name, one in metadata.items() if isinstance(one, str)}
+        attributes = {"rpc.system.name": "grpc", "rpc.method": f"{self._service}/{method}"}
+        if method in _OPERATIONS:
+            attributes["gen_ai.operation.name"] = _OPERATIONS[method]
+        span = self.tracer.start_span(
+            f"{self._service}/{method}", self._propagator.extract(shown, Context()), SpanKind.SERVER, attributes
+        )
+        return CallTrace(self, span)
+
+    def end(self, call: Call) -> None:
+        """End the span of a call that has ended."""
+        if not isinstance(call.trace, CallTrace):
+            return
+        span = call.trace.span
+        span.set_attribute("rpc.response.status_code", call.code)
+        span.set_attribute("semantic_memory.request_id", call.request_id)
+        if call.results is not None:
+            span.set_attribute("semantic_memory.results", call.results)
+        if call.reason:
+            span.set_attribute("semantic_memory.reason", call.reason)
+        if call.code in _OURS:
+            span.set_attribute("error.type", call.code)
+            span.set_status(Status(StatusCode.ERROR))
+        span.end()
+
+    def close(self) -> None:
+        """Send what is left, within seconds."""
+        self._provider.shutdown()

@@ -1,0 +1,104 @@
+"""One shard of a cluster gone. Left to itself valkey-search answers then without its memories, and says nothing."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from semantic_memory.v1 import memory_service_pb2 as pb
+
+from memory_service.embedded.process import free_port
+from tests.faults.calls import CALLS, DEADLINE, SEARCHES, Call, answer, refused, service, store
+from tests.faults.engines import PRODUCTION, Engine
+from tests.world import TIMEOUT, Stub
+
+pytestmark = pytest.mark.skipif(not PRODUCTION, reason="the embedded engine has no clusters: MEMORY_TEST_VALKEY_SERVER")
+
+BELIEVED = 40.0
+"""Seconds, longer than the service believes what it knows of an index without asking again."""
+
+SLOTS = ((0, 5460), (5461, 10922), (10923, 16383))
+OPTIONS = ("cluster-enabled yes", "cluster-node-timeout 2000", "cluster-require-full-coverage no")
+
+
+@asynccontextmanager
+async def cluster(directory: Path) -> AsyncIterator[list[Engine]]:
+    """Three primaries without replicas."""
+    async with AsyncExitStack() as stack:
+        shards = []
+        for number, (first, last) in enumerate(SLOTS):
+            while (port := free_port()) > 45_000:  # The search module listens at a port that is 20,294 higher.
+                pass
+            one = Engine(directory / str(number), *OPTIONS, search_arguments="--use-coordinator", port=port)
+            shards.append(await stack.enter_async_context(one))
+            await one.run("CLUSTER", "ADDSLOTSRANGE", str(first), str(last))
+            await one.run("CLUSTER", "SET-CONFIG-EPOCH", str(number + 1))
+        for one in shards[1:]:
+            await one.run("CLUSTER", "MEET", "127.0.0.1", str(shards[0].port))
+        async with asyncio.timeout(30):
+            for one in shards:
+                while b"cluster_state:ok" not in (info := await one.run("CLUSTER", "INFO")) or (
+                    b"cluster_known_nodes:3" not in info
+                ):
+                    await asyncio.sleep(0.05)
+        yield shards
+
+
+@pytest.fixture
+async def shards(tmp_path: Path) -> AsyncIterator[list[Engine]]:
+    async with cluster(tmp_path) as shards:
+        yield shards
+
+
+@pytest.fixture
+async def memories(shards: list[Engine]) -> AsyncIterator[Stub]:
+    """A client of a service with 31 memories of alice, on all shards."""
+    # All addresses, as in production: a service that knew only the shard that is gone could find no other.
+    hosts = ",".join(f"127.0.0.1:{one.port}" for one in shards)
+    async with service(MEMORY_VALKEY_URL=f"valkey://{hosts}/?cluster=true") as memories:
+        await asyncio.gather(*(memories.Store(store(f"m{number}"), timeout=TIMEOUT) for number in range(30)))
+        for request in SEARCHES.values():
+            found, summary = await answer(memories, whole(request), TIMEOUT)
+            assert len(found) == 31
+            assert not summary.degraded
+        yield memories
+
+
+@pytest.mark.parametrize("gone", range(3))
+async def test_without_one_of_its_shards_a_cluster_answers_in_part_only_to_who_allows_it(
+    shards: list[Engine], memories: Stub, gone: int
+) -> None:
+    await shards[gone].kill()
+    for request in SEARCHES.values():
+        await refused(memories, searching(whole(request)))
+        found, summary = await answer(memories, whole(request, consistency=pb.CONSISTENCY_PARTIAL), DEADLINE)
+        assert 0 < len(found) < 31
+        assert summary.degraded
+    for name in ("List", "DeleteMatching", "GetIndex"):
+        await refused(memories, CALLS[name])
+
+
+async def test_the_parts_are_given_for_as_long_as_the_shard_is_away(shards: list[Engine], memories: Stub) -> None:
+    await shards[0].kill()
+    end = time.monotonic() + BELIEVED
+    partial = whole(SEARCHES["HYBRID"], consistency=pb.CONSISTENCY_PARTIAL)
+    while time.monotonic() < end:
+        found, summary = await answer(memories, partial, DEADLINE)
+        assert 0 < len(found) < 31
+        assert summary.degraded
+        await asyncio.sleep(1.0)
+
+
+def whole(request: pb.SearchRequest, **options: Any) -> pb.SearchRequest:
+    """The same search, for all that there is."""
+    changed = pb.SearchRequest(k=100, **options)
+    changed.MergeFrom(request)
+    return changed
+
+
+def searching(request: pb.SearchRequest) -> Call:
+    """The call that makes this search."""
+    return lambda memories: answer(memories, request, DEADLINE)
