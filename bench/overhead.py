@@ -163,17 +163,22 @@ def called(work: Work) -> Callable[[], Awaitable[Figures]]:
             started = time.perf_counter()
             await work(number)
             times.append(time.perf_counter() - started)
-        numbers = iter(range(1500))
-
-        async def caller() -> None:
-            for number in numbers:
-                await work(number)
-
-        started = time.perf_counter()
-        await asyncio.gather(*(caller() for _ in range(CALLERS)))
-        return Figures(1500 / (time.perf_counter() - started), statistics.median(times))
+        return Figures(await rate(work, 1500, CALLERS), statistics.median(times))
 
     return measure
+
+
+async def rate(work: Work, count: int, callers: int) -> float:
+    """Calls a second with this many callers."""
+    numbers = iter(range(count))
+
+    async def caller() -> None:
+        for number in numbers:
+            await work(number)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(caller() for _ in range(callers)))
+    return count / (time.perf_counter() - started)
 
 
 def works_directly(connections: Connections, embeddings: Sequence[Embedding]) -> dict[str, Work]:
@@ -301,9 +306,9 @@ def free_port() -> int:
         return port
 
 
-def random_embeddings(count: int) -> list[Embedding]:
+def random_embeddings(count: int, dimension: int = DIMENSION) -> list[Embedding]:
     """Unit vectors, the same in every run."""
-    numbers = np.random.default_rng(7).normal(size=(count, DIMENSION))
+    numbers = np.random.default_rng(7).normal(size=(count, dimension))
     numbers /= np.linalg.norm(numbers, axis=1, keepdims=True)
     return list(numbers.astype(np.float32))
 

@@ -52,7 +52,7 @@ class Server:
 
 async def main(memories: int, callers: int, rounds: int) -> None:
     """Run all rounds and print the table."""
-    packed = [pack_embedding(one) for one in random_embeddings(memories)]
+    packed = [pack_embedding(one) for one in random_embeddings(memories, 384)]
     with ExitStack() as stack:
         valkey = EmbeddedValkey(Path(stack.enter_context(tempfile.TemporaryDirectory())), appendfsync="no")
         await valkey.start()

@@ -31,6 +31,8 @@ class Served:
         self.first_line = log[0]
         self.log = log
         """The lines so far: more come while it runs."""
+        self.key = ""
+        """The API key of a test that shows one."""
 
     def calls(self, method: str) -> list[dict[str, Any]]:
         """The lines of the calls of one method."""
@@ -95,6 +97,20 @@ def serving(**settings: str) -> Iterator[Served]:
         if reader.ident:
             reader.join(30)
         stderr.close()
+
+
+@contextmanager
+def logs_taken(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Read what a process logs, and end it, so that it never waits for a reader."""
+    assert process.stderr is not None
+    reader = threading.Thread(target=process.stderr.read, daemon=True)
+    reader.start()
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        reader.join(60)
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from memory_service.doctor.engine import memory, persistence, versions
 from memory_service.doctor.finding import Finding, State
 from memory_service.doctor.index import index
 from memory_service.embedded import DataDirInUse
-from memory_service.engine import Connections, ConnectionSettings, ValkeyIndexes
+from memory_service.engine import Connections, ConnectionSettings
 from memory_service.engine import inspection as engine
 from memory_service.engine.connection import CommandRefused
 from memory_service.memory.errors import MemoryServiceError
@@ -89,7 +89,7 @@ async def _engine(
         where = ", ".join(f"{one.host}:{one.port}" for one in reached.addresses)
         started = time.perf_counter()
         try:
-            await ValkeyIndexes(connections).ping()
+            await connections.check()
         except MemoryServiceError as error:
             advice = f"check MEMORY_VALKEY_URL and the network: valkey-cli -u valkey://… ping, at {where}"
             yield Finding("engine", State.WRONG, f"{where}: {error.message.partition('; try again')[0]}", advice)

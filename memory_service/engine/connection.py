@@ -126,12 +126,12 @@ class Connections:
     @property
     def size(self) -> int:
         """Connections, busy or idle."""
-        return len(self._clients)
+        return len(self._links)
 
     @property
     def busy(self) -> int:
         """Connections that carry a command now."""
-        return len(self._clients) - self._idle.qsize()
+        return len(self._links) - self._idle.qsize()
 
     @property
     def waiting(self) -> int:

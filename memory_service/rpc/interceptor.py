@@ -149,7 +149,7 @@ async def _abort(error: BaseException, context: Context, method: str) -> None:
 
 
 def _client_has_gone(context: Context) -> bool:
-    """Whether a cancellation comes from gRPC, which cancels the call's task when its client has gone or its deadline has
-    passed, and is no stray one out of our work."""
+    """Whether a cancellation comes from gRPC, which cancels the call's task when its client has gone or its deadline
+    has passed, and is no stray one out of our work."""
     left, task = context.time_remaining(), asyncio.current_task()
     return context.cancelled() or (left is not None and left <= 0) or (task is not None and task.cancelling() > 0)
