@@ -1,18 +1,45 @@
-# The service alone; Valkey with its modules runs beside it (deploy/compose.yaml).
-FROM python:3.13-slim AS build
+# The service alone, without the embedded engine; Valkey with its modules runs beside it (deploy/).
+# Pin the base for a release: --build-arg PYTHON=python:3.13-slim@sha256:…
+ARG PYTHON=python:3.13-slim
+
+FROM ${PYTHON} AS build
 WORKDIR /src
-COPY requirements/image.txt requirements/image.txt
-RUN python -m venv /opt/memory && \
-    /opt/memory/bin/pip install --no-cache-dir --require-hashes -r requirements/image.txt
+# Two environments, so that what builds does not ship: /build has pip and hatchling, /opt/memory what the service needs.
+RUN python -m venv /build && python -m venv --without-pip /opt/memory
+COPY requirements/build.txt requirements/image.txt requirements/
+RUN /build/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/build.txt && \
+    /build/bin/pip --python /opt/memory/bin/python install --no-cache-dir --require-hashes --only-binary :all: \
+      -r requirements/image.txt
+# boto3 describes hundreds of AWS services, 30 MB of them. Kept: the one that is called, and those that give credentials.
+RUN find /opt/memory/lib/python3*/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d \
+      ! -name bedrock-runtime ! -name signin ! -name sso ! -name sso-oidc ! -name sts -exec rm -r {} +
 COPY LICENSE README.md pyproject.toml ./
 COPY clients/python clients/python
 COPY memory_service memory_service
-RUN /opt/memory/bin/pip install --no-cache-dir --no-deps --no-build-isolation ./clients/python .
+RUN /build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist ./clients/python . && \
+    /build/bin/pip --python /opt/memory/bin/python install --no-cache-dir --no-deps dist/*.whl
 
-FROM python:3.13-slim
+FROM ${PYTHON}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="semantic_memory" \
+      org.opencontainers.image.description="Chat messages, found again by meaning: gRPC over Valkey" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /opt/memory /opt/memory
-ENV PATH=/opt/memory/bin:$PATH PYTHONUNBUFFERED=1 MEMORY_LISTEN=0.0.0.0:50051
+# Nothing is written but to /tmp: the root may be read-only. HOME is where libraries look for what is not there.
+ENV PATH=/opt/memory/bin:$PATH \
+    HOME=/tmp \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    MEMORY_LISTEN=0.0.0.0:50051 \
+    MEMORY_HEALTH_LISTEN=0.0.0.0:50052
 USER 65532:65532
-EXPOSE 50051
+WORKDIR /tmp
+# Calls; health checks alone, in plaintext; metrics, where MEMORY_METRICS_LISTEN says so.
+EXPOSE 50051 50052 9464
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["memory-service", "health", "--address", "127.0.0.1:50052"]
 ENTRYPOINT ["memory-service"]
 CMD ["serve"]

@@ -1,5 +1,5 @@
 # The commands of this project; CONTRIBUTING.md says when to use which.
-.PHONY: demo test faults soak check check-alerts generate check-generated land-contract format lock bench clean
+.PHONY: demo test faults soak check check-alerts generate check-generated land-contract format lock bench image check-deploy clean
 PYTHON ?= python3
 BIN := .venv/bin
 STUBS := clients/python/src
@@ -64,11 +64,22 @@ check-generated: generate
 bench: .venv/installed
 	$(BIN)/python -m bench.overhead
 
+# The image, built and tried without Docker: see scripts/build_image.sh. As root, on Debian.
+image: .venv/installed
+	scripts/build_image.sh
+	unshare --net $(BIN)/python -m scripts.try_image
+
+# What deploys the image, as far as it can be checked without a cluster.
+check-deploy: .venv-deploy/installed
+	scripts/check_deploy.sh
+
 # Exact versions with hashes, without download addresses.
 lock: .venv/installed
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev $(LOCK_FLAGS) -o requirements/development.txt
-	$(BIN)/uv pip compile pyproject.toml --extra local --extra otel --group build $(LOCK_FLAGS) -o requirements/image.txt
+	$(BIN)/uv pip compile pyproject.toml --extra local --extra otel $(LOCK_FLAGS) -o requirements/image.txt
+	$(BIN)/uv pip compile --group build $(LOCK_FLAGS) -o requirements/build.txt
+	$(BIN)/uv pip compile --group deploy $(LOCK_FLAGS) -o requirements/deploy.txt
 	$(BIN)/uv pip compile --group generate $(LOCK_FLAGS) -o requirements/generate.txt
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-header \
   --no-emit-package semantic-memory-client --upgrade
@@ -84,5 +95,13 @@ LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-h
 	.venv-generate/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/generate.txt
 	touch $@
 
+# helm and kube-score are to be had as Go modules alone.
+.venv-deploy/installed: requirements/deploy.txt
+	$(PYTHON) -m venv .venv-deploy
+	.venv-deploy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/deploy.txt
+	! command -v go >/dev/null || GOBIN="$(CURDIR)/.venv-deploy/bin" \
+	  sh -ec 'go install helm.sh/helm/v3/cmd/helm@v3.22.0 && go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0' 2>/dev/null
+	touch $@
+
 clean:
-	rm -rf .venv .venv-generate .tools build dist clients/java/target clients/typescript/dist clients/typescript/node_modules
+	rm -rf .venv .venv-generate .venv-deploy .tools build dist clients/java/target clients/typescript/dist clients/typescript/node_modules

@@ -1,0 +1,73 @@
+{{- define "semantic-memory.name" -}}
+{{- if contains .Chart.Name .Release.Name -}}{{ .Release.Name | trunc 50 | trimSuffix "-" }}
+{{- else -}}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" }}
+{{- end -}}
+{{- end -}}
+
+{{- define "semantic-memory.selector" -}}
+app.kubernetes.io/name: semantic-memory
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: service
+{{- end -}}
+
+{{- define "semantic-memory.valkeySelector" -}}
+app.kubernetes.io/name: semantic-memory
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: valkey
+{{- end -}}
+
+{{- define "semantic-memory.labels" -}}
+app.kubernetes.io/part-of: semantic-memory
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end -}}
+
+{{- define "semantic-memory.image" -}}
+{{- with .Values.image -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end -}}
+{{- end -}}
+
+{{/* What "restricted" of the Pod Security Standards asks for, and a read-only root. */}}
+{{- define "semantic-memory.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile: { type: RuntimeDefault }
+{{- end -}}
+{{- define "semantic-memory.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: { drop: [ALL] }
+{{- end -}}
+
+{{/* What is missing is said here, before the service would say it in a loop of restarts. */}}
+{{- define "semantic-memory.check" -}}
+{{- with .Values -}}
+{{- $sources := list (ne .valkey.existingSecret "") (ne .valkey.url "") .valkey.trial.enabled | compact | len -}}
+{{- if ne $sources 1 }}{{ fail "say where Valkey is: one of valkey.existingSecret, valkey.url, valkey.trial.enabled=true" }}{{ end -}}
+{{- if and .valkey.url (regexMatch "//[^/]*:[^/]*@" .valkey.url) -}}
+{{ fail "valkey.url has a password: put it into a Secret and name it in valkey.existingSecret" }}
+{{- end -}}
+{{- $jwt := list .access.jwt.jwks .access.jwt.issuer .access.jwt.audience | compact | len -}}
+{{- if not (has $jwt (list 0 3)) }}{{ fail "access.jwt.jwks, .issuer and .audience go together" }}{{ end -}}
+{{- if and .tls.clientCaSecret (not .tls.secret) }}{{ fail "tls.clientCaSecret needs tls.secret" }}{{ end -}}
+{{- if not .access.insecure -}}
+{{- if not .tls.secret }}{{ fail "callers would speak in plaintext: name tls.secret, or set access.insecure=true in a network that is safe" }}{{ end -}}
+{{- if not (or .access.apiKeysSecret .tls.clientCaSecret (eq $jwt 3)) -}}
+{{ fail "anyone could call: name access.apiKeysSecret, access.jwt or tls.clientCaSecret, or set access.insecure=true in a network that is safe" }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The Secrets that are mounted, by their folder under /etc/semantic-memory: whole, so that rotation reaches the pod. */}}
+{{- define "semantic-memory.secrets" -}}
+{{- $all := dict "tls" .Values.tls.secret "client-ca" .Values.tls.clientCaSecret -}}
+{{- $all = merge $all (dict "keys" .Values.access.apiKeysSecret "valkey-ca" .Values.valkey.caSecret) -}}
+{{- range $folder, $secret := $all }}{{ if $secret }}
+{{ $folder }}: {{ $secret }}
+{{- end }}{{ end -}}
+{{- end -}}
