@@ -38,6 +38,12 @@ def test_a_time_is_read_as_it_is_printed() -> None:
     assert parse_time("2026-01-02").ToJsonString() == "2026-01-02T00:00:00Z"
 
 
+@pytest.mark.parametrize("text", ["", "soon", "2026-13-01", "0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00"])
+def test_what_is_no_time_is_refused_in_words(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="is no time"):
+        parse_time(text)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -11,6 +11,9 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+from hypothesis import example, given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
@@ -61,7 +64,7 @@ async def seen(browser: httpx.AsyncClient, path: str, status: int = 200, **query
 
 async def test_overview_shows_health_and_every_index(browser: httpx.AsyncClient, settings: Settings) -> None:
     html = await seen(browser, "/")
-    assert "The service is ready" in html
+    assert re.search(r"The service at .*\s+is ready", html)
     assert settings.index in html
     assert "all-minilm-l6-v2-int8" in html
     assert "HNSW, FLAT" in html
@@ -70,7 +73,7 @@ async def test_overview_shows_health_and_every_index(browser: httpx.AsyncClient,
 async def test_overview_says_that_the_service_is_away() -> None:
     async with looking("127.0.0.1:1") as browser:
         html = await seen(browser, "/")
-    assert "The service does not answer" in html
+    assert re.search(r"The service at .*\s+does not answer", html)
     assert "memory-service serve" in html
 
 
@@ -264,6 +267,57 @@ async def test_a_refused_store_keeps_what_was_written(browser: httpx.AsyncClient
     answer = await browser.post("/store", data={"user": user * 9, "content": "x"})
     assert answer.status_code == 400
     assert '<a href="#user">user_id</a>' in answer.text
+
+
+NAMES = [
+    "q",
+    "user",
+    "all_users",
+    "session",
+    "exclude_session",
+    "role",
+    "any_label",
+    "all_label",
+    "since",
+    "until",
+    "k",
+    "min_score",
+    "mode",
+    "text_weight",
+    "neighbors",
+    "recency",
+    "recency_weight",
+    "diversity",
+    "before",
+    "after",
+    "index",
+    "id",
+    "at",
+    "earlier",
+    "later",
+    "content",
+    "label",
+    "metadata",
+    "ttl",
+    "request_id",
+]
+WRITTEN = st.one_of(
+    st.text(max_size=20),
+    st.sampled_from(["-1", "0", "7", "0.5", "1e999", "nan", "30d", "hybrid", "text", "tool", "u", "test_none", "a=b"]),
+    st.sampled_from(["2026-01-31", "0001-01-01T00:00+14:00", "9999-12-31T23:59:59.999999-14:00", "\x00", "9" * 300]),
+)
+
+
+@settings_of(max_examples=30)
+@given(fields=st.dictionaries(st.sampled_from(NAMES), WRITTEN, max_size=8))
+@example({"q": "x", "user": "u", "since": "0001-01-01T00:00+14:00"})
+async def test_whatever_is_filled_in_gets_a_page(browser: httpx.AsyncClient, fields: dict[str, str]) -> None:
+    for path in ("/", "/search", "/read", "/memory", "/map", "/store", "/delete"):
+        answer = await browser.get(path, params=fields)
+        assert answer.status_code < 500, (path, answer.text)
+        assert answer.text.rstrip().endswith("</html>")
+    answer = await browser.post("/store", data={**fields, "index": "test_none"})
+    assert answer.status_code in {400, 404, 409}, answer.text
 
 
 async def test_too_long_a_body_is_refused(browser: httpx.AsyncClient, user: str) -> None:

@@ -58,6 +58,7 @@ async def test_forms_of_other_sites_are_refused(url: str) -> None:
         assert await status(url, path, "POST", origin=url.replace("127.0.0.1", "localhost")) == 403
         for site in ("cross-site", "same-site", "none"):
             assert await status(url, path, "POST", sec_fetch_site=site, origin=url) == 403
+    assert await status(url, "/store", "POST", host="localhost", origin="localhost") == 403
     assert await status(url, "/store", "POST", sec_fetch_site="same-origin") == 400
     assert await status(url, "/store", "PUT", sec_fetch_site="same-origin") == 405
 
@@ -87,6 +88,8 @@ async def test_nothing_is_shown_before_the_key(locked: str) -> None:
             assert (answer.status_code, answer.headers["location"]) == (303, "/login")
         assert (await browser.post("/store", data=FORM)).headers["location"] == "/login"
         assert (await browser.get("/static/console.css")).status_code == 200
+        for path in ("/login", "/loginx", "/static/nowhere"):
+            assert "127.0.0.1:" not in (await browser.get(path)).text
 
         for wrong in ("", "wrong", KEY[:-1], KEY + "x"):
             answer = await browser.post("/login", data={"key": wrong})

@@ -28,12 +28,12 @@ def parse_duration(text: str) -> Duration:
 
 def parse_time(text: str) -> Timestamp:
     """The time that is written as ISO 8601 has it; in UTC where it names no other offset."""
+    timestamp = Timestamp()
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        timestamp.FromDatetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError) as error:
         raise typer.BadParameter(f"{text!r} is no time: write it as 2026-01-31 or 2026-01-31T23:59:59") from error
-    timestamp = Timestamp()
-    timestamp.FromDatetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
     return timestamp
 
 

@@ -130,7 +130,8 @@ def _comes_from_here(request: Request) -> bool:
     if site is not None:
         return site == "same-origin"
     # Over plain HTTP, beyond this machine, browsers say no more than this; whoever says nothing is no page of ours.
-    return urlsplit(headers.get("origin", "")).netloc == headers.get("host")
+    origin = headers.get("origin", "").partition("://")[2]
+    return bool(origin) and origin == headers.get("host")
 
 
 def _host_of(headers: Headers) -> str:

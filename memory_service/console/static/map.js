@@ -9,18 +9,23 @@ const points = [...(map?.querySelectorAll("a") ?? [])].map((link) => {
 });
 let current;
 
+// Drawn over all the others, which may lie on the one that is read.
+const ring = document.createElementNS("http://www.w3.org/2000/svg", "circle");
+ring.id = "ring";
+
 function show(point) {
   if (point === current) return;
   if (current) {
-    current.link.classList.remove("current");
     current.link.tabIndex = -1;
   } else {
     points[0].link.tabIndex = -1;
+    map.append(ring);
   }
   current = point;
-  const { link } = point;
-  link.classList.add("current");
+  const { link, x, y } = point;
   link.tabIndex = 0;
+  ring.setAttribute("cx", x);
+  ring.setAttribute("cy", y);
 
   const about = document.createElement("p");
   about.className = "about";
