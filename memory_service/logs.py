@@ -42,4 +42,5 @@ class _Libraries(logging.Handler):
 
 
 def _json(event: Any, **_: Any) -> str:
-    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    first = {name: event[name] for name in ("timestamp", "level", "event") if name in event}
+    return orjson.dumps(first | event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
