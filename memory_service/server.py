@@ -29,7 +29,7 @@ from memory_service.engine import (
     ValkeySearches,
 )
 from memory_service.engine.url import parse_url
-from memory_service.memory.errors import FailedPrecondition, Reason
+from memory_service.memory.errors import FailedPrecondition, Reason, Unavailable
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.listing import Listing
 from memory_service.memory.memories import Memories
@@ -72,6 +72,9 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
             try:
                 async with asyncio.timeout(_PROBE):
                     await probing.check()
+            except Unavailable:
+                connections.learn_from(probing)
+                raise
             except TimeoutError:
                 # On a machine without a moment to spare that says little while other commands are answered.
                 if not connections.heard_within(_PROBE):

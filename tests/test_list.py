@@ -9,7 +9,7 @@ from itertools import pairwise
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
@@ -93,6 +93,8 @@ async def test_what_stays_is_listed_once_while_memories_come_and_go(
 
 @settings(max_examples=15)
 @given(times, st.integers(2, 8), st.sampled_from([OLDEST, NEWEST]))
+@example([-1] * 6 + [LATEST - 15], 2, NEWEST)
+@example([-1] * 6 + [15_837_643_799_999_999], 2, OLDEST)
 async def test_more_memories_than_an_engine_puts_in_order_are_taken_in_parts(
     memories: Stub, written: list[int], size: int, order: pb.ListOrder
 ) -> None:

@@ -204,6 +204,10 @@ class Connections:
             raise engine_unavailable("did not answer in time from any shard")
         return answered
 
+    def learn_from(self, other: "Connections") -> None:
+        """Take over what another pool of the same engine has found out: that the primary is another node."""
+        self._moved_at = max(self._moved_at, other._moved_at)
+
     def heard_within(self, seconds: float) -> bool:
         """Tell whether the engine has answered any command so lately."""
         since = asyncio.get_running_loop().time() - seconds

@@ -130,10 +130,8 @@ class Listing:
             )
             more = await self._search.ordered(info, window, wanted, newest_first=newest_first)
             if len(more) >= wanted:
-                last = more[-1].memory.timestamp
-                first, end = moment(last)
-                more = [one for one in more if not first <= one.memory.timestamp < end]
-                more += await self._at(info, where, last, newest_first=newest_first)
+                more += await self._at(info, where, more[-1].memory.timestamp, newest_first=newest_first)
+                more = list({one.slot: one for one in more}.values())
             found += sorted(more, key=_place, reverse=newest_first)
         return found[:size]
 

@@ -2,11 +2,14 @@
 the first of it, and valkey-search counts and orders a hundred thousand at most: what is larger is taken in parts."""
 
 import itertools
+import math
 
 from memory_service.memory.ports import COUNT_LIMIT, MemorySearch
 from memory_service.memory.types import EARLIEST, LATEST, Filter, IndexInfo, now
 
 _SECOND = 1_000_000
+_EXACT = 2**53
+"""Whole numbers below this are doubles."""
 _RUNGS = 9
 """Distances from 1 to 16 ** 8 seconds (136 years) at which a first look is taken."""
 _PARTS = 16
@@ -66,20 +69,25 @@ class Windows:
 
 
 def moment(timestamp: int) -> tuple[int, int]:
-    """The times that engines cannot tell from this one, as a half-open range. They compare seconds as doubles: from
+    """The times that engines may not tell from this one, as a half-open range. They compare seconds as doubles: from
     1697 to 2242 each microsecond is one of its own."""
     first = last = timestamp
     while (first - 1) / _SECOND == timestamp / _SECOND:
         first -= 1
     while (last + 1) / _SECOND == timestamp / _SECOND:
         last += 1
+    if abs(timestamp) >= _EXACT:
+        # RedisJSON reads numbers of more digits as the double beside the nearest, now and then.
+        beside = math.ceil(math.ulp(timestamp / _SECOND) * _SECOND)
+        first, last = first - beside, last + beside
     return first, last + 1
 
 
 def _edges(where: Filter, anchor: int) -> list[int]:
     """The ends of a filter's times and some times between them, the denser the nearer they are to the anchor."""
-    first = EARLIEST if where.start is None else where.start
-    last = LATEST + 1 if where.end is None else where.end
+    # A second beyond what there can be: as doubles the last times are rounded up.
+    first = EARLIEST - _SECOND if where.start is None else where.start
+    last = LATEST + _SECOND if where.end is None else where.end
     distances = [_SECOND * 16**rung for rung in range(_RUNGS)]
     between = {anchor, *(anchor - one for one in distances), *(anchor + one for one in distances)}
     return [first, *sorted(one for one in between if first < one < last), last]
