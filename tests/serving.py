@@ -75,6 +75,7 @@ def serving(**settings: str) -> Iterator[Served]:
         env=environment(**{"MEMORY_LISTEN": "127.0.0.1:0", "MEMORY_DRAIN": "0", **settings}),
         stderr=subprocess.PIPE,
         text=True,
+        errors="replace",  # gRPC repeats what it does not understand, byte for byte.
     )
     assert process.stderr is not None
     lines: list[dict[str, Any]] = []

@@ -56,6 +56,7 @@ def observed(**settings: str) -> Iterator[Observed]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        errors="replace",  # gRPC repeats what it does not understand, byte for byte.
     )
     assert process.stderr is not None
     assert process.stdout is not None
