@@ -283,17 +283,21 @@ class Running:
 def process(*arguments: str, url: str, ready: str) -> Iterator[Running]:
     """A process of this repository, while the context is open."""
     environment = {"MEMORY_LISTEN": "127.0.0.1:0", "MEMORY_VALKEY_URL": url, "MEMORY_INDEX": INDEX, "MEMORY_DRAIN": "0"}
-    with subprocess.Popen(
-        [sys.executable, *arguments],
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as one:
-        assert one.stdout is not None
-        line = next(line for line in one.stdout if ready in line)
+    # A file, not a pipe: one that nobody reads any longer would stop the server at the first full buffer of its log.
+    with (
+        tempfile.TemporaryFile("a+") as said,
+        subprocess.Popen(
+            [sys.executable, *arguments], env={**os.environ, **environment}, stdout=said, stderr=subprocess.STDOUT
+        ) as one,
+    ):
         try:
-            yield Running(one.pid, line)
+            while True:
+                said.seek(0)
+                if lines := [line for line in said if ready in line]:
+                    break
+                assert one.poll() is None, "it ended before it served"
+                time.sleep(0.05)
+            yield Running(one.pid, lines[0])
         finally:
             one.terminate()
 
