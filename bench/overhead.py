@@ -21,39 +21,33 @@ import contextlib
 import itertools
 import json
 import logging
-import os
-import re
-import shutil
-import socket
 import statistics
 import struct
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import glide
 import grpc
-import numpy as np
-import psutil
 import uvloop
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
+from bench.load import Running, framed, free_port, h2load, process, random_embeddings
 from bench.locomo import embedded
 from memory_service.cli.client import Stub, connect
 from memory_service.engine import Connections
-from memory_service.engine.documents import encode_document
+from memory_service.engine.documents import encode_fields
+from memory_service.engine.layouts import layout_of
 from memory_service.engine.queries import WHOLE, Searching, filter_text, knn_command
 from memory_service.engine.replies import parse_search
 from memory_service.engine.url import parse_url
 from memory_service.logs import log_to_stderr
-from memory_service.memory.types import Embedding, Filter, Memory, Role
+from memory_service.memory.types import Embedding, Filter, Layout, Memory, Role
 
 DIMENSION, USERS, K, CALLERS = 1536, 100, 10, 16
 INDEX = "bench_overhead"
@@ -74,9 +68,15 @@ async def main(count: int, url: str, rounds: int) -> None:
     """Run all rounds and print the tables."""
     async with contextlib.AsyncExitStack() as stack:
         url = url or await stack.enter_async_context(embedded())
-        embeddings = random_embeddings(count)
+        embeddings = random_embeddings(count, DIMENSION)
+        settings = {
+            "MEMORY_LISTEN": "127.0.0.1:0",
+            "MEMORY_VALKEY_URL": url,
+            "MEMORY_INDEX": INDEX,
+            "MEMORY_DRAIN": "0",
+        }
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        service = stack.enter_context(process("-m", "memory_service", "serve", url=url, ready="serving"))
+        service = stack.enter_context(process("-m", "memory_service", "serve", ready="serving", **settings))
         address = json.loads(service.line)["address"]
         memories = await stack.enter_async_context(connect(address))
         await fill(memories, embeddings)
@@ -84,10 +84,10 @@ async def main(count: int, url: str, rounds: int) -> None:
         for name, message in (requests | responses).items():
             (folder / name).write_bytes(message)
         for name, message in requests.items():
-            (folder / f"{name}.body").write_bytes(b"\0" + struct.pack(">I", len(message)) + message)
+            (folder / f"{name}.body").write_bytes(framed(message))
         port = free_port()
         files = (str(folder / "stored"), str(folder / "found"))
-        bare = stack.enter_context(process("-m", "bench.bare", str(port), *files, url=url, ready="serving"))
+        bare = stack.enter_context(process("-m", "bench.bare", str(port), *files, ready="serving"))
         direct = Connections(parse_url(url, connections=8))
         await direct.open()
         stack.push_async_callback(direct.close)
@@ -96,12 +96,13 @@ async def main(count: int, url: str, rounds: int) -> None:
         print(f"{count} memories of {DIMENSION} dimensions, {USERS} users, k = {K}, {CALLERS} callers, {rounds} rounds")
         for method, body in (("Search", folder / "search.body"), ("Store", folder / "store.body")):
             ways: dict[str, Callable[[], Awaitable[Figures]]] = {
-                "service": loaded(service.pid, address, method, body),
-                "bare gRPC": loaded(bare.pid, f"127.0.0.1:{port}", method, body),
+                "service": loaded(service, address, method, body),
+                "bare gRPC": loaded(bare, f"127.0.0.1:{port}", method, body),
                 "GLIDE": called(works_directly(direct, embeddings)[method]),
                 "cookbook": called(works_by_the_book(book, embeddings)[method]),
             }
             await compare(method, ways, rounds)
+            assert not service.failures(), service.failures()[0]
         await memories.DropIndex(pb.DropIndexRequest(index=INDEX, delete_memories=True), timeout=60)
 
 
@@ -127,31 +128,17 @@ async def compare(method: str, ways: dict[str, Callable[[], Awaitable[Figures]]]
         print(f"| {name} | {rate:,.0f} | {of_rate:.2f} | {median * 1000:.2f} | {of_median:.2f} | {cpu_told} |")
 
 
-def loaded(pid: int, address: str, method: str, body: Path) -> Callable[[], Awaitable[Figures]]:
+def loaded(server: Running, address: str, method: str, body: Path) -> Callable[[], Awaitable[Figures]]:
     """The figures of a server under h2load."""
-    seconds = psutil.Process(pid)
 
     async def measure() -> Figures:
         alone = h2load(address, method, body, calls=300, connections=1, streams=1)
-        before = sum(seconds.cpu_times()[:2])
+        before = server.cpu()
         calls = 3000 if method == "Search" else 1500
-        rate = h2load(address, method, body, calls=calls, connections=4, streams=CALLERS // 4)
-        return Figures(rate, 1 / alone, (sum(seconds.cpu_times()[:2]) - before) / calls)
+        full = h2load(address, method, body, calls=calls, connections=4, streams=CALLERS // 4)
+        return Figures(full.rate, alone.median, (server.cpu() - before) / calls)
 
     return measure
-
-
-def h2load(address: str, method: str, body: Path, *, calls: int, connections: int, streams: int) -> float:
-    """Calls a second."""
-    program = shutil.which("h2load")
-    assert program, "install Debian's nghttp2-client"
-    options = ["-n", str(calls), "-c", str(connections), "-m", str(streams), "-d", str(body)]
-    headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
-    path = f"http://{address}/semantic_memory.v1.MemoryService/{method}"
-    told = subprocess.run([program, *options, *headers, path], capture_output=True, text=True, check=True).stdout
-    assert f"{calls} succeeded, 0 failed" in told, told
-    [rate] = re.findall(r"([\d.]+) req/s", told)
-    return float(rate)
 
 
 def called(work: Work) -> Callable[[], Awaitable[Figures]]:
@@ -187,8 +174,9 @@ def works_directly(connections: Connections, embeddings: Sequence[Embedding]) ->
     async def store(n: int) -> object:
         slot = uuid.uuid4().hex
         memory = Memory(slot, f"user{n % USERS}", "s", Role.USER, CONTENT, n)
-        document = encode_document(memory, embeddings[n % len(embeddings)], ["messag", "word"], own_id=False)
-        return await connections.run(["JSON.SET", f"mem_{INDEX}:{slot}", "$", document, "NX"])
+        fields = encode_fields(memory, ["messag", "word"], own_id=False)
+        embedding = embeddings[n % len(embeddings)]
+        return await connections.run(layout_of(Layout.JSON).insert(f"mem_{INDEX}:{slot}", fields, embedding))
 
     async def search(n: int) -> object:
         searching = Searching(f"{INDEX}_flat", 5000, all_shards=False)
@@ -269,52 +257,6 @@ async def sample(memories: Stub, embedding: Embedding) -> tuple[dict[str, bytes]
     assert abs(found.hits[0].score - 1) < 1e-5
     requests = {"store": store.SerializeToString(), "search": search.SerializeToString()}
     return requests, {"stored": stored.SerializeToString(), "found": found.SerializeToString()}
-
-
-@dataclass(frozen=True)
-class Running:
-    """A process, and the line by which it said that it serves."""
-
-    pid: int
-    line: str
-
-
-@contextlib.contextmanager
-def process(*arguments: str, url: str, ready: str) -> Iterator[Running]:
-    """A process of this repository, while the context is open."""
-    environment = {"MEMORY_LISTEN": "127.0.0.1:0", "MEMORY_VALKEY_URL": url, "MEMORY_INDEX": INDEX, "MEMORY_DRAIN": "0"}
-    # A file, not a pipe: one that nobody reads any longer would stop the server at the first full buffer of its log.
-    with (
-        tempfile.TemporaryFile("a+") as said,
-        subprocess.Popen(
-            [sys.executable, *arguments], env={**os.environ, **environment}, stdout=said, stderr=subprocess.STDOUT
-        ) as one,
-    ):
-        try:
-            while True:
-                said.seek(0)
-                if lines := [line for line in said if ready in line]:
-                    break
-                assert one.poll() is None, "it ended before it served"
-                time.sleep(0.05)
-            yield Running(one.pid, lines[0])
-        finally:
-            one.terminate()
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def random_embeddings(count: int, dimension: int = DIMENSION) -> list[Embedding]:
-    """Unit vectors, the same in every run."""
-    numbers = np.random.default_rng(7).normal(size=(count, dimension))
-    numbers /= np.linalg.norm(numbers, axis=1, keepdims=True)
-    return list(numbers.astype(np.float32))
 
 
 if __name__ == "__main__":

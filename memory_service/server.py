@@ -34,6 +34,7 @@ from memory_service.memory.indexes import Indexes
 from memory_service.memory.listing import Listing
 from memory_service.memory.memories import Memories
 from memory_service.memory.search import Searches
+from memory_service.memory.types import Layout
 from memory_service.rpc.server import METHODS, SERVICE, RpcServer
 from memory_service.rpc.servicer import MemoryServicer
 from memory_service.rpc.tls import server_credentials
@@ -84,7 +85,7 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         search = watched(
             ValkeySearches(connections, ef_runtime=settings.ef_runtime, search_timeout=settings.valkey_timeout), metrics
         )
-        index_store = watched(ValkeyIndexes(connections), metrics)
+        index_store = watched(ValkeyIndexes(connections, new_layout=Layout(settings.layout.upper())), metrics)
         # Readiness has a connection of its own: a queue for the others must not look like an outage.
         probing = Connections(replace(connection_settings, connections=1))
         await probing.open()

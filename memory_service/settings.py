@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     index: str = Field(default="memory_idx", pattern=r"^[a-z][a-z0-9_]{0,47}$")
     """The index that a request means when it names none."""
 
+    layout: Literal["json", "hash"] = "json"
+    """How memories lie in Valkey, in new indexes that are asked for without a layout: as JSON documents, which other
+    software can read, or as hashes, which take far less memory."""
+
     valkey_url: SecretStr | None = Field(default=None, examples=["valkey://valkey:6379"])
     """Valkey with valkey-search and valkey-json: see memory_service.engine.url. None starts the embedded engine."""
     data_dir: Path = Field(default_factory=lambda: platformdirs.user_data_path("semantic_memory"))

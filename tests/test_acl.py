@@ -11,7 +11,7 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from pydantic import SecretStr
-from semantic_memory.v1 import memory_pb2
+from semantic_memory.v1 import index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.engine import Connections
@@ -43,11 +43,17 @@ async def only(raw: Connections, url: str, rule: list[str]) -> AsyncIterator[str
 
 
 async def everything(settings: Settings, url: str) -> None:
+    """One of each call, on an index of its own in each layout."""
+    for layout in (index_pb2.LAYOUT_JSON, index_pb2.LAYOUT_HASH):
+        await every_call(settings, url, layout)
+
+
+async def every_call(settings: Settings, url: str, layout: index_pb2.Layout) -> None:
     """One of each call, on an index of its own."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     alice = memory_pb2.MemoryFilter(user_id="alice")
     async with guarded(settings, valkey_url=SecretStr(url), index=name) as server, showing(server) as memories:
-        await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+        await memories.EnsureIndex(pb.EnsureIndexRequest(layout=layout), timeout=TIMEOUT)
         item = pb.StoreRequest(
             user_id="alice", role=memory_pb2.ROLE_USER, content="apple", embedding=packed(1.0), ttl=Duration(seconds=60)
         )

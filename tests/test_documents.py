@@ -1,17 +1,13 @@
-import json
 from decimal import Decimal
 
-import numpy as np
-import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_service.engine.documents import (
     FIELDS,
     decode_fields,
-    decode_json_reply,
     decode_tags,
-    encode_document,
+    encode_fields,
     seconds,
 )
 from memory_service.memory.types import Memory, Role
@@ -33,18 +29,11 @@ memories = st.builds(
 )
 
 
-@given(memories, st.booleans(), st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=16), st.lists(names))
-def test_a_document_reads_back_as_its_memory_and_its_embedding(
-    memory: Memory, own_id: bool, numbers: list[float], stems: list[str]
-) -> None:
-    embedding = np.array(numbers, np.float32)
-    document = json.loads(encode_document(memory, embedding, stems, own_id=own_id))
-    slot = "some-slot" if own_id else memory.id
-    assert decode_fields(slot, document) == memory
-    reply = orjson.dumps({f"$.{name}": [document[name]] if name in document else [] for name in FIELDS})
-    assert decode_json_reply(slot, reply) == memory
-    assert decode_tags(document.get("terms")) == tuple(stems)
-    assert np.array_equal(np.array(document["embedding"], np.float32), embedding)
+@given(memories, st.booleans(), st.lists(names))
+def test_the_fields_read_back_as_their_memory(memory: Memory, own_id: bool, stems: list[str]) -> None:
+    fields = encode_fields(memory, stems, own_id=own_id)
+    assert decode_fields("some-slot" if own_id else memory.id, fields) == memory
+    assert decode_tags(fields.get("terms")) == tuple(stems)
 
 
 @given(times)
@@ -58,13 +47,6 @@ def test_seconds_are_exact_and_plain_decimals(microseconds: int) -> None:
 def test_seconds_order_as_the_engine_reads_them_as_the_times_do(one: int, other: int) -> None:
     if one < other:
         assert float(seconds(one)) <= float(seconds(other))
-
-
-def test_numbers_are_the_shortest_float32_text() -> None:
-    text = encode_document(
-        Memory("i", "u", "", Role.USER, "c", 0), np.array([0.1, -1 / 3], np.float32), [], own_id=False
-    )
-    assert b"[0.1,-0.33333334]" in text
 
 
 def test_a_document_of_the_cookbook_reads_as_a_memory() -> None:

@@ -39,7 +39,12 @@ async def test_an_index_is_created_once_and_then_found_as_asked(memories: Stub, 
     again = await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
     assert (first.created, again.created) == (True, False)
     assert again.index == index_pb2.Index(
-        name=name, state=index_pb2.INDEX_STATE_READY, dimension=3, embedding_model="mine", algorithms=BOTH
+        name=name,
+        state=index_pb2.INDEX_STATE_READY,
+        dimension=3,
+        embedding_model="mine",
+        algorithms=BOTH,
+        layout=first.index.layout,
     )
 
 
@@ -117,7 +122,7 @@ async def test_memories_from_before_an_index_are_found_when_ensure_returns(
     for number in range(300):
         document = f'{{"user_id":"{user}","role":"user","content":"{number}","timestamp":1,"embedding":[1,{number},0]}}'
         await raw.run(["JSON.SET", f"{key_prefix(name)}{number}", "$", document])
-    await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
+    await memories.EnsureIndex(mine(name, layout=index_pb2.LAYOUT_JSON), timeout=TIMEOUT)
     where = memory_pb2.MemoryFilter(user_id=user)
     request = pb.SearchRequest(index=name, query_embedding=packed(1.0, dimension=3), filter=where, k=1000)
     hits, summary = await search(memories, request)

@@ -128,7 +128,7 @@ async def test_the_embedder_its_cache_and_its_tokens_are_counted(settings: Setti
 
 
 async def test_size_failures_and_drift_of_the_index_are_seen(settings: Settings, raw: Connections) -> None:
-    looking = {"index_look_every": 0.2, "index_count_every": 1.0}
+    looking = {"index_look_every": 0.2, "index_count_every": 1.0, "layout": "json"}
     async with measured(settings, **looking) as (server, memories):
         for n in range(4):
             item = pb.StoreRequest(user_id="alice", role=memory_pb2.ROLE_USER, content=str(n), embedding=packed(1.0, n))

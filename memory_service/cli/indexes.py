@@ -6,7 +6,7 @@ import typer
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.cli import client, output
-from memory_service.cli.options import SERVER, Address, Algorithm, AsJson, Timeout, Yes
+from memory_service.cli.options import SERVER, Address, Algorithm, AsJson, Layout, Timeout, Yes
 
 commands = typer.Typer()
 
@@ -17,6 +17,9 @@ def ensure_index(
     dimension: Annotated[int | None, typer.Option(min=0, help="Numbers in each embedding.")] = None,
     model: Annotated[str, typer.Option(help="The model of the embeddings, when callers bring them.")] = "",
     algorithm: Annotated[list[Algorithm] | None, typer.Option(help="Repeatable; both when left out.")] = None,
+    layout: Annotated[
+        Layout | None, typer.Option(help="How memories lie in the engine; hash takes far less of its memory.")
+    ] = None,
     address: Address = SERVER,
     timeout: Timeout = 60.0,
     as_json: AsJson = False,
@@ -27,6 +30,7 @@ def ensure_index(
         dimension=dimension,
         embedding_model=model,
         algorithms=[f"ALGORITHM_{one}" for one in algorithm or []],
+        layout=f"LAYOUT_{layout}" if layout else None,
     )
 
     response = client.call(address, lambda memories: memories.EnsureIndex(request, timeout=timeout))

@@ -54,6 +54,13 @@ class Algorithm(StrEnum):
     FLAT = "FLAT"
 
 
+class Layout(StrEnum):
+    """How memories lie in the engine."""
+
+    JSON = "JSON"
+    HASH = "HASH"
+
+
 Address = Annotated[str, typer.Option(envvar="MEMORY_ADDRESS", help="Where the server listens.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait.")]

@@ -153,7 +153,7 @@ def print_memory(memory: memory_pb2.Memory) -> None:
 
 def print_indexes(indexes: Iterable[index_pb2.Index]) -> None:
     """A table of indexes."""
-    table = Table("index", "state", "memories", "dimension", "embedding model", "algorithms", "failures")
+    table = Table("index", "state", "memories", "dimension", "embedding model", "algorithms", "layout", "failures")
     for one in indexes:
         algorithms = ", ".join(index_pb2.Algorithm.Name(each).removeprefix("ALGORITHM_") for each in one.algorithms)
         table.add_row(
@@ -163,6 +163,7 @@ def print_indexes(indexes: Iterable[index_pb2.Index]) -> None:
             str(one.dimension),
             one.embedding_model or "(not adopted)",
             algorithms,
+            index_pb2.Layout.Name(one.layout).removeprefix("LAYOUT_"),
             str(one.indexing_failure_count),
         )
     console.print(table)

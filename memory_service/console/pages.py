@@ -120,6 +120,7 @@ _templates = Environment(
 _templates.globals.update(link=link, modes=MODES, roles=ROLES)
 _templates.filters.update(
     algorithm=lambda one: index_pb2.Algorithm.Name(one).removeprefix("ALGORITHM_"),
+    layout=lambda one: index_pb2.Layout.Name(one).removeprefix("LAYOUT_"),
     clipped=clipped,
     in_words=lambda summary, by_words: in_words(summary, by_words=by_words),
     iso=lambda moment: moment.ToJsonString(),

@@ -1,4 +1,4 @@
-"""Memories as JSON documents, in the layout of the Valkey cookbook with a few fields beside it.
+"""The fields of a memory's document: the Valkey cookbook's, and a few beside them.
 
     {"user_id": tag, "session_id": tag, "role": "user", "content": …, "timestamp": 1700000000.123456,
      "timestamp_us": "1700000000123456", "id": …, "labels": "tag,tag", "metadata": "{…}", "expires_at": 1700003600,
@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from memory_service.engine.tags import MARKER, decode_tag, encode_tag
-from memory_service.memory.types import Embedding, Memory, Role
+from memory_service.memory.types import Memory, Role
 
 HEADING = ("user_id", "session_id", "role", "labels", "timestamp", "timestamp_us", "expires_us", "id")
 """The fields that tell whose memory it is and when it was written."""
@@ -30,35 +30,32 @@ SEPARATOR = ","
 _ROLES = {role.value: role for role in Role}
 
 
-def encode_document(memory: Memory, embedding: Embedding, terms: Sequence[str], *, own_id: bool) -> bytes:
-    """The JSON text of a memory; `own_id` when its id is the caller's and not its slot.
-
-    Numbers are the shortest text that reads back as the same float32: half the engine's memory of Python's repr.
-    """
-    document: dict[str, Any] = {"user_id": encode_tag(memory.user_id)}
+def encode_fields(memory: Memory, terms: Sequence[str], *, own_id: bool) -> dict[str, str]:
+    """The fields of a memory, all but the embedding; `own_id` when its id is the caller's and not its slot."""
+    fields = {"user_id": encode_tag(memory.user_id)}
     if memory.session_id:
-        document["session_id"] = encode_tag(memory.session_id)
-    document["role"] = memory.role
-    document["content"] = memory.content
-    document["timestamp"] = orjson.Fragment(seconds(memory.timestamp).encode())
-    document["timestamp_us"] = str(memory.timestamp)
+        fields["session_id"] = encode_tag(memory.session_id)
+    if memory.role is not None:
+        fields["role"] = memory.role.value
+    fields["content"] = memory.content
+    fields["timestamp"] = seconds(memory.timestamp)
+    fields["timestamp_us"] = str(memory.timestamp)
     if own_id:
-        document["id"] = memory.id
+        fields["id"] = memory.id
     if memory.labels:
-        document["labels"] = SEPARATOR.join(map(encode_tag, memory.labels))
+        fields["labels"] = SEPARATOR.join(map(encode_tag, memory.labels))
     if memory.metadata:
-        document["metadata"] = orjson.dumps(dict(memory.metadata)).decode()
+        fields["metadata"] = orjson.dumps(dict(memory.metadata)).decode()
     if memory.expires is not None:
-        document["expires_at"] = orjson.Fragment(seconds(memory.expires).encode())
-        document["expires_us"] = str(memory.expires)
+        fields["expires_at"] = seconds(memory.expires)
+        fields["expires_us"] = str(memory.expires)
     if terms:
-        document["terms"] = SEPARATOR.join(map(encode_tag, terms))
-    document["embedding"] = embedding
-    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+        fields["terms"] = SEPARATOR.join(map(encode_tag, terms))
+    return fields
 
 
 def decode_fields(slot: str, fields: Mapping[str, Any]) -> Memory:
-    """The memory of a document's fields, as a search returns them (text) or JSON.GET does (values).
+    """The memory of a document's fields, as a search or a hash has them (texts) or JSON.GET does (values).
 
     Documents of other software may lack any of them: what is missing is empty, or zero.
     """
@@ -82,12 +79,6 @@ def decode_tags(joined: Any) -> tuple[str, ...]:
         return ()
     tags = joined.split(SEPARATOR)
     return tuple(map(decode_tag, tags)) if MARKER in joined else tuple(tags)
-
-
-def decode_json_reply(slot: str, reply: bytes) -> Memory:
-    """The memory of a reply to JSON.GET with the paths of FIELDS: `{"$.role": ["user"], …}`."""
-    values = orjson.loads(reply)
-    return decode_fields(slot, {name: values[f"$.{name}"][0] for name in FIELDS if values.get(f"$.{name}")})
 
 
 def seconds(microseconds: int) -> str:

@@ -17,37 +17,48 @@ from memory_service.engine.schema import (
     create_command,
     is_extended,
     key_prefix,
+    layout_key,
     metadata_key,
     part_name,
     refuse,
 )
 from memory_service.memory.deadline import remaining
-from memory_service.memory.types import Algorithm, IndexInfo, IndexPart, IndexSpec
+from memory_service.memory.errors import Violation
+from memory_service.memory.types import Algorithm, IndexInfo, IndexPart, IndexSpec, Layout
 
 _log = structlog.get_logger(__name__)
 
 _READY_POLL = 0.05
 
+_Parts = Mapping[Algorithm, IndexPart]
+
 
 class ValkeyIndexes:
     """Indexes of memories at `<prefix><slot>`, answered by valkey-search or RediSearch."""
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, *, new_layout: Layout = Layout.JSON) -> None:
+        """`new_layout` is for new indexes that are asked for without one."""
         self._connections = connections
+        self._new_layout = new_layout
 
     async def create(self, spec: IndexSpec) -> tuple[bool, IndexInfo]:
-        parts, metadata = await self._look(spec.name)
-        self._check(spec, parts, metadata)
-        wanted = spec.algorithms or (metadata.algorithms if metadata else frozenset(Algorithm))
-        created = await self._create_parts(spec.name, spec.dimension, wanted, wanted - parts.keys())
-        # Only now the metadata: a crash in between leaves an index that any caller can adopt, not a claim on none.
-        claim = IndexMetadata(spec.embedding_model, spec.dimension, frozenset(wanted))
-        await self._run(["SET", metadata_key(spec.name), claim.encode(), "NX"])
+        created = False
         while True:
             parts, metadata = await self._look(spec.name)
-            self._check(spec, parts, metadata)
+            layout = await self._layout(spec.name, parts, metadata) or spec.layout or self._new_layout
+            self._check(spec, layout, parts, metadata)
+            wanted = spec.algorithms or (metadata.algorithms if metadata else frozenset(Algorithm))
+            # One by one, looked at in between: of callers who disagree, only the first goes on.
+            if missing := sorted(wanted - parts.keys()):
+                created |= await self._create_part(spec.name, spec.dimension, layout, missing[0], wanted)
+                continue
+            # Only now the metadata: a crash in between leaves an index that any caller can adopt, not a claim on none.
+            if metadata is None:
+                claim = IndexMetadata(spec.embedding_model, spec.dimension, wanted, layout)
+                await self._run(["SET", metadata_key(spec.name), claim.encode(), "NX"])
+                continue
             info = _info(spec.name, parts, metadata)
-            if info is not None and info.ready and info.algorithms >= wanted:
+            if info is not None and info.ready:
                 return created, info
             await asyncio.sleep(min(_READY_POLL, remaining(_READY_POLL)))
 
@@ -55,7 +66,8 @@ class ValkeyIndexes:
         parts, metadata = await self._look(index)
         if metadata is not None and (gone := metadata.algorithms - parts.keys()):
             _log.warning("index_made_again", index=index, algorithms=sorted(gone))
-            await self._create_parts(index, metadata.dimension, metadata.algorithms, gone)
+            for algorithm in gone:
+                await self._create_part(index, metadata.dimension, metadata.layout, algorithm, metadata.algorithms)
             parts, metadata = await self._look(index)
         if metadata is None and any(part.prefixes != (key_prefix(index),) for part in parts.values()):
             return None  # Another program's index, over other keys.
@@ -68,13 +80,16 @@ class ValkeyIndexes:
 
     async def drop(self, index: str, *, delete_memories: bool) -> int:
         deleted = 0
+        layout = await self._layout(index, *await self._look(index))
+        if layout is not None:  # For those who make the index again over the memories that it leaves behind.
+            await self._run(["SET", layout_key(index), str(layout)])
         if delete_memories:
             try:
                 async for keys in self._connections.scan(f"{key_prefix(index)}*"):
                     deleted += sum(await self._connections.run_all([["DEL", key] for key in keys]))
             except CommandRefused as error:
                 raise misconfigured(error) from error
-        # First what would let the parts be made again.
+        # Then what would let the parts be made again.
         await self._run(["DEL", metadata_key(index)])
         for algorithm in Algorithm:
             try:
@@ -82,6 +97,8 @@ class ValkeyIndexes:
             except CommandRefused as error:
                 if not says_missing(error):
                     raise misconfigured(error) from error
+        if delete_memories:
+            await self._run(["DEL", layout_key(index)])
         return deleted
 
     async def count_keys(self, index: str) -> int:
@@ -95,22 +112,29 @@ class ValkeyIndexes:
         except CommandRefused as error:
             raise misconfigured(error) from error
 
-    async def _create_parts(
-        self, index: str, dimension: int, all_of: frozenset[Algorithm], missing: frozenset[Algorithm]
+    async def _create_part(
+        self, index: str, dimension: int, layout: Layout, algorithm: Algorithm, all_of: frozenset[Algorithm]
     ) -> bool:
-        """Create the missing parts of an index; True unless others were faster."""
-        created = False
-        for algorithm in sorted(missing):
-            extended = algorithm is Algorithm.FLAT or Algorithm.FLAT not in all_of
-            try:
-                await self._connections.run(create_command(index, algorithm, dimension, extended=extended))
-                created = True
-            except CommandRefused as error:
-                if "already exists" not in error.text:
-                    raise misconfigured(error) from error
-        return created
+        """Create one part of an index; True unless others were faster."""
+        extended = algorithm is Algorithm.FLAT or Algorithm.FLAT not in all_of
+        try:
+            await self._connections.run(create_command(index, algorithm, dimension, layout, extended=extended))
+        except CommandRefused as error:
+            if "already exists" not in error.text:
+                raise misconfigured(error) from error
+            return False
+        return True
 
-    async def _look(self, index: str) -> tuple[dict[Algorithm, IndexPart], IndexMetadata | None]:
+    async def _layout(self, index: str, parts: _Parts, metadata: IndexMetadata | None) -> Layout | None:
+        """How the memories of an index lie, even of one that has been dropped; None when there are none."""
+        if parts:
+            return Layout(next(iter(parts.values())).key_type)
+        if metadata is not None:
+            return metadata.layout
+        left = await self._run(["GET", layout_key(index)])
+        return None if left is None else Layout(left.decode())
+
+    async def _look(self, index: str) -> tuple[_Parts, IndexMetadata | None]:
         """The parts of an index that exist, and its metadata."""
         hnsw, flat, metadata = await asyncio.gather(
             self._part(part_name(index, Algorithm.HNSW)),
@@ -135,14 +159,16 @@ class ValkeyIndexes:
             raise misconfigured(error) from error
         return parse_info(info)
 
-    def _check(self, spec: IndexSpec, parts: Mapping[Algorithm, IndexPart], metadata: IndexMetadata | None) -> None:
-        differences = [one for algorithm, part in parts.items() for one in check_part(spec, algorithm, part)]
+    def _check(self, spec: IndexSpec, layout: Layout, parts: _Parts, metadata: IndexMetadata | None) -> None:
+        differences = [one for algorithm, part in parts.items() for one in check_part(spec, algorithm, layout, part)]
         if parts and metadata is not None:
             differences += check_metadata(spec, metadata)
+        if spec.layout not in {None, layout}:
+            differences.append(Violation("layout", f"memories of {spec.name} lie as {layout}, asked for {spec.layout}"))
         refuse(spec.name, differences)
 
 
-def _info(name: str, parts: Mapping[Algorithm, IndexPart], metadata: IndexMetadata | None) -> IndexInfo | None:
+def _info(name: str, parts: _Parts, metadata: IndexMetadata | None) -> IndexInfo | None:
     if not parts:
         return None
     some = next(iter(parts.values()))
@@ -155,5 +181,6 @@ def _info(name: str, parts: Mapping[Algorithm, IndexPart], metadata: IndexMetada
         memory_count=some.memory_count,
         indexing_failures=max(part.indexing_failures for part in parts.values()),
         extended=frozenset(algorithm for algorithm, part in parts.items() if is_extended(part)),
+        layout=Layout(some.key_type),
         reports_missing_shards=some.reports_missing_shards,
     )

@@ -1,17 +1,15 @@
-"""The memory port on Valkey: JSON documents at `<prefix><slot>`."""
+"""The memory port on Valkey: documents at `<prefix><slot>`."""
 
 import secrets
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import orjson
-
 from memory_service.engine.connection import CommandRefused, Connections
-from memory_service.engine.documents import FIELDS, decode_json_reply, encode_document
+from memory_service.engine.documents import encode_fields
 from memory_service.engine.errors import misconfigured
+from memory_service.engine.layouts import layout_of
 from memory_service.engine.schema import key_prefix
-from memory_service.memory.types import Embedding, Memory
+from memory_service.memory.types import Embedding, IndexInfo, Memory
 
 _PIPELINE = 100
 """Commands in one pipeline: what one brings back stays within tens of megabytes."""
@@ -25,32 +23,33 @@ class ValkeyMemories:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    async def insert(self, index: str, slot: str, memory: Memory, embedding: Embedding, terms: Sequence[str]) -> bool:
-        document = encode_document(memory, embedding, terms, own_id=memory.id != slot)
-        if await self._run(["JSON.SET", key_prefix(index) + slot, "$", document, "NX"]) is None:
+    async def insert(
+        self, index: IndexInfo, slot: str, memory: Memory, embedding: Embedding, terms: Sequence[str]
+    ) -> bool:
+        layout = layout_of(index.layout)
+        fields = encode_fields(memory, terms, own_id=memory.id != slot)
+        if not layout.inserted(await self._run(layout.insert(_key(index, slot), fields, embedding))):
             return False
         # Not in one transaction: valkey-search can hang on those. The document carries its end until then.
         if memory.expires is not None:
             await self.expire(index, slot, memory.expires)
         return True
 
-    async def expire(self, index: str, slot: str, expires: int) -> None:
-        await self._run(["PEXPIREAT", key_prefix(index) + slot, str(-(-expires // 1000))])
+    async def expire(self, index: IndexInfo, slot: str, expires: int) -> None:
+        await self._run(["PEXPIREAT", _key(index, slot), str(-(-expires // 1000))])
 
-    async def read(self, index: str, slots: Sequence[str]) -> list[Memory | None]:
-        paths = [f"$.{name}" for name in FIELDS]
-        replies = await self._run_all([["JSON.GET", key_prefix(index) + slot, *paths] for slot in slots])
-        return [
-            None if reply is None else decode_json_reply(slot, reply)
-            for slot, reply in zip(slots, replies, strict=True)
-        ]
+    async def read(self, index: IndexInfo, slots: Sequence[str]) -> list[Memory | None]:
+        layout = layout_of(index.layout)
+        replies = await self._run_all([layout.read(_key(index, slot)) for slot in slots])
+        return [layout.decode(slot, reply) for slot, reply in zip(slots, replies, strict=True)]
 
-    async def embeddings(self, index: str, slots: Sequence[str]) -> list[Embedding | None]:
-        replies = await self._run_all([["JSON.GET", key_prefix(index) + slot, "$.embedding"] for slot in slots])
-        return [None if reply is None else np.array(orjson.loads(reply)[0], np.float32) for reply in replies]
+    async def embeddings(self, index: IndexInfo, slots: Sequence[str]) -> list[Embedding | None]:
+        layout = layout_of(index.layout)
+        replies = await self._run_all([layout.read_embedding(_key(index, slot)) for slot in slots])
+        return [layout.decode_embedding(reply) for reply in replies]
 
-    async def delete(self, index: str, slots: Sequence[str]) -> list[bool]:
-        return [bool(count) for count in await self._run_all([["DEL", key_prefix(index) + slot] for slot in slots])]
+    async def delete(self, index: IndexInfo, slots: Sequence[str]) -> list[bool]:
+        return [bool(count) for count in await self._run_all([["DEL", _key(index, slot)] for slot in slots])]
 
     async def secret(self) -> bytes:
         # Looked for first, so that an engine that takes no writes just now can still be read page by page.
@@ -73,3 +72,7 @@ class ValkeyMemories:
             except CommandRefused as error:
                 raise misconfigured(error) from error
         return replies
+
+
+def _key(index: IndexInfo, slot: str) -> str:
+    return key_prefix(index.name) + slot

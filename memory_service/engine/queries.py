@@ -28,13 +28,17 @@ _LONGEST_QUERY = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Searching:
-    """What every search of a call has in common. `timeout_ms` bounds it in the engine; `all_shards` makes a cluster
-    that cannot answer in full give an error; `one_node` asks a node for what it holds itself."""
+    """What every search of a call has in common.
+
+    `timeout_ms` bounds it in the engine; `all_shards` makes a cluster that cannot answer in full give an error;
+    `one_node` asks a node for what it holds itself; `path` stands before the names of fields that are returned.
+    """
 
     index: str
     timeout_ms: int
     all_shards: bool
     one_node: bool = False
+    path: str = "$."
 
 
 def filter_text(where: Filter, terms: Sequence[str] = ()) -> str:
@@ -103,7 +107,7 @@ def knn_command(
         "2",
         "vec",
         pack_embedding(embedding),
-        *_return(returned, DISTANCE),
+        *_return(search, returned, DISTANCE),
         *_tail(search, k),
     ]
 
@@ -113,7 +117,7 @@ def filter_command(
 ) -> Command:
     """Memories within a filter, in any order or by their timestamps."""
     order = [] if newest_first is None else ["SORTBY", "timestamp", "DESC" if newest_first else "ASC"]
-    return [*_head(search, within or EVERYTHING), *_return(returned), *order, *_tail(search, limit)]
+    return [*_head(search, within or EVERYTHING), *_return(search, returned), *order, *_tail(search, limit)]
 
 
 def count_command(search: Searching, within: str) -> Command:
@@ -131,8 +135,8 @@ def _head(search: Searching, query: str) -> Command:
     return ["FT.SEARCH", search.index, query, *scope]
 
 
-def _return(fields: Sequence[str], *computed: str) -> Command:
-    returned = [*computed, *(word for name in fields for word in (f"$.{name}", "AS", name))]
+def _return(search: Searching, fields: Sequence[str], *computed: str) -> Command:
+    returned = [*computed, *(word for name in fields for word in (f"{search.path}{name}", "AS", name))]
     return ["RETURN", str(len(returned)), *returned]
 
 

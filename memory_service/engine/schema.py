@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import orjson
 
 from memory_service.engine.documents import SEPARATOR
+from memory_service.engine.layouts import layout_of
 from memory_service.memory.errors import FailedPrecondition, Reason, Violation
-from memory_service.memory.types import Algorithm, IndexPart, IndexSpec
+from memory_service.memory.types import Algorithm, IndexPart, IndexSpec, Layout
 
 DEFAULT_INDEX = "memory_idx"
 SCHEMA_VERSION = 2
@@ -29,6 +30,7 @@ class IndexMetadata:
     embedding_model: str
     dimension: int
     algorithms: frozenset[Algorithm]
+    layout: Layout
     schema_version: int = SCHEMA_VERSION
 
     def encode(self) -> bytes:
@@ -39,6 +41,7 @@ class IndexMetadata:
                 "embedding_model": self.embedding_model,
                 "dimension": self.dimension,
                 "algorithms": sorted(self.algorithms),
+                "layout": self.layout,
             }
         )
 
@@ -50,6 +53,7 @@ class IndexMetadata:
             embedding_model=values["embedding_model"],
             dimension=values["dimension"],
             algorithms=frozenset(Algorithm(one) for one in values["algorithms"]),
+            layout=Layout(values.get("layout", Layout.JSON)),
             schema_version=values["schema_version"],
         )
 
@@ -57,6 +61,11 @@ class IndexMetadata:
 def metadata_key(index: str) -> str:
     """Where the metadata of an index lies; outside of every index's prefix."""
     return f"semantic_memory:index:{index}"
+
+
+def layout_key(index: str) -> str:
+    """Where it is kept how the memories lie that a dropped index has left behind."""
+    return f"semantic_memory:layout:{index}"
 
 
 def key_prefix(index: str) -> str:
@@ -75,14 +84,16 @@ def is_extended(part: IndexPart) -> bool:
     return {name for name, _, _ in part.fields} >= _MORE_FIELDS.keys()
 
 
-def create_command(index: str, algorithm: Algorithm, dimension: int, *, extended: bool) -> list[str | bytes]:
+def create_command(
+    index: str, algorithm: Algorithm, dimension: int, layout: Layout, *, extended: bool
+) -> list[str | bytes]:
     """FT.CREATE of one part. Every field has a name of its own (AS), which valkey-search 1.2 demands, and tags are
     case-sensitive with an explicit separator, since the engines' defaults differ. Only RediSearch makes something of
     SORTABLE: a List need not read every document."""
     schema: list[str | bytes] = []
     # The embedding comes last: its attributes follow.
     for name, kind in ((_MORE_FIELDS if extended else {}) | _FIELDS).items():
-        schema += [f"$.{name}", "AS", name, kind]
+        schema += [f"{layout_of(layout).path}{name}", "AS", name, kind]
         if kind == "TAG":
             schema += ["SEPARATOR", SEPARATOR, "CASESENSITIVE"]
         if name == "timestamp":
@@ -91,24 +102,25 @@ def create_command(index: str, algorithm: Algorithm, dimension: int, *, extended
     if algorithm is Algorithm.HNSW:
         attributes += ["M", "16", "EF_CONSTRUCTION", "200"]
     return [
-        *["FT.CREATE", part_name(index, algorithm), "ON", "JSON", "PREFIX", "1", key_prefix(index)],
+        *["FT.CREATE", part_name(index, algorithm), "ON", str(layout), "PREFIX", "1", key_prefix(index)],
         *["SCHEMA", *schema, str(algorithm), str(len(attributes)), *attributes],
     ]
 
 
-def check_part(spec: IndexSpec, algorithm: Algorithm, part: IndexPart) -> list[Violation]:
-    """What differs between a part as it is and as it was asked for. Options of tags are not compared: with encoded
-    ids none of them matters."""
+def check_part(spec: IndexSpec, algorithm: Algorithm, layout: Layout, part: IndexPart) -> list[Violation]:
+    """What differs between a part as it is and as it was asked for, over documents of this layout. Options of tags are
+    not compared: with encoded ids none of them matters."""
+    path = layout_of(layout).path
     expected: list[tuple[str, object, object]] = [
         ("algorithm", str(algorithm), part.algorithm),
         ("dimension", spec.dimension, part.dimension),
         ("metric", "COSINE", part.metric),
         ("data_type", "FLOAT32", part.data_type),
-        ("key_type", "JSON", part.key_type),
+        ("layout", str(layout), part.key_type),
         ("prefix", key_prefix(spec.name), ",".join(part.prefixes)),
     ]
     found = {name: f"{path} {kind}" for name, path, kind in part.fields}
-    expected += [(f"field {name}", f"$.{name} {kind}", found.get(name, "none")) for name, kind in _FIELDS.items()]
+    expected += [(f"field {name}", f"{path}{name} {kind}", found.get(name, "none")) for name, kind in _FIELDS.items()]
     name = part_name(spec.name, algorithm)
     return [
         Violation(what, f"{name} has {what} {actual}, asked for {wanted}")

@@ -7,8 +7,9 @@ from itertools import zip_longest
 from typing import Any
 
 from memory_service.engine.connection import CommandRefused, Connections
-from memory_service.engine.documents import HEADING, decode_json_reply
+from memory_service.engine.documents import HEADING
 from memory_service.engine.errors import incomplete, misconfigured, says_incomplete, says_missing
+from memory_service.engine.layouts import layout_of
 from memory_service.engine.queries import (
     RANKING,
     WHOLE,
@@ -205,7 +206,10 @@ class ValkeySearches:
         twice = options.partial_allowed and self._connections.cluster
         seconds = remaining(self._search_timeout) * (0.4 if twice else 1.0)
         search = Searching(
-            part_name(index.name, algorithm), max(1, int(seconds * 1000)), all_shards=index.reports_missing_shards
+            part_name(index.name, algorithm),
+            max(1, int(seconds * 1000)),
+            all_shards=index.reports_missing_shards,
+            path=layout_of(index.layout).path,
         )
         if not options.partial:
             try:
@@ -234,9 +238,9 @@ class ValkeySearches:
         return [join_search_replies(replies) for replies in zip(*parts, strict=True)]
 
     async def _exact_times(self, index: IndexInfo, slots: Sequence[str]) -> list[int]:
-        keys = [key_prefix(index.name) + slot for slot in slots]
-        replies = await self._connections.run_all([["JSON.GET", key, "$.timestamp_us", "$.timestamp"] for key in keys])
-        return [0 if reply is None else decode_json_reply("", reply).timestamp for reply in replies]
+        layout = layout_of(index.layout)
+        replies = await self._connections.run_all([layout.read(key_prefix(index.name) + slot) for slot in slots])
+        return [0 if one is None else one.timestamp for one in map(layout.decode, slots, replies)]
 
 
 def _part(index: IndexInfo, preferred: Algorithm, *, extended: bool = False) -> Algorithm:

@@ -17,7 +17,7 @@ from memory_service.memory.errors import (
     invalid,
 )
 from memory_service.memory.ports import Embedder, IndexStore
-from memory_service.memory.types import Algorithm, IndexInfo, IndexSpec
+from memory_service.memory.types import Algorithm, IndexInfo, IndexSpec, Layout
 
 T = TypeVar("T")
 
@@ -54,6 +54,7 @@ class Indexes:
         dimension: int | None = None,
         embedding_model: str = "",
         algorithms: frozenset[Algorithm] = frozenset(),
+        layout: Layout | None = None,
     ) -> tuple[bool, IndexInfo]:
         """Create the index or check that it is as asked; wait until it is queryable. True when anything was created.
 
@@ -72,6 +73,7 @@ class Indexes:
             dimension=dimension or self._embedder.dimension,
             embedding_model=model,
             algorithms=algorithms or None,
+            layout=layout,
         )
         if model == self._embedder.model and spec.dimension != self._embedder.dimension:
             difference = f"{model} makes {self._embedder.dimension} dimensions, {dimension} were asked for"

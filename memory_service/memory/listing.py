@@ -66,8 +66,8 @@ class Listing:
         volume = 0
         while passed < min(size, len(found)) and volume < _PAGE_BYTES:
             slots = [one.slot for one in found[passed : min(size, passed + _READ)]]
-            read = await self._store.read(info.name, slots)
-            made = await self._store.embeddings(info.name, slots) if embeddings else [None] * len(slots)
+            read = await self._store.read(info, slots)
+            made = await self._store.embeddings(info, slots) if embeddings else [None] * len(slots)
             for memory, vector in zip(read, made, strict=True):
                 if volume >= _PAGE_BYTES:
                     break
@@ -102,7 +102,7 @@ class Listing:
     async def _delete_all(self, info: IndexInfo, where: Filter) -> int:
         deleted = 0
         while found := await self._search.matching(info, where, _STEP, SearchOptions()):
-            gone = await self._store.delete(info.name, [one.slot for one in found])
+            gone = await self._store.delete(info, [one.slot for one in found])
             deleted += sum(was and not one.memory.expired() for was, one in zip(gone, found, strict=True))
         return deleted
 

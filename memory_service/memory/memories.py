@@ -119,12 +119,12 @@ class Memories:
             metadata=new.metadata,
             expires=expires,
         )
-        if await self._store.insert(info.name, slot, memory, embedding, terms(new.content)):
+        if await self._store.insert(info, slot, memory, embedding, terms(new.content)):
             return Stored(memory.id, memory.timestamp, False, memory.expires, duplicates)
-        [earlier] = await self._store.read(info.name, [slot])
+        [earlier] = await self._store.read(info, [slot])
         if earlier is not None and earlier.expires is not None:
             # The earlier call may have died between writing it and this.
-            await self._store.expire(info.name, slot, earlier.expires)
+            await self._store.expire(info, slot, earlier.expires)
         if earlier is None or earlier.expired():
             raise engine_unavailable("is just removing an earlier memory of this id")
         if not _is_same(earlier, new):
@@ -142,7 +142,7 @@ class Memories:
         Raises NotFound, for another user's memory as for none.
         """
         info = await self._indexes.current(index)
-        for memory in await self._store.read(info.name, _slots(user_id, id_)):
+        for memory in await self._store.read(info, _slots(user_id, id_)):
             if _answers_to(memory, user_id, id_):
                 return memory
         raise NotFound(
@@ -156,13 +156,13 @@ class Memories:
         info = await self._indexes.current(index)
         wanted = list(dict.fromkeys(ids))
         candidates = [(id_, slot) for id_ in wanted for slot in _slots(user_id, id_)]
-        read = await self._store.read(info.name, [slot for _, slot in candidates])
+        read = await self._store.read(info, [slot for _, slot in candidates])
         # The first slot that answers to an id is the one that Get returns.
         chosen: dict[str, str] = {}
         for (id_, slot), memory in zip(candidates, read, strict=True):
             if _answers_to(memory, user_id, id_):
                 chosen.setdefault(id_, slot)
-        outcome = dict(zip(chosen, await self._store.delete(info.name, list(chosen.values())), strict=True))
+        outcome = dict(zip(chosen, await self._store.delete(info, list(chosen.values())), strict=True))
         deleted = [id_ for id_ in wanted if outcome.get(id_)]
         return deleted, [id_ for id_ in wanted if not outcome.get(id_)]
 
@@ -179,7 +179,7 @@ class Memories:
         """Where the memory belongs: at the slot of what the caller chose, or at a new one."""
         if is_made_id(new.id):
             # Exported and imported again: it may lie where it was first stored, under the id that it was given there.
-            [made] = await self._store.read(info.name, [new.id])
+            [made] = await self._store.read(info, [new.id])
             if _answers_to(made, new.user_id, new.id):
                 return new.id
         if new.id:

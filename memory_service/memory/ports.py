@@ -77,24 +77,26 @@ class MemoryStore(Protocol):
     Raises Unavailable, Exhausted or DeadlineExceeded.
     """
 
-    async def insert(self, index: str, slot: str, memory: Memory, embedding: Embedding, terms: Sequence[str]) -> bool:
+    async def insert(
+        self, index: IndexInfo, slot: str, memory: Memory, embedding: Embedding, terms: Sequence[str]
+    ) -> bool:
         """Write the memory unless its slot is taken. False: taken, nothing written. True: acknowledged, searchable.
         `terms` are the stems of its content."""
         ...
 
-    async def expire(self, index: str, slot: str, expires: int) -> None:
+    async def expire(self, index: IndexInfo, slot: str, expires: int) -> None:
         """Let the memory end at this time. Repeating it changes nothing."""
         ...
 
-    async def read(self, index: str, slots: Sequence[str]) -> list[Memory | None]:
+    async def read(self, index: IndexInfo, slots: Sequence[str]) -> list[Memory | None]:
         """The memories at these slots, in their order."""
         ...
 
-    async def embeddings(self, index: str, slots: Sequence[str]) -> list[Embedding | None]:
+    async def embeddings(self, index: IndexInfo, slots: Sequence[str]) -> list[Embedding | None]:
         """The embeddings at these slots, in their order."""
         ...
 
-    async def delete(self, index: str, slots: Sequence[str]) -> list[bool]:
+    async def delete(self, index: IndexInfo, slots: Sequence[str]) -> list[bool]:
         """Delete these slots; for each, whether something was there."""
         ...
 

@@ -236,7 +236,7 @@ class Searches:
             ranked.rank = (1 - weight) * ranking.share(ranked.rank) + weight * ranked.recency
             ranked = ranked.best(len(ranked.candidates))
         if query.diversity is not None and ranked.candidates:
-            embeddings = await self._store.embeddings(info.name, [one.slot for one in ranked.candidates])
+            embeddings = await self._store.embeddings(info, [one.slot for one in ranked.candidates])
             there = [row for row, embedding in enumerate(embeddings) if embedding is not None]
             ranked = ranked.rows(there)
             vectors = [embedding for embedding in embeddings if embedding is not None]
@@ -251,7 +251,7 @@ class Searches:
         memories: Sequence[Memory | None] = [one.memory for one in ranked.candidates]
         if not query.plain:
             # Here for the first time as they are, whatever the engine told: hence the last look at their scope.
-            memories = await self._store.read(info.name, [one.slot for one in ranked.candidates])
+            memories = await self._store.read(info, [one.slot for one in ranked.candidates])
         return [
             Hit(
                 slot=one.slot,

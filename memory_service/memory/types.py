@@ -38,6 +38,13 @@ class Algorithm(StrEnum):
     FLAT = "FLAT"
 
 
+class Layout(StrEnum):
+    """How memories lie in the engine."""
+
+    JSON = "JSON"
+    HASH = "HASH"
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """One stored chat message. `role` is None only for a document of other software with a role that we do not know.
@@ -139,12 +146,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class IndexSpec:
-    """What an index is asked to be. `algorithms` None: as it is already, or both for a new one."""
+    """What an index is asked to be. `algorithms` and `layout` None: as it is already, or for a new one both algorithms
+    and the engine's default."""
 
     name: str
     dimension: int
     embedding_model: str
     algorithms: frozenset[Algorithm] | None = None
+    layout: Layout | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +172,7 @@ class IndexInfo:
     memory_count: int
     indexing_failures: int
     extended: frozenset[Algorithm] = frozenset()
+    layout: Layout = Layout.JSON
     reports_missing_shards: bool = field(default=False, compare=False)
 
 

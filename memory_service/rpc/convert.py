@@ -20,7 +20,7 @@ from memory_service.memory.query import (
     Query,
     Recency,
 )
-from memory_service.memory.types import EARLIEST, LATEST, Algorithm, Filter, IndexInfo, Memory, Role
+from memory_service.memory.types import EARLIEST, LATEST, Algorithm, Filter, IndexInfo, Layout, Memory, Role
 
 DEFAULT_K = 5
 CHUNK = 25
@@ -42,6 +42,8 @@ _MODES = {
 }
 _ROLE_NUMBERS = {role: number for number, role in _ROLES.items()}
 _ALGORITHMS = {index_pb2.ALGORITHM_HNSW: Algorithm.HNSW, index_pb2.ALGORITHM_FLAT: Algorithm.FLAT}
+_LAYOUTS = {index_pb2.LAYOUT_JSON: Layout.JSON, index_pb2.LAYOUT_HASH: Layout.HASH}
+_LAYOUT_NUMBERS = {layout: number for number, layout in _LAYOUTS.items()}
 _ALGORITHM_NUMBERS = {algorithm: number for number, algorithm in _ALGORITHMS.items()}
 
 
@@ -126,6 +128,11 @@ def query(request: pb.SearchRequest) -> Query:
 def algorithms(request: pb.EnsureIndexRequest) -> frozenset[Algorithm]:
     """The algorithms that an EnsureIndex asks for."""
     return frozenset(_ALGORITHMS[number] for number in request.algorithms)
+
+
+def layout(request: pb.EnsureIndexRequest) -> Layout | None:
+    """The layout that an EnsureIndex asks for."""
+    return _LAYOUTS.get(request.layout)
 
 
 def fill_stored(response: pb.StoreResponse, stored: Stored) -> None:
@@ -214,6 +221,7 @@ def index(info: IndexInfo) -> index_pb2.Index:
         embedding_model=info.embedding_model or "",
         algorithms=sorted(_ALGORITHM_NUMBERS[one] for one in info.algorithms),
         indexing_failure_count=info.indexing_failures,
+        layout=_LAYOUT_NUMBERS[info.layout],
     )
 
 

@@ -50,6 +50,7 @@ class MemoryServicer(MemoryServiceServicer):
             dimension=request.dimension if request.HasField("dimension") else None,
             embedding_model=request.embedding_model,
             algorithms=convert.algorithms(request),
+            layout=convert.layout(request),
         )
         return pb.EnsureIndexResponse(created=created, index=convert.index(info))
 

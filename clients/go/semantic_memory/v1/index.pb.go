@@ -75,6 +75,60 @@ func (Algorithm) EnumDescriptor() ([]byte, []int) {
 	return file_semantic_memory_v1_index_proto_rawDescGZIP(), []int{0}
 }
 
+// Layout is the way in which memories lie in the engine. It shows in its memory and speed, not in answers.
+type Layout int32
+
+const (
+	// No layout was given.
+	Layout_LAYOUT_UNSPECIFIED Layout = 0
+	// A JSON document for each memory, its embedding in decimals: what the Valkey cookbook writes, readable by other
+	// software.
+	Layout_LAYOUT_JSON Layout = 1
+	// A hash for each memory, its embedding in packed float32: a fraction of the engine's memory, and faster writes.
+	Layout_LAYOUT_HASH Layout = 2
+)
+
+// Enum value maps for Layout.
+var (
+	Layout_name = map[int32]string{
+		0: "LAYOUT_UNSPECIFIED",
+		1: "LAYOUT_JSON",
+		2: "LAYOUT_HASH",
+	}
+	Layout_value = map[string]int32{
+		"LAYOUT_UNSPECIFIED": 0,
+		"LAYOUT_JSON":        1,
+		"LAYOUT_HASH":        2,
+	}
+)
+
+func (x Layout) Enum() *Layout {
+	p := new(Layout)
+	*p = x
+	return p
+}
+
+func (x Layout) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Layout) Descriptor() protoreflect.EnumDescriptor {
+	return file_semantic_memory_v1_index_proto_enumTypes[1].Descriptor()
+}
+
+func (Layout) Type() protoreflect.EnumType {
+	return &file_semantic_memory_v1_index_proto_enumTypes[1]
+}
+
+func (x Layout) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Layout.Descriptor instead.
+func (Layout) EnumDescriptor() ([]byte, []int) {
+	return file_semantic_memory_v1_index_proto_rawDescGZIP(), []int{1}
+}
+
 // IndexState tells whether an index answers in full.
 type IndexState int32
 
@@ -112,11 +166,11 @@ func (x IndexState) String() string {
 }
 
 func (IndexState) Descriptor() protoreflect.EnumDescriptor {
-	return file_semantic_memory_v1_index_proto_enumTypes[1].Descriptor()
+	return file_semantic_memory_v1_index_proto_enumTypes[2].Descriptor()
 }
 
 func (IndexState) Type() protoreflect.EnumType {
-	return &file_semantic_memory_v1_index_proto_enumTypes[1]
+	return &file_semantic_memory_v1_index_proto_enumTypes[2]
 }
 
 func (x IndexState) Number() protoreflect.EnumNumber {
@@ -125,7 +179,7 @@ func (x IndexState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use IndexState.Descriptor instead.
 func (IndexState) EnumDescriptor() ([]byte, []int) {
-	return file_semantic_memory_v1_index_proto_rawDescGZIP(), []int{1}
+	return file_semantic_memory_v1_index_proto_rawDescGZIP(), []int{2}
 }
 
 // Index describes one set of memories: what embeds them and how they are searched.
@@ -146,8 +200,10 @@ type Index struct {
 	Algorithms []Algorithm `protobuf:"varint,6,rep,packed,name=algorithms,proto3,enum=semantic_memory.v1.Algorithm" json:"algorithms,omitempty"`
 	// Documents that the engine could not index. More than zero means that memories exist that a Search cannot find.
 	IndexingFailureCount uint64 `protobuf:"varint,7,opt,name=indexing_failure_count,json=indexingFailureCount,proto3" json:"indexing_failure_count,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// How its memories lie in the engine.
+	Layout        Layout `protobuf:"varint,8,opt,name=layout,proto3,enum=semantic_memory.v1.Layout" json:"layout,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Index) Reset() {
@@ -229,11 +285,18 @@ func (x *Index) GetIndexingFailureCount() uint64 {
 	return 0
 }
 
+func (x *Index) GetLayout() Layout {
+	if x != nil {
+		return x.Layout
+	}
+	return Layout_LAYOUT_UNSPECIFIED
+}
+
 var File_semantic_memory_v1_index_proto protoreflect.FileDescriptor
 
 const file_semantic_memory_v1_index_proto_rawDesc = "" +
 	"\n" +
-	"\x1esemantic_memory/v1/index.proto\x12\x12semantic_memory.v1\"\xb0\x02\n" +
+	"\x1esemantic_memory/v1/index.proto\x12\x12semantic_memory.v1\"\xe4\x02\n" +
 	"\x05Index\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x124\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1e.semantic_memory.v1.IndexStateR\x05state\x12!\n" +
@@ -243,11 +306,16 @@ const file_semantic_memory_v1_index_proto_rawDesc = "" +
 	"\n" +
 	"algorithms\x18\x06 \x03(\x0e2\x1d.semantic_memory.v1.AlgorithmR\n" +
 	"algorithms\x124\n" +
-	"\x16indexing_failure_count\x18\a \x01(\x04R\x14indexingFailureCount*N\n" +
+	"\x16indexing_failure_count\x18\a \x01(\x04R\x14indexingFailureCount\x122\n" +
+	"\x06layout\x18\b \x01(\x0e2\x1a.semantic_memory.v1.LayoutR\x06layout*N\n" +
 	"\tAlgorithm\x12\x19\n" +
 	"\x15ALGORITHM_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eALGORITHM_HNSW\x10\x01\x12\x12\n" +
-	"\x0eALGORITHM_FLAT\x10\x02*]\n" +
+	"\x0eALGORITHM_FLAT\x10\x02*B\n" +
+	"\x06Layout\x12\x16\n" +
+	"\x12LAYOUT_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vLAYOUT_JSON\x10\x01\x12\x0f\n" +
+	"\vLAYOUT_HASH\x10\x02*]\n" +
 	"\n" +
 	"IndexState\x12\x1b\n" +
 	"\x17INDEX_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
@@ -268,21 +336,23 @@ func file_semantic_memory_v1_index_proto_rawDescGZIP() []byte {
 	return file_semantic_memory_v1_index_proto_rawDescData
 }
 
-var file_semantic_memory_v1_index_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_semantic_memory_v1_index_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_semantic_memory_v1_index_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_semantic_memory_v1_index_proto_goTypes = []any{
 	(Algorithm)(0),  // 0: semantic_memory.v1.Algorithm
-	(IndexState)(0), // 1: semantic_memory.v1.IndexState
-	(*Index)(nil),   // 2: semantic_memory.v1.Index
+	(Layout)(0),     // 1: semantic_memory.v1.Layout
+	(IndexState)(0), // 2: semantic_memory.v1.IndexState
+	(*Index)(nil),   // 3: semantic_memory.v1.Index
 }
 var file_semantic_memory_v1_index_proto_depIdxs = []int32{
-	1, // 0: semantic_memory.v1.Index.state:type_name -> semantic_memory.v1.IndexState
+	2, // 0: semantic_memory.v1.Index.state:type_name -> semantic_memory.v1.IndexState
 	0, // 1: semantic_memory.v1.Index.algorithms:type_name -> semantic_memory.v1.Algorithm
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	1, // 2: semantic_memory.v1.Index.layout:type_name -> semantic_memory.v1.Layout
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_semantic_memory_v1_index_proto_init() }
@@ -295,7 +365,7 @@ func file_semantic_memory_v1_index_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_semantic_memory_v1_index_proto_rawDesc), len(file_semantic_memory_v1_index_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   1,
 			NumExtensions: 0,
 			NumServices:   0,

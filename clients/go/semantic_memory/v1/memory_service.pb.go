@@ -200,7 +200,10 @@ type EnsureIndexRequest struct {
 	EmbeddingModel string `protobuf:"bytes,3,opt,name=embedding_model,json=embeddingModel,proto3" json:"embedding_model,omitempty"`
 	// The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
 	// several times faster and searches over all users slower.
-	Algorithms    []Algorithm `protobuf:"varint,4,rep,packed,name=algorithms,proto3,enum=semantic_memory.v1.Algorithm" json:"algorithms,omitempty"`
+	Algorithms []Algorithm `protobuf:"varint,4,rep,packed,name=algorithms,proto3,enum=semantic_memory.v1.Algorithm" json:"algorithms,omitempty"`
+	// How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
+	// unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+	Layout        Layout `protobuf:"varint,5,opt,name=layout,proto3,enum=semantic_memory.v1.Layout" json:"layout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -261,6 +264,13 @@ func (x *EnsureIndexRequest) GetAlgorithms() []Algorithm {
 		return x.Algorithms
 	}
 	return nil
+}
+
+func (x *EnsureIndexRequest) GetLayout() Layout {
+	if x != nil {
+		return x.Layout
+	}
+	return Layout_LAYOUT_UNSPECIFIED
 }
 
 // EnsureIndexResponse tells what was found or made.
@@ -2400,14 +2410,15 @@ var File_semantic_memory_v1_memory_service_proto protoreflect.FileDescriptor
 
 const file_semantic_memory_v1_memory_service_proto_rawDesc = "" +
 	"\n" +
-	"'semantic_memory/v1/memory_service.proto\x12\x12semantic_memory.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%semantic_memory/v1/error_reason.proto\x1a\x1esemantic_memory/v1/index.proto\x1a\x1fsemantic_memory/v1/memory.proto\"\xc3\x01\n" +
+	"'semantic_memory/v1/memory_service.proto\x12\x12semantic_memory.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a%semantic_memory/v1/error_reason.proto\x1a\x1esemantic_memory/v1/index.proto\x1a\x1fsemantic_memory/v1/memory.proto\"\xf7\x01\n" +
 	"\x12EnsureIndexRequest\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\tR\x05index\x12!\n" +
 	"\tdimension\x18\x02 \x01(\rH\x00R\tdimension\x88\x01\x01\x12'\n" +
 	"\x0fembedding_model\x18\x03 \x01(\tR\x0eembeddingModel\x12=\n" +
 	"\n" +
 	"algorithms\x18\x04 \x03(\x0e2\x1d.semantic_memory.v1.AlgorithmR\n" +
-	"algorithmsB\f\n" +
+	"algorithms\x122\n" +
+	"\x06layout\x18\x05 \x01(\x0e2\x1a.semantic_memory.v1.LayoutR\x06layoutB\f\n" +
 	"\n" +
 	"_dimension\"`\n" +
 	"\x13EnsureIndexResponse\x12\x18\n" +
@@ -2666,78 +2677,80 @@ var file_semantic_memory_v1_memory_service_proto_goTypes = []any{
 	(*DropIndexResponse)(nil),      // 32: semantic_memory.v1.DropIndexResponse
 	nil,                            // 33: semantic_memory.v1.StoreRequest.MetadataEntry
 	(Algorithm)(0),                 // 34: semantic_memory.v1.Algorithm
-	(*Index)(nil),                  // 35: semantic_memory.v1.Index
-	(Role)(0),                      // 36: semantic_memory.v1.Role
-	(*timestamppb.Timestamp)(nil),  // 37: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 38: google.protobuf.Duration
-	(ErrorReason)(0),               // 39: semantic_memory.v1.ErrorReason
-	(*MemoryFilter)(nil),           // 40: semantic_memory.v1.MemoryFilter
-	(*Memory)(nil),                 // 41: semantic_memory.v1.Memory
+	(Layout)(0),                    // 35: semantic_memory.v1.Layout
+	(*Index)(nil),                  // 36: semantic_memory.v1.Index
+	(Role)(0),                      // 37: semantic_memory.v1.Role
+	(*timestamppb.Timestamp)(nil),  // 38: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 39: google.protobuf.Duration
+	(ErrorReason)(0),               // 40: semantic_memory.v1.ErrorReason
+	(*MemoryFilter)(nil),           // 41: semantic_memory.v1.MemoryFilter
+	(*Memory)(nil),                 // 42: semantic_memory.v1.Memory
 }
 var file_semantic_memory_v1_memory_service_proto_depIdxs = []int32{
 	34, // 0: semantic_memory.v1.EnsureIndexRequest.algorithms:type_name -> semantic_memory.v1.Algorithm
-	35, // 1: semantic_memory.v1.EnsureIndexResponse.index:type_name -> semantic_memory.v1.Index
-	36, // 2: semantic_memory.v1.StoreRequest.role:type_name -> semantic_memory.v1.Role
-	37, // 3: semantic_memory.v1.StoreRequest.timestamp:type_name -> google.protobuf.Timestamp
-	38, // 4: semantic_memory.v1.StoreRequest.ttl:type_name -> google.protobuf.Duration
-	37, // 5: semantic_memory.v1.StoreRequest.expire_time:type_name -> google.protobuf.Timestamp
-	33, // 6: semantic_memory.v1.StoreRequest.metadata:type_name -> semantic_memory.v1.StoreRequest.MetadataEntry
-	37, // 7: semantic_memory.v1.StoreResponse.timestamp:type_name -> google.protobuf.Timestamp
-	37, // 8: semantic_memory.v1.StoreResponse.expire_time:type_name -> google.protobuf.Timestamp
-	7,  // 9: semantic_memory.v1.StoreResponse.near_duplicates:type_name -> semantic_memory.v1.NearDuplicate
-	5,  // 10: semantic_memory.v1.BatchStoreRequest.memories:type_name -> semantic_memory.v1.StoreRequest
-	10, // 11: semantic_memory.v1.BatchStoreResponse.results:type_name -> semantic_memory.v1.BatchStoreResult
-	6,  // 12: semantic_memory.v1.BatchStoreResult.stored:type_name -> semantic_memory.v1.StoreResponse
-	11, // 13: semantic_memory.v1.BatchStoreResult.error:type_name -> semantic_memory.v1.BatchStoreError
-	39, // 14: semantic_memory.v1.BatchStoreError.reason:type_name -> semantic_memory.v1.ErrorReason
-	12, // 15: semantic_memory.v1.BatchStoreError.field_violations:type_name -> semantic_memory.v1.FieldViolation
-	38, // 16: semantic_memory.v1.Recency.half_life:type_name -> google.protobuf.Duration
-	40, // 17: semantic_memory.v1.SearchRequest.filter:type_name -> semantic_memory.v1.MemoryFilter
-	0,  // 18: semantic_memory.v1.SearchRequest.mode:type_name -> semantic_memory.v1.SearchMode
-	13, // 19: semantic_memory.v1.SearchRequest.recency:type_name -> semantic_memory.v1.Recency
-	14, // 20: semantic_memory.v1.SearchRequest.context:type_name -> semantic_memory.v1.ContextSize
-	1,  // 21: semantic_memory.v1.SearchRequest.consistency:type_name -> semantic_memory.v1.Consistency
-	17, // 22: semantic_memory.v1.SearchResponse.hits:type_name -> semantic_memory.v1.Hit
-	18, // 23: semantic_memory.v1.SearchResponse.summary:type_name -> semantic_memory.v1.SearchSummary
-	41, // 24: semantic_memory.v1.Hit.memory:type_name -> semantic_memory.v1.Memory
-	41, // 25: semantic_memory.v1.Hit.context:type_name -> semantic_memory.v1.Memory
-	34, // 26: semantic_memory.v1.SearchSummary.algorithm:type_name -> semantic_memory.v1.Algorithm
-	38, // 27: semantic_memory.v1.SearchSummary.embedding_time:type_name -> google.protobuf.Duration
-	38, // 28: semantic_memory.v1.SearchSummary.engine_time:type_name -> google.protobuf.Duration
-	41, // 29: semantic_memory.v1.GetResponse.memory:type_name -> semantic_memory.v1.Memory
-	35, // 30: semantic_memory.v1.ListIndexesResponse.indexes:type_name -> semantic_memory.v1.Index
-	35, // 31: semantic_memory.v1.GetIndexResponse.index:type_name -> semantic_memory.v1.Index
-	40, // 32: semantic_memory.v1.ListRequest.filter:type_name -> semantic_memory.v1.MemoryFilter
-	2,  // 33: semantic_memory.v1.ListRequest.order:type_name -> semantic_memory.v1.ListOrder
-	41, // 34: semantic_memory.v1.ListResponse.memories:type_name -> semantic_memory.v1.Memory
-	40, // 35: semantic_memory.v1.DeleteMatchingRequest.filter:type_name -> semantic_memory.v1.MemoryFilter
-	3,  // 36: semantic_memory.v1.MemoryService.EnsureIndex:input_type -> semantic_memory.v1.EnsureIndexRequest
-	5,  // 37: semantic_memory.v1.MemoryService.Store:input_type -> semantic_memory.v1.StoreRequest
-	8,  // 38: semantic_memory.v1.MemoryService.BatchStore:input_type -> semantic_memory.v1.BatchStoreRequest
-	15, // 39: semantic_memory.v1.MemoryService.Search:input_type -> semantic_memory.v1.SearchRequest
-	19, // 40: semantic_memory.v1.MemoryService.Delete:input_type -> semantic_memory.v1.DeleteRequest
-	21, // 41: semantic_memory.v1.MemoryService.Get:input_type -> semantic_memory.v1.GetRequest
-	27, // 42: semantic_memory.v1.MemoryService.List:input_type -> semantic_memory.v1.ListRequest
-	29, // 43: semantic_memory.v1.MemoryService.DeleteMatching:input_type -> semantic_memory.v1.DeleteMatchingRequest
-	23, // 44: semantic_memory.v1.MemoryService.ListIndexes:input_type -> semantic_memory.v1.ListIndexesRequest
-	25, // 45: semantic_memory.v1.MemoryService.GetIndex:input_type -> semantic_memory.v1.GetIndexRequest
-	31, // 46: semantic_memory.v1.MemoryService.DropIndex:input_type -> semantic_memory.v1.DropIndexRequest
-	4,  // 47: semantic_memory.v1.MemoryService.EnsureIndex:output_type -> semantic_memory.v1.EnsureIndexResponse
-	6,  // 48: semantic_memory.v1.MemoryService.Store:output_type -> semantic_memory.v1.StoreResponse
-	9,  // 49: semantic_memory.v1.MemoryService.BatchStore:output_type -> semantic_memory.v1.BatchStoreResponse
-	16, // 50: semantic_memory.v1.MemoryService.Search:output_type -> semantic_memory.v1.SearchResponse
-	20, // 51: semantic_memory.v1.MemoryService.Delete:output_type -> semantic_memory.v1.DeleteResponse
-	22, // 52: semantic_memory.v1.MemoryService.Get:output_type -> semantic_memory.v1.GetResponse
-	28, // 53: semantic_memory.v1.MemoryService.List:output_type -> semantic_memory.v1.ListResponse
-	30, // 54: semantic_memory.v1.MemoryService.DeleteMatching:output_type -> semantic_memory.v1.DeleteMatchingResponse
-	24, // 55: semantic_memory.v1.MemoryService.ListIndexes:output_type -> semantic_memory.v1.ListIndexesResponse
-	26, // 56: semantic_memory.v1.MemoryService.GetIndex:output_type -> semantic_memory.v1.GetIndexResponse
-	32, // 57: semantic_memory.v1.MemoryService.DropIndex:output_type -> semantic_memory.v1.DropIndexResponse
-	47, // [47:58] is the sub-list for method output_type
-	36, // [36:47] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	35, // 1: semantic_memory.v1.EnsureIndexRequest.layout:type_name -> semantic_memory.v1.Layout
+	36, // 2: semantic_memory.v1.EnsureIndexResponse.index:type_name -> semantic_memory.v1.Index
+	37, // 3: semantic_memory.v1.StoreRequest.role:type_name -> semantic_memory.v1.Role
+	38, // 4: semantic_memory.v1.StoreRequest.timestamp:type_name -> google.protobuf.Timestamp
+	39, // 5: semantic_memory.v1.StoreRequest.ttl:type_name -> google.protobuf.Duration
+	38, // 6: semantic_memory.v1.StoreRequest.expire_time:type_name -> google.protobuf.Timestamp
+	33, // 7: semantic_memory.v1.StoreRequest.metadata:type_name -> semantic_memory.v1.StoreRequest.MetadataEntry
+	38, // 8: semantic_memory.v1.StoreResponse.timestamp:type_name -> google.protobuf.Timestamp
+	38, // 9: semantic_memory.v1.StoreResponse.expire_time:type_name -> google.protobuf.Timestamp
+	7,  // 10: semantic_memory.v1.StoreResponse.near_duplicates:type_name -> semantic_memory.v1.NearDuplicate
+	5,  // 11: semantic_memory.v1.BatchStoreRequest.memories:type_name -> semantic_memory.v1.StoreRequest
+	10, // 12: semantic_memory.v1.BatchStoreResponse.results:type_name -> semantic_memory.v1.BatchStoreResult
+	6,  // 13: semantic_memory.v1.BatchStoreResult.stored:type_name -> semantic_memory.v1.StoreResponse
+	11, // 14: semantic_memory.v1.BatchStoreResult.error:type_name -> semantic_memory.v1.BatchStoreError
+	40, // 15: semantic_memory.v1.BatchStoreError.reason:type_name -> semantic_memory.v1.ErrorReason
+	12, // 16: semantic_memory.v1.BatchStoreError.field_violations:type_name -> semantic_memory.v1.FieldViolation
+	39, // 17: semantic_memory.v1.Recency.half_life:type_name -> google.protobuf.Duration
+	41, // 18: semantic_memory.v1.SearchRequest.filter:type_name -> semantic_memory.v1.MemoryFilter
+	0,  // 19: semantic_memory.v1.SearchRequest.mode:type_name -> semantic_memory.v1.SearchMode
+	13, // 20: semantic_memory.v1.SearchRequest.recency:type_name -> semantic_memory.v1.Recency
+	14, // 21: semantic_memory.v1.SearchRequest.context:type_name -> semantic_memory.v1.ContextSize
+	1,  // 22: semantic_memory.v1.SearchRequest.consistency:type_name -> semantic_memory.v1.Consistency
+	17, // 23: semantic_memory.v1.SearchResponse.hits:type_name -> semantic_memory.v1.Hit
+	18, // 24: semantic_memory.v1.SearchResponse.summary:type_name -> semantic_memory.v1.SearchSummary
+	42, // 25: semantic_memory.v1.Hit.memory:type_name -> semantic_memory.v1.Memory
+	42, // 26: semantic_memory.v1.Hit.context:type_name -> semantic_memory.v1.Memory
+	34, // 27: semantic_memory.v1.SearchSummary.algorithm:type_name -> semantic_memory.v1.Algorithm
+	39, // 28: semantic_memory.v1.SearchSummary.embedding_time:type_name -> google.protobuf.Duration
+	39, // 29: semantic_memory.v1.SearchSummary.engine_time:type_name -> google.protobuf.Duration
+	42, // 30: semantic_memory.v1.GetResponse.memory:type_name -> semantic_memory.v1.Memory
+	36, // 31: semantic_memory.v1.ListIndexesResponse.indexes:type_name -> semantic_memory.v1.Index
+	36, // 32: semantic_memory.v1.GetIndexResponse.index:type_name -> semantic_memory.v1.Index
+	41, // 33: semantic_memory.v1.ListRequest.filter:type_name -> semantic_memory.v1.MemoryFilter
+	2,  // 34: semantic_memory.v1.ListRequest.order:type_name -> semantic_memory.v1.ListOrder
+	42, // 35: semantic_memory.v1.ListResponse.memories:type_name -> semantic_memory.v1.Memory
+	41, // 36: semantic_memory.v1.DeleteMatchingRequest.filter:type_name -> semantic_memory.v1.MemoryFilter
+	3,  // 37: semantic_memory.v1.MemoryService.EnsureIndex:input_type -> semantic_memory.v1.EnsureIndexRequest
+	5,  // 38: semantic_memory.v1.MemoryService.Store:input_type -> semantic_memory.v1.StoreRequest
+	8,  // 39: semantic_memory.v1.MemoryService.BatchStore:input_type -> semantic_memory.v1.BatchStoreRequest
+	15, // 40: semantic_memory.v1.MemoryService.Search:input_type -> semantic_memory.v1.SearchRequest
+	19, // 41: semantic_memory.v1.MemoryService.Delete:input_type -> semantic_memory.v1.DeleteRequest
+	21, // 42: semantic_memory.v1.MemoryService.Get:input_type -> semantic_memory.v1.GetRequest
+	27, // 43: semantic_memory.v1.MemoryService.List:input_type -> semantic_memory.v1.ListRequest
+	29, // 44: semantic_memory.v1.MemoryService.DeleteMatching:input_type -> semantic_memory.v1.DeleteMatchingRequest
+	23, // 45: semantic_memory.v1.MemoryService.ListIndexes:input_type -> semantic_memory.v1.ListIndexesRequest
+	25, // 46: semantic_memory.v1.MemoryService.GetIndex:input_type -> semantic_memory.v1.GetIndexRequest
+	31, // 47: semantic_memory.v1.MemoryService.DropIndex:input_type -> semantic_memory.v1.DropIndexRequest
+	4,  // 48: semantic_memory.v1.MemoryService.EnsureIndex:output_type -> semantic_memory.v1.EnsureIndexResponse
+	6,  // 49: semantic_memory.v1.MemoryService.Store:output_type -> semantic_memory.v1.StoreResponse
+	9,  // 50: semantic_memory.v1.MemoryService.BatchStore:output_type -> semantic_memory.v1.BatchStoreResponse
+	16, // 51: semantic_memory.v1.MemoryService.Search:output_type -> semantic_memory.v1.SearchResponse
+	20, // 52: semantic_memory.v1.MemoryService.Delete:output_type -> semantic_memory.v1.DeleteResponse
+	22, // 53: semantic_memory.v1.MemoryService.Get:output_type -> semantic_memory.v1.GetResponse
+	28, // 54: semantic_memory.v1.MemoryService.List:output_type -> semantic_memory.v1.ListResponse
+	30, // 55: semantic_memory.v1.MemoryService.DeleteMatching:output_type -> semantic_memory.v1.DeleteMatchingResponse
+	24, // 56: semantic_memory.v1.MemoryService.ListIndexes:output_type -> semantic_memory.v1.ListIndexesResponse
+	26, // 57: semantic_memory.v1.MemoryService.GetIndex:output_type -> semantic_memory.v1.GetIndexResponse
+	32, // 58: semantic_memory.v1.MemoryService.DropIndex:output_type -> semantic_memory.v1.DropIndexResponse
+	48, // [48:59] is the sub-list for method output_type
+	37, // [37:48] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_semantic_memory_v1_memory_service_proto_init() }

@@ -55,8 +55,8 @@ type MemoryServiceClient interface {
 	// EnsureIndex creates an index, or checks that the existing one is what was asked for, and returns once it is
 	// queryable. Idempotent: any number of callers at once succeed.
 	//
-	// FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, field or embedding
-	// model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
+	// FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, layout, field or
+	// embedding model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
 	EnsureIndex(ctx context.Context, in *EnsureIndexRequest, opts ...grpc.CallOption) (*EnsureIndexResponse, error)
 	// Store writes one memory, with the embedding that the server makes of its content or that the caller gives. OK
 	// means that the engine has acknowledged the write; the memory is searchable at once.
@@ -265,8 +265,8 @@ type MemoryServiceServer interface {
 	// EnsureIndex creates an index, or checks that the existing one is what was asked for, and returns once it is
 	// queryable. Idempotent: any number of callers at once succeed.
 	//
-	// FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, field or embedding
-	// model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
+	// FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, layout, field or
+	// embedding model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
 	EnsureIndex(context.Context, *EnsureIndexRequest) (*EnsureIndexResponse, error)
 	// Store writes one memory, with the embedding that the server makes of its content or that the caller gives. OK
 	// means that the engine has acknowledged the write; the memory is searchable at once.

@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esemantic_memory/v1/index.proto\x12\x12semantic_memory.v1\"\xb0\x02\n\x05Index\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32\x1e.semantic_memory.v1.IndexStateR\x05state\x12!\n\x0cmemory_count\x18\x03 \x01(\x04R\x0bmemoryCount\x12\x1c\n\tdimension\x18\x04 \x01(\rR\tdimension\x12\'\n\x0f\x65mbedding_model\x18\x05 \x01(\tR\x0e\x65mbeddingModel\x12=\n\nalgorithms\x18\x06 \x03(\x0e\x32\x1d.semantic_memory.v1.AlgorithmR\nalgorithms\x12\x34\n\x16indexing_failure_count\x18\x07 \x01(\x04R\x14indexingFailureCount*N\n\tAlgorithm\x12\x19\n\x15\x41LGORITHM_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41LGORITHM_HNSW\x10\x01\x12\x12\n\x0e\x41LGORITHM_FLAT\x10\x02*]\n\nIndexState\x12\x1b\n\x17INDEX_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11INDEX_STATE_READY\x10\x01\x12\x1b\n\x17INDEX_STATE_BACKFILLING\x10\x02\x42\x80\x01\n\x15\x64\x65v.semanticmemory.v1B\nIndexProtoP\x01ZYgithub.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1;semanticmemoryv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1esemantic_memory/v1/index.proto\x12\x12semantic_memory.v1\"\xe4\x02\n\x05Index\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x34\n\x05state\x18\x02 \x01(\x0e\x32\x1e.semantic_memory.v1.IndexStateR\x05state\x12!\n\x0cmemory_count\x18\x03 \x01(\x04R\x0bmemoryCount\x12\x1c\n\tdimension\x18\x04 \x01(\rR\tdimension\x12\'\n\x0f\x65mbedding_model\x18\x05 \x01(\tR\x0e\x65mbeddingModel\x12=\n\nalgorithms\x18\x06 \x03(\x0e\x32\x1d.semantic_memory.v1.AlgorithmR\nalgorithms\x12\x34\n\x16indexing_failure_count\x18\x07 \x01(\x04R\x14indexingFailureCount\x12\x32\n\x06layout\x18\x08 \x01(\x0e\x32\x1a.semantic_memory.v1.LayoutR\x06layout*N\n\tAlgorithm\x12\x19\n\x15\x41LGORITHM_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41LGORITHM_HNSW\x10\x01\x12\x12\n\x0e\x41LGORITHM_FLAT\x10\x02*B\n\x06Layout\x12\x16\n\x12LAYOUT_UNSPECIFIED\x10\x00\x12\x0f\n\x0bLAYOUT_JSON\x10\x01\x12\x0f\n\x0bLAYOUT_HASH\x10\x02*]\n\nIndexState\x12\x1b\n\x17INDEX_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11INDEX_STATE_READY\x10\x01\x12\x1b\n\x17INDEX_STATE_BACKFILLING\x10\x02\x42\x80\x01\n\x15\x64\x65v.semanticmemory.v1B\nIndexProtoP\x01ZYgithub.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1;semanticmemoryv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -22,10 +22,12 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'semantic_memory.v1.index_pb
 if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\025dev.semanticmemory.v1B\nIndexProtoP\001ZYgithub.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1;semanticmemoryv1'
-  _globals['_ALGORITHM']._serialized_start=361
-  _globals['_ALGORITHM']._serialized_end=439
-  _globals['_INDEXSTATE']._serialized_start=441
-  _globals['_INDEXSTATE']._serialized_end=534
+  _globals['_ALGORITHM']._serialized_start=413
+  _globals['_ALGORITHM']._serialized_end=491
+  _globals['_LAYOUT']._serialized_start=493
+  _globals['_LAYOUT']._serialized_end=559
+  _globals['_INDEXSTATE']._serialized_start=561
+  _globals['_INDEXSTATE']._serialized_end=654
   _globals['_INDEX']._serialized_start=55
-  _globals['_INDEX']._serialized_end=359
+  _globals['_INDEX']._serialized_end=411
 # @@protoc_insertion_point(module_scope)

@@ -41,16 +41,18 @@ LIST_ORDER_OLDEST_FIRST: ListOrder
 LIST_ORDER_NEWEST_FIRST: ListOrder
 
 class EnsureIndexRequest(_message.Message):
-    __slots__ = ("index", "dimension", "embedding_model", "algorithms")
+    __slots__ = ("index", "dimension", "embedding_model", "algorithms", "layout")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     DIMENSION_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_MODEL_FIELD_NUMBER: _ClassVar[int]
     ALGORITHMS_FIELD_NUMBER: _ClassVar[int]
+    LAYOUT_FIELD_NUMBER: _ClassVar[int]
     index: str
     dimension: int
     embedding_model: str
     algorithms: _containers.RepeatedScalarFieldContainer[_index_pb2.Algorithm]
-    def __init__(self, index: _Optional[str] = ..., dimension: _Optional[int] = ..., embedding_model: _Optional[str] = ..., algorithms: _Optional[_Iterable[_Union[_index_pb2.Algorithm, str]]] = ...) -> None: ...
+    layout: _index_pb2.Layout
+    def __init__(self, index: _Optional[str] = ..., dimension: _Optional[int] = ..., embedding_model: _Optional[str] = ..., algorithms: _Optional[_Iterable[_Union[_index_pb2.Algorithm, str]]] = ..., layout: _Optional[_Union[_index_pb2.Layout, str]] = ...) -> None: ...
 
 class EnsureIndexResponse(_message.Message):
     __slots__ = ("created", "index")

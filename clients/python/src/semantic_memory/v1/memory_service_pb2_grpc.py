@@ -108,8 +108,8 @@ class MemoryServiceServicer(object):
         """EnsureIndex creates an index, or checks that the existing one is what was asked for, and returns once it is
         queryable. Idempotent: any number of callers at once succeed.
 
-        FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, field or embedding
-        model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
+        FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, layout, field or
+        embedding model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

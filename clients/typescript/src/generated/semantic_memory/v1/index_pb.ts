@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file semantic_memory/v1/index.proto.
  */
 export const file_semantic_memory_v1_index: GenFile = /*@__PURE__*/
-  fileDesc("Ch5zZW1hbnRpY19tZW1vcnkvdjEvaW5kZXgucHJvdG8SEnNlbWFudGljX21lbW9yeS52MSLZAQoFSW5kZXgSDAoEbmFtZRgBIAEoCRItCgVzdGF0ZRgCIAEoDjIeLnNlbWFudGljX21lbW9yeS52MS5JbmRleFN0YXRlEhQKDG1lbW9yeV9jb3VudBgDIAEoBBIRCglkaW1lbnNpb24YBCABKA0SFwoPZW1iZWRkaW5nX21vZGVsGAUgASgJEjEKCmFsZ29yaXRobXMYBiADKA4yHS5zZW1hbnRpY19tZW1vcnkudjEuQWxnb3JpdGhtEh4KFmluZGV4aW5nX2ZhaWx1cmVfY291bnQYByABKAQqTgoJQWxnb3JpdGhtEhkKFUFMR09SSVRITV9VTlNQRUNJRklFRBAAEhIKDkFMR09SSVRITV9ITlNXEAESEgoOQUxHT1JJVEhNX0ZMQVQQAipdCgpJbmRleFN0YXRlEhsKF0lOREVYX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRSU5ERVhfU1RBVEVfUkVBRFkQARIbChdJTkRFWF9TVEFURV9CQUNLRklMTElORxACQoABChVkZXYuc2VtYW50aWNtZW1vcnkudjFCCkluZGV4UHJvdG9QAVpZZ2l0aHViLmNvbS9zZW1hbnRpYy1tZW1vcnkvc2VtYW50aWMtbWVtb3J5L2NsaWVudHMvZ28vc2VtYW50aWNfbWVtb3J5L3YxO3NlbWFudGljbWVtb3J5djFiBnByb3RvMw");
+  fileDesc("Ch5zZW1hbnRpY19tZW1vcnkvdjEvaW5kZXgucHJvdG8SEnNlbWFudGljX21lbW9yeS52MSKFAgoFSW5kZXgSDAoEbmFtZRgBIAEoCRItCgVzdGF0ZRgCIAEoDjIeLnNlbWFudGljX21lbW9yeS52MS5JbmRleFN0YXRlEhQKDG1lbW9yeV9jb3VudBgDIAEoBBIRCglkaW1lbnNpb24YBCABKA0SFwoPZW1iZWRkaW5nX21vZGVsGAUgASgJEjEKCmFsZ29yaXRobXMYBiADKA4yHS5zZW1hbnRpY19tZW1vcnkudjEuQWxnb3JpdGhtEh4KFmluZGV4aW5nX2ZhaWx1cmVfY291bnQYByABKAQSKgoGbGF5b3V0GAggASgOMhouc2VtYW50aWNfbWVtb3J5LnYxLkxheW91dCpOCglBbGdvcml0aG0SGQoVQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASEgoOQUxHT1JJVEhNX0hOU1cQARISCg5BTEdPUklUSE1fRkxBVBACKkIKBkxheW91dBIWChJMQVlPVVRfVU5TUEVDSUZJRUQQABIPCgtMQVlPVVRfSlNPThABEg8KC0xBWU9VVF9IQVNIEAIqXQoKSW5kZXhTdGF0ZRIbChdJTkRFWF9TVEFURV9VTlNQRUNJRklFRBAAEhUKEUlOREVYX1NUQVRFX1JFQURZEAESGwoXSU5ERVhfU1RBVEVfQkFDS0ZJTExJTkcQAkKAAQoVZGV2LnNlbWFudGljbWVtb3J5LnYxQgpJbmRleFByb3RvUAFaWWdpdGh1Yi5jb20vc2VtYW50aWMtbWVtb3J5L3NlbWFudGljLW1lbW9yeS9jbGllbnRzL2dvL3NlbWFudGljX21lbW9yeS92MTtzZW1hbnRpY21lbW9yeXYxYgZwcm90bzM");
 
 /**
  * Index describes one set of memories: what embeds them and how they are searched.
@@ -67,6 +67,13 @@ export type Index = Message<"semantic_memory.v1.Index"> & {
    * @generated from field: uint64 indexing_failure_count = 7;
    */
   indexingFailureCount: bigint;
+
+  /**
+   * How its memories lie in the engine.
+   *
+   * @generated from field: semantic_memory.v1.Layout layout = 8;
+   */
+  layout: Layout;
 };
 
 /**
@@ -112,6 +119,41 @@ export const AlgorithmSchema: GenEnum<Algorithm> = /*@__PURE__*/
   enumDesc(file_semantic_memory_v1_index, 0);
 
 /**
+ * Layout is the way in which memories lie in the engine. It shows in its memory and speed, not in answers.
+ *
+ * @generated from enum semantic_memory.v1.Layout
+ */
+export enum Layout {
+  /**
+   * No layout was given.
+   *
+   * @generated from enum value: LAYOUT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A JSON document for each memory, its embedding in decimals: what the Valkey cookbook writes, readable by other
+   * software.
+   *
+   * @generated from enum value: LAYOUT_JSON = 1;
+   */
+  JSON = 1,
+
+  /**
+   * A hash for each memory, its embedding in packed float32: a fraction of the engine's memory, and faster writes.
+   *
+   * @generated from enum value: LAYOUT_HASH = 2;
+   */
+  HASH = 2,
+}
+
+/**
+ * Describes the enum semantic_memory.v1.Layout.
+ */
+export const LayoutSchema: GenEnum<Layout> = /*@__PURE__*/
+  enumDesc(file_semantic_memory_v1_index, 1);
+
+/**
  * IndexState tells whether an index answers in full.
  *
  * @generated from enum semantic_memory.v1.IndexState
@@ -143,5 +185,5 @@ export enum IndexState {
  * Describes the enum semantic_memory.v1.IndexState.
  */
 export const IndexStateSchema: GenEnum<IndexState> = /*@__PURE__*/
-  enumDesc(file_semantic_memory_v1_index, 1);
+  enumDesc(file_semantic_memory_v1_index, 2);
 

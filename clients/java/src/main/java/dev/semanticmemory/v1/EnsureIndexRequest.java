@@ -24,6 +24,7 @@ private static final long serialVersionUID = 0L;
     index_ = "";
     embeddingModel_ = "";
     algorithms_ = java.util.Collections.emptyList();
+    layout_ = 0;
   }
 
   @java.lang.Override
@@ -255,6 +256,34 @@ private static final long serialVersionUID = 0L;
   }
   private int algorithmsMemoizedSerializedSize;
 
+  public static final int LAYOUT_FIELD_NUMBER = 5;
+  private int layout_ = 0;
+  /**
+   * <pre>
+   * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
+   * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+   * </pre>
+   *
+   * <code>.semantic_memory.v1.Layout layout = 5 [json_name = "layout"];</code>
+   * @return The enum numeric value on the wire for layout.
+   */
+  @java.lang.Override public int getLayoutValue() {
+    return layout_;
+  }
+  /**
+   * <pre>
+   * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
+   * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+   * </pre>
+   *
+   * <code>.semantic_memory.v1.Layout layout = 5 [json_name = "layout"];</code>
+   * @return The layout.
+   */
+  @java.lang.Override public dev.semanticmemory.v1.Layout getLayout() {
+    dev.semanticmemory.v1.Layout result = dev.semanticmemory.v1.Layout.forNumber(layout_);
+    return result == null ? dev.semanticmemory.v1.Layout.UNRECOGNIZED : result;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -285,6 +314,9 @@ private static final long serialVersionUID = 0L;
     }
     for (int i = 0; i < algorithms_.size(); i++) {
       output.writeEnumNoTag(algorithms_.get(i));
+    }
+    if (layout_ != dev.semanticmemory.v1.Layout.LAYOUT_UNSPECIFIED.getNumber()) {
+      output.writeEnum(5, layout_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -317,6 +349,10 @@ private static final long serialVersionUID = 0L;
           .computeUInt32SizeNoTag(dataSize);
       }algorithmsMemoizedSerializedSize = dataSize;
     }
+    if (layout_ != dev.semanticmemory.v1.Layout.LAYOUT_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(5, layout_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -342,6 +378,7 @@ private static final long serialVersionUID = 0L;
     if (!getEmbeddingModel()
         .equals(other.getEmbeddingModel())) return false;
     if (!algorithms_.equals(other.algorithms_)) return false;
+    if (layout_ != other.layout_) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -365,6 +402,8 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + ALGORITHMS_FIELD_NUMBER;
       hash = (53 * hash) + algorithms_.hashCode();
     }
+    hash = (37 * hash) + LAYOUT_FIELD_NUMBER;
+    hash = (53 * hash) + layout_;
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -505,6 +544,7 @@ private static final long serialVersionUID = 0L;
       embeddingModel_ = "";
       algorithms_ = java.util.Collections.emptyList();
       bitField0_ = (bitField0_ & ~0x00000008);
+      layout_ = 0;
       return this;
     }
 
@@ -557,6 +597,9 @@ private static final long serialVersionUID = 0L;
       }
       if (((from_bitField0_ & 0x00000004) != 0)) {
         result.embeddingModel_ = embeddingModel_;
+      }
+      if (((from_bitField0_ & 0x00000010) != 0)) {
+        result.layout_ = layout_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -628,6 +671,9 @@ private static final long serialVersionUID = 0L;
         }
         onChanged();
       }
+      if (other.layout_ != 0) {
+        setLayoutValue(other.getLayoutValue());
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -686,6 +732,11 @@ private static final long serialVersionUID = 0L;
               input.popLimit(oldLimit);
               break;
             } // case 34
+            case 40: {
+              layout_ = input.readEnum();
+              bitField0_ |= 0x00000010;
+              break;
+            } // case 40
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1149,6 +1200,84 @@ private static final long serialVersionUID = 0L;
       for (int value : values) {
         algorithms_.add(value);
       }
+      onChanged();
+      return this;
+    }
+
+    private int layout_ = 0;
+    /**
+     * <pre>
+     * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
+     * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+     * </pre>
+     *
+     * <code>.semantic_memory.v1.Layout layout = 5 [json_name = "layout"];</code>
+     * @return The enum numeric value on the wire for layout.
+     */
+    @java.lang.Override public int getLayoutValue() {
+      return layout_;
+    }
+    /**
+     * <pre>
+     * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
+     * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+     * </pre>
+     *
+     * <code>.semantic_memory.v1.Layout layout = 5 [json_name = "layout"];</code>
+     * @param value The enum numeric value on the wire for layout to set.
+     * @return This builder for chaining.
+     */
+    public Builder setLayoutValue(int value) {
+      layout_ = value;
+      bitField0_ |= 0x00000010;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
+     * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+     * </pre>
+     *
+     * <code>.semantic_memory.v1.Layout layout = 5 [json_name = "layout"];</code>
+     * @return The layout.
+     */
+    @java.lang.Override
+    public dev.semanticmemory.v1.Layout getLayout() {
+      dev.semanticmemory.v1.Layout result = dev.semanticmemory.v1.Layout.forNumber(layout_);
+      return result == null ? dev.semanticmemory.v1.Layout.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
+     * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+     * </pre>
+     *
+     * <code>.semantic_memory.v1.Layout layout = 5 [json_name = "layout"];</code>
+     * @param value The layout to set.
+     * @return This builder for chaining.
+     */
+    public Builder setLayout(dev.semanticmemory.v1.Layout value) {
+      if (value == null) {
+        throw new NullPointerException();
+      }
+      bitField0_ |= 0x00000010;
+      layout_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
+     * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+     * </pre>
+     *
+     * <code>.semantic_memory.v1.Layout layout = 5 [json_name = "layout"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearLayout() {
+      bitField0_ = (bitField0_ & ~0x00000010);
+      layout_ = 0;
       onChanged();
       return this;
     }

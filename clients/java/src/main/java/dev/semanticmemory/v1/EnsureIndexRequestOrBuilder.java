@@ -124,4 +124,25 @@ public interface EnsureIndexRequestOrBuilder extends
    * @return The enum numeric value on the wire of algorithms at the given index.
    */
   int getAlgorithmsValue(int index);
+
+  /**
+   * <pre>
+   * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
+   * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+   * </pre>
+   *
+   * <code>.semantic_memory.v1.Layout layout = 5 [json_name = "layout"];</code>
+   * @return The enum numeric value on the wire for layout.
+   */
+  int getLayoutValue();
+  /**
+   * <pre>
+   * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
+   * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+   * </pre>
+   *
+   * <code>.semantic_memory.v1.Layout layout = 5 [json_name = "layout"];</code>
+   * @return The layout.
+   */
+  dev.semanticmemory.v1.Layout getLayout();
 }

@@ -25,6 +25,7 @@ private static final long serialVersionUID = 0L;
     state_ = 0;
     embeddingModel_ = "";
     algorithms_ = java.util.Collections.emptyList();
+    layout_ = 0;
   }
 
   @java.lang.Override
@@ -292,6 +293,32 @@ private static final long serialVersionUID = 0L;
     return indexingFailureCount_;
   }
 
+  public static final int LAYOUT_FIELD_NUMBER = 8;
+  private int layout_ = 0;
+  /**
+   * <pre>
+   * How its memories lie in the engine.
+   * </pre>
+   *
+   * <code>.semantic_memory.v1.Layout layout = 8 [json_name = "layout"];</code>
+   * @return The enum numeric value on the wire for layout.
+   */
+  @java.lang.Override public int getLayoutValue() {
+    return layout_;
+  }
+  /**
+   * <pre>
+   * How its memories lie in the engine.
+   * </pre>
+   *
+   * <code>.semantic_memory.v1.Layout layout = 8 [json_name = "layout"];</code>
+   * @return The layout.
+   */
+  @java.lang.Override public dev.semanticmemory.v1.Layout getLayout() {
+    dev.semanticmemory.v1.Layout result = dev.semanticmemory.v1.Layout.forNumber(layout_);
+    return result == null ? dev.semanticmemory.v1.Layout.UNRECOGNIZED : result;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -331,6 +358,9 @@ private static final long serialVersionUID = 0L;
     }
     if (indexingFailureCount_ != 0L) {
       output.writeUInt64(7, indexingFailureCount_);
+    }
+    if (layout_ != dev.semanticmemory.v1.Layout.LAYOUT_UNSPECIFIED.getNumber()) {
+      output.writeEnum(8, layout_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -375,6 +405,10 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeUInt64Size(7, indexingFailureCount_);
     }
+    if (layout_ != dev.semanticmemory.v1.Layout.LAYOUT_UNSPECIFIED.getNumber()) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeEnumSize(8, layout_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -402,6 +436,7 @@ private static final long serialVersionUID = 0L;
     if (!algorithms_.equals(other.algorithms_)) return false;
     if (getIndexingFailureCount()
         != other.getIndexingFailureCount()) return false;
+    if (layout_ != other.layout_) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -431,6 +466,8 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + INDEXING_FAILURE_COUNT_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
         getIndexingFailureCount());
+    hash = (37 * hash) + LAYOUT_FIELD_NUMBER;
+    hash = (53 * hash) + layout_;
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -574,6 +611,7 @@ private static final long serialVersionUID = 0L;
       algorithms_ = java.util.Collections.emptyList();
       bitField0_ = (bitField0_ & ~0x00000020);
       indexingFailureCount_ = 0L;
+      layout_ = 0;
       return this;
     }
 
@@ -633,6 +671,9 @@ private static final long serialVersionUID = 0L;
       }
       if (((from_bitField0_ & 0x00000040) != 0)) {
         result.indexingFailureCount_ = indexingFailureCount_;
+      }
+      if (((from_bitField0_ & 0x00000080) != 0)) {
+        result.layout_ = layout_;
       }
     }
 
@@ -712,6 +753,9 @@ private static final long serialVersionUID = 0L;
       if (other.getIndexingFailureCount() != 0L) {
         setIndexingFailureCount(other.getIndexingFailureCount());
       }
+      if (other.layout_ != 0) {
+        setLayoutValue(other.getLayoutValue());
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -785,6 +829,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000040;
               break;
             } // case 56
+            case 64: {
+              layout_ = input.readEnum();
+              bitField0_ |= 0x00000080;
+              break;
+            } // case 64
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1380,6 +1429,79 @@ private static final long serialVersionUID = 0L;
     public Builder clearIndexingFailureCount() {
       bitField0_ = (bitField0_ & ~0x00000040);
       indexingFailureCount_ = 0L;
+      onChanged();
+      return this;
+    }
+
+    private int layout_ = 0;
+    /**
+     * <pre>
+     * How its memories lie in the engine.
+     * </pre>
+     *
+     * <code>.semantic_memory.v1.Layout layout = 8 [json_name = "layout"];</code>
+     * @return The enum numeric value on the wire for layout.
+     */
+    @java.lang.Override public int getLayoutValue() {
+      return layout_;
+    }
+    /**
+     * <pre>
+     * How its memories lie in the engine.
+     * </pre>
+     *
+     * <code>.semantic_memory.v1.Layout layout = 8 [json_name = "layout"];</code>
+     * @param value The enum numeric value on the wire for layout to set.
+     * @return This builder for chaining.
+     */
+    public Builder setLayoutValue(int value) {
+      layout_ = value;
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How its memories lie in the engine.
+     * </pre>
+     *
+     * <code>.semantic_memory.v1.Layout layout = 8 [json_name = "layout"];</code>
+     * @return The layout.
+     */
+    @java.lang.Override
+    public dev.semanticmemory.v1.Layout getLayout() {
+      dev.semanticmemory.v1.Layout result = dev.semanticmemory.v1.Layout.forNumber(layout_);
+      return result == null ? dev.semanticmemory.v1.Layout.UNRECOGNIZED : result;
+    }
+    /**
+     * <pre>
+     * How its memories lie in the engine.
+     * </pre>
+     *
+     * <code>.semantic_memory.v1.Layout layout = 8 [json_name = "layout"];</code>
+     * @param value The layout to set.
+     * @return This builder for chaining.
+     */
+    public Builder setLayout(dev.semanticmemory.v1.Layout value) {
+      if (value == null) {
+        throw new NullPointerException();
+      }
+      bitField0_ |= 0x00000080;
+      layout_ = value.getNumber();
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * How its memories lie in the engine.
+     * </pre>
+     *
+     * <code>.semantic_memory.v1.Layout layout = 8 [json_name = "layout"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearLayout() {
+      bitField0_ = (bitField0_ & ~0x00000080);
+      layout_ = 0;
       onChanged();
       return this;
     }

@@ -147,4 +147,23 @@ public interface IndexOrBuilder extends
    * @return The indexingFailureCount.
    */
   long getIndexingFailureCount();
+
+  /**
+   * <pre>
+   * How its memories lie in the engine.
+   * </pre>
+   *
+   * <code>.semantic_memory.v1.Layout layout = 8 [json_name = "layout"];</code>
+   * @return The enum numeric value on the wire for layout.
+   */
+  int getLayoutValue();
+  /**
+   * <pre>
+   * How its memories lie in the engine.
+   * </pre>
+   *
+   * <code>.semantic_memory.v1.Layout layout = 8 [json_name = "layout"];</code>
+   * @return The layout.
+   */
+  dev.semanticmemory.v1.Layout getLayout();
 }

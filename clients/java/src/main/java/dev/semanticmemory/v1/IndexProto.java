@@ -30,16 +30,19 @@ public final class IndexProto {
   static {
     java.lang.String[] descriptorData = {
       "\n\036semantic_memory/v1/index.proto\022\022semant" +
-      "ic_memory.v1\"\260\002\n\005Index\022\022\n\004name\030\001 \001(\tR\004na" +
+      "ic_memory.v1\"\344\002\n\005Index\022\022\n\004name\030\001 \001(\tR\004na" +
       "me\0224\n\005state\030\002 \001(\0162\036.semantic_memory.v1.I" +
       "ndexStateR\005state\022!\n\014memory_count\030\003 \001(\004R\013" +
       "memoryCount\022\034\n\tdimension\030\004 \001(\rR\tdimensio" +
       "n\022\'\n\017embedding_model\030\005 \001(\tR\016embeddingMod" +
       "el\022=\n\nalgorithms\030\006 \003(\0162\035.semantic_memory" +
       ".v1.AlgorithmR\nalgorithms\0224\n\026indexing_fa" +
-      "ilure_count\030\007 \001(\004R\024indexingFailureCount*" +
-      "N\n\tAlgorithm\022\031\n\025ALGORITHM_UNSPECIFIED\020\000\022" +
-      "\022\n\016ALGORITHM_HNSW\020\001\022\022\n\016ALGORITHM_FLAT\020\002*" +
+      "ilure_count\030\007 \001(\004R\024indexingFailureCount\022" +
+      "2\n\006layout\030\010 \001(\0162\032.semantic_memory.v1.Lay" +
+      "outR\006layout*N\n\tAlgorithm\022\031\n\025ALGORITHM_UN" +
+      "SPECIFIED\020\000\022\022\n\016ALGORITHM_HNSW\020\001\022\022\n\016ALGOR" +
+      "ITHM_FLAT\020\002*B\n\006Layout\022\026\n\022LAYOUT_UNSPECIF" +
+      "IED\020\000\022\017\n\013LAYOUT_JSON\020\001\022\017\n\013LAYOUT_HASH\020\002*" +
       "]\n\nIndexState\022\033\n\027INDEX_STATE_UNSPECIFIED" +
       "\020\000\022\025\n\021INDEX_STATE_READY\020\001\022\033\n\027INDEX_STATE" +
       "_BACKFILLING\020\002B\200\001\n\025dev.semanticmemory.v1" +
@@ -56,7 +59,7 @@ public final class IndexProto {
     internal_static_semantic_memory_v1_Index_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_semantic_memory_v1_Index_descriptor,
-        new java.lang.String[] { "Name", "State", "MemoryCount", "Dimension", "EmbeddingModel", "Algorithms", "IndexingFailureCount", });
+        new java.lang.String[] { "Name", "State", "MemoryCount", "Dimension", "EmbeddingModel", "Algorithms", "IndexingFailureCount", "Layout", });
   }
 
   // @@protoc_insertion_point(outer_class_scope)

@@ -123,7 +123,7 @@ public enum IndexState
   }
   public static final com.google.protobuf.Descriptors.EnumDescriptor
       getDescriptor() {
-    return dev.semanticmemory.v1.IndexProto.getDescriptor().getEnumTypes().get(1);
+    return dev.semanticmemory.v1.IndexProto.getDescriptor().getEnumTypes().get(2);
   }
 
   private static final IndexState[] VALUES = values();

@@ -448,8 +448,8 @@ public final class MemoryServiceGrpc {
      * <pre>
      * EnsureIndex creates an index, or checks that the existing one is what was asked for, and returns once it is
      * queryable. Idempotent: any number of callers at once succeed.
-     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, field or embedding
-     * model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
+     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, layout, field or
+     * embedding model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
      * </pre>
      */
     default void ensureIndex(dev.semanticmemory.v1.EnsureIndexRequest request,
@@ -642,8 +642,8 @@ public final class MemoryServiceGrpc {
      * <pre>
      * EnsureIndex creates an index, or checks that the existing one is what was asked for, and returns once it is
      * queryable. Idempotent: any number of callers at once succeed.
-     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, field or embedding
-     * model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
+     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, layout, field or
+     * embedding model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
      * </pre>
      */
     public void ensureIndex(dev.semanticmemory.v1.EnsureIndexRequest request,
@@ -822,8 +822,8 @@ public final class MemoryServiceGrpc {
      * <pre>
      * EnsureIndex creates an index, or checks that the existing one is what was asked for, and returns once it is
      * queryable. Idempotent: any number of callers at once succeed.
-     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, field or embedding
-     * model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
+     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, layout, field or
+     * embedding model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
      * </pre>
      */
     public dev.semanticmemory.v1.EnsureIndexResponse ensureIndex(dev.semanticmemory.v1.EnsureIndexRequest request) throws io.grpc.StatusException {
@@ -993,8 +993,8 @@ public final class MemoryServiceGrpc {
      * <pre>
      * EnsureIndex creates an index, or checks that the existing one is what was asked for, and returns once it is
      * queryable. Idempotent: any number of callers at once succeed.
-     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, field or embedding
-     * model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
+     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, layout, field or
+     * embedding model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
      * </pre>
      */
     public dev.semanticmemory.v1.EnsureIndexResponse ensureIndex(dev.semanticmemory.v1.EnsureIndexRequest request) {
@@ -1163,8 +1163,8 @@ public final class MemoryServiceGrpc {
      * <pre>
      * EnsureIndex creates an index, or checks that the existing one is what was asked for, and returns once it is
      * queryable. Idempotent: any number of callers at once succeed.
-     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, field or embedding
-     * model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
+     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, layout, field or
+     * embedding model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<dev.semanticmemory.v1.EnsureIndexResponse> ensureIndex(

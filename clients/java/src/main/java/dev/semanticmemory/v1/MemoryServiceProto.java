@@ -184,175 +184,176 @@ public final class MemoryServiceProto {
       "uration.proto\032\037google/protobuf/timestamp" +
       ".proto\032%semantic_memory/v1/error_reason." +
       "proto\032\036semantic_memory/v1/index.proto\032\037s" +
-      "emantic_memory/v1/memory.proto\"\303\001\n\022Ensur" +
+      "emantic_memory/v1/memory.proto\"\367\001\n\022Ensur" +
       "eIndexRequest\022\024\n\005index\030\001 \001(\tR\005index\022!\n\td" +
       "imension\030\002 \001(\rH\000R\tdimension\210\001\001\022\'\n\017embedd" +
       "ing_model\030\003 \001(\tR\016embeddingModel\022=\n\nalgor" +
       "ithms\030\004 \003(\0162\035.semantic_memory.v1.Algorit" +
-      "hmR\nalgorithmsB\014\n\n_dimension\"`\n\023EnsureIn" +
-      "dexResponse\022\030\n\007created\030\001 \001(\010R\007created\022/\n" +
-      "\005index\030\002 \001(\0132\031.semantic_memory.v1.IndexR" +
-      "\005index\"\314\005\n\014StoreRequest\022\024\n\005index\030\001 \001(\tR\005" +
-      "index\022\027\n\007user_id\030\002 \001(\tR\006userId\022\035\n\nsessio" +
-      "n_id\030\003 \001(\tR\tsessionId\022,\n\004role\030\004 \001(\0162\030.se" +
-      "mantic_memory.v1.RoleR\004role\022\030\n\007content\030\005" +
-      " \001(\tR\007content\0228\n\ttimestamp\030\006 \001(\0132\032.googl" +
-      "e.protobuf.TimestampR\ttimestamp\022\034\n\tembed" +
-      "ding\030\007 \001(\014R\tembedding\022\'\n\017embedding_model" +
-      "\030\010 \001(\tR\016embeddingModel\022\016\n\002id\030\t \001(\tR\002id\022\035" +
-      "\n\nrequest_id\030\n \001(\tR\trequestId\022-\n\003ttl\030\013 \001" +
-      "(\0132\031.google.protobuf.DurationH\000R\003ttl\022=\n\013" +
-      "expire_time\030\014 \001(\0132\032.google.protobuf.Time" +
-      "stampH\000R\nexpireTime\022\026\n\006labels\030\r \003(\tR\006lab" +
-      "els\022J\n\010metadata\030\016 \003(\0132..semantic_memory." +
-      "v1.StoreRequest.MetadataEntryR\010metadata\022" +
-      "<\n\030near_duplicate_min_score\030\017 \001(\002H\001R\025nea" +
-      "rDuplicateMinScore\210\001\001\032;\n\rMetadataEntry\022\020" +
-      "\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\002" +
-      "8\001B\014\n\nexpirationB\033\n\031_near_duplicate_min_" +
-      "score\"\211\002\n\rStoreResponse\022\016\n\002id\030\001 \001(\tR\002id\022" +
-      "8\n\ttimestamp\030\002 \001(\0132\032.google.protobuf.Tim" +
-      "estampR\ttimestamp\022%\n\016already_stored\030\003 \001(" +
-      "\010R\ralreadyStored\022;\n\013expire_time\030\004 \001(\0132\032." +
-      "google.protobuf.TimestampR\nexpireTime\022J\n" +
-      "\017near_duplicates\030\005 \003(\0132!.semantic_memory" +
-      ".v1.NearDuplicateR\016nearDuplicates\"5\n\rNea" +
-      "rDuplicate\022\016\n\002id\030\001 \001(\tR\002id\022\024\n\005score\030\002 \001(" +
-      "\002R\005score\"g\n\021BatchStoreRequest\022\024\n\005index\030\001" +
-      " \001(\tR\005index\022<\n\010memories\030\002 \003(\0132 .semantic" +
-      "_memory.v1.StoreRequestR\010memories\"T\n\022Bat" +
-      "chStoreResponse\022>\n\007results\030\001 \003(\0132$.seman" +
-      "tic_memory.v1.BatchStoreResultR\007results\"" +
-      "\227\001\n\020BatchStoreResult\022;\n\006stored\030\001 \001(\0132!.s" +
-      "emantic_memory.v1.StoreResponseH\000R\006store" +
-      "d\022;\n\005error\030\002 \001(\0132#.semantic_memory.v1.Ba" +
-      "tchStoreErrorH\000R\005errorB\t\n\007outcome\"\307\001\n\017Ba" +
-      "tchStoreError\022\022\n\004code\030\001 \001(\005R\004code\0227\n\006rea" +
-      "son\030\002 \001(\0162\037.semantic_memory.v1.ErrorReas" +
-      "onR\006reason\022\030\n\007message\030\003 \001(\tR\007message\022M\n\020" +
-      "field_violations\030\004 \003(\0132\".semantic_memory" +
-      ".v1.FieldViolationR\017fieldViolations\"\\\n\016F" +
-      "ieldViolation\022\024\n\005field\030\001 \001(\tR\005field\022 \n\013d" +
-      "escription\030\002 \001(\tR\013description\022\022\n\004rule\030\003 " +
-      "\001(\tR\004rule\"i\n\007Recency\0226\n\thalf_life\030\001 \001(\0132" +
-      "\031.google.protobuf.DurationR\010halfLife\022\033\n\006" +
-      "weight\030\002 \001(\002H\000R\006weight\210\001\001B\t\n\007_weight\";\n\013" +
-      "ContextSize\022\026\n\006before\030\001 \001(\rR\006before\022\024\n\005a" +
-      "fter\030\002 \001(\rR\005after\"\246\006\n\rSearchRequest\022\024\n\005i" +
-      "ndex\030\001 \001(\tR\005index\022\035\n\nquery_text\030\002 \001(\tR\tq" +
-      "ueryText\022\'\n\017query_embedding\030\003 \001(\014R\016query" +
-      "Embedding\022\'\n\017embedding_model\030\004 \001(\tR\016embe" +
-      "ddingModel\0228\n\006filter\030\005 \001(\0132 .semantic_me" +
-      "mory.v1.MemoryFilterR\006filter\022\021\n\001k\030\006 \001(\rH" +
-      "\000R\001k\210\001\001\022 \n\tmin_score\030\007 \001(\002H\001R\010minScore\210\001" +
-      "\001\0222\n\004mode\030\010 \001(\0162\036.semantic_memory.v1.Sea" +
-      "rchModeR\004mode\022$\n\013text_weight\030\t \001(\002H\002R\nte" +
-      "xtWeight\210\001\001\022,\n\017neighbor_weight\030\n \001(\002H\003R\016" +
-      "neighborWeight\210\001\001\0225\n\007recency\030\013 \001(\0132\033.sem" +
-      "antic_memory.v1.RecencyR\007recency\022!\n\tdive" +
-      "rsity\030\014 \001(\002H\004R\tdiversity\210\001\001\022\037\n\013exclude_i" +
-      "ds\030\r \003(\tR\nexcludeIds\0229\n\007context\030\016 \001(\0132\037." +
-      "semantic_memory.v1.ContextSizeR\007context\022" +
-      "A\n\013consistency\030\017 \001(\0162\037.semantic_memory.v" +
-      "1.ConsistencyR\013consistency\022\"\n\nef_runtime" +
-      "\030\020 \001(\rH\005R\tefRuntime\210\001\001\022%\n\016allow_degraded" +
-      "\030\021 \001(\010R\rallowDegradedB\004\n\002_kB\014\n\n_min_scor" +
-      "eB\016\n\014_text_weightB\022\n\020_neighbor_weightB\014\n" +
-      "\n_diversityB\r\n\013_ef_runtime\"z\n\016SearchResp" +
-      "onse\022+\n\004hits\030\001 \003(\0132\027.semantic_memory.v1." +
-      "HitR\004hits\022;\n\007summary\030\002 \001(\0132!.semantic_me" +
-      "mory.v1.SearchSummaryR\007summary\"\325\002\n\003Hit\0222" +
-      "\n\006memory\030\001 \001(\0132\032.semantic_memory.v1.Memo" +
-      "ryR\006memory\022\024\n\005score\030\002 \001(\002R\005score\022\032\n\010dist" +
-      "ance\030\003 \001(\002R\010distance\022\"\n\ntext_score\030\004 \001(\002" +
-      "H\000R\ttextScore\210\001\001\022(\n\rrecency_score\030\005 \001(\002H" +
-      "\001R\014recencyScore\210\001\001\022\035\n\nrank_score\030\006 \001(\002R\t" +
-      "rankScore\0224\n\007context\030\007 \003(\0132\032.semantic_me" +
-      "mory.v1.MemoryR\007context\022$\n\016context_hit_i" +
-      "d\030\010 \001(\tR\014contextHitIdB\r\n\013_text_scoreB\020\n\016" +
-      "_recency_score\"\236\004\n\rSearchSummary\022\033\n\thit_" +
-      "count\030\001 \001(\rR\010hitCount\022\'\n\017candidate_count" +
-      "\030\002 \001(\rR\016candidateCount\0221\n\025below_min_scor" +
-      "e_count\030\003 \001(\rR\022belowMinScoreCount\022(\n\rnea" +
-      "rest_score\030\004 \001(\002H\000R\014nearestScore\210\001\001\022\024\n\005i" +
-      "ndex\030\005 \001(\tR\005index\022\'\n\017embedding_model\030\006 \001" +
-      "(\tR\016embeddingModel\022;\n\talgorithm\030\007 \001(\0162\035." +
-      "semantic_memory.v1.AlgorithmR\talgorithm\022" +
-      "\032\n\010degraded\030\010 \001(\010R\010degraded\022@\n\016embedding" +
-      "_time\030\t \001(\0132\031.google.protobuf.DurationR\r" +
-      "embeddingTime\022:\n\013engine_time\030\n \001(\0132\031.goo" +
-      "gle.protobuf.DurationR\nengineTime\022\037\n\013que" +
-      "ry_terms\030\013 \003(\tR\nqueryTerms\022!\n\014common_ter" +
-      "ms\030\014 \003(\tR\013commonTermsB\020\n\016_nearest_score\"" +
-      "m\n\rDeleteRequest\022\024\n\005index\030\001 \001(\tR\005index\022\027" +
-      "\n\007user_id\030\002 \001(\tR\006userId\022\033\n\tall_users\030\003 \001" +
-      "(\010R\010allUsers\022\020\n\003ids\030\004 \003(\tR\003ids\"R\n\016Delete" +
-      "Response\022\037\n\013deleted_ids\030\001 \003(\tR\ndeletedId" +
-      "s\022\037\n\013missing_ids\030\002 \003(\tR\nmissingIds\"h\n\nGe" +
-      "tRequest\022\024\n\005index\030\001 \001(\tR\005index\022\027\n\007user_i" +
-      "d\030\002 \001(\tR\006userId\022\033\n\tall_users\030\003 \001(\010R\010allU" +
-      "sers\022\016\n\002id\030\004 \001(\tR\002id\"A\n\013GetResponse\0222\n\006m" +
-      "emory\030\001 \001(\0132\032.semantic_memory.v1.MemoryR" +
-      "\006memory\"\024\n\022ListIndexesRequest\"J\n\023ListInd" +
-      "exesResponse\0223\n\007indexes\030\001 \003(\0132\031.semantic" +
-      "_memory.v1.IndexR\007indexes\"\'\n\017GetIndexReq" +
-      "uest\022\024\n\005index\030\001 \001(\tR\005index\"C\n\020GetIndexRe" +
-      "sponse\022/\n\005index\030\001 \001(\0132\031.semantic_memory." +
-      "v1.IndexR\005index\"\220\002\n\013ListRequest\022\024\n\005index" +
-      "\030\001 \001(\tR\005index\0228\n\006filter\030\002 \001(\0132 .semantic" +
-      "_memory.v1.MemoryFilterR\006filter\0223\n\005order" +
-      "\030\003 \001(\0162\035.semantic_memory.v1.ListOrderR\005o" +
-      "rder\022 \n\tpage_size\030\004 \001(\rH\000R\010pageSize\210\001\001\022\035" +
-      "\n\npage_token\030\005 \001(\tR\tpageToken\022-\n\022include" +
-      "_embeddings\030\006 \001(\010R\021includeEmbeddingsB\014\n\n" +
-      "_page_size\"n\n\014ListResponse\0226\n\010memories\030\001" +
-      " \003(\0132\032.semantic_memory.v1.MemoryR\010memori" +
-      "es\022&\n\017next_page_token\030\002 \001(\tR\rnextPageTok" +
-      "en\"\200\001\n\025DeleteMatchingRequest\022\024\n\005index\030\001 " +
-      "\001(\tR\005index\0228\n\006filter\030\002 \001(\0132 .semantic_me" +
-      "mory.v1.MemoryFilterR\006filter\022\027\n\007dry_run\030" +
-      "\003 \001(\010R\006dryRun\".\n\026DeleteMatchingResponse\022" +
-      "\024\n\005count\030\001 \001(\004R\005count\"Q\n\020DropIndexReques" +
-      "t\022\024\n\005index\030\001 \001(\tR\005index\022\'\n\017delete_memori" +
-      "es\030\002 \001(\010R\016deleteMemories\"E\n\021DropIndexRes" +
-      "ponse\0220\n\024deleted_memory_count\030\001 \001(\004R\022del" +
-      "etedMemoryCount*o\n\nSearchMode\022\033\n\027SEARCH_" +
-      "MODE_UNSPECIFIED\020\000\022\026\n\022SEARCH_MODE_VECTOR" +
-      "\020\001\022\024\n\020SEARCH_MODE_TEXT\020\002\022\026\n\022SEARCH_MODE_" +
-      "HYBRID\020\003*]\n\013Consistency\022\033\n\027CONSISTENCY_U" +
-      "NSPECIFIED\020\000\022\030\n\024CONSISTENCY_COMPLETE\020\001\022\027" +
-      "\n\023CONSISTENCY_PARTIAL\020\002*a\n\tListOrder\022\032\n\026" +
-      "LIST_ORDER_UNSPECIFIED\020\000\022\033\n\027LIST_ORDER_O" +
-      "LDEST_FIRST\020\001\022\033\n\027LIST_ORDER_NEWEST_FIRST" +
-      "\020\0022\313\007\n\rMemoryService\022^\n\013EnsureIndex\022&.se" +
-      "mantic_memory.v1.EnsureIndexRequest\032\'.se" +
-      "mantic_memory.v1.EnsureIndexResponse\022L\n\005" +
-      "Store\022 .semantic_memory.v1.StoreRequest\032" +
-      "!.semantic_memory.v1.StoreResponse\022[\n\nBa" +
-      "tchStore\022%.semantic_memory.v1.BatchStore" +
-      "Request\032&.semantic_memory.v1.BatchStoreR" +
-      "esponse\022Q\n\006Search\022!.semantic_memory.v1.S" +
-      "earchRequest\032\".semantic_memory.v1.Search" +
-      "Response0\001\022O\n\006Delete\022!.semantic_memory.v" +
-      "1.DeleteRequest\032\".semantic_memory.v1.Del" +
-      "eteResponse\022F\n\003Get\022\036.semantic_memory.v1." +
-      "GetRequest\032\037.semantic_memory.v1.GetRespo" +
-      "nse\022I\n\004List\022\037.semantic_memory.v1.ListReq" +
-      "uest\032 .semantic_memory.v1.ListResponse\022g" +
-      "\n\016DeleteMatching\022).semantic_memory.v1.De" +
-      "leteMatchingRequest\032*.semantic_memory.v1" +
-      ".DeleteMatchingResponse\022^\n\013ListIndexes\022&" +
-      ".semantic_memory.v1.ListIndexesRequest\032\'" +
-      ".semantic_memory.v1.ListIndexesResponse\022" +
-      "U\n\010GetIndex\022#.semantic_memory.v1.GetInde" +
-      "xRequest\032$.semantic_memory.v1.GetIndexRe" +
-      "sponse\022X\n\tDropIndex\022$.semantic_memory.v1" +
-      ".DropIndexRequest\032%.semantic_memory.v1.D" +
-      "ropIndexResponseB\210\001\n\025dev.semanticmemory." +
-      "v1B\022MemoryServiceProtoP\001ZYgithub.com/sem" +
-      "antic-memory/semantic-memory/clients/go/" +
-      "semantic_memory/v1;semanticmemoryv1b\006pro" +
-      "to3"
+      "hmR\nalgorithms\0222\n\006layout\030\005 \001(\0162\032.semanti" +
+      "c_memory.v1.LayoutR\006layoutB\014\n\n_dimension" +
+      "\"`\n\023EnsureIndexResponse\022\030\n\007created\030\001 \001(\010" +
+      "R\007created\022/\n\005index\030\002 \001(\0132\031.semantic_memo" +
+      "ry.v1.IndexR\005index\"\314\005\n\014StoreRequest\022\024\n\005i" +
+      "ndex\030\001 \001(\tR\005index\022\027\n\007user_id\030\002 \001(\tR\006user" +
+      "Id\022\035\n\nsession_id\030\003 \001(\tR\tsessionId\022,\n\004rol" +
+      "e\030\004 \001(\0162\030.semantic_memory.v1.RoleR\004role\022" +
+      "\030\n\007content\030\005 \001(\tR\007content\0228\n\ttimestamp\030\006" +
+      " \001(\0132\032.google.protobuf.TimestampR\ttimest" +
+      "amp\022\034\n\tembedding\030\007 \001(\014R\tembedding\022\'\n\017emb" +
+      "edding_model\030\010 \001(\tR\016embeddingModel\022\016\n\002id" +
+      "\030\t \001(\tR\002id\022\035\n\nrequest_id\030\n \001(\tR\trequestI" +
+      "d\022-\n\003ttl\030\013 \001(\0132\031.google.protobuf.Duratio" +
+      "nH\000R\003ttl\022=\n\013expire_time\030\014 \001(\0132\032.google.p" +
+      "rotobuf.TimestampH\000R\nexpireTime\022\026\n\006label" +
+      "s\030\r \003(\tR\006labels\022J\n\010metadata\030\016 \003(\0132..sema" +
+      "ntic_memory.v1.StoreRequest.MetadataEntr" +
+      "yR\010metadata\022<\n\030near_duplicate_min_score\030" +
+      "\017 \001(\002H\001R\025nearDuplicateMinScore\210\001\001\032;\n\rMet" +
+      "adataEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 " +
+      "\001(\tR\005value:\0028\001B\014\n\nexpirationB\033\n\031_near_du" +
+      "plicate_min_score\"\211\002\n\rStoreResponse\022\016\n\002i" +
+      "d\030\001 \001(\tR\002id\0228\n\ttimestamp\030\002 \001(\0132\032.google." +
+      "protobuf.TimestampR\ttimestamp\022%\n\016already" +
+      "_stored\030\003 \001(\010R\ralreadyStored\022;\n\013expire_t" +
+      "ime\030\004 \001(\0132\032.google.protobuf.TimestampR\ne" +
+      "xpireTime\022J\n\017near_duplicates\030\005 \003(\0132!.sem" +
+      "antic_memory.v1.NearDuplicateR\016nearDupli" +
+      "cates\"5\n\rNearDuplicate\022\016\n\002id\030\001 \001(\tR\002id\022\024" +
+      "\n\005score\030\002 \001(\002R\005score\"g\n\021BatchStoreReques" +
+      "t\022\024\n\005index\030\001 \001(\tR\005index\022<\n\010memories\030\002 \003(" +
+      "\0132 .semantic_memory.v1.StoreRequestR\010mem" +
+      "ories\"T\n\022BatchStoreResponse\022>\n\007results\030\001" +
+      " \003(\0132$.semantic_memory.v1.BatchStoreResu" +
+      "ltR\007results\"\227\001\n\020BatchStoreResult\022;\n\006stor" +
+      "ed\030\001 \001(\0132!.semantic_memory.v1.StoreRespo" +
+      "nseH\000R\006stored\022;\n\005error\030\002 \001(\0132#.semantic_" +
+      "memory.v1.BatchStoreErrorH\000R\005errorB\t\n\007ou" +
+      "tcome\"\307\001\n\017BatchStoreError\022\022\n\004code\030\001 \001(\005R" +
+      "\004code\0227\n\006reason\030\002 \001(\0162\037.semantic_memory." +
+      "v1.ErrorReasonR\006reason\022\030\n\007message\030\003 \001(\tR" +
+      "\007message\022M\n\020field_violations\030\004 \003(\0132\".sem" +
+      "antic_memory.v1.FieldViolationR\017fieldVio" +
+      "lations\"\\\n\016FieldViolation\022\024\n\005field\030\001 \001(\t" +
+      "R\005field\022 \n\013description\030\002 \001(\tR\013descriptio" +
+      "n\022\022\n\004rule\030\003 \001(\tR\004rule\"i\n\007Recency\0226\n\thalf" +
+      "_life\030\001 \001(\0132\031.google.protobuf.DurationR\010" +
+      "halfLife\022\033\n\006weight\030\002 \001(\002H\000R\006weight\210\001\001B\t\n" +
+      "\007_weight\";\n\013ContextSize\022\026\n\006before\030\001 \001(\rR" +
+      "\006before\022\024\n\005after\030\002 \001(\rR\005after\"\246\006\n\rSearch" +
+      "Request\022\024\n\005index\030\001 \001(\tR\005index\022\035\n\nquery_t" +
+      "ext\030\002 \001(\tR\tqueryText\022\'\n\017query_embedding\030" +
+      "\003 \001(\014R\016queryEmbedding\022\'\n\017embedding_model" +
+      "\030\004 \001(\tR\016embeddingModel\0228\n\006filter\030\005 \001(\0132 " +
+      ".semantic_memory.v1.MemoryFilterR\006filter" +
+      "\022\021\n\001k\030\006 \001(\rH\000R\001k\210\001\001\022 \n\tmin_score\030\007 \001(\002H\001" +
+      "R\010minScore\210\001\001\0222\n\004mode\030\010 \001(\0162\036.semantic_m" +
+      "emory.v1.SearchModeR\004mode\022$\n\013text_weight" +
+      "\030\t \001(\002H\002R\ntextWeight\210\001\001\022,\n\017neighbor_weig" +
+      "ht\030\n \001(\002H\003R\016neighborWeight\210\001\001\0225\n\007recency" +
+      "\030\013 \001(\0132\033.semantic_memory.v1.RecencyR\007rec" +
+      "ency\022!\n\tdiversity\030\014 \001(\002H\004R\tdiversity\210\001\001\022" +
+      "\037\n\013exclude_ids\030\r \003(\tR\nexcludeIds\0229\n\007cont" +
+      "ext\030\016 \001(\0132\037.semantic_memory.v1.ContextSi" +
+      "zeR\007context\022A\n\013consistency\030\017 \001(\0162\037.seman" +
+      "tic_memory.v1.ConsistencyR\013consistency\022\"" +
+      "\n\nef_runtime\030\020 \001(\rH\005R\tefRuntime\210\001\001\022%\n\016al" +
+      "low_degraded\030\021 \001(\010R\rallowDegradedB\004\n\002_kB" +
+      "\014\n\n_min_scoreB\016\n\014_text_weightB\022\n\020_neighb" +
+      "or_weightB\014\n\n_diversityB\r\n\013_ef_runtime\"z" +
+      "\n\016SearchResponse\022+\n\004hits\030\001 \003(\0132\027.semanti" +
+      "c_memory.v1.HitR\004hits\022;\n\007summary\030\002 \001(\0132!" +
+      ".semantic_memory.v1.SearchSummaryR\007summa" +
+      "ry\"\325\002\n\003Hit\0222\n\006memory\030\001 \001(\0132\032.semantic_me" +
+      "mory.v1.MemoryR\006memory\022\024\n\005score\030\002 \001(\002R\005s" +
+      "core\022\032\n\010distance\030\003 \001(\002R\010distance\022\"\n\ntext" +
+      "_score\030\004 \001(\002H\000R\ttextScore\210\001\001\022(\n\rrecency_" +
+      "score\030\005 \001(\002H\001R\014recencyScore\210\001\001\022\035\n\nrank_s" +
+      "core\030\006 \001(\002R\trankScore\0224\n\007context\030\007 \003(\0132\032" +
+      ".semantic_memory.v1.MemoryR\007context\022$\n\016c" +
+      "ontext_hit_id\030\010 \001(\tR\014contextHitIdB\r\n\013_te" +
+      "xt_scoreB\020\n\016_recency_score\"\236\004\n\rSearchSum" +
+      "mary\022\033\n\thit_count\030\001 \001(\rR\010hitCount\022\'\n\017can" +
+      "didate_count\030\002 \001(\rR\016candidateCount\0221\n\025be" +
+      "low_min_score_count\030\003 \001(\rR\022belowMinScore" +
+      "Count\022(\n\rnearest_score\030\004 \001(\002H\000R\014nearestS" +
+      "core\210\001\001\022\024\n\005index\030\005 \001(\tR\005index\022\'\n\017embeddi" +
+      "ng_model\030\006 \001(\tR\016embeddingModel\022;\n\talgori" +
+      "thm\030\007 \001(\0162\035.semantic_memory.v1.Algorithm" +
+      "R\talgorithm\022\032\n\010degraded\030\010 \001(\010R\010degraded\022" +
+      "@\n\016embedding_time\030\t \001(\0132\031.google.protobu" +
+      "f.DurationR\rembeddingTime\022:\n\013engine_time" +
+      "\030\n \001(\0132\031.google.protobuf.DurationR\nengin" +
+      "eTime\022\037\n\013query_terms\030\013 \003(\tR\nqueryTerms\022!" +
+      "\n\014common_terms\030\014 \003(\tR\013commonTermsB\020\n\016_ne" +
+      "arest_score\"m\n\rDeleteRequest\022\024\n\005index\030\001 " +
+      "\001(\tR\005index\022\027\n\007user_id\030\002 \001(\tR\006userId\022\033\n\ta" +
+      "ll_users\030\003 \001(\010R\010allUsers\022\020\n\003ids\030\004 \003(\tR\003i" +
+      "ds\"R\n\016DeleteResponse\022\037\n\013deleted_ids\030\001 \003(" +
+      "\tR\ndeletedIds\022\037\n\013missing_ids\030\002 \003(\tR\nmiss" +
+      "ingIds\"h\n\nGetRequest\022\024\n\005index\030\001 \001(\tR\005ind" +
+      "ex\022\027\n\007user_id\030\002 \001(\tR\006userId\022\033\n\tall_users" +
+      "\030\003 \001(\010R\010allUsers\022\016\n\002id\030\004 \001(\tR\002id\"A\n\013GetR" +
+      "esponse\0222\n\006memory\030\001 \001(\0132\032.semantic_memor" +
+      "y.v1.MemoryR\006memory\"\024\n\022ListIndexesReques" +
+      "t\"J\n\023ListIndexesResponse\0223\n\007indexes\030\001 \003(" +
+      "\0132\031.semantic_memory.v1.IndexR\007indexes\"\'\n" +
+      "\017GetIndexRequest\022\024\n\005index\030\001 \001(\tR\005index\"C" +
+      "\n\020GetIndexResponse\022/\n\005index\030\001 \001(\0132\031.sema" +
+      "ntic_memory.v1.IndexR\005index\"\220\002\n\013ListRequ" +
+      "est\022\024\n\005index\030\001 \001(\tR\005index\0228\n\006filter\030\002 \001(" +
+      "\0132 .semantic_memory.v1.MemoryFilterR\006fil" +
+      "ter\0223\n\005order\030\003 \001(\0162\035.semantic_memory.v1." +
+      "ListOrderR\005order\022 \n\tpage_size\030\004 \001(\rH\000R\010p" +
+      "ageSize\210\001\001\022\035\n\npage_token\030\005 \001(\tR\tpageToke" +
+      "n\022-\n\022include_embeddings\030\006 \001(\010R\021includeEm" +
+      "beddingsB\014\n\n_page_size\"n\n\014ListResponse\0226" +
+      "\n\010memories\030\001 \003(\0132\032.semantic_memory.v1.Me" +
+      "moryR\010memories\022&\n\017next_page_token\030\002 \001(\tR" +
+      "\rnextPageToken\"\200\001\n\025DeleteMatchingRequest" +
+      "\022\024\n\005index\030\001 \001(\tR\005index\0228\n\006filter\030\002 \001(\0132 " +
+      ".semantic_memory.v1.MemoryFilterR\006filter" +
+      "\022\027\n\007dry_run\030\003 \001(\010R\006dryRun\".\n\026DeleteMatch" +
+      "ingResponse\022\024\n\005count\030\001 \001(\004R\005count\"Q\n\020Dro" +
+      "pIndexRequest\022\024\n\005index\030\001 \001(\tR\005index\022\'\n\017d" +
+      "elete_memories\030\002 \001(\010R\016deleteMemories\"E\n\021" +
+      "DropIndexResponse\0220\n\024deleted_memory_coun" +
+      "t\030\001 \001(\004R\022deletedMemoryCount*o\n\nSearchMod" +
+      "e\022\033\n\027SEARCH_MODE_UNSPECIFIED\020\000\022\026\n\022SEARCH" +
+      "_MODE_VECTOR\020\001\022\024\n\020SEARCH_MODE_TEXT\020\002\022\026\n\022" +
+      "SEARCH_MODE_HYBRID\020\003*]\n\013Consistency\022\033\n\027C" +
+      "ONSISTENCY_UNSPECIFIED\020\000\022\030\n\024CONSISTENCY_" +
+      "COMPLETE\020\001\022\027\n\023CONSISTENCY_PARTIAL\020\002*a\n\tL" +
+      "istOrder\022\032\n\026LIST_ORDER_UNSPECIFIED\020\000\022\033\n\027" +
+      "LIST_ORDER_OLDEST_FIRST\020\001\022\033\n\027LIST_ORDER_" +
+      "NEWEST_FIRST\020\0022\313\007\n\rMemoryService\022^\n\013Ensu" +
+      "reIndex\022&.semantic_memory.v1.EnsureIndex" +
+      "Request\032\'.semantic_memory.v1.EnsureIndex" +
+      "Response\022L\n\005Store\022 .semantic_memory.v1.S" +
+      "toreRequest\032!.semantic_memory.v1.StoreRe" +
+      "sponse\022[\n\nBatchStore\022%.semantic_memory.v" +
+      "1.BatchStoreRequest\032&.semantic_memory.v1" +
+      ".BatchStoreResponse\022Q\n\006Search\022!.semantic" +
+      "_memory.v1.SearchRequest\032\".semantic_memo" +
+      "ry.v1.SearchResponse0\001\022O\n\006Delete\022!.seman" +
+      "tic_memory.v1.DeleteRequest\032\".semantic_m" +
+      "emory.v1.DeleteResponse\022F\n\003Get\022\036.semanti" +
+      "c_memory.v1.GetRequest\032\037.semantic_memory" +
+      ".v1.GetResponse\022I\n\004List\022\037.semantic_memor" +
+      "y.v1.ListRequest\032 .semantic_memory.v1.Li" +
+      "stResponse\022g\n\016DeleteMatching\022).semantic_" +
+      "memory.v1.DeleteMatchingRequest\032*.semant" +
+      "ic_memory.v1.DeleteMatchingResponse\022^\n\013L" +
+      "istIndexes\022&.semantic_memory.v1.ListInde" +
+      "xesRequest\032\'.semantic_memory.v1.ListInde" +
+      "xesResponse\022U\n\010GetIndex\022#.semantic_memor" +
+      "y.v1.GetIndexRequest\032$.semantic_memory.v" +
+      "1.GetIndexResponse\022X\n\tDropIndex\022$.semant" +
+      "ic_memory.v1.DropIndexRequest\032%.semantic" +
+      "_memory.v1.DropIndexResponseB\210\001\n\025dev.sem" +
+      "anticmemory.v1B\022MemoryServiceProtoP\001ZYgi" +
+      "thub.com/semantic-memory/semantic-memory" +
+      "/clients/go/semantic_memory/v1;semanticm" +
+      "emoryv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -368,7 +369,7 @@ public final class MemoryServiceProto {
     internal_static_semantic_memory_v1_EnsureIndexRequest_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_semantic_memory_v1_EnsureIndexRequest_descriptor,
-        new java.lang.String[] { "Index", "Dimension", "EmbeddingModel", "Algorithms", });
+        new java.lang.String[] { "Index", "Dimension", "EmbeddingModel", "Algorithms", "Layout", });
     internal_static_semantic_memory_v1_EnsureIndexResponse_descriptor =
       getDescriptor().getMessageTypes().get(1);
     internal_static_semantic_memory_v1_EnsureIndexResponse_fieldAccessorTable = new

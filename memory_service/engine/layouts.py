@@ -1,0 +1,116 @@
+"""How a memory lies in the engine: as a JSON document, or as a hash with a packed embedding. Same fields, same answers.
+
+Both are written with one command that does nothing when the key is taken. The hash needs HSETEX for that, which Valkey
+has since 9.0; HSET would write over what is there, and a check before it would race.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import orjson
+
+from memory_service.engine.documents import FIELDS, decode_fields
+from memory_service.memory.embeddings import pack_embedding
+from memory_service.memory.types import Embedding, Layout, Memory
+
+Command = list[str | bytes]
+Fields = Mapping[str, str]
+
+
+class DocumentLayout(Protocol):
+    """Writes and reads the documents of one layout."""
+
+    path: str
+    """What stands before a field's name where the engine is told of it."""
+
+    def insert(self, key: str, fields: Fields, embedding: Embedding) -> Command:
+        """Write a document unless the key is taken."""
+        ...
+
+    def inserted(self, reply: Any) -> bool:
+        """Whether that wrote it."""
+        ...
+
+    def read(self, key: str) -> Command:
+        """Read FIELDS of a document."""
+        ...
+
+    def decode(self, slot: str, reply: Any) -> Memory | None:
+        """The memory of the reply, or None when there is no such key."""
+        ...
+
+    def read_embedding(self, key: str) -> Command:
+        """Read the embedding of a document."""
+        ...
+
+    def decode_embedding(self, reply: Any) -> Embedding | None:
+        """The embedding of the reply, or None when there is no such key."""
+        ...
+
+
+class _Json:
+    path = "$."
+
+    def insert(self, key: str, fields: Fields, embedding: Embedding) -> Command:
+        # Numbers are the shortest text that reads back as the same float32: half the memory of Python's repr.
+        numbers = orjson.dumps(embedding, option=orjson.OPT_SERIALIZE_NUMPY)
+        document = {name: orjson.Fragment(text) if name in _NUMBERS else text for name, text in fields.items()}
+        text = orjson.dumps({**document, "embedding": orjson.Fragment(numbers)})
+        return ["JSON.SET", key, "$", text, "NX"]
+
+    def inserted(self, reply: Any) -> bool:
+        return reply is not None
+
+    def read(self, key: str) -> Command:
+        return ["JSON.GET", key, *(f"$.{name}" for name in FIELDS)]
+
+    def decode(self, slot: str, reply: Any) -> Memory | None:
+        if reply is None:
+            return None
+        values = orjson.loads(reply)  # {"$.role": ["user"], …}
+        return decode_fields(slot, {name: values[f"$.{name}"][0] for name in FIELDS if values.get(f"$.{name}")})
+
+    def read_embedding(self, key: str) -> Command:
+        return ["JSON.GET", key, "$.embedding"]
+
+    def decode_embedding(self, reply: Any) -> Embedding | None:
+        return None if reply is None else np.array(orjson.loads(reply)[0], np.float32)
+
+
+class _Hash:
+    path = ""
+
+    def insert(self, key: str, fields: Fields, embedding: Embedding) -> Command:
+        pairs = [word for pair in fields.items() for word in pair]
+        count = str(len(fields) + 1)
+        return ["HSETEX", key, "FNX", "FIELDS", count, *pairs, "embedding", pack_embedding(embedding)]
+
+    def inserted(self, reply: Any) -> bool:
+        return bool(reply)
+
+    def read(self, key: str) -> Command:
+        return ["HMGET", key, *FIELDS]
+
+    def decode(self, slot: str, reply: Any) -> Memory | None:
+        found: Sequence[bytes | None] = reply
+        if not any(found):
+            return None
+        fields = zip(FIELDS, found, strict=True)
+        return decode_fields(slot, {name: text.decode(errors="replace") for name, text in fields if text is not None})
+
+    def read_embedding(self, key: str) -> Command:
+        return ["HGET", key, "embedding"]
+
+    def decode_embedding(self, reply: Any) -> Embedding | None:
+        return None if reply is None else np.frombuffer(reply, "<f4")
+
+
+_NUMBERS = {"timestamp", "expires_at"}
+
+_LAYOUTS: dict[Layout, DocumentLayout] = {Layout.JSON: _Json(), Layout.HASH: _Hash()}
+
+
+def layout_of(layout: Layout) -> DocumentLayout:
+    """What writes and reads documents of this layout."""
+    return _LAYOUTS[layout]
