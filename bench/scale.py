@@ -113,13 +113,13 @@ class Bench:
         await self._memories.EnsureIndex(ensure, timeout=60)
         stored = 0
         for size in sizes:
-            writes = await self._fill(range(stored, size), embeddings)
+            writes = await self.fill(range(stored, size), embeddings)
             stored = size
             kib = (await self._used() - before) / size / 1024
             yield await self._measure(kind, size, kib, writes, np.array(embeddings[:size]))
         await self._memories.DropIndex(pb.DropIndexRequest(index=INDEX, delete_memories=True), timeout=900)
 
-    async def _fill(self, numbers: range, embeddings: Sequence[Embedding]) -> float:
+    async def fill(self, numbers: range, embeddings: Sequence[Embedding]) -> float:
         """Writes a second."""
         index = await ValkeyIndexes(self._engine).describe(INDEX)
         assert index is not None
@@ -144,7 +144,7 @@ class Bench:
         bodies = {}
         for scope, where in scopes.items():
             request = pb.SearchRequest(index=INDEX, query_embedding=queries[0].tobytes(), filter=where, k=K)
-            found = await self._found(request)
+            found = await self.found(request)
             assert len(found) == min(K, USERS.get(scope, K)), f"{len(found)} hits of {scope}"
             bodies[scope] = self._folder / scope
             bodies[scope].write_bytes(framed(request.SerializeToString()))
@@ -153,7 +153,7 @@ class Bench:
             size,
             kib,
             writes,
-            await self._recall(embeddings, queries),
+            await self.recall(embeddings, queries),
             {scope: self._load(body, 1, 300) for scope, body in bodies.items()},
             {scope: self._load(body, 16, 1000) for scope, body in bodies.items()},
             {count: self._load(bodies["hundred"], count, 1000) for count in CALLERS} if size == CALLERS_AT else {},
@@ -165,17 +165,21 @@ class Bench:
             self._address, "Search", body, calls=calls, connections=connections, streams=callers // connections
         )
 
-    async def _recall(self, embeddings: NDArray[np.float32], queries: Sequence[Embedding]) -> float:
-        """The share of the true nearest among those found, over everyone."""
+    async def recall(
+        self, embeddings: NDArray[np.float32], queries: Sequence[Embedding], ef_runtime: int | None = None
+    ) -> float:
+        """The share of the true nearest among those found, over everyone; by default with the server's effort."""
         right = 0
         for query in queries:
             nearest = {str(number) for number in np.argsort(embeddings @ query)[-K:]}
             where = memory_pb2.MemoryFilter(all_users=True)
-            request = pb.SearchRequest(index=INDEX, query_embedding=query.tobytes(), filter=where, k=K)
-            right += len(nearest & {str(hit.memory.timestamp.seconds) for hit in await self._found(request)})
+            request = pb.SearchRequest(
+                index=INDEX, query_embedding=query.tobytes(), filter=where, k=K, ef_runtime=ef_runtime
+            )
+            right += len(nearest & {str(hit.memory.timestamp.seconds) for hit in await self.found(request)})
         return right / K / len(queries)
 
-    async def _found(self, request: pb.SearchRequest) -> list[pb.Hit]:
+    async def found(self, request: pb.SearchRequest) -> list[pb.Hit]:
         return [hit async for response in self._memories.Search(request, timeout=60) for hit in response.hits]
 
     async def _used(self) -> int:

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_service.engine.connection import CommandRefused
-from memory_service.engine.errors import says_missing
+from memory_service.engine.errors import CommandRefused, says_missing
 from memory_service.engine.replies import parse_info, parse_search
 from memory_service.memory.types import Role
 

@@ -12,7 +12,7 @@ from memory_service.doctor.index import index
 from memory_service.embedded import DataDirInUse
 from memory_service.engine import Connections, ConnectionSettings
 from memory_service.engine import inspection as engine
-from memory_service.engine.connection import CommandRefused
+from memory_service.engine.errors import CommandRefused
 from memory_service.memory.errors import MemoryServiceError
 from memory_service.server import access, embedder, engine_settings
 from memory_service.settings import Settings

@@ -1,7 +1,7 @@
 """Connections to Valkey: a pool of GLIDE clients, each with one command in flight, and one meaning for each failure.
 
 A GLIDE client is one connection a node, and in valkey-search a search or an indexed write blocks its connection: more
-commands on it would only wait for each other. RESP2, because GLIDE cannot convert RediSearch's RESP3 replies.
+commands on it would only wait for each other.
 
 GLIDE makes a connection anew when it breaks, not when it goes silent (valkey-glide#6602) or leads to a node that is no
 longer the primary: clients of such a connection are replaced here, except a cluster's.
@@ -9,88 +9,19 @@ longer the primary: clients of such a connection are replaced here, except a clu
 
 import asyncio
 import contextlib
-import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import glide
-import structlog
 
+from memory_service.engine.client import Client, ConnectionSettings, create_client
+from memory_service.engine.errors import meaning
 from memory_service.memory.deadline import remaining
 from memory_service.memory.errors import PATIENCE, Exhausted, Reason, engine_silent, engine_unavailable
 
-_log = structlog.get_logger(__name__)
-
-_NOT_NOW = {
-    re.compile(r"\boom\b"): "has no memory left",
-    re.compile(r"\breadonly\b"): "takes no writes here: it is a replica",
-    re.compile(r"no primary node"): "has no primary at its address",
-    re.compile(r"\b(busy)?loading\b"): "is loading its data",
-    re.compile(r"\b(clusterdown|tryagain|masterdown|misconf|noreplicas|busy)\b|maximum inflight"): "is not ready",
-}
-"""What replies that mean "not now" say, and what callers read; GLIDE adds words of its own before the engine's error
-code."""
-
-_NOT_CONNECTED = re.compile(r"connect failed|failed to create|ioerror|no connection|connection (refused|reset)")
-"""What GLIDE says, as a plain RequestError, when a client that connects with its first command cannot."""
-
-_NOT_LET_IN = re.compile(
-    "no permissions|permissiondenied|wrongpass|noauth|invalid username-password|authenticationfailed"
-)
-"""Of such connections, what says that Valkey is there and refuses this user."""
-
-_RECONNECT = glide.BackoffStrategy(num_of_retries=4, factor=30, exponent_base=2)
-"""Waits of at most 30 ms, then twice that, up to half a second. GLIDE's own grow to more than three seconds, and
-nothing is answered until they end."""
-
 _SCAN = 1000
 """Keys that one step of a scan looks at."""
-
-Client = glide.GlideClient | glide.GlideClusterClient
-
-
-class CommandRefused(Exception):
-    """The engine answered with an error of its own; `text` is in lower case, for comparison only."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text.lower()
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where one Valkey node listens."""
-
-    host: str
-    port: int = 6379
-
-
-@dataclass(frozen=True, slots=True)
-class Iam:
-    """How AWS knows an ElastiCache or MemoryDB user: short-lived tokens instead of a password, signed with the AWS
-    credentials that the environment gives. `service` is elasticache or memorydb, `name` the cluster's."""
-
-    service: str
-    name: str
-    region: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionSettings:
-    """How to reach Valkey. `command_timeout` in seconds bounds each command, the call's deadline permitting; `queue`
-    bounds the calls that wait for a connection."""
-
-    addresses: tuple[Address, ...]
-    cluster: bool = False
-    tls: bool = False
-    tls_ca: bytes | None = None
-    username: str | None = None
-    password: str | None = None
-    iam: Iam | None = None
-    connections: int = 8
-    queue: int = 1000
-    command_timeout: float = 10.0
 
 
 @dataclass(slots=True, eq=False)
@@ -262,14 +193,7 @@ class Connections:
         except (glide.ConnectionError, glide.ClosingError) as error:
             raise engine_unavailable("cannot be reached") from error
         except glide.RequestError as error:
-            text = str(error)
-            for reply, what in _NOT_NOW.items():
-                if reply.search(text.lower()):
-                    _log.warning("engine_not_ready", reply=text[:200])
-                    raise engine_unavailable(what) from error
-            if _NOT_CONNECTED.search(text.lower()) and not _NOT_LET_IN.search(text.lower()):
-                raise engine_unavailable("cannot be reached") from error
-            raise CommandRefused(text) from error
+            raise meaning(str(error)) from error
 
     async def _trusted(self) -> _Link:
         """An idle link that still leads to the primary, as far as is known."""
@@ -318,36 +242,8 @@ class Connections:
         task.add_done_callback(self._replacements.discard)
 
     async def _add(self) -> None:
-        client = await self._create()
+        client = await create_client(self._settings)
         now = asyncio.get_running_loop().time()
         link = _Link(client, made=now, heard=now)
         self._links.add(link)
         self._idle.put_nowait(link)
-
-    async def _create(self) -> Client:
-        settings = self._settings
-        credentials = None
-        if settings.iam is not None:
-            service = glide.ServiceType[settings.iam.service.upper()]
-            tokens = glide.IamAuthConfig(settings.iam.name, service, settings.iam.region)
-            credentials = glide.ServerCredentials(username=settings.username, iam_config=tokens)
-        elif settings.password is not None:
-            credentials = glide.ServerCredentials(settings.password, settings.username)
-        tls = glide.TlsAdvancedConfiguration(root_pem_cacerts=settings.tls_ca) if settings.tls_ca else None
-        common: dict[str, Any] = {
-            "addresses": [glide.NodeAddress(one.host, one.port) for one in settings.addresses],
-            "use_tls": settings.tls,
-            "credentials": credentials,
-            "request_timeout": int(settings.command_timeout * 1000),
-            "protocol": glide.ProtocolVersion.RESP2,
-            "lazy_connect": True,
-            "reconnect_strategy": _RECONNECT,
-            "client_name": "semantic_memory",
-        }
-        if settings.cluster:
-            cluster_tls = glide.AdvancedGlideClusterClientConfiguration(tls_config=tls)
-            return await glide.GlideClusterClient.create(
-                glide.GlideClusterClientConfiguration(**common, advanced_config=cluster_tls)
-            )
-        node_tls = glide.AdvancedGlideClientConfiguration(tls_config=tls)
-        return await glide.GlideClient.create(glide.GlideClientConfiguration(**common, advanced_config=node_tls))

@@ -1,9 +1,53 @@
 """What the engine's refusals mean."""
 
-from memory_service.engine.connection import CommandRefused
+import re
+
+import structlog
+
 from memory_service.memory.errors import FailedPrecondition, Reason, engine_unavailable
 
+_log = structlog.get_logger(__name__)
+
+_NOT_NOW = {
+    re.compile(r"\boom\b"): "has no memory left",
+    re.compile(r"\breadonly\b"): "takes no writes here: it is a replica",
+    re.compile(r"no primary node"): "has no primary at its address",
+    re.compile(r"\b(busy)?loading\b"): "is loading its data",
+    re.compile(r"\b(clusterdown|tryagain|masterdown|misconf|noreplicas|busy)\b|maximum inflight"): "is not ready",
+}
+"""What replies that mean "not now" say, and what callers read; GLIDE adds words of its own before the engine's error
+code."""
+
+_NOT_CONNECTED = re.compile(r"connect failed|failed to create|ioerror|no connection|connection (refused|reset)")
+"""What GLIDE says, as a plain RequestError, when a client that connects with its first command cannot."""
+
+_NOT_LET_IN = re.compile(
+    "no permissions|permissiondenied|wrongpass|noauth|invalid username-password|authenticationfailed"
+)
+"""Of such connections, what says that Valkey is there and refuses this user."""
+
 _MISSING_INDEX = ("no such index", "not found", "unknown index name")
+
+
+class CommandRefused(Exception):
+    """The engine answered with an error of its own; `text` is in lower case, for comparison only."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text.lower()
+
+
+def meaning(text: str) -> Exception:
+    """The error for what GLIDE says that the engine has answered: Unavailable where it means "not now", CommandRefused
+    otherwise."""
+    lower = text.lower()
+    for reply, what in _NOT_NOW.items():
+        if reply.search(lower):
+            _log.warning("engine_not_ready", reply=text[:200])
+            return engine_unavailable(what)
+    if _NOT_CONNECTED.search(lower) and not _NOT_LET_IN.search(lower):
+        return engine_unavailable("cannot be reached")
+    return CommandRefused(text)
 
 
 def says_missing(error: CommandRefused) -> bool:

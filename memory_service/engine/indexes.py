@@ -6,8 +6,8 @@ from typing import Any
 
 import structlog
 
-from memory_service.engine.connection import CommandRefused, Connections
-from memory_service.engine.errors import misconfigured, says_missing
+from memory_service.engine.connection import Connections
+from memory_service.engine.errors import CommandRefused, misconfigured, says_missing
 from memory_service.engine.replies import join_cluster_info, parse_info
 from memory_service.engine.schema import (
     FLAT_SUFFIX,

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from memory_service.engine.connection import CommandRefused, Connections
+from memory_service.engine.connection import Connections
+from memory_service.engine.errors import CommandRefused
 from memory_service.engine.schema import IndexMetadata, metadata_key
 
 Version = tuple[int, int, int]

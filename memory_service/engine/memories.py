@@ -4,9 +4,9 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-from memory_service.engine.connection import CommandRefused, Connections
+from memory_service.engine.connection import Connections
 from memory_service.engine.documents import encode_fields
-from memory_service.engine.errors import misconfigured
+from memory_service.engine.errors import CommandRefused, misconfigured
 from memory_service.engine.layouts import layout_of
 from memory_service.engine.schema import key_prefix
 from memory_service.memory.types import Embedding, IndexInfo, Memory

@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
-from memory_service.engine.connection import CommandRefused, Connections
+from memory_service.engine.connection import Connections
 from memory_service.engine.documents import HEADING
-from memory_service.engine.errors import incomplete, misconfigured, says_incomplete, says_missing
+from memory_service.engine.errors import CommandRefused, incomplete, misconfigured, says_incomplete, says_missing
 from memory_service.engine.layouts import layout_of
 from memory_service.engine.queries import (
     RANKING,

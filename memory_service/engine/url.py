@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from memory_service.engine.connection import Address, ConnectionSettings, Iam
+from memory_service.engine.client import Address, ConnectionSettings, Iam
 
 _FORM = "valkey[s]://[user:password@]host[:port][,host[:port]…][/?cluster=true&ca=FILE&iam=SERVICE:REGION:NAME]"
 _IAM = re.compile(r"(?P<service>elasticache|memorydb):(?P<region>[a-z0-9-]+):(?P<name>[A-Za-z0-9-]+)")
