@@ -35,7 +35,7 @@ from memory_service.memory.types import Embedding
 from memory_service.server import running
 from memory_service.settings import Settings
 
-EFFORTS = (10, 50, 100, 200, 400, 800, 1600)
+EFFORTS = (10, 50, 100, 200, 400, 800, 1000, 1600)
 Curve = list[tuple[int, float, float]]
 """Efforts, recall, median in milliseconds."""
 

@@ -65,8 +65,8 @@ class Settings(BaseSettings):
     """Connections to Valkey, each with one command in flight."""
     valkey_timeout: Seconds = 10.0
     """The longest wait for one command, and for a connection; a call's deadline may shorten it."""
-    ef_runtime: int = Field(default=200, ge=1, le=4096)
-    """Effort of a search over all users: more finds more of the nearest and takes longer."""
+    ef_runtime: int = Field(default=1000, ge=1, le=4096)
+    """Effort of a search over all users: more finds more of the nearest and takes longer: see bench/recall.py."""
 
     embedder: Literal["local", "bedrock"] = "local"
     """What makes embeddings."""

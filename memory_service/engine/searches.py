@@ -43,7 +43,7 @@ class ValkeySearches:
     """Searches of memories. What comes back is checked against the filter's identities once more, whatever the engine
     made of the filter."""
 
-    def __init__(self, connections: Connections, *, ef_runtime: int = 200, search_timeout: float = 10.0) -> None:
+    def __init__(self, connections: Connections, *, ef_runtime: int = 1000, search_timeout: float = 10.0) -> None:
         """`ef_runtime` is the effort of an HNSW search; the engines' default of 10 finds a fraction of the nearest.
         `search_timeout` in seconds bounds one search, the call's deadline permitting."""
         self._connections = connections
