@@ -26,7 +26,7 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 
-from bench.load import random_embeddings
+from bench.load import free_port, random_embeddings
 from bench.overhead import USERS, rate
 from memory_service.cli.client import Stub
 from memory_service.embedded import EmbeddedValkey
@@ -141,12 +141,6 @@ def collector() -> Iterator[str]:
     Thread(target=taking.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{taking.server_port}"
     taking.shutdown()
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as taken:
-        return taken.server_port
 
 
 if __name__ == "__main__":

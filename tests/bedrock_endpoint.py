@@ -26,10 +26,11 @@ class Answer:
 
 @dataclass
 class Endpoint:
-    """Answers with what is scripted, in order, then with embeddings; remembers what it was asked."""
+    """Answers with what is scripted, in order, then always with `otherwise`; remembers what it was asked."""
 
     url: str = ""
     script: list[Answer] = field(default_factory=list)
+    otherwise: Answer = field(default_factory=Answer)
     requests: list[dict[str, Any]] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
     most_at_once: int = 0
@@ -65,6 +66,8 @@ def _handler(endpoint: Endpoint) -> Callable[..., BaseHTTPRequestHandler]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Headers and body go out apart: together with a client's delayed ACK the second would come 40 ms late.
+        disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
             nonlocal under_way
@@ -74,7 +77,7 @@ def _handler(endpoint: Endpoint) -> Callable[..., BaseHTTPRequestHandler]:
                 endpoint.most_at_once = max(endpoint.most_at_once, under_way)
                 endpoint.requests.append(request)
                 endpoint.models.append(unquote(self.path.split("/")[2]))
-                answer = endpoint.script.pop(0) if endpoint.script else Answer()
+                answer = endpoint.script.pop(0) if endpoint.script else endpoint.otherwise
             time.sleep(answer.delay)
             with lock:
                 under_way -= 1
