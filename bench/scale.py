@@ -180,6 +180,7 @@ class Bench:
         return right / K / len(queries)
 
     async def found(self, request: pb.SearchRequest) -> list[pb.Hit]:
+        """The hits of a search."""
         return [hit async for response in self._memories.Search(request, timeout=60) for hit in response.hits]
 
     async def _used(self) -> int:

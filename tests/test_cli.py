@@ -39,6 +39,14 @@ def test_the_commands_do_the_main_job(served: Served) -> None:
     assert served.cli("health", "live").stdout == "SERVING\n"
 
 
+def test_an_index_is_made_in_a_layout(served: Served) -> None:
+    made = json.loads(served.cli("ensure-index", "hashes", "--layout", "HASH", "--json").stdout)
+    assert made["index"]["layout"] == "LAYOUT_HASH"
+    assert "HASH" in served.cli("indexes").stdout
+    assert "INDEX_DIFFERS" in served.cli("ensure-index", "hashes", "--layout", "JSON", status=1).stderr
+    served.cli("drop-index", "hashes", "--yes")
+
+
 def test_json_is_the_contracts(served: Served) -> None:
     stored = json.loads(served.cli("store", "json", "-u", "j", "--at", "2026-01-02T03:04:05", "--json").stdout)
     assert stored["timestamp"] == "2026-01-02T03:04:05Z"

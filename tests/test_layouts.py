@@ -14,6 +14,8 @@ from memory_service.engine import Connections, ValkeyMemories
 from memory_service.engine.documents import encode_fields
 from memory_service.engine.layouts import layout_of
 from memory_service.memory.types import Algorithm, Embedding, IndexInfo, Layout, Memory, Role
+from memory_service.settings import Settings
+from tests.guarded import guarded, showing
 from tests.test_documents import memories as any_memories
 from tests.test_documents import names
 from tests.test_indexes import NewIndex, differences, mine
@@ -66,7 +68,8 @@ async def test_what_is_not_there_reads_as_none(raw: Connections, layout: Layout)
 def test_numbers_of_a_json_document_are_the_shortest_float32_text() -> None:
     fields = encode_fields(Memory("i", "u", "", Role.USER, "c", 0), [], own_id=False)
     text = layout_of(Layout.JSON).insert("key", fields, np.array([0.1, -1 / 3], np.float32))[3]
-    assert b"[0.1,-0.33333334]" in bytes(text)  # type: ignore[arg-type]
+    assert isinstance(text, bytes)
+    assert b"[0.1,-0.33333334]" in text
 
 
 async def test_a_hash_takes_a_third_of_the_memory_of_a_json_document(raw: Connections) -> None:
@@ -122,3 +125,10 @@ async def test_callers_who_disagree_about_the_layout_never_both_succeed(memories
         *(memories.EnsureIndex(one, timeout=TIMEOUT) for one in requests), return_exceptions=True
     )
     assert sum(isinstance(one, grpc.aio.AioRpcError) for one in answers) == 1
+
+
+@both
+async def test_new_indexes_have_the_layout_that_is_set(settings: Settings, new_index: NewIndex, layout: Layout) -> None:
+    async with guarded(settings, layout=layout.lower(), index=new_index()) as server, showing(server) as memories:
+        made = await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+    assert made.index.layout == LAYOUTS[layout]

@@ -50,7 +50,10 @@ class ValkeyIndexes:
             wanted = spec.algorithms or (metadata.algorithms if metadata else frozenset(Algorithm))
             # One by one, looked at in between: of callers who disagree, only the first goes on.
             if missing := sorted(wanted - parts.keys()):
-                created |= await self._create_part(spec.name, spec.dimension, layout, missing[0], wanted)
+                if await self._create_part(spec.name, spec.dimension, layout, missing[0], wanted):
+                    created = True
+                else:  # Others were faster: on a cluster it may take a moment until it is seen.
+                    await asyncio.sleep(min(_READY_POLL, remaining(_READY_POLL)))
                 continue
             # Only now the metadata: a crash in between leaves an index that any caller can adopt, not a claim on none.
             if metadata is None:
