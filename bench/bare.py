@@ -23,7 +23,7 @@ async def main(port: int, stored: bytes, found: bytes) -> None:
     async def search(_: bytes, __: Any) -> AsyncIterator[bytes]:
         yield found
 
-    server = grpc.aio.server(options=OPTIONS)
+    server = grpc.aio.server(options=[*OPTIONS, ("grpc.so_reuseport", 0)])
     methods: dict[str, Any] = {
         "Store": grpc.unary_unary_rpc_method_handler(store),
         "Search": grpc.unary_stream_rpc_method_handler(search),

@@ -8,9 +8,9 @@ import orjson
 import structlog
 
 
-def log_to_stderr(level: int, style: str = "auto") -> None:
+def log_to_stderr(level: int, style: str = "auto", *, worker: int | None = None) -> None:
     """Log events of `level` and above, as `json`, as `text`, or as it fits where standard error goes. Tracebacks come
-    without local variables, which hold what people said."""
+    without local variables, which hold what people said. Of several processes each line tells which one wrote it."""
     text = style == "text" or (style == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer(_json)
     if text:
@@ -18,15 +18,21 @@ def log_to_stderr(level: int, style: str = "auto") -> None:
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
     traceback = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+
+    def told(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        return event if worker is None else {**event, "worker": worker}
+
     structlog.configure(
         processors=[
+            told,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *([] if text else [structlog.processors.ExceptionRenderer(traceback)]),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # A line is one write: print() makes two of it under PYTHONUNBUFFERED, and workers' lines would run together.
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()])
 

@@ -15,13 +15,12 @@ from memory_service.access.callers import Verifier
 from memory_service.access.keys import ApiKeys
 from memory_service.access.limits import Budget, Limits
 from memory_service.access.tokens import Tokens, TokenSettings
-from memory_service.embedded import EmbeddedValkey
+from memory_service.embedded import embedded_engine
 from memory_service.embedding.bedrock import BedrockEmbedder, BedrockSettings
 from memory_service.embedding.breaker import CircuitBreaker
 from memory_service.embedding.cache import CachedEmbedder
 from memory_service.embedding.local import LocalEmbedder
 from memory_service.engine import (
-    Address,
     Connections,
     ConnectionSettings,
     ValkeyIndexes,
@@ -123,6 +122,7 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
             probe=answers,
             default_deadline=settings.default_deadline,
             max_concurrent_rpcs=settings.max_concurrent_rpcs,
+            share_port=settings.workers > 1,
         )
         if metrics is not None:
             watch = IndexWatch(index_store, settings.index, settings.index_look_every, settings.index_count_every)
@@ -131,29 +131,40 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
                 stack.callback(asyncio.create_task(following).cancel)
             server.metrics_address = stack.enter_context(scraped(metrics, settings.metrics_listen or ""))
         await server.start()
-        _log.info("serving", address=server.address, embedding_model=cached.model, dimension=cached.dimension)
+        shown = {"metrics_address": server.metrics_address} if metrics else {}
+        _log.info("serving", address=server.address, embedding_model=cached.model, dimension=cached.dimension, **shown)
         try:
             yield server
         finally:
             await server.stop(settings.grace)
 
 
-def serve(settings: Settings) -> None:
-    """Serve until SIGTERM, then drain; or until SIGINT (Ctrl-C), when someone waits for the prompt."""
+def serve(settings: Settings, *, supervised: bool = False) -> None:
+    """Serve until SIGTERM, then drain; or until SIGINT (Ctrl-C), when someone waits for the prompt. With `supervised`
+    also until standard input ends; a line on standard output says that it serves."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, supervised))
 
 
-async def _serve(settings: Settings) -> None:
-    told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+async def _serve(settings: Settings, supervised: bool) -> None:
+    loop = asyncio.get_running_loop()
+    told: asyncio.Future[int] = loop.create_future()
 
     def end(number: int) -> None:
         if not told.done():
             told.set_result(number)
 
+    def end_with_supervisor() -> None:
+        loop.remove_reader(0)
+        end(signal.SIGINT)  # Whoever starts it again waits for the port.
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, end, number)
+        loop.add_signal_handler(number, end, number)
+    if supervised:
+        loop.add_reader(0, end_with_supervisor)
     async with running(settings) as server:
+        if supervised:
+            os.write(1, b"serving\n")
         received = signal.Signals(await told)
         _log.info("stopping", signal=received.name)
         if received == signal.SIGTERM:
@@ -163,21 +174,10 @@ async def _serve(settings: Settings) -> None:
 async def engine_settings(settings: Settings, stack: contextlib.AsyncExitStack) -> ConnectionSettings:
     """How to reach Valkey; starts the embedded one where no other is named."""
     if settings.valkey_url is not None:
-        return parse_url(
-            settings.valkey_url.get_secret_value(),
-            connections=settings.valkey_connections,
-            command_timeout=settings.valkey_timeout,
-        )
-    valkey = EmbeddedValkey(settings.data_dir)
-    _log.info("starting_embedded_engine", data_dir=str(valkey.data_dir))
-    stack.push_async_callback(valkey.stop)
-    await valkey.start()
-    return ConnectionSettings(
-        addresses=(Address("127.0.0.1", valkey.port),),
-        password=valkey.password,
-        connections=settings.valkey_connections,
-        command_timeout=settings.valkey_timeout,
-    )
+        url = settings.valkey_url.get_secret_value()
+    else:
+        url = await stack.enter_async_context(embedded_engine(settings.data_dir))
+    return parse_url(url, connections=settings.valkey_connections, command_timeout=settings.valkey_timeout)
 
 
 def access(settings: Settings) -> tuple[list[Verifier], grpc.ServerCredentials | None]:

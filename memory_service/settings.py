@@ -1,6 +1,7 @@
 """Everything that can be set, from the environment: MEMORY_LISTEN, MEMORY_VALKEY_URL and so on."""
 
 import ipaddress
+import sys
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -12,6 +13,7 @@ from memory_service.embedding.bedrock import TITAN_V1
 from memory_service.engine.url import parse_url
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+_LAST_PORT = 65_535
 
 
 class Settings(BaseSettings):
@@ -23,6 +25,9 @@ class Settings(BaseSettings):
     """Where to serve gRPC; port 0 takes a free one."""
     health_listen: str | None = None
     """Where to answer health checks in plaintext and without credentials, besides; for Kubernetes' probes."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """Processes that share the port, for a machine with several cores (Linux); see the runbook. Each has the limits,
+    the cache and the connections that are set here."""
     insecure: bool = False
     """Serve beyond this machine in plaintext, or to anyone. A network that only trusted backends reach is what it is
     for."""
@@ -88,7 +93,8 @@ class Settings(BaseSettings):
     """Calls to Bedrock at once."""
 
     metrics_listen: str | None = Field(default=None, examples=["127.0.0.1:9464"])
-    """Where to show metrics to Prometheus, over plain HTTP, such as 127.0.0.1:9464; None: nowhere."""
+    """Where to show metrics to Prometheus, over plain HTTP, such as 127.0.0.1:9464; None: nowhere. Of several workers
+    the first is there, and each other one a port higher."""
     index_look_every: Seconds = 30.0
     """For metrics: how often to look at the default index, its size and its failures."""
     index_count_every: Annotated[float, Field(ge=1, le=86_400)] = 900.0
@@ -134,11 +140,25 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _workers_can_share(self) -> Self:
+        if self.workers == 1:
+            return self
+        if sys.platform != "linux":
+            raise ValueError("MEMORY_WORKERS: only Linux shares a port out between processes; for example 1")
+        for name in ("listen", "health_listen"):
+            if str(getattr(self, name)).startswith("unix"):
+                raise ValueError(f"MEMORY_{name.upper()}: MEMORY_WORKERS share a TCP port; for example 127.0.0.1:50051")
+        port = int((self.metrics_listen or ":0").rpartition(":")[2])
+        if port + self.workers - 1 > _LAST_PORT:
+            raise ValueError("MEMORY_METRICS_LISTEN: each of MEMORY_WORKERS takes a port; for example 127.0.0.1:9464")
+        return self
+
     @field_validator("metrics_listen")
     @classmethod
     def _metrics_listen_is_understood(cls, listen: str | None) -> str | None:
         host, _, port = (listen or "localhost:0").rpartition(":")
-        if not host or not port.isdecimal() or int(port) > 65_535:
+        if not host or not port.isdecimal() or int(port) > _LAST_PORT:
             raise ValueError("needs a host and a port")
         return listen
 

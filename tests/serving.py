@@ -38,6 +38,11 @@ class Served:
         """The lines of the calls of one method."""
         return [line for line in self.log if line["event"] == "call" and line["method"] == method]
 
+    def workers(self) -> dict[int, psutil.Process]:
+        """The workers that run, by number."""
+        children = psutil.Process(self.process.pid).children()
+        return {int(one.cmdline()[-1]): one for one in children if "worker" in one.cmdline()}
+
     def cli(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command against the server."""
         return cli(self.address, *arguments, status=status)
@@ -80,10 +85,10 @@ def serving(**settings: str) -> Iterator[Served]:
     assert process.stderr is not None
     lines: list[dict[str, Any]] = []
     stderr = process.stderr
-    reader = threading.Thread(target=lambda: lines.extend(json.loads(line) for line in stderr))
+    reader = threading.Thread(target=lambda: lines.extend(map(_line, stderr)))
     try:
         for line in stderr:
-            lines.append(json.loads(line))
+            lines.append(_line(line))
             if lines[-1]["event"] == "serving":
                 break
         else:
@@ -98,6 +103,24 @@ def serving(**settings: str) -> Iterator[Served]:
         if reader.ident:
             reader.join(30)
         stderr.close()
+
+
+def _line(text: str) -> dict[str, Any]:
+    """A line of the log; what is not one, such as an error of a worker that does not start, under `said`."""
+    if not text.startswith("{"):
+        return {"event": "", "said": text}
+    line: dict[str, Any] = json.loads(text)
+    return line
+
+
+async def logged(served: Served, event: str, count: int = 1, **told: Any) -> list[dict[str, Any]]:
+    """The lines of an event, once there are so many; the bound is only for when there never are."""
+    for _ in range(600):
+        found = [line for line in served.log if line["event"] == event and told.items() <= line.items()]
+        if len(found) >= count:
+            return found
+        await asyncio.sleep(0.05)
+    pytest.fail(f"no {count} lines of {event} {told}: {served.log}")
 
 
 @contextmanager

@@ -81,6 +81,7 @@ def test_config_tells_of_variables_that_are_no_settings() -> None:
         ("MEMORY_BEDROCK_DIMENSION", "many"),
         ("MEMORY_API_KEYS", "/nowhere"),
         ("MEMORY_HEALTH_LISTEN", "nowhere:x"),
+        ("MEMORY_WORKERS", "65"),
     ],
 )
 def test_what_stops_the_start_is_one_line_with_the_setting_and_an_example(

@@ -59,15 +59,27 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Serve beyond this machine in plaintext, or to anyone.")
     ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes that share the port, on a machine with several cores.")
+    ] = None,
 ) -> None:
     """Run the server; settings come from MEMORY_… variables (see the README)."""
     if insecure:
         os.environ["MEMORY_INSECURE"] = "true"
+    if workers is not None:
+        os.environ["MEMORY_WORKERS"] = str(workers)
     # Imported here: a client needs neither an engine nor a model, and starts in half the time without them.
-    from memory_service.cli.serving import run_server  # noqa: PLC0415
-    from memory_service.server import serve as run  # noqa: PLC0415
+    from memory_service.cli.serving import run_server, serve_here_or_by_workers  # noqa: PLC0415
 
-    run_server(run)
+    run_server(serve_here_or_by_workers)
+
+
+@app.command(hidden=True)
+def worker(number: int) -> None:
+    """Serve as one of the processes of `serve --workers`, which runs this."""
+    from memory_service.cli.serving import run_server, serve_as_worker  # noqa: PLC0415
+
+    run_server(serve_as_worker, worker=number)
 
 
 @app.command()

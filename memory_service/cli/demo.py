@@ -26,7 +26,7 @@ def run_demo(settings: Settings) -> None:
     """Run the demo on a fresh engine and a free port, whatever the settings say of those two."""
     with tempfile.TemporaryDirectory(prefix="semantic_memory") as folder:
         changed = settings.model_copy(
-            update={"listen": "127.0.0.1:0", "valkey_url": None, "data_dir": Path(folder), "drain": 0.0}
+            update={"listen": "127.0.0.1:0", "valkey_url": None, "data_dir": Path(folder), "drain": 0.0, "workers": 1}
         )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_demo(changed))

@@ -10,6 +10,10 @@ from memory_service.cli.output import print_error
 from memory_service.logs import log_to_stderr
 from memory_service.memory.errors import MemoryServiceError
 from memory_service.settings import Settings
+from memory_service.workers import Plan, become_supervisor
+
+_TO_CLOSE = 8.0
+"""Seconds that a worker has to close all else, once its calls have ended: less than Kubernetes gives the service."""
 
 
 def read_settings() -> Settings:
@@ -35,14 +39,41 @@ def explained(error: ValidationError) -> Iterator[tuple[str, str]]:
         yield name, f"{said}; for example {name}={example}"
 
 
-def run_server(run: Callable[[Settings], None], *, quiet: bool = False) -> None:
+def run_server(run: Callable[[Settings], None], *, quiet: bool = False, worker: int | None = None) -> None:
     """Read the settings and run; what is wrong with them or the machine is told in words, with exit status 2 or 1.
-    `quiet` logs errors alone."""
+    `quiet` logs errors alone; lines of a worker have its number."""
     settings = read_settings()
     level = logging.ERROR if quiet else logging.getLevelNamesMapping()[settings.log_level.upper()]
-    log_to_stderr(level, settings.log_format)
+    log_to_stderr(level, settings.log_format, worker=worker)
     try:
         run(settings)
     except (MemoryServiceError, OSError) as error:
         print_error("error", str(error))
         raise typer.Exit(1) from error
+
+
+def serve_here_or_by_workers(settings: Settings) -> None:
+    """Serve in this process, or let workers do it."""
+    if settings.workers > 1:
+        become_supervisor(
+            Plan(
+                workers=settings.workers,
+                listen=settings.listen,
+                health_listen=settings.health_listen,
+                metrics_listen=settings.metrics_listen,
+                data_dir=None if settings.valkey_url else str(settings.data_dir),
+                patience=settings.drain + settings.grace + _TO_CLOSE,
+                log_level=settings.log_level,
+                log_format=settings.log_format,
+            )
+        )
+    from memory_service.server import serve  # noqa: PLC0415 - a supervisor has no use for it
+
+    serve(settings)
+
+
+def serve_as_worker(settings: Settings) -> None:
+    """Serve for a supervisor, on its port."""
+    from memory_service.server import serve  # noqa: PLC0415 - as above
+
+    serve(settings, supervised=True)

@@ -7,8 +7,11 @@ import os
 import secrets
 import socket
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO
+
+import structlog
 
 from memory_service.embedded.packages import find_engine
 from memory_service.memory.errors import FailedPrecondition, Reason
@@ -32,6 +35,8 @@ loadmodule "{search_module}" DEFAULT_DIALECT 2 ON_TIMEOUT FAIL
 loadmodule "{json_module}"
 """
 
+_log = structlog.get_logger(__name__)
+
 
 class DataDirInUse(FailedPrecondition):
     """Another server has the data directory."""
@@ -50,6 +55,11 @@ class EmbeddedValkey:
         self._appendfsync = appendfsync
         self._process: asyncio.subprocess.Process | None = None
         self._lock: IO[str] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it is, for clients; with its password."""
+        return f"valkey://:{self.password}@127.0.0.1:{self.port}"
 
     async def start(self) -> None:
         """Start the server; return when it answers.
@@ -118,6 +128,21 @@ class EmbeddedValkey:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def embedded_engine(data_dir: Path) -> AsyncIterator[str]:
+    """The URL of a server that runs while the context is open.
+
+    Raises FailedPrecondition.
+    """
+    valkey = EmbeddedValkey(data_dir)
+    _log.info("starting_embedded_engine", data_dir=str(valkey.data_dir))
+    try:
+        await valkey.start()
+        yield valkey.url
+    finally:
+        await valkey.stop()
 
 
 def _lock(data_dir: Path) -> IO[str]:

@@ -50,8 +50,6 @@ OPTIONS = [
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.max_concurrent_streams", 1000),
-    # Two servers on one port would share its calls silently.
-    ("grpc.so_reuseport", 0),
 ]
 
 
@@ -73,9 +71,10 @@ class RpcServer:
         probe: Callable[[], Awaitable[None]],
         default_deadline: float,
         max_concurrent_rpcs: int,
+        share_port: bool,
     ) -> None:
         """`probe` raises, within a second, while the service cannot answer: that is what readiness follows. Without
-        credentials it serves in plaintext.
+        credentials it serves in plaintext. With `share_port` other servers may listen there too, which do the same.
 
         Raises:
             OSError: the port is taken.
@@ -85,6 +84,8 @@ class RpcServer:
         self._probe = probe
         self._health = health.aio.HealthServicer()
         self._probing: asyncio.Task[None] | None = None
+        # Two servers on one port share its calls silently: that is right for workers of one service alone.
+        options = [*OPTIONS, ("grpc.so_reuseport", int(share_port))]
         self._server = grpc.aio.server(
             interceptors=[
                 ObservingInterceptor(SERVICE, telemetry),
@@ -92,7 +93,7 @@ class RpcServer:
                     SERVICE, validator, verifiers=verifiers, limits=limits, default_deadline=default_deadline
                 ),
             ],
-            options=OPTIONS,
+            options=options,
             # Beyond what Limits refuses in words, so that an overload does not look like an outage to health checks.
             maximum_concurrent_rpcs=max_concurrent_rpcs + _PROBES,
         )
@@ -103,7 +104,7 @@ class RpcServer:
         self._health_server: grpc.aio.Server | None = None
         self.health_address = self.address
         if health_listen is not None:
-            self._health_server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=100)
+            self._health_server = grpc.aio.server(options=options, maximum_concurrent_rpcs=100)
             health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
             self.health_address = _listening(self._health_server, health_listen, None, "MEMORY_HEALTH_LISTEN")
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -150,13 +150,20 @@ def retry_delay(error: grpc.aio.AioRpcError) -> float | None:
 
 @asynccontextmanager
 async def load(
-    channel: grpc.aio.Channel, clients: int = 6, *, pause: float = 0.0, deadline: float = 2.0
+    channel: grpc.aio.Channel,
+    clients: int = 6,
+    *,
+    more: Sequence[grpc.aio.Channel] = (),
+    pause: float = 0.0,
+    deadline: float = 2.0,
 ) -> AsyncIterator[list[Client]]:
-    """Clients at work while the context is open, each until its last call was answered. With a long deadline no call
-    fails because the machine is busy."""
-    memories = connected(channel)
+    """Clients at work while the context is open, each until its last call was answered; in turn on `more` channels, if
+    there are any. With a long deadline no call fails because the machine is busy."""
+    stubs = [connected(one) for one in (channel, *more)]
     until = asyncio.Event()
-    working = [Client(memories, f"client_{n}" + "x" * n, deadline=deadline, pause=pause) for n in range(clients)]
+    working = [
+        Client(stubs[n % len(stubs)], f"client_{n}" + "x" * n, deadline=deadline, pause=pause) for n in range(clients)
+    ]
     async with asyncio.TaskGroup() as group:
         for one in working:
             group.create_task(one.run(until))

@@ -1,0 +1,34 @@
+"""A server of two workers, and connections of which one knows where they lead."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import grpc
+import pytest
+from semantic_memory.v1 import memory_service_pb2 as pb
+
+from tests.serving import Served, logged
+from tests.world import TIMEOUT, connected
+
+WORKERS = {"MEMORY_WORKERS": "2"}
+
+
+@asynccontextmanager
+async def channel_of_each(served: Served) -> AsyncIterator[dict[int, grpc.aio.Channel]]:
+    """A connection to each worker, by its number; the log tells which one a connection led to."""
+    await logged(served, "serving", 2)
+    found: dict[int, grpc.aio.Channel] = {}
+    async with AsyncExitStack() as stack:
+        for n in range(64):
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            channel = await stack.enter_async_context(grpc.aio.insecure_channel(served.address, options=options))
+            probe = f"{id(found)}-{n}"
+            await connected(channel).ListIndexes(
+                pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=(("x-request-id", probe),)
+            )
+            [line] = await logged(served, "call", 1, request_id=probe)
+            found.setdefault(line["worker"], channel)
+            if len(found) == 2:
+                yield found
+                return
+    pytest.fail(f"of 64 connections all led to {found.keys()}")
