@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 
 from memory_service.memory.types import Embedding
+from memory_service.rpc.server import SERVICE
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,16 @@ class Running:
     line: str
     said: Path
 
-    def failures(self) -> list[str]:
-        """The lines of calls that ended otherwise than OK: h2load does not look at gRPC's status."""
+    def check(self, method: str) -> None:
+        """Fail when any call of this method has ended otherwise than OK: h2load does not look at gRPC's status."""
         with self.said.open() as lines:
-            return [line for line in lines if '"event":"call"' in line and '"code":"OK"' not in line]
+            failed = [line for line in lines if f'"method":"{method}"' in line and '"code":"OK"' not in line]
+        assert not failed, failed[0]
 
     def cpu(self) -> float:
-        """The CPU time that it has taken so far, in seconds."""
-        times = psutil.Process(self.pid).cpu_times()
-        return float(times.user + times.system)
+        """The CPU time that it and its workers have taken so far, in seconds."""
+        family = [psutil.Process(self.pid), *psutil.Process(self.pid).children()]
+        return float(sum(times.user + times.system for times in (one.cpu_times() for one in family)))
 
 
 @contextlib.contextmanager
@@ -69,14 +71,16 @@ class Load:
     p99: float
 
 
-def h2load(address: str, method: str, body: Path, *, calls: int, connections: int, streams: int) -> Load:
+def h2load(
+    address: str, method: str, body: Path, *, calls: int, connections: int, streams: int, service: str = SERVICE
+) -> Load:
     """The same call again and again, over so many connections with so many at once in each. The body is a file with one
     message of gRPC: see `framed`. What it answers has to be verified beforehand, and gRPC's status in the server's log
-    afterwards: see `Running.failures`."""
+    afterwards: see `Running.check`."""
     program = shutil.which("h2load")
     assert program, "install Debian's nghttp2-client"
     headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
-    path = f"http://{address}/semantic_memory.v1.MemoryService/{method}"
+    path = f"http://{address}/{service}/{method}"
     with tempfile.NamedTemporaryFile("r") as log:
         options = ["-n", str(calls), "-c", str(connections), "-m", str(streams), "-d", str(body)]
         command = [program, *options, f"--log-file={log.name}", *headers, path]
