@@ -42,7 +42,9 @@ def test_the_commands_do_the_main_job(served: Served) -> None:
 def test_an_index_is_made_in_a_layout(served: Served) -> None:
     made = json.loads(served.cli("ensure-index", "hashes", "--layout", "HASH", "--json").stdout)
     assert made["index"]["layout"] == "LAYOUT_HASH"
-    assert "HASH" in served.cli("indexes").stdout
+    listed = served.cli("indexes").stdout
+    assert [line.split()[0] for line in listed.splitlines() if line[:1].isalpha()] == ["index", "hashes", "memory_idx"]
+    assert "HASH" in listed
     assert "lie as HASH" in served.cli("ensure-index", "hashes", "--layout", "JSON", status=1).stderr
     served.cli("drop-index", "hashes", "--yes")
 

@@ -153,7 +153,10 @@ def print_memory(memory: memory_pb2.Memory) -> None:
 
 def print_indexes(indexes: Iterable[index_pb2.Index]) -> None:
     """A table of indexes."""
-    table = Table("index", "state", "memories", "dimension", "embedding model", "algorithms", "layout", "failures")
+    table = Table(box=None, pad_edge=False)
+    for name in ("index", "state", "memories", "dim.", "embedding model", "algorithms", "layout", "failures"):
+        # Of a narrow terminal only the model's name takes several lines.
+        table.add_column(name, overflow="fold", no_wrap=name != "embedding model")
     for one in indexes:
         algorithms = ", ".join(index_pb2.Algorithm.Name(each).removeprefix("ALGORITHM_") for each in one.algorithms)
         table.add_row(

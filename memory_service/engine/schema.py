@@ -148,10 +148,13 @@ def check_metadata(spec: IndexSpec, found: IndexMetadata) -> list[Violation]:
 def refuse(index: str, differences: list[Violation]) -> None:
     """Raise FailedPrecondition (INDEX_DIFFERS) when there are any differences."""
     if differences:
+        advice = "Ask for what it is, use another index name, or DropIndex, which keeps the memories, and make it anew"
+        if any(one.field == "layout" for one in differences):
+            advice = "Ask for what it is, or export its memories and import them into an index of another name"
         raise FailedPrecondition(
             Reason.INDEX_DIFFERS,
             f"index {index!r} differs from what was asked for: {'; '.join(one.description for one in differences)}. "
-            "Ask for what it is, use another index name, or DropIndex, which keeps the memories, and make it anew",
+            f"{advice}",
             metadata={"index": index},
             violations=differences,
         )
