@@ -33,7 +33,7 @@ check: .venv/installed check-generated
 
 # Prometheus' rules; promtool comes with Prometheus.
 check-alerts:
-	promtool check rules deploy/prometheus/alerts.yaml
+	promtool check config deploy/prometheus/prometheus.yaml
 	promtool test rules deploy/prometheus/alerts_test.yaml
 
 format: .venv/installed .venv-generate/installed

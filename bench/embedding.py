@@ -36,9 +36,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from bench.load import free_port, process, random_embeddings
+from bench.load import process, random_embeddings
 from bench.locomo import embedded
 from bench.telemetry import Server, server
+from memory_service.embedded.process import free_port
 from memory_service.logs import log_to_stderr
 from memory_service.memory.embeddings import pack_embedding
 

@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -95,14 +94,6 @@ def h2load(
 def framed(message: bytes) -> bytes:
     """A message as gRPC puts it into a body."""
     return b"\0" + len(message).to_bytes(4, "big") + message
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def random_embeddings(count: int, dimension: int, *, seed: int = 7) -> list[Embedding]:

@@ -37,9 +37,10 @@ import uvloop
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from bench.load import Running, framed, free_port, h2load, process, random_embeddings
+from bench.load import Running, framed, h2load, process, random_embeddings
 from bench.locomo import embedded
 from memory_service.cli.client import Stub, connect
+from memory_service.embedded.process import free_port
 from memory_service.engine import Connections
 from memory_service.engine.documents import encode_fields
 from memory_service.engine.layouts import layout_of

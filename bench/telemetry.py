@@ -26,10 +26,11 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 
-from bench.load import free_port, random_embeddings
+from bench.load import random_embeddings
 from bench.overhead import USERS, rate
 from memory_service.cli.client import Stub
 from memory_service.embedded import EmbeddedValkey
+from memory_service.embedded.process import free_port
 from memory_service.memory.embeddings import pack_embedding
 
 QUIET = {"MEMORY_LOG_LEVEL": "error"}

@@ -44,6 +44,12 @@ refused() {
 
 hadolint Dockerfile
 check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+if type promtool >/dev/null 2>&1; then
+  make check-alerts >/dev/null
+  echo "checked: the rules of Prometheus"
+else
+  echo "Left out, since there is no promtool: the rules of Prometheus"
+fi
 
 if ! type helm kube-score >/dev/null 2>&1; then
   valid deploy/kubernetes/*.yaml
