@@ -27,8 +27,8 @@ def parse_search(reply: Sequence[Any], prefix: str) -> list[Candidate]:
             continue
         if distance is not None:
             distance = min(max(distance, 0.0), 2.0)
-        memory = decode_fields(_text(key)[start:], fields)
-        candidates.append(Candidate(_text(key)[start:], memory, distance, decode_tags(fields.get("terms"))))
+        slot = _text(key)[start:]
+        candidates.append(Candidate(slot, decode_fields(slot, fields), distance, decode_tags(fields.get("terms"))))
     if all(one.distance is not None for one in candidates):
         candidates.sort(key=lambda one: (one.distance, one.memory.id))
     return candidates

@@ -77,6 +77,9 @@ class _Ranked:
             None if self.recency is None else self.recency[rows],
         )
 
+    def first(self, most: int) -> "_Ranked":
+        return self if len(self.candidates) <= most else self.rows(range(most))
+
     def best(self, most: int) -> "_Ranked":
         """The best, ties in the order of their ids."""
         order = sorted(range(len(self.candidates)), key=lambda row: (-self.rank[row], self.candidates[row].memory.id))
@@ -227,8 +230,8 @@ class Searches:
     async def _reranked(self, info: IndexInfo, query: Query, ranked: _Ranked) -> _Ranked:
         """The hits: the first k, or those that recency and diversity choose."""
         if query.recency is None and query.diversity is None:
-            return ranked.rows(range(min(query.k, len(ranked.candidates))))
-        ranked = ranked.rows(range(min(max(_RERANKED, query.k), len(ranked.candidates))))
+            return ranked.first(query.k)
+        ranked = ranked.first(max(_RERANKED, query.k))
         if query.recency is not None:
             times = [one.memory.timestamp for one in ranked.candidates]
             ranked.recency = ranking.recency_scores(times, query.recency.half_life, now())
@@ -244,14 +247,15 @@ class Searches:
                 picked = ranking.diverse(ranking.share(ranked.rank), vectors, query.diversity, query.k)
                 ranked = ranked.rows([row for row, _ in picked])
                 ranked.rank = np.array([value for _, value in picked])
-        return ranked.rows(range(min(query.k, len(ranked.candidates))))
+        return ranked.first(query.k)
 
     async def _hits(self, info: IndexInfo, query: Query, ranked: _Ranked) -> list[Hit]:
         """The answer, read from the engine unless the candidates are whole; what has gone meanwhile is left out."""
         memories: Sequence[Memory | None] = [one.memory for one in ranked.candidates]
         if not query.plain:
             # Here for the first time as they are, whatever the engine told: hence the last look at their scope.
-            memories = await self._store.read(info, [one.slot for one in ranked.candidates])
+            read = await self._store.read(info, [one.slot for one in ranked.candidates])
+            memories = [one if one and query.where.admits(one) and not one.expired() else None for one in read]
         return [
             Hit(
                 slot=one.slot,
@@ -262,7 +266,7 @@ class Searches:
                 recency_score=None if ranked.recency is None else float(ranked.recency[row]),
             )
             for row, (one, memory) in enumerate(zip(ranked.candidates, memories, strict=True))
-            if memory is not None and query.where.admits(memory) and not memory.expired()
+            if memory is not None
         ]
 
     async def _with_context(

@@ -98,7 +98,7 @@ class Filter:
             and memory.session_id not in self.exclude_session_ids
             and (not self.roles or memory.role in self.roles)
             and (not self.any_labels or not set(self.any_labels).isdisjoint(memory.labels))
-            and set(self.all_labels).issubset(memory.labels)
+            and (not self.all_labels or set(self.all_labels).issubset(memory.labels))
         )
 
     def admits_time(self, memory: Memory) -> bool:

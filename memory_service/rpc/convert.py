@@ -162,8 +162,9 @@ def search_responses(found: Found) -> Iterator[pb.SearchResponse]:
 
 def _fill_hit(hit: pb.Hit, one: Hit) -> None:
     fill_memory(hit.memory, one.memory)
-    hit.distance = 1.0 if one.distance is None else one.distance
-    hit.score = 1.0 - hit.distance
+    distance = 1.0 if one.distance is None else one.distance
+    hit.distance = distance
+    hit.score = 1.0 - distance
     if one.text_score is not None:
         hit.text_score = one.text_score
     if one.recency_score is not None:
@@ -171,7 +172,8 @@ def _fill_hit(hit: pb.Hit, one: Hit) -> None:
     hit.rank_score = one.rank_score
     for memory in one.context:
         fill_memory(hit.context.add(), memory)
-    hit.context_hit_id = one.context_hit_id
+    if one.context_hit_id:
+        hit.context_hit_id = one.context_hit_id
 
 
 def _fill_summary(summary: pb.SearchSummary, found: Found) -> None:
@@ -199,8 +201,10 @@ def fill_memory(message: memory_pb2.Memory, memory: Memory) -> None:
         message.role = _ROLE_NUMBERS[memory.role]
     message.content = memory.content
     fill_timestamp(message.timestamp, memory.timestamp)
-    message.labels.extend(memory.labels)
-    message.metadata.update(memory.metadata)
+    if memory.labels:
+        message.labels.extend(memory.labels)
+    if memory.metadata:
+        message.metadata.update(memory.metadata)
     if memory.expires is not None:
         fill_timestamp(message.expire_time, memory.expires)
 
