@@ -1,9 +1,12 @@
 """Whom the console lets in, and which requests it takes for its own pages'."""
 
 import asyncio
+import html
 import re
 import signal
+import time
 from collections.abc import AsyncIterator
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
@@ -85,13 +88,14 @@ async def test_nothing_is_shown_before_the_key(locked: str) -> None:
     async with httpx.AsyncClient(base_url=locked, headers={"origin": locked}) as browser:
         for path in ("/", "/search?q=x&all_users=yes", "/read", "/memory", "/map", "/store", "/delete", "/nowhere"):
             answer = await browser.get(path)
-            assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+            assert answer.status_code == 303
+            assert answer.headers["location"].startswith("/login?next=%2F")
         assert (await browser.post("/store", data=FORM)).headers["location"] == "/login"
         assert (await browser.get("/static/console.css")).status_code == 200
         for path in ("/login", "/loginx", "/static/nowhere"):
             assert "127.0.0.1:" not in (await browser.get(path)).text
 
-        for wrong in ("", "wrong", KEY[:-1], KEY + "x"):
+        for wrong in ("", KEY[:-1], KEY + "x"):
             answer = await browser.post("/login", data={"key": wrong})
             assert answer.status_code == 403
             assert "That is not the key." in answer.text
@@ -115,6 +119,31 @@ async def test_nothing_is_shown_before_the_key(locked: str) -> None:
         await browser.post("/logout")
         browser.cookies.set("memory_console", kept)
         assert (await browser.get("/store")).status_code == 303
+
+
+async def test_the_key_leads_to_the_page_that_was_asked_for_and_to_no_other_host(locked: str) -> None:
+    asked = "/search?q=a+b%26c&user=u"
+    async with httpx.AsyncClient(base_url=locked, headers={"origin": locked}) as browser:
+        shown = await browser.get((await browser.get(asked)).headers["location"])
+        [kept] = re.findall(r'name="next" value="([^"]*)"', shown.text)
+        sent = html.unescape(kept)
+        assert (await browser.post("/login", data={"key": KEY, "next": sent})).headers["location"] == asked
+        for wanted in ("//evil.example", "/\\evil.example", "/\t/evil.example", "https://evil.example", "evil", ""):
+            location = (await browser.post("/login", data={"key": KEY, "next": wanted})).headers["location"]
+            at = urljoin(locked, location)
+            assert urlsplit(at).netloc == urlsplit(locked).netloc
+            assert "\\" not in location
+
+
+async def test_keys_cannot_be_tried_fast(locked: str) -> None:
+    async with httpx.AsyncClient(base_url=locked, headers={"origin": locked}) as browser:
+        started = time.monotonic()
+        answers = await asyncio.gather(*(browser.post("/login", data={"key": f"guess {n}"}) for n in range(40)))
+        assert time.monotonic() - started >= 1
+        told = [one.status_code for one in answers]
+        assert told.count(403) == 10
+        assert told.count(429) == 30
+        assert (await browser.post("/login", data={"key": KEY})).status_code == 303
 
 
 async def test_the_cookie_is_for_tls_alone_behind_tls(locked: str) -> None:

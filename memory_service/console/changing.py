@@ -50,10 +50,14 @@ async def login(request: Request) -> Response:
     if sessions is None:
         return RedirectResponse("/", 303)
     if request.method == "GET":
-        return page(request, "login.html", Form(), wrong=False)
-    if sessions.opens((await _sent(request)).text("key")):
-        return sessions.welcome(RedirectResponse("/", 303), request)
-    return page(request, "login.html", Form(), 403, wrong=True)
+        return page(request, "login.html", form_of(request), wrong=False)
+    form = await _sent(request)
+    if await sessions.opens(form.text("key")):
+        wanted = form.text("next")
+        # A page of ours: what begins with two slashes is another host.
+        within = wanted.startswith("/") and not wanted.startswith("//")
+        return sessions.welcome(RedirectResponse(wanted if within else "/", 303), request)
+    return page(request, "login.html", form, 403, wrong=True)
 
 
 async def logout(request: Request) -> Response:

@@ -1,13 +1,15 @@
 """Who may look, and which requests come from the console's own pages: hosts, origins, the key, and headers."""
 
+import asyncio
 import hashlib
 import hmac
 import ipaddress
 import secrets
 import time
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,6 +21,9 @@ SHORTEST_KEY = 16
 _SESSION_SECONDS = 12 * 3600
 _MOST_SESSIONS = 1000
 _OPEN_PATHS = ("/login", "/static/")
+_GUESS_SECONDS = 1.0
+"""How long a wrong key takes to be told; meanwhile it is one of the guesses in hand."""
+_MOST_GUESSES = 10
 
 _HEADERS = {
     # Nothing from elsewhere, nothing inline: text that looks like markup stays text even where a template errs.
@@ -46,12 +51,26 @@ class Sessions:
     """Who has shown the key. A restart forgets them."""
 
     def __init__(self, key: str) -> None:
-        self._key = hashlib.sha256(key.encode()).digest()
+        self._key = _digest(key)
         self._ends: dict[bytes, float] = {}
+        self._guesses = 0
 
-    def opens(self, key: str) -> bool:
-        """Whether this is the key, in a time that does not tell how much of it is right."""
-        return hmac.compare_digest(hashlib.sha256(key.encode(errors="replace")).digest(), self._key)
+    async def opens(self, key: str) -> bool:
+        """Whether this is the key, in a time that does not tell how much of it is right.
+
+        Raises HTTPException (429): too many were wrong just now to look at another one.
+        """
+        if self._guesses >= _MOST_GUESSES:
+            raise HTTPException(429, "Too many wrong keys: try again in a second.", {"retry-after": "1"})
+        right = hmac.compare_digest(_digest(key), self._key)
+        if not right:
+            self._guesses += 1
+            asyncio.get_running_loop().call_later(_GUESS_SECONDS, self._guessed)
+            await asyncio.sleep(_GUESS_SECONDS)
+        return right
+
+    def _guessed(self) -> None:
+        self._guesses -= 1
 
     def begin(self) -> str:
         """A new session's token."""
@@ -117,7 +136,8 @@ class Guard:
             return None
         if self._sessions.holds(request.cookies.get(COOKIE, "")):
             return None
-        return RedirectResponse("/login", 303)
+        asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/login?{urlencode({'next': asked})}" if request.method == "GET" else "/login", 303)
 
 
 def _comes_from_here(request: Request) -> bool:
