@@ -63,6 +63,10 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
     """
     async with contextlib.AsyncExitStack() as stack:
         metrics = Metrics(SERVICE, METHODS) if settings.metrics_listen else None
+        # What may be wrong with the settings, before an engine is started in vain.
+        verifiers, credentials = access(settings)
+        bare = embedder(settings, metrics)
+        stack.callback(bare.close)
         connection_settings = await engine_settings(settings, stack)
         connections = Connections(connection_settings)
         await connections.open()
@@ -89,8 +93,6 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         probing = Connections(replace(connection_settings, connections=1))
         await probing.open()
         stack.push_async_callback(probing.close)
-        bare = embedder(settings, metrics)
-        stack.callback(bare.close)
         breaker = CircuitBreaker(
             CountedEmbedder(bare, metrics) if metrics else bare, threshold=settings.embedder_outages
         )
@@ -98,7 +100,6 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         cached = WatchedEmbedder(cache)
         indexes = Indexes(index_store, cached, default=settings.index)
         validator = RequestValidator()
-        verifiers, credentials = access(settings)
         server = RpcServer(
             MemoryServicer(
                 memories=Memories(store, search, cached, indexes),

@@ -154,7 +154,7 @@ async def test_no_credentials_are_the_operators_matter(monkeypatch: pytest.Monke
     ],
 )
 def test_a_model_or_dimension_that_titan_has_not_is_refused_at_the_start(settings: BedrockSettings) -> None:
-    with pytest.raises(FailedPrecondition, match="must be one of"):
+    with pytest.raises(FailedPrecondition, match="for example MEMORY_BEDROCK_"):
         BedrockEmbedder(settings)
 
 

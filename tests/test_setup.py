@@ -87,12 +87,33 @@ def test_config_tells_of_variables_that_are_no_settings() -> None:
 def test_what_stops_the_start_is_one_line_with_the_setting_and_an_example(
     tmp_path: Path, name: str, value: str
 ) -> None:
-    done = run("serve", **{"MEMORY_DATA_DIR": str(tmp_path), "MEMORY_LISTEN": "127.0.0.1:0", name: value})
+    _stops(tmp_path, name, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MEMORY_BEDROCK_MODEL", "amazon.titan-image"),
+        ("MEMORY_BEDROCK_DIMENSION", "99"),
+        ("MEMORY_BEDROCK_REGION", "us east"),
+    ],
+)
+def test_what_bedrock_cannot_be_asked_for_stops_the_start_before_an_engine_is_started(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    told = _stops(tmp_path, name, MEMORY_EMBEDDER="bedrock", **{name: value})
+    assert "starting_embedded_engine" not in told
+
+
+def _stops(data_dir: Path, name: str, **environment: str) -> str:
+    """What a server says that is not started for this setting."""
+    done = run("serve", MEMORY_DATA_DIR=str(data_dir), **{"MEMORY_LISTEN": "127.0.0.1:0", **environment})
     assert done.returncode in {1, 2}
     # Beside the log, and what gRPC itself says of an address.
     [line] = [one for one in done.stderr.splitlines() if not re.match(r'\{"|[EWI]\d{4} ', one)]
     assert line.startswith((name, "error: " + name))
     assert f"for example {name}=" in line
+    return done.stderr
 
 
 def test_settings_that_do_not_go_together_are_named() -> None:

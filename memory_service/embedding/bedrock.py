@@ -76,10 +76,13 @@ class BedrockEmbedder:
             FailedPrecondition: an unknown model, or a dimension that it does not have, or no region.
         """
         if settings.model not in _DIMENSIONS:
-            raise _misconfigured(f"MEMORY_BEDROCK_MODEL must be one of {', '.join(_DIMENSIONS)}")
+            why = f"{settings.model!r} is none of {', '.join(_DIMENSIONS)}"
+            raise _misconfigured(f"MEMORY_BEDROCK_MODEL: {why}; for example MEMORY_BEDROCK_MODEL={TITAN_V2}")
         dimensions = _DIMENSIONS[settings.model]
         if settings.dimension not in (None, *dimensions):
-            raise _misconfigured(f"MEMORY_BEDROCK_DIMENSION must be one of {dimensions} with {settings.model}")
+            why = f"{settings.model} has {', '.join(map(str, dimensions))}, not {settings.dimension}"
+            example = f"MEMORY_BEDROCK_DIMENSION={dimensions[0]}"
+            raise _misconfigured(f"MEMORY_BEDROCK_DIMENSION: {why}; for example {example}")
         self.model = settings.model
         self.dimension = settings.dimension or dimensions[0]
         self._settings = settings
@@ -100,9 +103,8 @@ class BedrockEmbedder:
                 ),
             )
         except boto.BotoCoreError as error:
-            raise _misconfigured(
-                "boto3 cannot make a Bedrock client: set AWS_REGION or MEMORY_BEDROCK_REGION"
-            ) from error
+            why = f"boto3 cannot make a client of Bedrock ({error}); for example MEMORY_BEDROCK_REGION=us-east-1"
+            raise _misconfigured(f"MEMORY_BEDROCK_REGION, or AWS_REGION: {why}") from error
 
     async def embed(self, text: str) -> Embedding:
         """The unit-length embedding of a text."""
