@@ -37,7 +37,7 @@ ENV PATH=/opt/memory/bin:$PATH \
     MEMORY_HEALTH_LISTEN=0.0.0.0:50052
 USER 65532:65532
 WORKDIR /tmp
-# Calls; health checks alone, in plaintext; metrics, where MEMORY_METRICS_LISTEN says so.
+# Calls; health checks alone, in plaintext; metrics, where MEMORY_METRICS_LISTEN says so. `console` listens where told.
 EXPOSE 50051 50052 9464
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
   CMD ["memory-service", "health", "--address", "127.0.0.1:50052"]

@@ -77,7 +77,7 @@ check-deploy: .venv-deploy/installed
 lock: .venv/installed
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev $(LOCK_FLAGS) -o requirements/development.txt
-	$(BIN)/uv pip compile pyproject.toml --extra local --extra otel $(LOCK_FLAGS) -o requirements/image.txt
+	$(BIN)/uv pip compile pyproject.toml --extra console --extra local --extra otel $(LOCK_FLAGS) -o requirements/image.txt
 	$(BIN)/uv pip compile --group build $(LOCK_FLAGS) -o requirements/build.txt
 	$(BIN)/uv pip compile --group deploy $(LOCK_FLAGS) -o requirements/deploy.txt
 	$(BIN)/uv pip compile --group generate $(LOCK_FLAGS) -o requirements/generate.txt

@@ -11,6 +11,7 @@ The engine is the embedded one, or what COMMAND starts at valkey://127.0.0.1:637
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import shlex
@@ -18,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -117,11 +120,29 @@ def _try(image: Image, url: str) -> None:
         _cli("store", "We ship on Fridays, after the canary", "--user", "me", "--session", "monday")
         assert "Fridays" in _cli("search", "When do we release?", "--user", "me")
         print("stored and found")
+        _try_console(image)
         process.terminate()
         assert service.wait(30) == 0, "it did not end well"
         print("SIGTERM: drained and ended with status 0")
     finally:
         service.kill()
+
+
+def _try_console(image: Image) -> None:
+    """The image can be started as the console, too."""
+    command = [*image.config["Entrypoint"], "console", "--listen", "0.0.0.0:8080", "--address", _ADDRESS]
+    console = image.start(command, MEMORY_CONSOLE_KEY="0123456789abcdef")
+    try:
+        for _ in range(100):
+            with contextlib.suppress(urllib.error.URLError):
+                page = urllib.request.urlopen("http://127.0.0.1:8080/login", timeout=5).read().decode()
+                break
+            assert console.poll() is None, "the console ended"
+            time.sleep(0.2)
+        assert "This console wants its key" in page
+        print("the console answers")
+    finally:
+        console.kill()
 
 
 def _check_container(process: psutil.Process, image: Image) -> None:

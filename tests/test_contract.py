@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from semantic_memory.v1 import error_reason_pb2, index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
@@ -77,9 +77,18 @@ def test_times_survive_the_way_there_and_back(microseconds: int) -> None:
     assert convert.new_memory(request).timestamp == microseconds
 
 
-@given(st.integers(0, 130))
-def test_chunks_joined_are_the_whole_answer(count: int) -> None:
-    hits = [Hit(str(n), Memory(str(n), "u", "s", Role.USER, "c", n), 1 - n / 1000, n / 1000) for n in range(count)]
+def memory(number: int, characters: int, entries: int) -> Memory:
+    """One of so many characters, of four bytes each, and so many of the longest entries of metadata."""
+    metadata = {str(n): "v" * 4096 for n in range(entries)}
+    return Memory(str(number), "u", "s", Role.USER, "\N{BIRD}" * characters, number, metadata=metadata)
+
+
+@given(st.lists(st.tuples(st.sampled_from([1, 20_000, 50_000]), st.sampled_from([0, 32])), max_size=60))
+@example([(20_000, 32)] * 25)
+@example([(1, 0)] * 130)
+def test_chunks_joined_are_the_whole_answer_and_each_is_one_that_any_client_takes(sizes: list[tuple[int, int]]) -> None:
+    count = len(sizes)
+    hits = [Hit(str(n), memory(n, *size), 1 - n / 1000, n / 1000) for n, size in enumerate(sizes)]
     info = IndexInfo("i", 3, "m", frozenset(Algorithm), True, count, 0)
     found = Found(hits, count, 0, 1.0 if hits else None, info, Algorithm.FLAT, False, 0.1, 0.2)
     responses = list(convert.search_responses(found))
@@ -87,3 +96,4 @@ def test_chunks_joined_are_the_whole_answer(count: int) -> None:
     assert [response.HasField("summary") for response in responses] == [False] * (len(responses) - 1) + [True]
     assert all(response.hits for response in responses) or count == 0
     assert all(len(response.hits) <= convert.CHUNK for response in responses)
+    assert all(response.ByteSize() < 4 * 2**20 for response in responses)

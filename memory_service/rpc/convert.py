@@ -25,8 +25,9 @@ from memory_service.memory.types import EARLIEST, LATEST, Algorithm, Filter, Ind
 DEFAULT_K = 5
 CHUNK = 25
 """Hits in one message of a stream: each message costs about as much as building 25 hits."""
-CHUNK_CHARACTERS = 500_000
-"""A message ends early with so much content: clients take four megabytes unless told otherwise."""
+CHUNK_BYTES = 2**20
+"""A message ends early at this size: clients take four megabytes unless told otherwise, and a hit alone has no
+half of one, but for its context."""
 
 _ROLES = {
     memory_pb2.ROLE_USER: Role.USER,
@@ -149,13 +150,14 @@ def fill_stored(response: pb.StoreResponse, stored: Stored) -> None:
 def search_responses(found: Found) -> Iterator[pb.SearchResponse]:
     """The chunks of an answer, the summary with the last."""
     response = pb.SearchResponse()
-    volume = 0
+    size = 0
     for one in found.hits:
-        if len(response.hits) == CHUNK or volume > CHUNK_CHARACTERS:
+        if len(response.hits) == CHUNK or size > CHUNK_BYTES:
             yield response
-            response, volume = pb.SearchResponse(), 0
-        volume += len(one.memory.content) + sum(len(memory.content) for memory in one.context)
-        _fill_hit(response.hits.add(), one)
+            response, size = pb.SearchResponse(), 0
+        hit = response.hits.add()
+        _fill_hit(hit, one)
+        size += hit.ByteSize()
     _fill_summary(response.summary, found)
     yield response
 
