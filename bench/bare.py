@@ -1,8 +1,11 @@
 """A grpc.aio server that answers Store and Search with bytes made beforehand: the least that gRPC in Python costs.
 
-python -m bench.bare PORT STORE_RESPONSE SEARCH_RESPONSE     (the responses are files)
+python -m bench.bare PORT STORE_RESPONSE SEARCH_RESPONSE [--native]     (the responses are files)
+
+With --native pygrpc-native serves instead, which is no dependency: `pip install pygrpc-native` before.
 """
 
+import importlib
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,10 +14,10 @@ from typing import Any
 import grpc
 import uvloop
 
-from memory_service.rpc.server import OPTIONS
+from memory_service.rpc.server import OPTIONS, SERVICE
 
 
-async def main(port: int, stored: bytes, found: bytes) -> None:
+async def main(port: int, stored: bytes, found: bytes, *, native: bool) -> None:
     """Serve until the process is ended; say so on standard output."""
 
     async def store(_: bytes, __: Any) -> bytes:
@@ -23,13 +26,17 @@ async def main(port: int, stored: bytes, found: bytes) -> None:
     async def search(_: bytes, __: Any) -> AsyncIterator[bytes]:
         yield found
 
-    server = grpc.aio.server(options=[*OPTIONS, ("grpc.so_reuseport", 0)])
+    made_by: Any = importlib.import_module("pygrpc_native.aio") if native else grpc.aio
+    # It refuses options that it cannot follow.
+    options = [one for one in OPTIONS if not (native and one[0].startswith("grpc.max_connection_age"))]
+    server = made_by.server(options=[*options, ("grpc.so_reuseport", 0)])
     methods: dict[str, Any] = {
         "Store": grpc.unary_unary_rpc_method_handler(store),
         "Search": grpc.unary_stream_rpc_method_handler(search),
     }
-    handler = grpc.method_handlers_generic_handler("semantic_memory.v1.MemoryService", methods)
-    server.add_generic_rpc_handlers((handler,))
+    # Both, as generated code does it.
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
+    server.add_registered_method_handlers(SERVICE, methods)
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     print("serving", flush=True)
@@ -37,4 +44,5 @@ async def main(port: int, stored: bytes, found: bytes) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]), Path(sys.argv[2]).read_bytes(), Path(sys.argv[3]).read_bytes()))
+    port, *files = sys.argv[1:4]
+    uvloop.run(main(int(port), *(Path(one).read_bytes() for one in files), native="--native" in sys.argv))

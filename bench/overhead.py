@@ -1,12 +1,13 @@
 """What the service costs over the engine, over bare gRPC, and beside the Valkey cookbook's way.
 
-    python -m bench.overhead [--memories 10000] [--valkey URL] [--rounds 3]
+    python -m bench.overhead [--memories 10000] [--valkey URL] [--rounds 3] [--native]
 
 Store and Search with ready embeddings of 1536 dimensions, k = 10, within one of a hundred users, on one engine, in
 turns:
 
 - service: `memory-service serve`, a process of its own, over gRPC on loopback
-- bare gRPC: a grpc.aio server that answers the very same bytes without doing anything (bench/bare.py)
+- bare gRPC: a grpc.aio server that answers the very same bytes without doing anything (bench/bare.py); with --native
+  also by pygrpc-native, if that is installed
 - GLIDE: the same commands straight through the service's pool of connections, in the caller's process
 - cookbook: as the Valkey cookbook does it, json.dumps of Python floats, whole documents back, one connection
 
@@ -65,7 +66,7 @@ class Figures:
     cpu: float = float("nan")
 
 
-async def main(count: int, url: str, rounds: int) -> None:
+async def main(count: int, url: str, rounds: int, *, native: bool) -> None:
     """Run all rounds and print the tables."""
     async with contextlib.AsyncExitStack() as stack:
         url = url or await stack.enter_async_context(embedded())
@@ -86,9 +87,12 @@ async def main(count: int, url: str, rounds: int) -> None:
             (folder / name).write_bytes(message)
         for name, message in requests.items():
             (folder / f"{name}.body").write_bytes(framed(message))
-        port = free_port()
         files = (str(folder / "stored"), str(folder / "found"))
-        bare = stack.enter_context(process("-m", "bench.bare", str(port), *files, ready="serving"))
+        bare: dict[str, tuple[Running, str]] = {}
+        for name, options in {"bare gRPC": [], **({"bare pygrpc-native": ["--native"]} if native else {})}.items():
+            port = str(free_port())
+            answering = stack.enter_context(process("-m", "bench.bare", port, *files, *options, ready="serving"))
+            bare[name] = (answering, f"127.0.0.1:{port}")
         direct = Connections(parse_url(url, connections=8))
         await direct.open()
         stack.push_async_callback(direct.close)
@@ -98,7 +102,7 @@ async def main(count: int, url: str, rounds: int) -> None:
         for method, body in (("Search", folder / "search.body"), ("Store", folder / "store.body")):
             ways: dict[str, Callable[[], Awaitable[Figures]]] = {
                 "service": loaded(service, address, method, body),
-                "bare gRPC": loaded(bare, f"127.0.0.1:{port}", method, body),
+                **{name: loaded(*one, method, body) for name, one in bare.items()},
                 "GLIDE": called(works_directly(direct, embeddings)[method]),
                 "cookbook": called(works_by_the_book(book, embeddings)[method]),
             }
@@ -267,6 +271,7 @@ if __name__ == "__main__":
     parser.add_argument("--memories", type=int, default=10_000)
     parser.add_argument("--valkey", default="", help="an engine's URL; a new embedded one when left out")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--native", action="store_true", help="bare gRPC also by pygrpc-native")
     arguments = parser.parse_args()
     log_to_stderr(logging.ERROR)
-    uvloop.run(main(arguments.memories, arguments.valkey, arguments.rounds))
+    uvloop.run(main(arguments.memories, arguments.valkey, arguments.rounds, native=arguments.native))
