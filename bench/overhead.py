@@ -1,6 +1,6 @@
 """What the service costs over the engine, over bare gRPC, and beside the Valkey cookbook's way.
 
-    python -m bench.overhead [--memories 10000] [--valkey URL] [--rounds 3] [--native]
+    python -m bench.overhead [--memories 10000] [--valkey URL] [--rounds 3] [--picture bench/overhead.png] [--native]
 
 Store and Search with ready embeddings of 1536 dimensions, k = 10, within one of a hundred users, on one engine, in
 turns:
@@ -23,38 +23,29 @@ import itertools
 import json
 import logging
 import statistics
-import struct
 import tempfile
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import glide
 import grpc
 import uvloop
+from matplotlib.figure import Figure
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from bench.load import Running, framed, h2load, process, random_embeddings
 from bench.locomo import embedded
+from bench.ways import CONTENT, DIMENSION, INDEX, USERS, K, Work, one_connection, works_by_the_book, works_directly
 from memory_service.cli.client import Stub, connect
 from memory_service.embedded.process import free_port
 from memory_service.engine import Connections
-from memory_service.engine.documents import encode_fields
-from memory_service.engine.layouts import layout_of
-from memory_service.engine.queries import WHOLE, Searching, filter_text, knn_command
-from memory_service.engine.replies import parse_search
 from memory_service.engine.url import parse_url
 from memory_service.logs import log_to_stderr
-from memory_service.memory.types import Embedding, Filter, Layout, Memory, Role
+from memory_service.memory.types import Embedding
 
-DIMENSION, USERS, K, CALLERS = 1536, 100, 10, 16
-INDEX = "bench_overhead"
-CONTENT = "a message of some words about this and that"
-Work = Callable[[int], Awaitable[object]]
+CALLERS = 16
 
 
 @dataclass(frozen=True)
@@ -66,8 +57,12 @@ class Figures:
     cpu: float = float("nan")
 
 
-async def main(count: int, url: str, rounds: int, *, native: bool) -> None:
-    """Run all rounds and print the tables."""
+Measured = dict[str, list[Figures]]
+"""Of each way, its figures in each round."""
+
+
+async def main(count: int, url: str, rounds: int, picture: Path | None, *, native: bool) -> None:
+    """Run all rounds, print the tables and draw them."""
     async with contextlib.AsyncExitStack() as stack:
         url = url or await stack.enter_async_context(embedded())
         embeddings = random_embeddings(count, DIMENSION)
@@ -99,6 +94,7 @@ async def main(count: int, url: str, rounds: int, *, native: bool) -> None:
         book = await one_connection(url)
         stack.push_async_callback(book.close)
         print(f"{count} memories of {DIMENSION} dimensions, {USERS} users, k = {K}, {CALLERS} callers, {rounds} rounds")
+        tables = {}
         for method, body in (("Search", folder / "search.body"), ("Store", folder / "store.body")):
             ways: dict[str, Callable[[], Awaitable[Figures]]] = {
                 "service": loaded(service, address, method, body),
@@ -106,14 +102,16 @@ async def main(count: int, url: str, rounds: int, *, native: bool) -> None:
                 "GLIDE": called(works_directly(direct, embeddings)[method]),
                 "cookbook": called(works_by_the_book(book, embeddings)[method]),
             }
-            await compare(method, ways, rounds)
+            tables[method] = await compare(method, ways, rounds)
             service.check(method)
+        if picture is not None:
+            draw(tables, picture)
         await memories.DropIndex(pb.DropIndexRequest(index=INDEX, delete_memories=True), timeout=60)
 
 
-async def compare(method: str, ways: dict[str, Callable[[], Awaitable[Figures]]], rounds: int) -> None:
+async def compare(method: str, ways: dict[str, Callable[[], Awaitable[Figures]]], rounds: int) -> Measured:
     """Measure each way in each round, and print the medians."""
-    measured: dict[str, list[Figures]] = {name: [] for name in ways}
+    measured: Measured = {name: [] for name in ways}
     for number in range(rounds):
         names = list(ways)
         for name in names[number % len(names) :] + names[: number % len(names)]:
@@ -133,6 +131,25 @@ async def compare(method: str, ways: dict[str, Callable[[], Awaitable[Figures]]]
         rates = [b.rate / a.rate for a, b in zip(figures, base, strict=True)]
         rate_told = f"{rate:,.0f} | {of_rate:.2f} ({min(rates):.2f} to {max(rates):.2f})"
         print(f"| {name} | {rate_told} | {median * 1000:.2f} | {of_median:.2f} | {cpu_told} |")
+    return measured
+
+
+def draw(tables: dict[str, Measured], picture: Path) -> None:
+    """The service's throughput as a share of each other way's, with the spread of the rounds."""
+    figure = Figure(figsize=(7, 2.6), layout="constrained")
+    for number, (method, measured) in enumerate(tables.items()):
+        axes = figure.add_subplot(1, len(tables), number + 1)
+        for place, figures in enumerate(list(measured.values())[1:]):
+            ratios = [b.rate / a.rate for a, b in zip(figures, measured["service"], strict=True)]
+            middle = statistics.median(ratios)
+            spread = [[middle - min(ratios)], [max(ratios) - middle]]
+            bar = axes.barh(place, middle, xerr=spread, capsize=3)
+            axes.bar_label(bar, fmt="%.2f", padding=5, fontsize=8)
+        axes.axvline(1, color="grey", linestyle="--", linewidth=1)
+        axes.set_yticks(range(len(measured) - 1), list(measured)[1:], fontsize=8)
+        axes.margins(x=0.2)
+        axes.set_title(f"{method}: calls/s of the service / of", fontsize=9)
+    figure.savefig(picture, dpi=130)
 
 
 def loaded(server: Running, address: str, method: str, body: Path) -> Callable[[], Awaitable[Figures]]:
@@ -175,64 +192,6 @@ async def rate(work: Work, count: int, callers: int) -> float:
     return count / (time.perf_counter() - started)
 
 
-def works_directly(connections: Connections, embeddings: Sequence[Embedding]) -> dict[str, Work]:
-    """The same commands without a service, through the same pool."""
-
-    async def store(n: int) -> object:
-        slot = uuid.uuid4().hex
-        memory = Memory(slot, f"user{n % USERS}", "s", Role.USER, CONTENT, n)
-        fields = encode_fields(memory, ["messag", "word"], own_id=False)
-        embedding = embeddings[n % len(embeddings)]
-        return await connections.run(layout_of(Layout.JSON).insert(f"mem_{INDEX}:{slot}", fields, embedding))
-
-    async def search(n: int) -> object:
-        searching = Searching(f"{INDEX}_flat", 5000, all_shards=False)
-        where = filter_text(Filter(f"user{n % USERS}"))
-        embedding = embeddings[n % len(embeddings)]
-        reply = await connections.run(knn_command(searching, where, embedding, K, ef_runtime=None, returned=WHOLE))
-        return parse_search(reply, f"mem_{INDEX}:")
-
-    return {"Store": store, "Search": search}
-
-
-def works_by_the_book(client: Any, embeddings: Sequence[Embedding]) -> dict[str, Work]:
-    """As the Valkey cookbook does it, with one connection."""
-
-    async def store(n: int) -> object:
-        document = {
-            "session_id": "s",
-            "user_id": f"user{n % USERS}",
-            "role": "user",
-            "content": CONTENT,
-            "timestamp": time.time(),
-            "embedding": [float(one) for one in embeddings[n % len(embeddings)]],
-        }
-        return await glide.glide_json.set(client, f"mem_{INDEX}:{uuid.uuid4()}", "$", json.dumps(document))
-
-    async def search(n: int) -> object:
-        query = f"(@user_id:{{user{n % USERS}}})=>[KNN {K} @embedding $vec AS score]"
-        vec = struct.pack(f"{DIMENSION}f", *embeddings[n % len(embeddings)])
-        command = ["FT.SEARCH", f"{INDEX}_flat", query, "PARAMS", "2", "vec", vec, "LIMIT", "0", str(K), "DIALECT", "2"]
-        found = await client.custom_command(command)
-        return [(json.loads(one[b"$"]), 1 - float(one[b"score"])) for one in found[1].values()]
-
-    return {"Store": store, "Search": search}
-
-
-async def one_connection(url: str) -> glide.GlideClient:
-    """A client as the cookbook makes it; RESP2, for RediSearch."""
-    settings = parse_url(url)
-    password = settings.password
-    return await glide.GlideClient.create(
-        glide.GlideClientConfiguration(
-            [glide.NodeAddress(one.host, one.port) for one in settings.addresses],
-            credentials=None if password is None else glide.ServerCredentials(password, settings.username),
-            protocol=glide.ProtocolVersion.RESP2,
-            request_timeout=10_000,
-        )
-    )
-
-
 async def fill(memories: Stub, embeddings: Sequence[Embedding]) -> None:
     """An index of these, spread over the users."""
     with contextlib.suppress(grpc.aio.AioRpcError):
@@ -271,7 +230,8 @@ if __name__ == "__main__":
     parser.add_argument("--memories", type=int, default=10_000)
     parser.add_argument("--valkey", default="", help="an engine's URL; a new embedded one when left out")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--picture", type=Path, help="where to write a picture of the ratios (PNG)")
     parser.add_argument("--native", action="store_true", help="bare gRPC also by pygrpc-native")
-    arguments = parser.parse_args()
+    given = parser.parse_args()
     log_to_stderr(logging.ERROR)
-    uvloop.run(main(arguments.memories, arguments.valkey, arguments.rounds, native=arguments.native))
+    uvloop.run(main(given.memories, given.valkey, given.rounds, given.picture, native=given.native))

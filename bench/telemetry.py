@@ -27,7 +27,8 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 
 from bench.load import random_embeddings
-from bench.overhead import USERS, rate
+from bench.overhead import rate
+from bench.ways import USERS
 from memory_service.cli.client import Stub
 from memory_service.embedded import EmbeddedValkey
 from memory_service.embedded.process import free_port
