@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -164,6 +165,9 @@ async def _serve(settings: Settings, supervised: bool) -> None:
     if supervised:
         loop.add_reader(0, end_with_supervisor)
     async with running(settings) as server:
+        # What the start has made stays: a full collection, which holds up every call, need not look at it again.
+        gc.collect()
+        gc.freeze()
         if supervised:
             os.write(1, b"serving\n")
         received = signal.Signals(await told)

@@ -174,7 +174,7 @@ async def test_one_text_is_embedded_once_however_many_ask(endpoint: Endpoint) ->
 
 
 async def test_the_first_callers_deadline_does_not_end_the_others_wait(endpoint: Endpoint) -> None:
-    endpoint.script = [Answer(delay=0.5)]
+    endpoint.script = [Answer(delay=2.5)]
     inner = embedder(endpoint)
     cached = CachedEmbedder(inner, max_bytes=2**20)
 
@@ -183,7 +183,7 @@ async def test_the_first_callers_deadline_does_not_end_the_others_wait(endpoint:
         async with asyncio.timeout(seconds):
             return await cached.embed("text")
 
-    hurried, patient = asyncio.create_task(call(0.1)), asyncio.create_task(call(20))
+    hurried, patient = asyncio.create_task(call(1)), asyncio.create_task(call(20))
     with pytest.raises(DeadlineExceeded):
         await hurried
     assert (await patient).shape == (1536,)
