@@ -136,7 +136,7 @@ def _head(search: Searching, query: str) -> Command:
 
 
 def _return(search: Searching, fields: Sequence[str], *computed: str) -> Command:
-    returned = [*computed, *(word for name in fields for word in (f"{search.path}{name}", "AS", name))]
+    returned = [*computed, *(search.path + name for name in fields)]
     return ["RETURN", str(len(returned)), *returned]
 
 

@@ -91,7 +91,8 @@ def _each_pair(flat: Sequence[Any]) -> Iterator[tuple[str, Any]]:
 
 @lru_cache(64)
 def _name(name: Any) -> str:
-    return _text(name)
+    """The field of what was returned: its own name, or its path in a JSON document."""
+    return _text(name).removeprefix("$.")
 
 
 def _text(value: Any) -> str:

@@ -138,7 +138,8 @@ class ValkeySearches:
         )
         found = parse_search(reply, key_prefix(index.name))
         # RediSearch rounds the timestamps of documents that have nothing better.
-        if any(b"timestamp_us" not in fields for fields in (reply[1] if len(reply) > 1 else {}).values()):
+        exactly = f"{layout_of(index.layout).path}timestamp_us".encode()
+        if any(exactly not in fields for fields in (reply[1] if len(reply) > 1 else {}).values()):
             exact = await self._exact_times(index, [one.slot for one in found])
             found = [
                 replace(one, memory=replace(one.memory, timestamp=time)) for one, time in zip(found, exact, strict=True)
