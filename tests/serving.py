@@ -68,8 +68,10 @@ def cli(address: str, *arguments: str, status: int = 0) -> subprocess.CompletedP
 
 
 def environment(**changes: str) -> dict[str, str]:
+    """This one without what may be set in it for a service, but for the layout that is under test."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MEMORY_", "FORCE_COLOR"))}
-    return {**kept, **changes}
+    layout = {name: value for name, value in os.environ.items() if name == "MEMORY_LAYOUT"}
+    return {**kept, **layout, **changes}
 
 
 @contextmanager
