@@ -30,6 +30,7 @@ import uvloop
 from bench.load import h2load
 from bench.peers.chroma import chroma
 from bench.peers.environments import CHROMA, RAMS, Environment, NotInstalled, Peer, environment
+from bench.peers.libraries import LIBRARIES, library, our_library
 from bench.peers.measure import CALLERS, Figures, Loaded, Measured, Plan
 from bench.peers.ours import Ours, ours
 from bench.peers.rams import rams
@@ -58,6 +59,7 @@ async def main(given: argparse.Namespace) -> None:
             f" searches and {plan.stores} stores of {CALLERS} callers, {plan.alone} of one caller"
         )
         kinds["services"] = await services(work, plan, given, folder)
+        kinds["libraries"] = await libraries(work, plan, given, folder)
     draw(kinds, given.picture)
 
 
@@ -85,23 +87,41 @@ async def services(work: Workload, plan: Plan, given: argparse.Namespace, folder
         us = await stack.enter_async_context(ours(work, given.valkey))
         measured = [Loaded(us, work, plan)]
         for name, (peer, opens) in SERVICES.items():
-            if name in given.without:
-                continue
-            try:
-                installed = environment(peer, given.cache)
-            except NotInstalled as error:
-                print(f"{peer.package} {peer.version} is not measured: {error}")
-                continue
-            service = await stack.enter_async_context(opens(work, installed, folder))
-            measured.append(Loaded(service, work, plan))
+            if name not in given.without and (installed := available(peer, given.cache)):
+                service = await stack.enter_async_context(opens(work, installed, folder))
+                measured.append(Loaded(service, work, plan))
         found = await rounds(measured, plan)
-        await tell("server", measured, found)
+        tell("server", measured, found)
         for one in measured:
             print(
                 f"- the load generator itself takes {statistics.median(one.own_cpu) * 1e6:.0f} µs a call: {one.title}"
             )
         check(us, work, found["Search"][us.title], folder)
     return found
+
+
+async def libraries(work: Workload, plan: Plan, given: argparse.Namespace, folder: Path) -> dict[str, Rounds]:
+    """The rounds of all libraries, told."""
+    async with contextlib.AsyncExitStack() as stack:
+        us = await stack.enter_async_context(ours(work, given.valkey))
+        measured = [await stack.enter_async_context(our_library(us, work, plan, folder))]
+        for name, one in LIBRARIES.items():
+            if name not in given.without and (installed := available(one.peer, given.cache)):
+                measured.append(await stack.enter_async_context(library(one, installed, work, plan, folder)))
+        found = await rounds(measured, plan)
+        tell("process", measured, found)
+        us.server.check("Search")
+        us.server.check("Store")
+    return found
+
+
+def available(peer: Peer, cache: Path) -> Environment | None:
+    """Its environment, or None and a word about why not."""
+    try:
+        return environment(peer, cache)
+    except NotInstalled as error:
+        print(f"{peer.package} {peer.version} is not measured: {error}")
+        return None
 
 
 async def rounds(measured: Sequence[Measured], plan: Plan) -> dict[str, Rounds]:
@@ -119,7 +139,7 @@ async def rounds(measured: Sequence[Measured], plan: Plan) -> dict[str, Rounds]:
     return {method: dict(rows) for method, rows in found.items()}
 
 
-async def tell(whose: str, measured: Sequence[Measured], found: dict[str, Rounds]) -> None:
+def tell(whose: str, measured: Sequence[Measured], found: dict[str, Rounds]) -> None:
     """Print the tables, and what they are of."""
     for method, rows in found.items():
         print(f"\n{table(method, rows, whose)}")
@@ -151,7 +171,7 @@ if __name__ == "__main__":
     parser.add_argument("--stores", type=int, default=300)
     parser.add_argument("--alone", type=int, default=100)
     parser.add_argument("--valkey", default="", help="our engine's URL; a new embedded one when left out")
-    parser.add_argument("--without", nargs="*", default=[], choices=[*SERVICES], help="peers to leave out")
+    parser.add_argument("--without", nargs="*", default=[], choices=[*SERVICES, *LIBRARIES], help="peers to leave out")
     parser.add_argument("--cache", type=Path, default=Path(platformdirs.user_cache_dir("semantic_memory")) / "peers")
     parser.add_argument("--picture", type=Path, default=Path("bench/peers.png"))
     log_to_stderr(logging.ERROR)

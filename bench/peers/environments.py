@@ -60,6 +60,16 @@ RAMS = Peer(
     patches=("installed without its own dependencies, since it asks for agent-memory-client 0.14.1, which is not out",),
 )
 CHROMA = Peer("chromadb", "1.5.9")
+BETTERDB = Peer("betterdb-agent-memory", "0.7.0", needs=("numpy==2.4.6", "valkey==6.2.0"))
+MEM0 = Peer(
+    "mem0ai",
+    "2.2.1",
+    needs=("numpy==2.4.6", "pytz==2026.6", "valkey==6.2.0"),
+    patches=(
+        "`_create_index` is replaced by FT.CREATE of its own schema: it does not know RediSearch's 'no such index'",
+    ),
+)
+LANGGRAPH = Peer("langgraph-checkpoint-aws", "1.2.6", needs=("numpy==2.4.6", "valkey==6.2.0", "orjson==3.13.0"))
 
 
 def environment(peer: Peer, cache: Path) -> Environment:

@@ -21,6 +21,25 @@ START = 1_700_000_000
 """When the first memory was said; the others follow by seconds."""
 
 
+def store_request(work: Workload, number: int) -> pb.StoreRequest:
+    """Store this memory."""
+    return pb.StoreRequest(
+        id=name(number),
+        user_id=work.user(number),
+        session_id="s",
+        role=memory_pb2.ROLE_USER,
+        content=work.texts[number],
+        timestamp=Timestamp(seconds=START + number),
+        embedding=work.vectors[number].tobytes(),
+    )
+
+
+def search_request(work: Workload, query: int) -> pb.SearchRequest:
+    """Search by this query within its user."""
+    where = memory_pb2.MemoryFilter(user_id=work.user(query))
+    return pb.SearchRequest(query_embedding=work.vectors[query].tobytes(), filter=where, k=K)
+
+
 class Ours:
     """Calls as bytes of gRPC."""
 
@@ -37,22 +56,11 @@ class Ours:
 
     def store(self, number: int) -> Call:
         """Store this memory."""
-        request = pb.StoreRequest(
-            id=name(number),
-            user_id=self._work.user(number),
-            session_id="s",
-            role=memory_pb2.ROLE_USER,
-            content=self._work.texts[number],
-            timestamp=Timestamp(seconds=START + number),
-            embedding=self._work.vectors[number].tobytes(),
-        )
-        return Call(f"/{SERVICE}/Store", framed(request.SerializeToString()))
+        return Call(f"/{SERVICE}/Store", framed(store_request(self._work, number).SerializeToString()))
 
     def search(self, query: int) -> Call:
         """Search by this query within its user."""
-        where = memory_pb2.MemoryFilter(user_id=self._work.user(query))
-        request = pb.SearchRequest(query_embedding=self._work.vectors[query].tobytes(), filter=where, k=K)
-        return Call(f"/{SERVICE}/Search", framed(request.SerializeToString()))
+        return Call(f"/{SERVICE}/Search", framed(search_request(self._work, query).SerializeToString()))
 
     def ids(self, answer: bytes) -> list[str]:
         """The memories that a search has found, best first."""

@@ -33,7 +33,8 @@ class Workload:
 
     def user(self, number: int) -> str:
         """Whose the memory of this number is, or in whose memories this query looks."""
-        return f"{'writer' if self.filled <= number < self.filled + self.stored else 'reader'}{number % USERS}"
+        kind = "writer" if self.filled <= number < self.filled + self.stored else "reader"
+        return f"{kind}{number % USERS:02}"  # No name begins another: one peer cannot tell those apart.
 
     def nearest(self, query: int) -> set[str]:
         """The ids of the true nearest within the query's user."""
