@@ -131,6 +131,7 @@ async def rounds(measured: Sequence[Measured], plan: Plan) -> dict[str, Rounds]:
     }
     for one in measured:
         await one.fill()
+        await one.search()  # What a first call loads is nobody's speed.
     for number in range(plan.rounds):
         first = number % len(measured)
         for one in (*measured[first:], *measured[:first]):

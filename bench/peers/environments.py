@@ -66,7 +66,8 @@ MEM0 = Peer(
     "2.2.1",
     needs=("numpy==2.4.6", "pytz==2026.6", "valkey==6.2.0"),
     patches=(
-        "`_create_index` is replaced by FT.CREATE of its own schema: it does not know RediSearch's 'no such index'",
+        "`_create_index` is FT.CREATE of its own schema: it does not know RediSearch's words for 'no such index'",
+        "`_execute_search` sorts by distance, as valkey-search does unasked: RediSearch gives any ten of its sixty",
     ),
 )
 LANGGRAPH = Peer("langgraph-checkpoint-aws", "1.2.6", needs=("numpy==2.4.6", "valkey==6.2.0", "orjson==3.13.0"))

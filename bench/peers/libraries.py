@@ -42,7 +42,13 @@ LIBRARIES = {
         *("BetterDB, reinforce=False", BETTERDB, "betterdb", "the same without reinforcement of what is found"),
         options=("plain",),
     ),
-    "mem0": Library("mem0", MEM0, "mem0_valkey", "threads, Valkey store, HNSW, infer=False, threshold 0, no telemetry"),
+    "mem0": Library(
+        *("mem0", MEM0, "mem0_valkey"),
+        "threads, Valkey store, HNSW, infer=False, threshold 0, history in memory, no telemetry",
+    ),
+    "mem0-unsorted": Library(
+        *("mem0, unsorted", MEM0, "mem0_valkey", "the same without the second patch"), options=("unsorted",)
+    ),
     "langgraph": Library("langgraph ValkeyStore", LANGGRAPH, "langgraph_valkey", "threads, HNSW, one field indexed"),
 }
 
