@@ -69,7 +69,7 @@ async def workload(texts: Path | None, memories: int, plan: Plan) -> Workload:
     if texts is None:
         said, vectors = synthetic(count, DIMENSION)
     else:
-        one_by_one = turns(texts)
+        one_by_one = list(dict.fromkeys(turn.strip() for turn in turns(texts)))  # One peer strips what it is asked.
         # Where turns alone are too few, a turn and its answer are one message too.
         said = [*one_by_one, *(f"{turn} {answer}" for turn, answer in pairwise(one_by_one))][:count]
         assert len(said) == count, f"there are {len(said)} different texts, {count} are needed"

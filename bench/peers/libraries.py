@@ -112,30 +112,28 @@ async def answer(process: asyncio.subprocess.Process) -> Any:
     """Its next one."""
     assert process.stdout is not None
     line = await process.stdout.readline()
-    assert line, "it ended: see its log"
+    assert line, "it ended: standard error tells why"
     return json.loads(line)
 
 
 @contextlib.asynccontextmanager
-async def started(python: str, module: str, log: Path, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A child that is ready."""
-    with log.open("w") as said:
-        process = await asyncio.create_subprocess_exec(
-            *(python, "-m", f"bench.peers.children.{module}", *arguments),
-            cwd=_ROOT,
-            env={**os.environ, "BETTERDB_TELEMETRY": "false"},
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=said,
-            limit=_LIMIT,
-        )
-        try:
-            assert await answer(process) == "ready"
-            yield process
-        finally:
-            if process.returncode is None:
-                process.terminate()
-                await process.wait()
+async def started(python: str, module: str, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A child that is ready. What it says goes to standard error."""
+    process = await asyncio.create_subprocess_exec(
+        *(python, "-m", f"bench.peers.children.{module}", *arguments),
+        cwd=_ROOT,
+        env={**os.environ, "BETTERDB_TELEMETRY": "false"},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=_LIMIT,
+    )
+    try:
+        assert await answer(process) == "ready"
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
 
 
 @contextlib.asynccontextmanager
@@ -144,10 +142,10 @@ async def library(
 ) -> AsyncIterator[Child]:
     """A peer's library on a new engine."""
     async with engine() as its_engine:
-        about = "; ".join((f"{one.peer.package} {one.peer.version}, {one.about}", *one.peer.patches))
-        log = folder / f"{one.module}{''.join(one.options)}.log"
+        patches = one.peer.patches if not one.options else ()  # With options, it is told what differs.
+        about = "; ".join((f"{one.peer.package} {one.peer.version}, {one.about}", *patches))
         arguments = (str(folder), its_engine.redis_url, *one.options)
-        async with started(str(installed.bin / "python"), one.module, log, *arguments) as process:
+        async with started(str(installed.bin / "python"), one.module, *arguments) as process:
             yield Child(one.title, about, process, its_engine.cpu, work, plan)
 
 
@@ -158,6 +156,6 @@ async def our_library(us: Ours, work: Workload, plan: Plan, folder: Path) -> Asy
     async def others() -> float:
         return sum(await us.cpu())
 
-    async with started(sys.executable, "ours", folder / "ours.log", str(folder), us.address) as process:
+    async with started(sys.executable, "ours", str(folder), us.address) as process:
         about = "semantic-memory-client of this checkout, asyncio, to a server: one hop more than the others"
         yield Child("semantic_memory client", about, process, others, work, plan)
