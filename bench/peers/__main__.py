@@ -84,7 +84,7 @@ async def workload(texts: Path | None, memories: int, plan: Plan) -> Workload:
 async def services(work: Workload, plan: Plan, given: argparse.Namespace, folder: Path) -> dict[str, Rounds]:
     """The rounds of all services, told and checked."""
     async with contextlib.AsyncExitStack() as stack:
-        us = await stack.enter_async_context(ours(work, given.valkey))
+        us = await stack.enter_async_context(ours(work, given.valkey, given.appendfsync))
         measured = [Loaded(us, work, plan)]
         for name, (peer, opens) in SERVICES.items():
             if name not in given.without and (installed := available(peer, given.cache)):
@@ -103,7 +103,7 @@ async def services(work: Workload, plan: Plan, given: argparse.Namespace, folder
 async def libraries(work: Workload, plan: Plan, given: argparse.Namespace, folder: Path) -> dict[str, Rounds]:
     """The rounds of all libraries, told."""
     async with contextlib.AsyncExitStack() as stack:
-        us = await stack.enter_async_context(ours(work, given.valkey))
+        us = await stack.enter_async_context(ours(work, given.valkey, given.appendfsync))
         measured = [await stack.enter_async_context(our_library(us, work, plan, folder))]
         for name, one in LIBRARIES.items():
             if name not in given.without and (installed := available(one.peer, given.cache)):
@@ -172,6 +172,9 @@ if __name__ == "__main__":
     parser.add_argument("--stores", type=int, default=300)
     parser.add_argument("--alone", type=int, default=100)
     parser.add_argument("--valkey", default="", help="our engine's URL; a new embedded one when left out")
+    parser.add_argument(
+        "--appendfsync", default="no", help="of our embedded engine: `always` makes it as durable as Chroma"
+    )
     parser.add_argument("--without", nargs="*", default=[], choices=[*SERVICES, *LIBRARIES], help="peers to leave out")
     parser.add_argument("--cache", type=Path, default=Path(platformdirs.user_cache_dir("semantic_memory")) / "peers")
     parser.add_argument("--picture", type=Path, default=Path("bench/peers.png"))

@@ -75,9 +75,9 @@ class Ours:
 
 
 @contextlib.asynccontextmanager
-async def ours(work: Workload, url: str = "") -> AsyncIterator[Ours]:
+async def ours(work: Workload, url: str = "", appendfsync: str = "no") -> AsyncIterator[Ours]:
     """A new server with an empty index."""
-    async with engine(url) as its_engine:
+    async with engine(url, appendfsync) as its_engine:
         settings = {
             "MEMORY_LISTEN": "127.0.0.1:0",
             "MEMORY_VALKEY_URL": its_engine.url,

@@ -38,10 +38,10 @@ class Engine:
 
 
 @contextlib.asynccontextmanager
-async def engine(url: str = "") -> AsyncIterator[Engine]:
+async def engine(url: str = "", appendfsync: str = "no") -> AsyncIterator[Engine]:
     """A new engine, or the one at this URL."""
     async with contextlib.AsyncExitStack() as stack:
-        url = url or await stack.enter_async_context(embedded())
+        url = url or await stack.enter_async_context(embedded(appendfsync))
         connections = Connections(parse_url(url, connections=1))
         await connections.open()
         stack.push_async_callback(connections.close)
