@@ -34,7 +34,7 @@ from bench.peers.libraries import LIBRARIES, library, our_library
 from bench.peers.measure import CALLERS, Figures, Loaded, Measured, Plan
 from bench.peers.ours import Ours, ours
 from bench.peers.rams import rams
-from bench.peers.report import Rounds, draw, table
+from bench.peers.report import Rounds, draw, spread, table
 from bench.peers.service import Service
 from bench.peers.workload import Workload, synthetic
 from bench.recall import turns
@@ -96,7 +96,7 @@ async def services(work: Workload, plan: Plan, given: argparse.Namespace, folder
             print(
                 f"- the load generator itself takes {statistics.median(one.own_cpu) * 1e6:.0f} µs a call: {one.title}"
             )
-        check(us, work, found["Search"][us.title], folder)
+        await check(us, measured[0], folder)
     return found
 
 
@@ -149,16 +149,18 @@ def tell(whose: str, measured: Sequence[Measured], found: dict[str, Rounds]) -> 
         print(f"- {one.title}: {one.about}")
 
 
-def check(us: Ours, work: Workload, searches: Sequence[Figures], folder: Path) -> None:
-    """Our Search by h2load too, with one and the same query: does our load generator hold the service back?"""
+async def check(us: Ours, loaded: Loaded, folder: Path) -> None:
+    """Did every call succeed, and what does our load generator cost? In turns with h2load, which sends one query only."""
     us.server.check("Search")
     us.server.check("Store")
     body = folder / "search"
-    body.write_bytes(us.search(work.queries[0]).body)
-    h2load(us.address, "Search", body, calls=500, connections=CALLERS, streams=1)
-    rate = h2load(us.address, "Search", body, calls=2000, connections=CALLERS, streams=1).rate
-    by_ours = statistics.median(one.rate for one in searches)
-    print(f"- h2load gets {rate / by_ours:.2f} times the searches a second out of {us.title}")
+    body.write_bytes(us.search(loaded.work.queries[0]).body)
+    ratios = []
+    for _ in range(loaded.plan.rounds):
+        by_ours = (await loaded.search()).rate
+        calls = loaded.plan.searches
+        ratios.append(h2load(us.address, "Search", body, calls=calls, connections=CALLERS, streams=1).rate / by_ours)
+    print(f"- h2load gets {spread(ratios)} times the searches a second out of {us.title}")
 
 
 if __name__ == "__main__":
@@ -168,8 +170,8 @@ if __name__ == "__main__":
     parser.add_argument("--texts", type=Path, help="LoCoMo's turns; made-up texts and embeddings when left out")
     parser.add_argument("--memories", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--searches", type=int, default=600)
-    parser.add_argument("--stores", type=int, default=300)
+    parser.add_argument("--searches", type=int, default=1500)
+    parser.add_argument("--stores", type=int, default=500)
     parser.add_argument("--alone", type=int, default=100)
     parser.add_argument("--valkey", default="", help="our engine's URL; a new embedded one when left out")
     parser.add_argument(

@@ -84,18 +84,18 @@ class Loaded:
         self.title, self.about = service.title, service.about
         self.own_cpu: list[float] = []
         """The load generator's own CPU seconds a call, of each run."""
-        self._service, self._work, self._plan = service, work, plan
+        self.work, self.plan, self._service = work, plan, service
 
     async def fill(self) -> None:
         """Store what is there from the beginning."""
-        for first in range(0, self._work.filled, _CHUNK):
-            numbers = range(first, min(first + _CHUNK, self._work.filled))
+        for first in range(0, self.work.filled, _CHUNK):
+            numbers = range(first, min(first + _CHUNK, self.work.filled))
             await run(self._service, [self._service.store(one) for one in numbers], CALLERS)
             await self._service.settle(numbers.stop)
 
     async def search(self) -> Figures:
         """One round of Search."""
-        alone, together = self._plan.searches_of(self._work)
+        alone, together = self.plan.searches_of(self.work)
         one = await run(self._service, [self._service.search(query) for query in alone], 1)
         before = await self._service.cpu()
         many = await run(self._service, [self._service.search(query) for query in together], CALLERS)
@@ -108,12 +108,12 @@ class Loaded:
             (many.percentile(50), many.percentile(99)),
             server,
             server + engine,
-            self._work.recall(together, [self._service.ids(answer) for answer in many.answers]),
+            self.work.recall(together, [self._service.ids(answer) for answer in many.answers]),
         )
 
     async def store(self, number: int) -> Figures:
         """The round of Store with this number."""
-        alone, together = self._plan.stores_of(self._work, number)
+        alone, together = self.plan.stores_of(self.work, number)
         one = await run(self._service, [self._service.store(memory) for memory in alone], 1)
         await self._service.settle(alone.stop)
         before, started = await self._service.cpu(), time.perf_counter()

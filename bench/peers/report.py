@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from bench.peers.measure import Figures
 
+_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 Rounds = Mapping[str, Sequence[Figures]]
 """By title, the figures of each round; ours first."""
 
@@ -51,17 +52,19 @@ def _times(times: Sequence[tuple[float, float]]) -> str:
 
 def draw(kinds: Mapping[str, Mapping[str, Rounds]], picture: Path) -> None:
     """How many times a peer's calls a second are ours, by kind of peer and method; each round a point."""
-    figure = Figure(figsize=(11, 1.5 + 0.5 * sum(len(one["Search"]) for one in kinds.values())), layout="constrained")
+    figure = Figure(figsize=(11, 1.5 + 0.4 * sum(len(one["Search"]) for one in kinds.values())), layout="constrained")
     rows = [len(one["Search"]) for one in kinds.values()]
     axes = figure.subplots(len(kinds), 2, squeeze=False, gridspec_kw={"height_ratios": rows})
     for line, (kind, methods) in zip(axes, kinds.items(), strict=True):
         for place, (method, rounds) in zip(line, methods.items(), strict=True):
             ours = next(iter(rounds.values()))
-            for row, (title, figures) in enumerate(rounds.items()):
+            for row, (title, figures) in enumerate(list(rounds.items())[1:]):
                 ratios = [us.rate / it.rate for us, it in zip(ours, figures, strict=True)]
-                place.barh(title, statistics.median(ratios), color="C0" if row else "C7")
+                place.barh(title, statistics.median(ratios) - 1, left=1, color="C0")
                 place.plot(ratios, [row] * len(ratios), "k.", markersize=4)
             place.axvline(1, color="black", linewidth=0.8)
-            place.set(title=f"{kind}, {method}", xscale="log", xlabel="our calls a second over theirs")
+            place.set(title=f"{kind}, {method}", xscale="log", xlabel="our calls a second over theirs", xlim=(0.08, 40))
+            place.set_xticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
+            place.minorticks_off()
             place.invert_yaxis()
     figure.savefig(picture, dpi=120)
