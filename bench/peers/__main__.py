@@ -150,7 +150,7 @@ def tell(whose: str, measured: Sequence[Measured], found: dict[str, Rounds]) -> 
 
 
 async def check(us: Ours, loaded: Loaded, folder: Path) -> None:
-    """Did every call succeed, and what does our load generator cost? In turns with h2load, which sends one query only."""
+    """Did every call succeed, and what does our load generator cost beside h2load, which sends one query only?"""
     us.server.check("Search")
     us.server.check("Store")
     body = folder / "search"
