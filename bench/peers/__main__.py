@@ -16,6 +16,7 @@ Peers are installed from PyPI into virtual environments under --cache; see envir
 import argparse
 import contextlib
 import logging
+import random
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
@@ -125,7 +126,7 @@ def available(peer: Peer, cache: Path) -> Environment | None:
 
 
 async def rounds(measured: Sequence[Measured], plan: Plan) -> dict[str, Rounds]:
-    """The figures of each round, in turns that begin with another one each time."""
+    """The figures of each round, in turns of another order each time."""
     found: dict[str, dict[str, list[Figures]]] = {
         method: {one.title: [] for one in measured} for method in ("Search", "Store")
     }
@@ -133,8 +134,7 @@ async def rounds(measured: Sequence[Measured], plan: Plan) -> dict[str, Rounds]:
         await one.fill()
         await one.search()  # What a first call loads is nobody's speed.
     for number in range(plan.rounds):
-        first = number % len(measured)
-        for one in (*measured[first:], *measured[:first]):
+        for one in random.Random(number).sample(measured, len(measured)):
             found["Search"][one.title].append(await one.search())
             found["Store"][one.title].append(await one.store(number))
     return {method: dict(rows) for method, rows in found.items()}

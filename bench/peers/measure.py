@@ -10,6 +10,8 @@ from bench.peers.service import Service, run
 from bench.peers.workload import Workload, name
 
 CALLERS = 16
+_REST = 30.0
+"""Seconds that a service may still be busy after its last answer."""
 _CHUNK = 100
 """So many memories are stored before anything is measured, then all of them are waited for: one peer that answers
 before it stores breaks down under more."""
@@ -123,18 +125,26 @@ class Loaded:
         after = await self._service.cpu()
         self.own_cpu.append(many.own_cpu)
         server, engine = ((now - then) / len(together) for now, then in zip(after, before, strict=True))
+        missing = await self._missing([*alone, *together])
+        await self._rest()
         return Figures(
             len(together) / seconds,
             (one.percentile(50), one.percentile(99)),
             (many.percentile(50), many.percentile(99)),
             server,
             server + engine,
-            await self._missing([*alone, *together]),
+            missing,
         )
+
+    async def _rest(self) -> None:
+        """Wait until it takes no more CPU time: what one still does after its answers is not to slow the next one."""
+        deadline, used = time.monotonic() + _REST, -1.0
+        while (now := sum(await self._service.cpu())) > used + 0.02 and time.monotonic() < deadline:
+            used = now
+            await asyncio.sleep(0.5)
 
     async def _missing(self, numbers: Sequence[int]) -> int:
         """How many of these a search by their own embedding does not find among the first ten."""
-        await asyncio.sleep(0.5)
         found = await run(self._service, [self._service.search(number) for number in numbers], CALLERS)
         answers = zip(numbers, found.answers, strict=True)
         return sum(name(number) not in self._service.ids(answer) for number, answer in answers)
