@@ -94,10 +94,10 @@ async def main(conversations: list[dict[str, Any]], picture: Path | None, one_us
 
 
 @contextlib.asynccontextmanager
-async def embedded() -> AsyncIterator[str]:
+async def embedded(appendfsync: str = "no") -> AsyncIterator[str]:
     """A new engine."""
     with tempfile.TemporaryDirectory() as folder:
-        valkey = EmbeddedValkey(Path(folder), appendfsync="no")
+        valkey = EmbeddedValkey(Path(folder), appendfsync=appendfsync)
         await valkey.start()
         yield f"valkey://:{valkey.password}@127.0.0.1:{valkey.port}"
         await valkey.stop()
