@@ -10,11 +10,11 @@ from typing import Any
 
 import psutil
 
-from bench.load import free_port
 from bench.peers.environments import CHROMA, Environment
 from bench.peers.service import family_cpu, program
 from bench.peers.wire import Call, Grpc, Http1
 from bench.peers.workload import K, Workload, name
+from memory_service.embedded.process import free_port
 
 _COLLECTIONS = "/api/v2/tenants/default_tenant/databases/default_database/collections"
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import psutil
 
-from bench.load import free_port, process
+from bench.load import process
 from bench.peers.environments import RAMS, Environment
 from bench.peers.service import Engine, engine, family_cpu, program
 from bench.peers.wire import Call, Grpc, Http1, load
 from bench.peers.workload import K, Workload, name
+from memory_service.embedded.process import free_port
 
 _SETTINGS = {
     "OPENAI_API_KEY": "none",
