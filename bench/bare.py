@@ -1,12 +1,14 @@
-"""A grpc.aio server that answers Store and Search with bytes made beforehand: the least that gRPC in Python costs.
+"""A gRPC server that answers Store and Search with bytes made beforehand: the least that gRPC in Python costs.
 
-python -m bench.bare PORT STORE_RESPONSE SEARCH_RESPONSE [--native]     (the responses are files)
+python -m bench.bare PORT STORE_RESPONSE SEARCH_RESPONSE [--glide URL] [--native]     (the responses are files)
 
-With --native pygrpc-native serves instead, which is no dependency: `pip install pygrpc-native` before.
+With --glide each call runs its command on an engine before: the least that a service in Python costs. With --native
+pygrpc-native serves instead of grpc.aio; it is no dependency: `pip install pygrpc-native` before.
 """
 
+import argparse
 import importlib
-import sys
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,16 +16,28 @@ from typing import Any
 import grpc
 import uvloop
 
+from bench.load import random_embeddings
+from bench.ways import DIMENSION, Work, works_directly
+from memory_service.engine import Connections
+from memory_service.engine.url import parse_url
 from memory_service.rpc.server import OPTIONS, SERVICE
 
 
-async def main(port: int, stored: bytes, found: bytes, *, native: bool) -> None:
+async def main(port: int, stored: bytes, found: bytes, *, glide: str, native: bool) -> None:
     """Serve until the process is ended; say so on standard output."""
+    works: dict[str, Work] = {"Store": _nothing, "Search": _nothing}
+    if glide:
+        connections = Connections(parse_url(glide, connections=8))
+        await connections.open()
+        works = works_directly(connections, random_embeddings(1, DIMENSION))
+    numbers = itertools.count()
 
     async def store(_: bytes, __: Any) -> bytes:
+        await works["Store"](next(numbers))
         return stored
 
     async def search(_: bytes, __: Any) -> AsyncIterator[bytes]:
+        await works["Search"](next(numbers))
         yield found
 
     made_by: Any = importlib.import_module("pygrpc_native.aio") if native else grpc.aio
@@ -43,6 +57,16 @@ async def main(port: int, stored: bytes, found: bytes, *, native: bool) -> None:
     await server.wait_for_termination()
 
 
+async def _nothing(_: int) -> None: ...
+
+
 if __name__ == "__main__":
-    port, *files = sys.argv[1:4]
-    uvloop.run(main(int(port), *(Path(one).read_bytes() for one in files), native="--native" in sys.argv))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("port", type=int)
+    parser.add_argument("stored", type=Path)
+    parser.add_argument("found", type=Path)
+    parser.add_argument("--glide", default="")
+    parser.add_argument("--native", action="store_true")
+    given = parser.parse_args()
+    answers = (given.stored.read_bytes(), given.found.read_bytes())
+    uvloop.run(main(given.port, *answers, glide=given.glide, native=given.native))

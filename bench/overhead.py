@@ -8,6 +8,7 @@ turns:
 - service: `memory-service serve`, a process of its own, over gRPC on loopback
 - bare gRPC: a grpc.aio server that answers the very same bytes without doing anything (bench/bare.py); with --native
   also by pygrpc-native, if that is installed
+- gRPC, GLIDE: the same, but for each call it runs the command through GLIDE: what no service in Python gets below
 - GLIDE: the same commands straight through the service's pool of connections, in the caller's process
 - cookbook: as the Valkey cookbook does it, json.dumps of Python floats, whole documents back, one connection
 
@@ -84,9 +85,12 @@ async def main(count: int, url: str, rounds: int, picture: Path | None, *, nativ
             (folder / f"{name}.body").write_bytes(framed(message))
         files = (str(folder / "stored"), str(folder / "found"))
         bare: dict[str, tuple[Running, str]] = {}
-        for name, options in {"bare gRPC": [], **({"bare pygrpc-native": ["--native"]} if native else {})}.items():
+        options = {"bare gRPC": [], "gRPC, GLIDE": ["--glide", url]}
+        if native:
+            options["bare pygrpc-native"] = ["--native"]
+        for name, given in options.items():
             port = str(free_port())
-            answering = stack.enter_context(process("-m", "bench.bare", port, *files, *options, ready="serving"))
+            answering = stack.enter_context(process("-m", "bench.bare", port, *files, *given, ready="serving"))
             bare[name] = (answering, f"127.0.0.1:{port}")
         direct = Connections(parse_url(url, connections=8))
         await direct.open()

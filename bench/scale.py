@@ -255,10 +255,12 @@ def draw(found: Sequence[Figures], picture: Path) -> None:
         mine = [one for one in found if one.kind == kind]
         for scope, style in (("hundred", "-"), ("everyone", "--")):
             medians = [one.alone[scope].median * 1000 for one in mine]
-            label = f"{kind}, {'a user of 100' if scope == 'hundred' else scope}"
+            label = str(kind) if scope == "hundred" else None
             times.plot([one.size for one in mine], medians, style, color=f"C{number}", marker="o", label=label)
-    times.set(xscale="log", yscale="log", xlabel="memories", ylabel="ms", title="Search, one caller's median")
-    times.legend(fontsize="x-small")
+    title = "Search, one caller's median: a user of 100 (solid), everyone (dashed)"
+    times.set(xscale="log", yscale="log", xlabel="memories", ylabel="ms")
+    times.set_title(title, fontsize="medium")
+    times.legend(fontsize="x-small", loc="upper left")
     bytes_.barh([str(kind) for kind in kinds], [[one.kib for one in found if one.kind == kind][-1] for kind in kinds])
     bytes_.set(title="the engine's memory for each memory, KiB")
     bytes_.invert_yaxis()
