@@ -139,10 +139,10 @@ class ValkeyIndexes:
 
     async def _look(self, index: str) -> tuple[_Parts, IndexMetadata | None]:
         """The parts of an index that exist, and its metadata."""
-        hnsw, flat, metadata = await asyncio.gather(
-            self._part(part_name(index, Algorithm.HNSW)),
-            self._part(part_name(index, Algorithm.FLAT)),
-            self._run(["GET", metadata_key(index)]),
+        # This first, alone: where its shard is away it fails at once, and would leave the others to their waits.
+        metadata = await self._run(["GET", metadata_key(index)])
+        hnsw, flat = await asyncio.gather(
+            self._part(part_name(index, Algorithm.HNSW)), self._part(part_name(index, Algorithm.FLAT))
         )
         found = {Algorithm.HNSW: hnsw, Algorithm.FLAT: flat}
         parts = {algorithm: part for algorithm, part in found.items() if part is not None}

@@ -35,6 +35,8 @@ _TIES = 100
 """Memories of nearly the same time in one session that are looked at for a context."""
 _SHARE_OF_PARTS = 0.2
 """Of the time that is left: how long to wait for the parts of an answer. A search makes several in turn."""
+_ENDS_BEFORE = 0.9
+"""Of the time of a search in a cluster: valkey-search needs some more than its TIMEOUT."""
 _ROUNDING = 5_000
 """Microseconds by which RediSearch can be wrong about the time of a document that other software wrote."""
 
@@ -213,9 +215,14 @@ class ValkeySearches:
             path=layout_of(index.layout).path,
         )
         if not options.partial:
+            asked = commands(search)
+            if self._connections.cluster:
+                # One after another on one connection, which each holds for as long while a shard is silent: together
+                # they shall end before nobody waits for them any longer, or the next call meets them there.
+                asked = commands(replace(search, timeout_ms=max(1, int(search.timeout_ms * _ENDS_BEFORE / len(asked)))))
             try:
                 async with asyncio.timeout(seconds if twice else None):
-                    return await self._connections.run_all(commands(search))
+                    return await self._connections.run_all(asked)
             except CommandRefused as error:
                 if says_missing(error):
                     raise index_not_found(index.name) from error
