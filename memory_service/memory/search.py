@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from memory_service.memory.errors import Exhausted, FailedPrecondition, MemorySe
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.ports import Embedder, MemorySearch, MemoryStore, SearchOptions
 from memory_service.memory.query import ContextSize, Found, Hit, Mode, Query
-from memory_service.memory.ranking import Neighborhood, Numbers
+from memory_service.memory.ranking import Neighborhood
+from memory_service.memory.relevance import NO_WORDS, Ranked, Words, relevance
 from memory_service.memory.text import terms
 from memory_service.memory.types import Candidate, Embedding, IndexInfo, Memory, now
 
@@ -43,47 +44,6 @@ class _NotEmbedded(Exception):
     def __init__(self, error: MemoryServiceError) -> None:
         super().__init__(error.message)
         self.error = error
-
-
-@dataclass(slots=True)
-class _Words:
-    """The stems of a query, rarest first, with the number of memories that have each. The first `rare` ones find
-    candidates."""
-
-    terms: list[str]
-    frequencies: list[int]
-    total: int
-    rare: int
-
-
-_NO_WORDS = _Words([], [], 0, 0)
-
-
-@dataclass(slots=True)
-class _Ranked:
-    """Candidates in the order of their rank, row by row."""
-
-    candidates: list[Candidate]
-    rank: Numbers
-    text: Numbers | None = None
-    recency: Numbers | None = None
-
-    def rows(self, order: Sequence[int]) -> "_Ranked":
-        rows = np.array(order, np.intp)
-        return _Ranked(
-            [self.candidates[row] for row in order],
-            self.rank[rows],
-            None if self.text is None else self.text[rows],
-            None if self.recency is None else self.recency[rows],
-        )
-
-    def first(self, most: int) -> "_Ranked":
-        return self if len(self.candidates) <= most else self.rows(range(most))
-
-    def best(self, most: int) -> "_Ranked":
-        """The best, ties in the order of their ids."""
-        order = sorted(range(len(self.candidates)), key=lambda row: (-self.rank[row], self.candidates[row].memory.id))
-        return self.rows(order[:most])
 
 
 class Searches:
@@ -120,7 +80,7 @@ class Searches:
         started = time.perf_counter()
         options = SearchOptions(query.ef_runtime, query.partial_allowed)
         if query.mode is Mode.VECTOR:
-            (embedding, embedding_time), words = await self._embed(info, query), _NO_WORDS
+            (embedding, embedding_time), words = await self._embed(info, query), NO_WORDS
         else:
             (embedding, embedding_time), words = await asyncio.gather(
                 self._embed(info, query), self._words(info, query, options)
@@ -129,7 +89,7 @@ class Searches:
             assert embedding is not None  # noqa: S101 - only TEXT embeds nothing
             found = await self._search.search(info, query.where, embedding, query.k + len(query.exclude_ids), options)
             candidates = [one for one in found if one.memory.id not in query.exclude_ids][: query.k]
-            ranked = _Ranked(candidates, ranking.similarities(candidates))
+            ranked = Ranked(candidates, ranking.similarities(candidates))
         else:
             ranked = await self._ranked(info, query, embedding, words, options)
         candidate_count = len(ranked.candidates)
@@ -172,7 +132,7 @@ class Searches:
                 raise _NotEmbedded(error) from error
             raise
 
-    async def _words(self, info: IndexInfo, query: Query, options: SearchOptions) -> _Words:
+    async def _words(self, info: IndexInfo, query: Query, options: SearchOptions) -> Words:
         """What the words of the query are worth within its filter; found while the query is being embedded."""
         wanted = list(dict.fromkeys(terms(query.text)))[:_MOST_TERMS]
         total, *frequencies = await self._search.frequencies(info, query.where, wanted, options)
@@ -180,24 +140,24 @@ class Searches:
         together = itertools.accumulate(frequency for frequency, _ in found)
         most = max(query.k, _HAVING_ALONE if query.mode is Mode.TEXT else _HAVING)
         rare = max(1, sum(one <= most for one in together))
-        return _Words([term for _, term in found], [frequency for frequency, _ in found], total, rare)
+        return Words([term for _, term in found], [frequency for frequency, _ in found], total, rare)
 
     async def _ranked(
-        self, info: IndexInfo, query: Query, embedding: Embedding | None, words: _Words, options: SearchOptions
-    ) -> _Ranked:
+        self, info: IndexInfo, query: Query, embedding: Embedding | None, words: Words, options: SearchOptions
+    ) -> Ranked:
         """The candidates, best first."""
         candidates = await self._candidates(info, query, embedding, words, options)
         filtered = {one.slot for one in candidates}
         neighborhood = None
         if query.neighbor_weight:
-            best = _relevance(query, words, candidates, None).best(_ANCHORS)
+            best = relevance(query, words, candidates, None).best(_ANCHORS)
             around = await self._search.around(
                 info, context.spans([one.memory for one in best.candidates]), embedding, _AROUND, options
             )
             stretched = {one.slot for one in around}
             candidates = [*around, *(one for one in candidates if one.slot not in stretched)]
             neighborhood = Neighborhood.of(around, len(candidates))
-        ranked = _relevance(query, words, candidates, neighborhood)
+        ranked = relevance(query, words, candidates, neighborhood)
         wanted = [
             row
             for row, one in enumerate(ranked.candidates)
@@ -211,7 +171,7 @@ class Searches:
         return ranked.rows(wanted).best(len(wanted))
 
     async def _candidates(
-        self, info: IndexInfo, query: Query, embedding: Embedding | None, words: _Words, options: SearchOptions
+        self, info: IndexInfo, query: Query, embedding: Embedding | None, words: Words, options: SearchOptions
     ) -> list[Candidate]:
         count = query.k + len(query.exclude_ids)
         rare = words.terms[: words.rare]
@@ -227,7 +187,7 @@ class Searches:
             searches.append(self._search.nearest(info, query.where, embedding, max(_HAVING, count), options, rare))
         return list({one.slot: one for found in await asyncio.gather(*searches) for one in found}.values())
 
-    async def _reranked(self, info: IndexInfo, query: Query, ranked: _Ranked) -> _Ranked:
+    async def _reranked(self, info: IndexInfo, query: Query, ranked: Ranked) -> Ranked:
         """The hits: the first k, or those that recency and diversity choose."""
         if query.recency is None and query.diversity is None:
             return ranked.first(query.k)
@@ -249,7 +209,7 @@ class Searches:
                 ranked.rank = np.array([value for _, value in picked])
         return ranked.first(query.k)
 
-    async def _hits(self, info: IndexInfo, query: Query, ranked: _Ranked) -> list[Hit]:
+    async def _hits(self, info: IndexInfo, query: Query, ranked: Ranked) -> list[Hit]:
         """The answer, read from the engine unless the candidates are whole; what has gone meanwhile is left out."""
         memories: Sequence[Memory | None] = [one.memory for one in ranked.candidates]
         if not query.plain:
@@ -284,24 +244,3 @@ class Searches:
             replace(hit, context=brought, context_hit_id="" if bringer == number else hits[bringer].memory.id)
             for number, (hit, (bringer, brought)) in enumerate(zip(hits, joined, strict=True))
         ]
-
-
-def _relevance(query: Query, words: _Words, candidates: list[Candidate], neighborhood: Neighborhood | None) -> _Ranked:
-    """The candidates as they came, with their relevance."""
-    weight = (query.neighbor_weight or 0.0) if neighborhood is not None else 0.0
-    text = None
-    if query.mode is not Mode.VECTOR:
-        text = ranking.text_scores(
-            candidates,
-            words.terms,
-            words.frequencies,
-            words.total,
-            neighborhood=neighborhood,
-            neighbor_weight=weight,
-        )
-    if query.mode is Mode.TEXT and text is not None:
-        return _Ranked(candidates, text, text)
-    similarity = ranking.similarities(candidates, neighborhood=neighborhood, neighbor_weight=weight)
-    if text is None:
-        return _Ranked(candidates, similarity)
-    return _Ranked(candidates, ranking.fused(similarity, text, text_weight=query.text_weight), text)
