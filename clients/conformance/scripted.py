@@ -14,7 +14,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_pb2 import Memory
 from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceServicer, add_MemoryServiceServicer_to_server
 
-from memory_service.memory.errors import Exhausted, Reason, deadline_exceeded, engine_unavailable
+from memory_service.memory.errors import Exhausted, Reason, deadline_exceeded, engine_unavailable, index_backfilling
 from memory_service.rpc.errors import internal, to_status
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -22,6 +22,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 ERRORS = {
     "ENGINE_UNAVAILABLE": engine_unavailable("does not answer"),
+    "INDEX_BACKFILLING": index_backfilling("memory_idx"),
     "OVERLOADED": Exhausted(Reason.OVERLOADED, "as many calls as are accepted", retry_after=1.5),
     "DEADLINE_EXCEEDED": deadline_exceeded(),
     "INTERNAL": internal("0192"),

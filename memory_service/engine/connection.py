@@ -9,6 +9,7 @@ longer the primary: clients of such a connection are replaced here, except a clu
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +47,9 @@ class Connections:
         self._waiting = 0
         self._silent_from = 0.0
         """A link was silent from here on: those that have not been heard since then may be, too."""
+        self.broken_at = 0.0
+        """When a connection with a command in hand was last found broken, by time.monotonic: the engine may have been
+        started again."""
         self._moved_at = 0.0
         """The primary was found to be another node by then: links made earlier lead to one that is a replica now."""
 
@@ -191,6 +195,7 @@ class Connections:
         except (TimeoutError, glide.TimeoutError) as error:
             raise engine_silent(limit) from error
         except (glide.ConnectionError, glide.ClosingError) as error:
+            self.broken_at = time.monotonic()
             raise engine_unavailable("cannot be reached") from error
         except glide.RequestError as error:
             raise meaning(str(error)) from error

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     UNAUTHENTICATED = "UNAUTHENTICATED"
     PERMISSION_DENIED = "PERMISSION_DENIED"
     ACCESS_UNAVAILABLE = "ACCESS_UNAVAILABLE"
+    INDEX_BACKFILLING = "INDEX_BACKFILLING"
     INTERNAL = "INTERNAL"
 
 
@@ -126,6 +127,16 @@ def index_not_found(name: str) -> NotFound:
         Reason.INDEX_NOT_FOUND,
         f"there is no index {name!r}: call EnsureIndex first (memory-service ensure-index)",
         metadata={"index": name},
+    )
+
+
+def index_backfilling(name: str) -> Unavailable:
+    """An error about an index that does not know every memory yet."""
+    return Unavailable(
+        Reason.INDEX_BACKFILLING,
+        f"index {name!r} is still taking in memories that were there before: try again when GetIndex says READY",
+        metadata={"index": name},
+        retry_after=1.0,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from memory_service.memory.deadline import remaining, without_deadline
@@ -13,6 +14,7 @@ from memory_service.memory.errors import (
     Unavailable,
     Violation,
     engine_silent,
+    index_backfilling,
     index_not_found,
     invalid,
 )
@@ -85,7 +87,7 @@ class Indexes:
             )
         self._known.pop(name, None)
         created, info = await self._engine.create(spec)
-        self._remember(info)
+        self._remember(info, time.monotonic())
         return created, info
 
     async def describe(self, name: str) -> IndexInfo:
@@ -94,11 +96,22 @@ class Indexes:
         Raises NotFound (INDEX_NOT_FOUND).
         """
         name = name or self._default
+        started = time.monotonic()
         info = await self._engine.describe(name)
         if info is None:
             self._known.pop(name, None)
             raise index_not_found(name)
-        self._remember(info)
+        self._remember(info, started)
+        return info
+
+    async def whole(self, name: str) -> IndexInfo:
+        """The index as it is now, when it knows every memory: what it lists or counts is all that there is.
+
+        Raises NotFound (INDEX_NOT_FOUND), Unavailable (INDEX_BACKFILLING).
+        """
+        info = await self.describe(name)
+        if not info.ready:
+            raise index_backfilling(info.name)
         return info
 
     async def list(self) -> list[IndexInfo]:
@@ -132,6 +145,7 @@ class Indexes:
             try:
                 async with asyncio.timeout(limit if known is None else limit * _SHARE_OF_A_LOOK):
                     known = await asyncio.shield(self._look(name))
+                seen, _ = self._known.get(name, (seen, None))
             except (TimeoutError, Unavailable) as error:
                 # While nobody can tell, what was known is believed on: commands meet what may have changed.
                 if known is None:
@@ -140,6 +154,9 @@ class Indexes:
             self._look(name)
         if known is None:
             raise index_not_found(name)
+        if seen <= self._engine.doubtful_since():
+            self._look(name)
+            return replace(known, ready=False)
         return known
 
     async def using(self, name: str, use: Callable[[IndexInfo], Awaitable[T]]) -> T:
@@ -160,13 +177,15 @@ class Indexes:
         if (looking := self._looking.get(name)) is not None:
             return looking
 
+        started = time.monotonic()
+
         def looked(task: asyncio.Task[IndexInfo | None]) -> None:
             self._looking.pop(name, None)
             # What fails in the background is met, and told, by the calls that need the engine.
             if not task.cancelled() and task.exception() is None:
                 self.forget(name)
                 if (info := task.result()) is not None:
-                    self._remember(info)
+                    self._remember(info, started)
 
         looking = asyncio.create_task(self._engine.describe(name), context=without_deadline())
         looking.add_done_callback(looked)
@@ -197,7 +216,7 @@ class Indexes:
             violations=[Violation("embedding_model", message)],
         )
 
-    def _remember(self, info: IndexInfo) -> None:
+    def _remember(self, info: IndexInfo, seen: float) -> None:
         if len(self._known) >= 1000:
             self._known.clear()
-        self._known[info.name] = (time.monotonic(), info)
+        self._known[info.name] = (seen, info)

@@ -50,16 +50,15 @@ class Listing:
     ) -> Page:
         """The next memories in the order of (timestamp, slot), at most `size` and about two megabytes.
 
-        Raises InvalidRequest for a token of another request, NotFound for a missing index.
+        Raises InvalidRequest for a token of another request, NotFound for a missing index, Unavailable for one that is
+        not whole.
         """
-        info = await self._indexes.current(index)
+        info = await self._indexes.whole(index)
         if self._secret is None:
             self._secret = await self._store.secret()
         bound = {"index": info.name, "where": where, "newest_first": newest_first}
         after = unseal(token, self._secret, **bound) if token else None  # type: ignore[arg-type]
-        found = await self._indexes.using(
-            index, lambda info: self._after(info, where, after, size + 1, newest_first=newest_first)
-        )
+        found = await self._after(info, where, after, size + 1, newest_first=newest_first)
         memories: list[Memory] = []
         vectors: list[Embedding] = []
         passed = 0
@@ -93,18 +92,19 @@ class Listing:
     async def delete_matching(self, index: str, where: Filter, *, dry_run: bool) -> int:
         """Delete the memories within the filter, or count them; return how many.
 
-        Raises NotFound for a missing index.
+        Raises NotFound for a missing index, Unavailable for one that is not whole.
         """
         if dry_run:
-            return await self._indexes.using(index, lambda info: self._windows.count(info, where))
-        return await self._indexes.using(index, lambda info: self._delete_all(info, where))
-
-    async def _delete_all(self, info: IndexInfo, where: Filter) -> int:
+            return await self._windows.count(await self._indexes.whole(index), where)
         deleted = 0
-        while found := await self._search.matching(info, where, _STEP, SearchOptions()):
+        while True:
+            # Looked at each time: an engine that was started again meanwhile could find nothing, and have more.
+            info = await self._indexes.whole(index)
+            found = await self._search.matching(info, where, _STEP, SearchOptions())
+            if not found:
+                return deleted
             gone = await self._store.delete(info, [one.slot for one in found])
             deleted += sum(was and not one.memory.expired() for was, one in zip(gone, found, strict=True))
-        return deleted
 
     async def _after(
         self, info: IndexInfo, where: Filter, after: Place | None, size: int, *, newest_first: bool

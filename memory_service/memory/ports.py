@@ -50,6 +50,11 @@ class Embedder(Protocol):
 class IndexStore(Protocol):
     """Keeps indexes. Raises Unavailable, Exhausted or DeadlineExceeded besides what is named."""
 
+    def doubtful_since(self) -> float:
+        """When the engine last broke off, by time.monotonic; 0 if never. One that was started again answers before its
+        indexes have taken in everything: what was seen of them earlier no longer holds."""
+        ...
+
     async def create(self, spec: IndexSpec) -> tuple[bool, IndexInfo]:
         """Create the index or check it, and wait until it answers in full. True when anything was created.
 

@@ -119,6 +119,11 @@ const (
 	//
 	//	{"reason": "ACCESS_UNAVAILABLE", "domain": "semantic-memory", "metadata": {}}
 	ErrorReason_ERROR_REASON_ACCESS_UNAVAILABLE ErrorReason = 19
+	// Status UNAVAILABLE. The index is still taking in memories that were there before it, or before the engine was started
+	// again, and cannot list, count or delete all of them yet. Retry after `RetryInfo.retry_delay`; GetIndex tells its state.
+	//
+	//	{"reason": "INDEX_BACKFILLING", "domain": "semantic-memory", "metadata": {"index": "memory_idx"}}
+	ErrorReason_ERROR_REASON_INDEX_BACKFILLING ErrorReason = 20
 )
 
 // Enum value maps for ErrorReason.
@@ -144,6 +149,7 @@ var (
 		17: "ERROR_REASON_UNAUTHENTICATED",
 		18: "ERROR_REASON_PERMISSION_DENIED",
 		19: "ERROR_REASON_ACCESS_UNAVAILABLE",
+		20: "ERROR_REASON_INDEX_BACKFILLING",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":          0,
@@ -166,6 +172,7 @@ var (
 		"ERROR_REASON_UNAUTHENTICATED":      17,
 		"ERROR_REASON_PERMISSION_DENIED":    18,
 		"ERROR_REASON_ACCESS_UNAVAILABLE":   19,
+		"ERROR_REASON_INDEX_BACKFILLING":    20,
 	}
 )
 
@@ -200,7 +207,7 @@ var File_semantic_memory_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_semantic_memory_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"%semantic_memory/v1/error_reason.proto\x12\x12semantic_memory.v1*\xc2\x05\n" +
+	"%semantic_memory/v1/error_reason.proto\x12\x12semantic_memory.v1*\xe6\x05\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12#\n" +
@@ -222,7 +229,8 @@ const file_semantic_memory_v1_error_reason_proto_rawDesc = "" +
 	"\x1fERROR_REASON_INDEX_LACKS_FIELDS\x10\x10\x12 \n" +
 	"\x1cERROR_REASON_UNAUTHENTICATED\x10\x11\x12\"\n" +
 	"\x1eERROR_REASON_PERMISSION_DENIED\x10\x12\x12#\n" +
-	"\x1fERROR_REASON_ACCESS_UNAVAILABLE\x10\x13B\x86\x01\n" +
+	"\x1fERROR_REASON_ACCESS_UNAVAILABLE\x10\x13\x12\"\n" +
+	"\x1eERROR_REASON_INDEX_BACKFILLING\x10\x14B\x86\x01\n" +
 	"\x15dev.semanticmemory.v1B\x10ErrorReasonProtoP\x01ZYgithub.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1;semanticmemoryv1b\x06proto3"
 
 var (

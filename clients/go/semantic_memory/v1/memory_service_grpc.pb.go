@@ -95,12 +95,12 @@ type MemoryServiceClient interface {
 	// if its place in the order has not been passed. Idempotent.
 	//
 	// INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-	// NOT_FOUND (INDEX_NOT_FOUND): no such index.
+	// NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
 	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*ListResponse, error)
 	// DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
 	// failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
 	//
-	// NOT_FOUND (INDEX_NOT_FOUND): no such index.
+	// NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
 	DeleteMatching(ctx context.Context, in *DeleteMatchingRequest, opts ...grpc.CallOption) (*DeleteMatchingResponse, error)
 	// ListIndexes describes every index of this service, in the order of their names. Idempotent.
 	ListIndexes(ctx context.Context, in *ListIndexesRequest, opts ...grpc.CallOption) (*ListIndexesResponse, error)
@@ -305,12 +305,12 @@ type MemoryServiceServer interface {
 	// if its place in the order has not been passed. Idempotent.
 	//
 	// INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-	// NOT_FOUND (INDEX_NOT_FOUND): no such index.
+	// NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
 	List(context.Context, *ListRequest) (*ListResponse, error)
 	// DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
 	// failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
 	//
-	// NOT_FOUND (INDEX_NOT_FOUND): no such index.
+	// NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
 	DeleteMatching(context.Context, *DeleteMatchingRequest) (*DeleteMatchingResponse, error)
 	// ListIndexes describes every index of this service, in the order of their names. Idempotent.
 	ListIndexes(context.Context, *ListIndexesRequest) (*ListIndexesResponse, error)

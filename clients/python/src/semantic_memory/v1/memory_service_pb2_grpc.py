@@ -178,7 +178,7 @@ class MemoryServiceServicer(object):
         if its place in the order has not been passed. Idempotent.
 
         INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-        NOT_FOUND (INDEX_NOT_FOUND): no such index.
+        NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -188,7 +188,7 @@ class MemoryServiceServicer(object):
         """DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
         failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
 
-        NOT_FOUND (INDEX_NOT_FOUND): no such index.
+        NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -113,7 +113,7 @@ class MemoryServiceStub:
     if its place in the order has not been passed. Idempotent.
 
     INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-    NOT_FOUND (INDEX_NOT_FOUND): no such index.
+    NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
     """
 
     DeleteMatching: grpc.UnaryUnaryMultiCallable[
@@ -123,7 +123,7 @@ class MemoryServiceStub:
     """DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
     failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
 
-    NOT_FOUND (INDEX_NOT_FOUND): no such index.
+    NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
     """
 
     ListIndexes: grpc.UnaryUnaryMultiCallable[
@@ -246,7 +246,7 @@ class MemoryServiceAsyncStub:
     if its place in the order has not been passed. Idempotent.
 
     INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-    NOT_FOUND (INDEX_NOT_FOUND): no such index.
+    NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
     """
 
     DeleteMatching: grpc.aio.UnaryUnaryMultiCallable[
@@ -256,7 +256,7 @@ class MemoryServiceAsyncStub:
     """DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
     failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
 
-    NOT_FOUND (INDEX_NOT_FOUND): no such index.
+    NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
     """
 
     ListIndexes: grpc.aio.UnaryUnaryMultiCallable[
@@ -393,7 +393,7 @@ class MemoryServiceServicer(metaclass=abc.ABCMeta):
         if its place in the order has not been passed. Idempotent.
 
         INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-        NOT_FOUND (INDEX_NOT_FOUND): no such index.
+        NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
         """
 
     @abc.abstractmethod
@@ -405,7 +405,7 @@ class MemoryServiceServicer(metaclass=abc.ABCMeta):
         """DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
         failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
 
-        NOT_FOUND (INDEX_NOT_FOUND): no such index.
+        NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
         """
 
     @abc.abstractmethod

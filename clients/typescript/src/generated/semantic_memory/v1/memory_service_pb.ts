@@ -1500,7 +1500,7 @@ export const MemoryService: GenService<{
    * if its place in the order has not been passed. Idempotent.
    *
    * INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-   * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+   * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
    *
    * @generated from rpc semantic_memory.v1.MemoryService.List
    */
@@ -1513,7 +1513,7 @@ export const MemoryService: GenService<{
    * DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
    * failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
    *
-   * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+   * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
    *
    * @generated from rpc semantic_memory.v1.MemoryService.DeleteMatching
    */

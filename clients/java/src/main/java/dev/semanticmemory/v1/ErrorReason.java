@@ -227,6 +227,17 @@ public enum ErrorReason
    * <code>ERROR_REASON_ACCESS_UNAVAILABLE = 19;</code>
    */
   ERROR_REASON_ACCESS_UNAVAILABLE(19),
+  /**
+   * <pre>
+   * Status UNAVAILABLE. The index is still taking in memories that were there before it, or before the engine was started
+   * again, and cannot list, count or delete all of them yet. Retry after `RetryInfo.retry_delay`; GetIndex tells its state.
+   *
+   *     {"reason": "INDEX_BACKFILLING", "domain": "semantic-memory", "metadata": {"index": "memory_idx"}}
+   * </pre>
+   *
+   * <code>ERROR_REASON_INDEX_BACKFILLING = 20;</code>
+   */
+  ERROR_REASON_INDEX_BACKFILLING(20),
   UNRECOGNIZED(-1),
   ;
 
@@ -443,6 +454,17 @@ public enum ErrorReason
    * <code>ERROR_REASON_ACCESS_UNAVAILABLE = 19;</code>
    */
   public static final int ERROR_REASON_ACCESS_UNAVAILABLE_VALUE = 19;
+  /**
+   * <pre>
+   * Status UNAVAILABLE. The index is still taking in memories that were there before it, or before the engine was started
+   * again, and cannot list, count or delete all of them yet. Retry after `RetryInfo.retry_delay`; GetIndex tells its state.
+   *
+   *     {"reason": "INDEX_BACKFILLING", "domain": "semantic-memory", "metadata": {"index": "memory_idx"}}
+   * </pre>
+   *
+   * <code>ERROR_REASON_INDEX_BACKFILLING = 20;</code>
+   */
+  public static final int ERROR_REASON_INDEX_BACKFILLING_VALUE = 20;
 
 
   public final int getNumber() {
@@ -489,6 +511,7 @@ public enum ErrorReason
       case 17: return ERROR_REASON_UNAUTHENTICATED;
       case 18: return ERROR_REASON_PERMISSION_DENIED;
       case 19: return ERROR_REASON_ACCESS_UNAVAILABLE;
+      case 20: return ERROR_REASON_INDEX_BACKFILLING;
       default: return null;
     }
   }

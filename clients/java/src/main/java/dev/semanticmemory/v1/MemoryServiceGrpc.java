@@ -529,7 +529,7 @@ public final class MemoryServiceGrpc {
      * from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
      * if its place in the order has not been passed. Idempotent.
      * INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
      * </pre>
      */
     default void list(dev.semanticmemory.v1.ListRequest request,
@@ -541,7 +541,7 @@ public final class MemoryServiceGrpc {
      * <pre>
      * DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
      * failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
      * </pre>
      */
     default void deleteMatching(dev.semanticmemory.v1.DeleteMatchingRequest request,
@@ -729,7 +729,7 @@ public final class MemoryServiceGrpc {
      * from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
      * if its place in the order has not been passed. Idempotent.
      * INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
      * </pre>
      */
     public void list(dev.semanticmemory.v1.ListRequest request,
@@ -742,7 +742,7 @@ public final class MemoryServiceGrpc {
      * <pre>
      * DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
      * failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
      * </pre>
      */
     public void deleteMatching(dev.semanticmemory.v1.DeleteMatchingRequest request,
@@ -905,7 +905,7 @@ public final class MemoryServiceGrpc {
      * from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
      * if its place in the order has not been passed. Idempotent.
      * INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
      * </pre>
      */
     public dev.semanticmemory.v1.ListResponse list(dev.semanticmemory.v1.ListRequest request) throws io.grpc.StatusException {
@@ -917,7 +917,7 @@ public final class MemoryServiceGrpc {
      * <pre>
      * DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
      * failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
      * </pre>
      */
     public dev.semanticmemory.v1.DeleteMatchingResponse deleteMatching(dev.semanticmemory.v1.DeleteMatchingRequest request) throws io.grpc.StatusException {
@@ -1075,7 +1075,7 @@ public final class MemoryServiceGrpc {
      * from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
      * if its place in the order has not been passed. Idempotent.
      * INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
      * </pre>
      */
     public dev.semanticmemory.v1.ListResponse list(dev.semanticmemory.v1.ListRequest request) {
@@ -1087,7 +1087,7 @@ public final class MemoryServiceGrpc {
      * <pre>
      * DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
      * failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
      * </pre>
      */
     public dev.semanticmemory.v1.DeleteMatchingResponse deleteMatching(dev.semanticmemory.v1.DeleteMatchingRequest request) {
@@ -1235,7 +1235,7 @@ public final class MemoryServiceGrpc {
      * from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
      * if its place in the order has not been passed. Idempotent.
      * INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<dev.semanticmemory.v1.ListResponse> list(
@@ -1248,7 +1248,7 @@ public final class MemoryServiceGrpc {
      * <pre>
      * DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
      * failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<dev.semanticmemory.v1.DeleteMatchingResponse> deleteMatching(
