@@ -39,6 +39,13 @@ async def test_every_metric_that_is_asked_for_is_there(settings: Settings) -> No
     assert len(asked) > 20
 
 
+def test_no_figure_turns_red_by_itself() -> None:
+    figures = [panel["fieldConfig"]["defaults"] for panel in DASHBOARD["panels"] if panel["type"] == "stat"]
+    # Left to Grafana it does at 80, be it memories or calls.
+    assert figures
+    assert all("thresholds" in one for one in figures)
+
+
 def test_codes_and_reasons_that_are_asked_for_exist() -> None:
     told = [value for one in expressions() for value in re.findall(r'(?:reason|outcome)[!=]~?"([^"]+)"', one)]
     assert {one for value in told for one in value.split("|")} <= {*Reason, "OK"}
