@@ -50,9 +50,9 @@ class Prometheus:
 
         return await asyncio.to_thread(read)
 
-    async def values(self, expression: str) -> list[float]:
+    async def values(self, expression: str, *, instance: str = ".*") -> list[float]:
         """What Grafana would draw of an expression now; waits for the first number."""
-        asked = expression.replace("$instance", ".*").replace("$__rate_interval", "10s")
+        asked = expression.replace("$instance", instance).replace("$__rate_interval", "10s")
         for _ in range(150):
             with contextlib.suppress(urllib.error.URLError):
                 found = [float(one["value"][1]) for one in (await self.ask("query", query=asked))["result"]]
@@ -124,6 +124,7 @@ async def test_every_panel_has_live_figures(prometheus: Prometheus, expression: 
 async def test_the_dashboard_tells_what_happens(prometheus: Prometheus) -> None:
     shown = {panel["title"]: panel["targets"][0]["expr"] for panel in DASHBOARD["panels"] if "targets" in panel}
     assert await prometheus.values(shown["Ready"]) == [1]
+    assert await prometheus.values(shown["Ready"], instance="gone") == [0]
     assert await prometheus.values(shown["Failing"]) == [0]
     [memories] = await prometheus.values(shown["Memories"])
     assert memories > 0

@@ -17,7 +17,7 @@ from typing import Any
 import glide
 
 from memory_service.engine.client import Client, ConnectionSettings, create_client
-from memory_service.engine.errors import meaning
+from memory_service.engine.errors import meaning, says_not_connected
 from memory_service.memory.deadline import remaining
 from memory_service.memory.errors import PATIENCE, Exhausted, Reason, engine_silent, engine_unavailable
 
@@ -198,6 +198,8 @@ class Connections:
             self.broken_at = time.monotonic()
             raise engine_unavailable("cannot be reached") from error
         except glide.RequestError as error:
+            if says_not_connected(str(error)):
+                self.broken_at = time.monotonic()
             raise meaning(str(error)) from error
 
     async def _trusted(self) -> _Link:

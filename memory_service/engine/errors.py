@@ -18,8 +18,11 @@ _NOT_NOW = {
 """What replies that mean "not now" say, and what callers read; GLIDE adds words of its own before the engine's error
 code."""
 
-_NOT_CONNECTED = re.compile(r"connect failed|failed to create|ioerror|no connection|connection (refused|reset)")
-"""What GLIDE says, as a plain RequestError, when a client that connects with its first command cannot."""
+_NOT_CONNECTED = re.compile(
+    r"connect failed|failed to create|ioerror|no connection|connection:? (refused|reset|aborted)|broken:? pipe"
+)
+"""What GLIDE says, as a plain RequestError, when a client that connects with its first command cannot, and of a batch
+whose node has gone: then with a colon after the first word, as if that were a code of the engine's."""
 
 _NOT_LET_IN = re.compile(
     "no permissions|permissiondenied|wrongpass|noauth|invalid username-password|authenticationfailed"
@@ -45,9 +48,15 @@ def meaning(text: str) -> Exception:
         if reply.search(lower):
             _log.warning("engine_not_ready", reply=text[:200])
             return engine_unavailable(what)
-    if _NOT_CONNECTED.search(lower) and not _NOT_LET_IN.search(lower):
+    if says_not_connected(text):
         return engine_unavailable("cannot be reached")
     return CommandRefused(text)
+
+
+def says_not_connected(text: str) -> bool:
+    """Tell whether what GLIDE says is of a connection that broke, or that could not be made."""
+    lower = text.lower()
+    return _NOT_CONNECTED.search(lower) is not None and _NOT_LET_IN.search(lower) is None
 
 
 def says_missing(error: CommandRefused) -> bool:
