@@ -24,6 +24,7 @@ BALANCED = [
     ("grpc.enable_retries", 0),
     ("grpc.use_local_subchannel_pool", 1),
 ]
+CONNECTIONS = 16
 
 
 def family(served: Served) -> list[psutil.Process]:
@@ -75,12 +76,12 @@ async def test_sigterm_fails_no_call_of_clients_that_follow_health(tmp_path: Pat
                 await logged(one, "ready", 2)
             async with AsyncExitStack() as stack:
                 target = f"ipv4:{leaving.address},{staying.address}"
-                # Several connections to each, so that every worker has some.
+                # Linux chooses the worker of each connection: so many that both have some, for sure.
                 channels = [
                     await stack.enter_async_context(grpc.aio.insecure_channel(target, options=BALANCED))
-                    for _ in range(6)
+                    for _ in range(CONNECTIONS)
                 ]
-                async with load(channels[0], more=channels[1:], deadline=TIMEOUT) as clients:
+                async with load(channels[0], CONNECTIONS, more=channels[1:], pause=0.05, deadline=TIMEOUT) as clients:
                     await asyncio.sleep(2)
                     leaving.process.terminate()
                     assert await asyncio.to_thread(leaving.process.wait, 30) == 0
