@@ -14,7 +14,8 @@ test: .venv/installed $(LANGUAGES:%=test-%) $(LANGUAGES:%=runner-%)
 	MEMORY_LAYOUT=hash $(BIN)/pytest $(STORED:%=tests/test_%.py)
 	@$(MAKE) --no-print-directory left-out
 # What memories go through, which is tried in the other layout too.
-STORED := memories backfill batch_store list labels expiry delete_matching isolation ranked_search text transfer
+STORED := memories search backfill batch_store list labels expiry delete_matching isolation ranked_search context text \
+  transfer
 
 # The tests of faults, longer and larger than `make test` runs them; -s shows what they measure.
 faults: .venv/installed

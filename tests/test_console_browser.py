@@ -18,7 +18,7 @@ from semantic_memory.v1 import memory_pb2
 from memory_service.cli.client import channel_to
 from memory_service.console.serving import serving
 from memory_service.rpc.server import RpcServer
-from tests.test_console import MARKUP, told
+from tests.consoles import MARKUP, told
 from tests.world import TIMEOUT, Stub, listed, message
 
 CHROMIUM = shutil.which("chromium")

@@ -17,11 +17,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.engine import Connections
 from memory_service.memory.ids import derived_id
 from memory_service.settings import Settings
-from tests.world import TIMEOUT, Stub, listed, packed, search
-
-
-def of(user: str) -> memory_pb2.MemoryFilter:
-    return memory_pb2.MemoryFilter(user_id=user)
+from tests.world import TIMEOUT, Stub, listed, of, packed, search
 
 
 async def store(memories: Stub, user: str, content: str = "c", **more: Any) -> pb.StoreResponse:

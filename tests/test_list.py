@@ -16,13 +16,9 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.memory import listing, windows
 from memory_service.memory.types import EARLIEST, LATEST
-from tests.world import TIMEOUT, Stub, listed, packed
+from tests.world import TIMEOUT, Stub, listed, of, packed
 
 OLDEST, NEWEST = pb.LIST_ORDER_OLDEST_FIRST, pb.LIST_ORDER_NEWEST_FIRST
-
-
-def of(user: str, **narrowed: object) -> memory_pb2.MemoryFilter:
-    return memory_pb2.MemoryFilter(user_id=user, **narrowed)  # type: ignore[arg-type]
 
 
 async def stored(memories: Stub, user: str, times: list[int], session: str = "s", content: str = "c") -> list[str]:

@@ -3,7 +3,6 @@
 import math
 import uuid
 from collections.abc import Callable
-from typing import Any
 
 import grpc
 import pytest
@@ -16,42 +15,8 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.engine import Connections
 from memory_service.memory.text import terms
-from tests.world import TIMEOUT, Stub, engine_calls, packed, search
-
-VECTOR, TEXT, HYBRID = pb.SEARCH_MODE_VECTOR, pb.SEARCH_MODE_TEXT, pb.SEARCH_MODE_HYBRID
-NOW = 1_790_000_000
-
-
-def of(user: str, **narrowed: object) -> memory_pb2.MemoryFilter:
-    return memory_pb2.MemoryFilter(user_id=user, **narrowed)  # type: ignore[arg-type]
-
-
-def turn(user: str, content: str, seconds: int = NOW, session: str = "s", x: float = 1.0, y: float = 0.0) -> Any:
-    """A message whose cosine similarity to `query` is x / |(x, y)|."""
-    return pb.StoreRequest(
-        user_id=user,
-        session_id=session,
-        role=memory_pb2.ROLE_USER,
-        content=content,
-        timestamp=Timestamp(seconds=seconds),
-        embedding=packed(x, y),
-    )
-
-
-def query(user: str, text: str = "", **options: Any) -> pb.SearchRequest:
-    embedding = b"" if options.get("mode") == TEXT else packed(1.0)
-    where = options.pop("filter", of(user))
-    return pb.SearchRequest(query_text=text, query_embedding=embedding, filter=where, **options)
-
-
-async def store(memories: Stub, *turns: pb.StoreRequest) -> list[str]:
-    response = await memories.BatchStore(pb.BatchStoreRequest(memories=turns), timeout=TIMEOUT)
-    return [one.stored.id for one in response.results]
-
-
-async def contents(memories: Stub, request: pb.SearchRequest) -> list[str]:
-    hits, _ = await search(memories, request)
-    return [hit.memory.content for hit in hits]
+from tests.turns import HYBRID, NOW, TEXT, VECTOR, contents, query, store, turn
+from tests.world import TIMEOUT, Stub, engine_calls, of, search
 
 
 async def test_text_finds_words_whatever_their_form_and_nothing_without_them(memories: Stub, user: str) -> None:
@@ -204,34 +169,6 @@ async def test_min_score_cuts_and_the_summary_tells_in_every_mode_that_has_score
         hits, summary = await search(memories, request)
         assert [hit.memory.content for hit in hits] == ["apple"]
         assert (summary.candidate_count, summary.below_min_score_count) == (3, 2)
-
-
-async def test_context_brings_what_was_said_around_a_hit(memories: Stub, user: str) -> None:
-    await store(memories, *(turn(user, f"{n}", NOW + n, y=1.0 if n == 10 else 50.0) for n in range(20)))
-    await store(memories, turn(user, "elsewhere", NOW + 10, session="other", y=60.0))
-    [hit, *_], _ = await search(memories, query(user, k=1, context=pb.ContextSize(before=2, after=3)))
-    assert hit.memory.content == "10"
-    assert [one.content for one in hit.context] == ["8", "9", "10", "11", "12", "13"]
-
-
-async def test_contexts_that_overlap_are_joined(memories: Stub, user: str) -> None:
-    near = {4: 0.1, 6: 0.2, 15: 0.3}
-    await store(memories, *(turn(user, f"{n}", NOW + n, y=near.get(n, 50.0)) for n in range(20)))
-    hits, _ = await search(memories, query(user, k=3, context=pb.ContextSize(before=1, after=1)))
-    assert [hit.memory.content for hit in hits] == ["4", "6", "15"]
-    assert [[one.content for one in hit.context] for hit in hits] == [["3", "4", "5", "6", "7"], [], ["14", "15", "16"]]
-    assert [hit.context_hit_id for hit in hits] == ["", hits[0].memory.id, ""]
-
-
-async def test_context_of_messages_of_one_moment_and_of_no_session(memories: Stub, user: str) -> None:
-    ids = await store(memories, *(turn(user, f"{n}", NOW, y=n / 10) for n in range(4)))
-    order = sorted(ids)
-    [hit], _ = await search(memories, query(user, k=1, context=pb.ContextSize(before=3, after=3)))
-    assert [one.id for one in hit.context] == order
-    other = f"{user}2"
-    await store(memories, turn(other, "alone", session=""), turn(other, "alone too", session="", y=1.0))
-    [hit, *_], _ = await search(memories, query(other, context=pb.ContextSize(before=3, after=3)))
-    assert [one.content for one in hit.context] == ["alone"]
 
 
 async def test_every_option_at_once(memories: Stub, user: str) -> None:

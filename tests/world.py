@@ -12,7 +12,7 @@ from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 from memory_service.cli.client import Stub
 from memory_service.engine import Connections
 
-__all__ = ["TIMEOUT", "Stub", "connected", "delete_keys", "engine_calls", "listed", "message", "packed", "search"]
+__all__ = ["TIMEOUT", "Stub", "connected", "delete_keys", "engine_calls", "listed", "message", "of", "packed", "search"]
 
 TIMEOUT = 30.0
 
@@ -33,6 +33,11 @@ def connected(channel: grpc.aio.Channel) -> Stub:
 def packed(*numbers: float, dimension: int = 384) -> bytes:
     """An embedding that begins with these numbers, as it travels."""
     return np.array([*numbers, *[0.0] * (dimension - len(numbers))], "<f4").tobytes()
+
+
+def of(user: str, **narrowed: object) -> memory_pb2.MemoryFilter:
+    """The filter for memories of one user, and whatever narrows it."""
+    return memory_pb2.MemoryFilter(user_id=user, **narrowed)  # type: ignore[arg-type]
 
 
 def message(
