@@ -1,4 +1,4 @@
-"""What GLIDE and the engine say, as it was heard, and what it means."""
+"""What GLIDE and the engine say, and what it means."""
 
 import pytest
 

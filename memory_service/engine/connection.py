@@ -48,8 +48,8 @@ class Connections:
         self._silent_from = 0.0
         """A link was silent from here on: those that have not been heard since then may be, too."""
         self.broken_at = 0.0
-        """When a connection with a command in hand was last found broken, by time.monotonic: the engine may have been
-        started again."""
+        """When a connection with a command in hand was last found broken or silent, by time.monotonic: the engine may
+        have been started again."""
         self._moved_at = 0.0
         """The primary was found to be another node by then: links made earlier lead to one that is a replica now."""
 
@@ -225,8 +225,11 @@ class Connections:
                 self._moved_at = now()
             raise
         finally:
+            silent = link.asked is not None and now() - link.asked >= PATIENCE
+            if silent:
+                self.broken_at = time.monotonic()
             # A cluster's client finds its nodes by itself; a new one might know only addresses that are gone.
-            if link.asked is not None and now() - link.asked >= PATIENCE and not self.cluster:
+            if silent and link.asked is not None and not self.cluster:
                 self._silent_from = max(self._silent_from, link.asked)
                 self._replace(link)
             else:

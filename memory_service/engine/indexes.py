@@ -41,7 +41,7 @@ class ValkeyIndexes:
         self._connections = connections
         self._new_layout = new_layout
 
-    def doubtful_since(self) -> float:
+    def broken_at(self) -> float:
         return self._connections.broken_at
 
     async def create(self, spec: IndexSpec) -> tuple[bool, IndexInfo]:

@@ -154,7 +154,7 @@ class Indexes:
             self._look(name)
         if known is None:
             raise index_not_found(name)
-        if seen <= self._engine.doubtful_since():
+        if seen <= self._engine.broken_at():
             self._look(name)
             return replace(known, ready=False)
         return known

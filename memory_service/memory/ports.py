@@ -50,7 +50,7 @@ class Embedder(Protocol):
 class IndexStore(Protocol):
     """Keeps indexes. Raises Unavailable, Exhausted or DeadlineExceeded besides what is named."""
 
-    def doubtful_since(self) -> float:
+    def broken_at(self) -> float:
         """When the engine last broke off, by time.monotonic; 0 if never. One that was started again answers before its
         indexes have taken in everything: what was seen of them earlier no longer holds."""
         ...

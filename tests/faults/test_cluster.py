@@ -83,6 +83,18 @@ async def test_without_one_of_its_shards_a_cluster_answers_in_part_only_to_who_a
         await refused(memories, CALLS[name])
 
 
+@pytest.mark.xfail(reason="GLIDE's clients stand still, seconds at a time, while they look for the node that is gone")
+async def test_the_parts_are_given_for_as_long_as_the_shard_is_away(shards: list[Engine], memories: Stub) -> None:
+    await shards[0].kill()
+    end = time.monotonic() + BELIEVED
+    partial = whole(SEARCHES["HYBRID"], consistency=pb.CONSISTENCY_PARTIAL)
+    while time.monotonic() < end:
+        found, summary = await answer(memories, partial, DEADLINE)
+        assert 0 < len(found) < 31
+        assert summary.degraded
+        await asyncio.sleep(1.0)
+
+
 async def test_for_as_long_as_the_shard_is_away_parts_are_given_and_pass_for_no_more(
     shards: list[Engine], memories: Stub
 ) -> None:
@@ -93,7 +105,7 @@ async def test_for_as_long_as_the_shard_is_away_parts_are_given_and_pass_for_no_
     while time.monotonic() < end:
         try:
             found, summary = await answer(memories, partial, DEADLINE)
-        except grpc.aio.AioRpcError as error:  # GLIDE's clients stand still while they look for the node that is gone.
+        except grpc.aio.AioRpcError as error:
             assert error.code() is grpc.StatusCode.UNAVAILABLE, error
             assert retry_delay(error)
         else:

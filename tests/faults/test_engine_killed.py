@@ -41,6 +41,22 @@ async def test_kill_9_of_the_engine_loses_and_doubles_nothing_and_is_over_within
     assert max(took) < BACK
 
 
+async def test_what_was_known_of_an_index_does_not_pass_for_whole_once_the_engine_was_started_again(
+    tmp_path: Path,
+) -> None:
+    async with Engine(tmp_path) as engine, service(MEMORY_VALKEY_URL=engine.url) as memories:
+        _, summary = await answer(memories, SEARCHES["VECTOR"], TIMEOUT)
+        assert not summary.degraded
+        await engine.kill()
+        await refused(memories, CALLS["VECTOR"])
+        await engine.start()
+        _, summary = await answer(memories, SEARCHES["VECTOR"], TIMEOUT)
+        assert summary.degraded
+        async with asyncio.timeout(TIMEOUT):
+            while summary.degraded:
+                _, summary = await answer(memories, SEARCHES["VECTOR"], TIMEOUT)
+
+
 async def test_while_the_engine_is_dead_every_call_is_told_to_try_again(tmp_path: Path) -> None:
     async with Engine(tmp_path) as engine, service(MEMORY_VALKEY_URL=engine.url) as memories:
         await engine.kill()
