@@ -124,6 +124,11 @@ const (
 	//
 	//	{"reason": "INDEX_BACKFILLING", "domain": "semantic-memory", "metadata": {"index": "memory_idx"}}
 	ErrorReason_ERROR_REASON_INDEX_BACKFILLING ErrorReason = 20
+	// Status RESOURCE_EXHAUSTED. What was asked for exceeds 4 MiB, the most that one message may have: a document of other
+	// software can. There is no RetryInfo, since a retry meets the same.
+	//
+	//	{"reason": "RESPONSE_TOO_LARGE", "domain": "semantic-memory", "metadata": {"id": "msg-42"}}
+	ErrorReason_ERROR_REASON_RESPONSE_TOO_LARGE ErrorReason = 21
 )
 
 // Enum value maps for ErrorReason.
@@ -150,6 +155,7 @@ var (
 		18: "ERROR_REASON_PERMISSION_DENIED",
 		19: "ERROR_REASON_ACCESS_UNAVAILABLE",
 		20: "ERROR_REASON_INDEX_BACKFILLING",
+		21: "ERROR_REASON_RESPONSE_TOO_LARGE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":          0,
@@ -173,6 +179,7 @@ var (
 		"ERROR_REASON_PERMISSION_DENIED":    18,
 		"ERROR_REASON_ACCESS_UNAVAILABLE":   19,
 		"ERROR_REASON_INDEX_BACKFILLING":    20,
+		"ERROR_REASON_RESPONSE_TOO_LARGE":   21,
 	}
 )
 
@@ -207,7 +214,7 @@ var File_semantic_memory_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_semantic_memory_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"%semantic_memory/v1/error_reason.proto\x12\x12semantic_memory.v1*\xe6\x05\n" +
+	"%semantic_memory/v1/error_reason.proto\x12\x12semantic_memory.v1*\x8b\x06\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12#\n" +
@@ -230,7 +237,8 @@ const file_semantic_memory_v1_error_reason_proto_rawDesc = "" +
 	"\x1cERROR_REASON_UNAUTHENTICATED\x10\x11\x12\"\n" +
 	"\x1eERROR_REASON_PERMISSION_DENIED\x10\x12\x12#\n" +
 	"\x1fERROR_REASON_ACCESS_UNAVAILABLE\x10\x13\x12\"\n" +
-	"\x1eERROR_REASON_INDEX_BACKFILLING\x10\x14B\x86\x01\n" +
+	"\x1eERROR_REASON_INDEX_BACKFILLING\x10\x14\x12#\n" +
+	"\x1fERROR_REASON_RESPONSE_TOO_LARGE\x10\x15B\x86\x01\n" +
 	"\x15dev.semanticmemory.v1B\x10ErrorReasonProtoP\x01ZYgithub.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1;semanticmemoryv1b\x06proto3"
 
 var (

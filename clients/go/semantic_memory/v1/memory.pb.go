@@ -87,7 +87,8 @@ func (Role) EnumDescriptor() ([]byte, []int) {
 type Memory struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-	// hexadecimal digits that the server made, in time order.
+	// hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
+	// were stored; with a request_id the id is a hash of it.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// The user whose memory it is.
 	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`

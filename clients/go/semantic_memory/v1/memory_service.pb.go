@@ -548,8 +548,12 @@ type StoreResponse struct {
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
 	// Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
 	NearDuplicates []*NearDuplicate `protobuf:"bytes,5,rep,name=near_duplicates,json=nearDuplicates,proto3" json:"near_duplicates,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// True when the embedding model read only the beginning of the content, because it is longer than the model's input
+	// limit. The content is stored in full, and the modes TEXT and HYBRID search all its words; VECTOR compares only what
+	// the model read. False when the caller gave the embedding, and with already_stored.
+	Truncated     bool `protobuf:"varint,6,opt,name=truncated,proto3" json:"truncated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StoreResponse) Reset() {
@@ -615,6 +619,13 @@ func (x *StoreResponse) GetNearDuplicates() []*NearDuplicate {
 		return x.NearDuplicates
 	}
 	return nil
+}
+
+func (x *StoreResponse) GetTruncated() bool {
+	if x != nil {
+		return x.Truncated
+	}
+	return false
 }
 
 // NearDuplicate is a memory that is nearly the same as the one just stored.
@@ -1151,7 +1162,7 @@ type SearchRequest struct {
 	// What to do when part of a cluster does not answer. Default COMPLETE.
 	Consistency Consistency `protobuf:"varint,15,opt,name=consistency,proto3,enum=semantic_memory.v1.Consistency" json:"consistency,omitempty"`
 	// The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-	// searches that name a user, is exact and needs none. Default: the server's, 200 unless configured otherwise.
+	// searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
 	EfRuntime *uint32 `protobuf:"varint,16,opt,name=ef_runtime,json=efRuntime,proto3,oneof" json:"ef_runtime,omitempty"`
 	// What to do when query_text cannot be embedded, because the embedding model is away (UNAVAILABLE) or has too much to
 	// do (RESOURCE_EXHAUSTED): true answers by words alone, as the mode TEXT does, and sets SearchSummary.degraded. min_score
@@ -1383,12 +1394,15 @@ type Hit struct {
 	RankScore float32 `protobuf:"fixed32,6,opt,name=rank_score,json=rankScore,proto3" json:"rank_score,omitempty"`
 	// What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
 	// time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-	// brings them.
+	// brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+	// `context_truncated` is set.
 	Context []*Memory `protobuf:"bytes,7,rep,name=context,proto3" json:"context,omitempty"`
 	// The id of the hit that brings the context of this one, when it is another.
-	ContextHitId  string `protobuf:"bytes,8,opt,name=context_hit_id,json=contextHitId,proto3" json:"context_hit_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	ContextHitId string `protobuf:"bytes,8,opt,name=context_hit_id,json=contextHitId,proto3" json:"context_hit_id,omitempty"`
+	// True when memories were left out of `context` because of their size.
+	ContextTruncated bool `protobuf:"varint,9,opt,name=context_truncated,json=contextTruncated,proto3" json:"context_truncated,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Hit) Reset() {
@@ -1477,6 +1491,13 @@ func (x *Hit) GetContextHitId() string {
 	return ""
 }
 
+func (x *Hit) GetContextTruncated() bool {
+	if x != nil {
+		return x.ContextTruncated
+	}
+	return false
+}
+
 // SearchSummary explains an answer, also an empty one.
 type SearchSummary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1506,9 +1527,11 @@ type SearchSummary struct {
 	QueryTerms []string `protobuf:"bytes,11,rep,name=query_terms,json=queryTerms,proto3" json:"query_terms,omitempty"`
 	// Those of them that are so common in this scope that they found no candidates of their own; they still count in
 	// text_score.
-	CommonTerms   []string `protobuf:"bytes,12,rep,name=common_terms,json=commonTerms,proto3" json:"common_terms,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	CommonTerms []string `protobuf:"bytes,12,rep,name=common_terms,json=commonTerms,proto3" json:"common_terms,omitempty"`
+	// True when the embedding model read only the beginning of query_text.
+	QueryTruncated bool `protobuf:"varint,13,opt,name=query_truncated,json=queryTruncated,proto3" json:"query_truncated,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *SearchSummary) Reset() {
@@ -1623,6 +1646,13 @@ func (x *SearchSummary) GetCommonTerms() []string {
 		return x.CommonTerms
 	}
 	return nil
+}
+
+func (x *SearchSummary) GetQueryTruncated() bool {
+	if x != nil {
+		return x.QueryTruncated
+	}
+	return false
 }
 
 // DeleteRequest names memories to be removed.
@@ -2365,8 +2395,10 @@ type DropIndexResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Memories that were deleted.
 	DeletedMemoryCount uint64 `protobuf:"varint,1,opt,name=deleted_memory_count,json=deletedMemoryCount,proto3" json:"deleted_memory_count,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// With delete_memories: keys under the prefix of the index that were kept, because they are not memories.
+	KeptKeyCount  uint64 `protobuf:"varint,2,opt,name=kept_key_count,json=keptKeyCount,proto3" json:"kept_key_count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DropIndexResponse) Reset() {
@@ -2402,6 +2434,13 @@ func (*DropIndexResponse) Descriptor() ([]byte, []int) {
 func (x *DropIndexResponse) GetDeletedMemoryCount() uint64 {
 	if x != nil {
 		return x.DeletedMemoryCount
+	}
+	return 0
+}
+
+func (x *DropIndexResponse) GetKeptKeyCount() uint64 {
+	if x != nil {
+		return x.KeptKeyCount
 	}
 	return 0
 }
@@ -2449,14 +2488,15 @@ const file_semantic_memory_v1_memory_service_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\f\n" +
 	"\n" +
 	"expirationB\x1b\n" +
-	"\x19_near_duplicate_min_score\"\x89\x02\n" +
+	"\x19_near_duplicate_min_score\"\xa7\x02\n" +
 	"\rStoreResponse\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x128\n" +
 	"\ttimestamp\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\ttimestamp\x12%\n" +
 	"\x0ealready_stored\x18\x03 \x01(\bR\ralreadyStored\x12;\n" +
 	"\vexpire_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"expireTime\x12J\n" +
-	"\x0fnear_duplicates\x18\x05 \x03(\v2!.semantic_memory.v1.NearDuplicateR\x0enearDuplicates\"5\n" +
+	"\x0fnear_duplicates\x18\x05 \x03(\v2!.semantic_memory.v1.NearDuplicateR\x0enearDuplicates\x12\x1c\n" +
+	"\ttruncated\x18\x06 \x01(\bR\ttruncated\"5\n" +
 	"\rNearDuplicate\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05score\x18\x02 \x01(\x02R\x05score\"g\n" +
@@ -2518,7 +2558,7 @@ const file_semantic_memory_v1_memory_service_proto_rawDesc = "" +
 	"\v_ef_runtime\"z\n" +
 	"\x0eSearchResponse\x12+\n" +
 	"\x04hits\x18\x01 \x03(\v2\x17.semantic_memory.v1.HitR\x04hits\x12;\n" +
-	"\asummary\x18\x02 \x01(\v2!.semantic_memory.v1.SearchSummaryR\asummary\"\xd5\x02\n" +
+	"\asummary\x18\x02 \x01(\v2!.semantic_memory.v1.SearchSummaryR\asummary\"\x82\x03\n" +
 	"\x03Hit\x122\n" +
 	"\x06memory\x18\x01 \x01(\v2\x1a.semantic_memory.v1.MemoryR\x06memory\x12\x14\n" +
 	"\x05score\x18\x02 \x01(\x02R\x05score\x12\x1a\n" +
@@ -2529,9 +2569,10 @@ const file_semantic_memory_v1_memory_service_proto_rawDesc = "" +
 	"\n" +
 	"rank_score\x18\x06 \x01(\x02R\trankScore\x124\n" +
 	"\acontext\x18\a \x03(\v2\x1a.semantic_memory.v1.MemoryR\acontext\x12$\n" +
-	"\x0econtext_hit_id\x18\b \x01(\tR\fcontextHitIdB\r\n" +
+	"\x0econtext_hit_id\x18\b \x01(\tR\fcontextHitId\x12+\n" +
+	"\x11context_truncated\x18\t \x01(\bR\x10contextTruncatedB\r\n" +
 	"\v_text_scoreB\x10\n" +
-	"\x0e_recency_score\"\x9e\x04\n" +
+	"\x0e_recency_score\"\xc7\x04\n" +
 	"\rSearchSummary\x12\x1b\n" +
 	"\thit_count\x18\x01 \x01(\rR\bhitCount\x12'\n" +
 	"\x0fcandidate_count\x18\x02 \x01(\rR\x0ecandidateCount\x121\n" +
@@ -2547,7 +2588,8 @@ const file_semantic_memory_v1_memory_service_proto_rawDesc = "" +
 	"engineTime\x12\x1f\n" +
 	"\vquery_terms\x18\v \x03(\tR\n" +
 	"queryTerms\x12!\n" +
-	"\fcommon_terms\x18\f \x03(\tR\vcommonTermsB\x10\n" +
+	"\fcommon_terms\x18\f \x03(\tR\vcommonTerms\x12'\n" +
+	"\x0fquery_truncated\x18\r \x01(\bR\x0equeryTruncatedB\x10\n" +
 	"\x0e_nearest_score\"m\n" +
 	"\rDeleteRequest\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\tR\x05index\x12\x17\n" +
@@ -2595,9 +2637,10 @@ const file_semantic_memory_v1_memory_service_proto_rawDesc = "" +
 	"\x05count\x18\x01 \x01(\x04R\x05count\"Q\n" +
 	"\x10DropIndexRequest\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\tR\x05index\x12'\n" +
-	"\x0fdelete_memories\x18\x02 \x01(\bR\x0edeleteMemories\"E\n" +
+	"\x0fdelete_memories\x18\x02 \x01(\bR\x0edeleteMemories\"k\n" +
 	"\x11DropIndexResponse\x120\n" +
-	"\x14deleted_memory_count\x18\x01 \x01(\x04R\x12deletedMemoryCount*o\n" +
+	"\x14deleted_memory_count\x18\x01 \x01(\x04R\x12deletedMemoryCount\x12$\n" +
+	"\x0ekept_key_count\x18\x02 \x01(\x04R\fkeptKeyCount*o\n" +
 	"\n" +
 	"SearchMode\x12\x1b\n" +
 	"\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x16\n" +

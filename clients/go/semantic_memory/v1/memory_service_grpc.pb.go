@@ -38,16 +38,21 @@ const (
 //
 // MemoryService stores chat messages with their embeddings and finds them again by meaning.
 //
-// Every error carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Each RPC can fail with INVALID_ARGUMENT
+// Every error of this service carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Errors that gRPC itself
+// raises do not: a request above 4 MiB is RESOURCE_EXHAUSTED without details. Each RPC can fail with INVALID_ARGUMENT
 // (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
-// google.rpc.RetryInfo), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a deadline gets the
-// server's default, 30 seconds unless configured otherwise.
+// google.rpc.RetryInfo where a retry can help), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a
+// deadline gets the server's default, 30 seconds unless configured otherwise.
+//
+// Any number of servers may share one engine. OK holds for the index as it is when the call returns, whichever server
+// changed it last. Only EnsureIndex creates an index. No message of a response exceeds 4 MiB.
 //
 // Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
 // `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
 // it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
 // right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
-// delete; EnsureIndex and DropIndex to administer; all_users, GetIndex and ListIndexes a scope of every user.
+// delete; EnsureIndex and DropIndex to administer, with a scope of every user; all_users, GetIndex and ListIndexes a
+// scope of every user.
 //
 // Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
 // configured otherwise).
@@ -64,13 +69,17 @@ type MemoryServiceClient interface {
 	// With `id` or `request_id` a repeated Store is safe: the same memory gives the same answer with `already_stored`.
 	// Without them each call makes a new memory.
 	//
+	// A memory with a ttl or an expire_time is never returned, listed, counted or ranked once it has expired. Its data
+	// leaves the engine then, or within a minute if a fault interrupted the Store.
+	//
 	// ALREADY_EXISTS (MEMORY_EXISTS): the id or request_id is taken by a memory that differs. NOT_FOUND
 	// (INDEX_NOT_FOUND): call EnsureIndex first. FAILED_PRECONDITION (MODEL_MISMATCH): the index belongs to another
 	// embedding model.
 	Store(ctx context.Context, in *StoreRequest, opts ...grpc.CallOption) (*StoreResponse, error)
-	// BatchStore stores up to 100 memories and tells of each, in the order of the request, what became of it: one that
-	// fails does not lose the others. Each is stored as by Store, and with ids a repeated BatchStore is safe. The call
-	// itself fails only when nothing was tried.
+	// BatchStore stores up to 100 memories and returns a result for each, in the order of the request: one that fails does
+	// not lose the others. Each is stored as by Store, and with ids a repeated BatchStore is safe. Memories without a
+	// timestamp get strictly increasing ones, in the order of the request. When the deadline passes during the call, what
+	// was stored by then stays stored.
 	//
 	// NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store.
 	BatchStore(ctx context.Context, in *BatchStoreRequest, opts ...grpc.CallOption) (*BatchStoreResponse, error)
@@ -94,6 +103,8 @@ type MemoryServiceClient interface {
 	// from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
 	// if its place in the order has not been passed. Idempotent.
 	//
+	// Documents of other software whose timestamp lies outside the years 1 to 9999 are left out.
+	//
 	// INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
 	// NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
 	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (*ListResponse, error)
@@ -110,6 +121,10 @@ type MemoryServiceClient interface {
 	GetIndex(ctx context.Context, in *GetIndexRequest, opts ...grpc.CallOption) (*GetIndexResponse, error)
 	// DropIndex removes an index, and its memories only when told to: an index that is made again over kept memories finds
 	// them all. After a failure, repeat the call.
+	//
+	// From the moment a DropIndex begins, other calls fail with INDEX_NOT_FOUND. One that is interrupted is finished by the
+	// next DropIndex or EnsureIndex of that index. With delete_memories only documents of this index are deleted: other
+	// keys under its prefix stay, and `kept_key_count` counts them.
 	//
 	// NOT_FOUND (INDEX_NOT_FOUND): no such index.
 	DropIndex(ctx context.Context, in *DropIndexRequest, opts ...grpc.CallOption) (*DropIndexResponse, error)
@@ -248,16 +263,21 @@ func (c *memoryServiceClient) DropIndex(ctx context.Context, in *DropIndexReques
 //
 // MemoryService stores chat messages with their embeddings and finds them again by meaning.
 //
-// Every error carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Each RPC can fail with INVALID_ARGUMENT
+// Every error of this service carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Errors that gRPC itself
+// raises do not: a request above 4 MiB is RESOURCE_EXHAUSTED without details. Each RPC can fail with INVALID_ARGUMENT
 // (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
-// google.rpc.RetryInfo), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a deadline gets the
-// server's default, 30 seconds unless configured otherwise.
+// google.rpc.RetryInfo where a retry can help), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a
+// deadline gets the server's default, 30 seconds unless configured otherwise.
+//
+// Any number of servers may share one engine. OK holds for the index as it is when the call returns, whichever server
+// changed it last. Only EnsureIndex creates an index. No message of a response exceeds 4 MiB.
 //
 // Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
 // `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
 // it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
 // right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
-// delete; EnsureIndex and DropIndex to administer; all_users, GetIndex and ListIndexes a scope of every user.
+// delete; EnsureIndex and DropIndex to administer, with a scope of every user; all_users, GetIndex and ListIndexes a
+// scope of every user.
 //
 // Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
 // configured otherwise).
@@ -274,13 +294,17 @@ type MemoryServiceServer interface {
 	// With `id` or `request_id` a repeated Store is safe: the same memory gives the same answer with `already_stored`.
 	// Without them each call makes a new memory.
 	//
+	// A memory with a ttl or an expire_time is never returned, listed, counted or ranked once it has expired. Its data
+	// leaves the engine then, or within a minute if a fault interrupted the Store.
+	//
 	// ALREADY_EXISTS (MEMORY_EXISTS): the id or request_id is taken by a memory that differs. NOT_FOUND
 	// (INDEX_NOT_FOUND): call EnsureIndex first. FAILED_PRECONDITION (MODEL_MISMATCH): the index belongs to another
 	// embedding model.
 	Store(context.Context, *StoreRequest) (*StoreResponse, error)
-	// BatchStore stores up to 100 memories and tells of each, in the order of the request, what became of it: one that
-	// fails does not lose the others. Each is stored as by Store, and with ids a repeated BatchStore is safe. The call
-	// itself fails only when nothing was tried.
+	// BatchStore stores up to 100 memories and returns a result for each, in the order of the request: one that fails does
+	// not lose the others. Each is stored as by Store, and with ids a repeated BatchStore is safe. Memories without a
+	// timestamp get strictly increasing ones, in the order of the request. When the deadline passes during the call, what
+	// was stored by then stays stored.
 	//
 	// NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store.
 	BatchStore(context.Context, *BatchStoreRequest) (*BatchStoreResponse, error)
@@ -304,6 +328,8 @@ type MemoryServiceServer interface {
 	// from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
 	// if its place in the order has not been passed. Idempotent.
 	//
+	// Documents of other software whose timestamp lies outside the years 1 to 9999 are left out.
+	//
 	// INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
 	// NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
 	List(context.Context, *ListRequest) (*ListResponse, error)
@@ -320,6 +346,10 @@ type MemoryServiceServer interface {
 	GetIndex(context.Context, *GetIndexRequest) (*GetIndexResponse, error)
 	// DropIndex removes an index, and its memories only when told to: an index that is made again over kept memories finds
 	// them all. After a failure, repeat the call.
+	//
+	// From the moment a DropIndex begins, other calls fail with INDEX_NOT_FOUND. One that is interrupted is finished by the
+	// next DropIndex or EnsureIndex of that index. With delete_memories only documents of this index are deleted: other
+	// keys under its prefix stay, and `kept_key_count` counts them.
 	//
 	// NOT_FOUND (INDEX_NOT_FOUND): no such index.
 	DropIndex(context.Context, *DropIndexRequest) (*DropIndexResponse, error)

@@ -104,18 +104,20 @@ class StoreRequest(_message.Message):
     def __init__(self, index: _Optional[str] = ..., user_id: _Optional[str] = ..., session_id: _Optional[str] = ..., role: _Optional[_Union[_memory_pb2.Role, str]] = ..., content: _Optional[str] = ..., timestamp: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., embedding: _Optional[bytes] = ..., embedding_model: _Optional[str] = ..., id: _Optional[str] = ..., request_id: _Optional[str] = ..., ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., expire_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., labels: _Optional[_Iterable[str]] = ..., metadata: _Optional[_Mapping[str, str]] = ..., near_duplicate_min_score: _Optional[float] = ...) -> None: ...
 
 class StoreResponse(_message.Message):
-    __slots__ = ("id", "timestamp", "already_stored", "expire_time", "near_duplicates")
+    __slots__ = ("id", "timestamp", "already_stored", "expire_time", "near_duplicates", "truncated")
     ID_FIELD_NUMBER: _ClassVar[int]
     TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
     ALREADY_STORED_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     NEAR_DUPLICATES_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
     id: str
     timestamp: _timestamp_pb2.Timestamp
     already_stored: bool
     expire_time: _timestamp_pb2.Timestamp
     near_duplicates: _containers.RepeatedCompositeFieldContainer[NearDuplicate]
-    def __init__(self, id: _Optional[str] = ..., timestamp: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., already_stored: bool = ..., expire_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., near_duplicates: _Optional[_Iterable[_Union[NearDuplicate, _Mapping]]] = ...) -> None: ...
+    truncated: bool
+    def __init__(self, id: _Optional[str] = ..., timestamp: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., already_stored: bool = ..., expire_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., near_duplicates: _Optional[_Iterable[_Union[NearDuplicate, _Mapping]]] = ..., truncated: bool = ...) -> None: ...
 
 class NearDuplicate(_message.Message):
     __slots__ = ("id", "score")
@@ -232,7 +234,7 @@ class SearchResponse(_message.Message):
     def __init__(self, hits: _Optional[_Iterable[_Union[Hit, _Mapping]]] = ..., summary: _Optional[_Union[SearchSummary, _Mapping]] = ...) -> None: ...
 
 class Hit(_message.Message):
-    __slots__ = ("memory", "score", "distance", "text_score", "recency_score", "rank_score", "context", "context_hit_id")
+    __slots__ = ("memory", "score", "distance", "text_score", "recency_score", "rank_score", "context", "context_hit_id", "context_truncated")
     MEMORY_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     DISTANCE_FIELD_NUMBER: _ClassVar[int]
@@ -241,6 +243,7 @@ class Hit(_message.Message):
     RANK_SCORE_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_FIELD_NUMBER: _ClassVar[int]
     CONTEXT_HIT_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_TRUNCATED_FIELD_NUMBER: _ClassVar[int]
     memory: _memory_pb2.Memory
     score: float
     distance: float
@@ -249,10 +252,11 @@ class Hit(_message.Message):
     rank_score: float
     context: _containers.RepeatedCompositeFieldContainer[_memory_pb2.Memory]
     context_hit_id: str
-    def __init__(self, memory: _Optional[_Union[_memory_pb2.Memory, _Mapping]] = ..., score: _Optional[float] = ..., distance: _Optional[float] = ..., text_score: _Optional[float] = ..., recency_score: _Optional[float] = ..., rank_score: _Optional[float] = ..., context: _Optional[_Iterable[_Union[_memory_pb2.Memory, _Mapping]]] = ..., context_hit_id: _Optional[str] = ...) -> None: ...
+    context_truncated: bool
+    def __init__(self, memory: _Optional[_Union[_memory_pb2.Memory, _Mapping]] = ..., score: _Optional[float] = ..., distance: _Optional[float] = ..., text_score: _Optional[float] = ..., recency_score: _Optional[float] = ..., rank_score: _Optional[float] = ..., context: _Optional[_Iterable[_Union[_memory_pb2.Memory, _Mapping]]] = ..., context_hit_id: _Optional[str] = ..., context_truncated: bool = ...) -> None: ...
 
 class SearchSummary(_message.Message):
-    __slots__ = ("hit_count", "candidate_count", "below_min_score_count", "nearest_score", "index", "embedding_model", "algorithm", "degraded", "embedding_time", "engine_time", "query_terms", "common_terms")
+    __slots__ = ("hit_count", "candidate_count", "below_min_score_count", "nearest_score", "index", "embedding_model", "algorithm", "degraded", "embedding_time", "engine_time", "query_terms", "common_terms", "query_truncated")
     HIT_COUNT_FIELD_NUMBER: _ClassVar[int]
     CANDIDATE_COUNT_FIELD_NUMBER: _ClassVar[int]
     BELOW_MIN_SCORE_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -265,6 +269,7 @@ class SearchSummary(_message.Message):
     ENGINE_TIME_FIELD_NUMBER: _ClassVar[int]
     QUERY_TERMS_FIELD_NUMBER: _ClassVar[int]
     COMMON_TERMS_FIELD_NUMBER: _ClassVar[int]
+    QUERY_TRUNCATED_FIELD_NUMBER: _ClassVar[int]
     hit_count: int
     candidate_count: int
     below_min_score_count: int
@@ -277,7 +282,8 @@ class SearchSummary(_message.Message):
     engine_time: _duration_pb2.Duration
     query_terms: _containers.RepeatedScalarFieldContainer[str]
     common_terms: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, hit_count: _Optional[int] = ..., candidate_count: _Optional[int] = ..., below_min_score_count: _Optional[int] = ..., nearest_score: _Optional[float] = ..., index: _Optional[str] = ..., embedding_model: _Optional[str] = ..., algorithm: _Optional[_Union[_index_pb2.Algorithm, str]] = ..., degraded: bool = ..., embedding_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., engine_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., query_terms: _Optional[_Iterable[str]] = ..., common_terms: _Optional[_Iterable[str]] = ...) -> None: ...
+    query_truncated: bool
+    def __init__(self, hit_count: _Optional[int] = ..., candidate_count: _Optional[int] = ..., below_min_score_count: _Optional[int] = ..., nearest_score: _Optional[float] = ..., index: _Optional[str] = ..., embedding_model: _Optional[str] = ..., algorithm: _Optional[_Union[_index_pb2.Algorithm, str]] = ..., degraded: bool = ..., embedding_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., engine_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., query_terms: _Optional[_Iterable[str]] = ..., common_terms: _Optional[_Iterable[str]] = ..., query_truncated: bool = ...) -> None: ...
 
 class DeleteRequest(_message.Message):
     __slots__ = ("index", "user_id", "all_users", "ids")
@@ -388,7 +394,9 @@ class DropIndexRequest(_message.Message):
     def __init__(self, index: _Optional[str] = ..., delete_memories: bool = ...) -> None: ...
 
 class DropIndexResponse(_message.Message):
-    __slots__ = ("deleted_memory_count",)
+    __slots__ = ("deleted_memory_count", "kept_key_count")
     DELETED_MEMORY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    KEPT_KEY_COUNT_FIELD_NUMBER: _ClassVar[int]
     deleted_memory_count: int
-    def __init__(self, deleted_memory_count: _Optional[int] = ...) -> None: ...
+    kept_key_count: int
+    def __init__(self, deleted_memory_count: _Optional[int] = ..., kept_key_count: _Optional[int] = ...) -> None: ...

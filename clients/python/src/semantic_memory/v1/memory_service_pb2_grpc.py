@@ -8,16 +8,21 @@ from semantic_memory.v1 import memory_service_pb2 as semantic__memory_dot_v1_dot
 class MemoryServiceStub(object):
     """MemoryService stores chat messages with their embeddings and finds them again by meaning.
 
-    Every error carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Each RPC can fail with INVALID_ARGUMENT
+    Every error of this service carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Errors that gRPC itself
+    raises do not: a request above 4 MiB is RESOURCE_EXHAUSTED without details. Each RPC can fail with INVALID_ARGUMENT
     (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
-    google.rpc.RetryInfo), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a deadline gets the
-    server's default, 30 seconds unless configured otherwise.
+    google.rpc.RetryInfo where a retry can help), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a
+    deadline gets the server's default, 30 seconds unless configured otherwise.
+
+    Any number of servers may share one engine. OK holds for the index as it is when the call returns, whichever server
+    changed it last. Only EnsureIndex creates an index. No message of a response exceeds 4 MiB.
 
     Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
     `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
     it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
     right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
-    delete; EnsureIndex and DropIndex to administer; all_users, GetIndex and ListIndexes a scope of every user.
+    delete; EnsureIndex and DropIndex to administer, with a scope of every user; all_users, GetIndex and ListIndexes a
+    scope of every user.
 
     Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
     configured otherwise).
@@ -89,16 +94,21 @@ class MemoryServiceStub(object):
 class MemoryServiceServicer(object):
     """MemoryService stores chat messages with their embeddings and finds them again by meaning.
 
-    Every error carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Each RPC can fail with INVALID_ARGUMENT
+    Every error of this service carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Errors that gRPC itself
+    raises do not: a request above 4 MiB is RESOURCE_EXHAUSTED without details. Each RPC can fail with INVALID_ARGUMENT
     (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
-    google.rpc.RetryInfo), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a deadline gets the
-    server's default, 30 seconds unless configured otherwise.
+    google.rpc.RetryInfo where a retry can help), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a
+    deadline gets the server's default, 30 seconds unless configured otherwise.
+
+    Any number of servers may share one engine. OK holds for the index as it is when the call returns, whichever server
+    changed it last. Only EnsureIndex creates an index. No message of a response exceeds 4 MiB.
 
     Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
     `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
     it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
     right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
-    delete; EnsureIndex and DropIndex to administer; all_users, GetIndex and ListIndexes a scope of every user.
+    delete; EnsureIndex and DropIndex to administer, with a scope of every user; all_users, GetIndex and ListIndexes a
+    scope of every user.
 
     Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
     configured otherwise).
@@ -122,6 +132,9 @@ class MemoryServiceServicer(object):
         With `id` or `request_id` a repeated Store is safe: the same memory gives the same answer with `already_stored`.
         Without them each call makes a new memory.
 
+        A memory with a ttl or an expire_time is never returned, listed, counted or ranked once it has expired. Its data
+        leaves the engine then, or within a minute if a fault interrupted the Store.
+
         ALREADY_EXISTS (MEMORY_EXISTS): the id or request_id is taken by a memory that differs. NOT_FOUND
         (INDEX_NOT_FOUND): call EnsureIndex first. FAILED_PRECONDITION (MODEL_MISMATCH): the index belongs to another
         embedding model.
@@ -131,9 +144,10 @@ class MemoryServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def BatchStore(self, request, context):
-        """BatchStore stores up to 100 memories and tells of each, in the order of the request, what became of it: one that
-        fails does not lose the others. Each is stored as by Store, and with ids a repeated BatchStore is safe. The call
-        itself fails only when nothing was tried.
+        """BatchStore stores up to 100 memories and returns a result for each, in the order of the request: one that fails does
+        not lose the others. Each is stored as by Store, and with ids a repeated BatchStore is safe. Memories without a
+        timestamp get strictly increasing ones, in the order of the request. When the deadline passes during the call, what
+        was stored by then stays stored.
 
         NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store.
         """
@@ -177,6 +191,8 @@ class MemoryServiceServicer(object):
         from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
         if its place in the order has not been passed. Idempotent.
 
+        Documents of other software whose timestamp lies outside the years 1 to 9999 are left out.
+
         INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
         NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
         """
@@ -213,6 +229,10 @@ class MemoryServiceServicer(object):
     def DropIndex(self, request, context):
         """DropIndex removes an index, and its memories only when told to: an index that is made again over kept memories finds
         them all. After a failure, repeat the call.
+
+        From the moment a DropIndex begins, other calls fail with INDEX_NOT_FOUND. One that is interrupted is finished by the
+        next DropIndex or EnsureIndex of that index. With delete_memories only documents of this index are deleted: other
+        keys under its prefix stay, and `kept_key_count` counts them.
 
         NOT_FOUND (INDEX_NOT_FOUND): no such index.
         """
@@ -288,16 +308,21 @@ def add_MemoryServiceServicer_to_server(servicer, server):
 class MemoryService(object):
     """MemoryService stores chat messages with their embeddings and finds them again by meaning.
 
-    Every error carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Each RPC can fail with INVALID_ARGUMENT
+    Every error of this service carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Errors that gRPC itself
+    raises do not: a request above 4 MiB is RESOURCE_EXHAUSTED without details. Each RPC can fail with INVALID_ARGUMENT
     (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
-    google.rpc.RetryInfo), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a deadline gets the
-    server's default, 30 seconds unless configured otherwise.
+    google.rpc.RetryInfo where a retry can help), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a
+    deadline gets the server's default, 30 seconds unless configured otherwise.
+
+    Any number of servers may share one engine. OK holds for the index as it is when the call returns, whichever server
+    changed it last. Only EnsureIndex creates an index. No message of a response exceeds 4 MiB.
 
     Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
     `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
     it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
     right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
-    delete; EnsureIndex and DropIndex to administer; all_users, GetIndex and ListIndexes a scope of every user.
+    delete; EnsureIndex and DropIndex to administer, with a scope of every user; all_users, GetIndex and ListIndexes a
+    scope of every user.
 
     Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
     configured otherwise).

@@ -22,7 +22,8 @@ export const file_semantic_memory_v1_memory: GenFile = /*@__PURE__*/
 export type Memory = Message<"semantic_memory.v1.Memory"> & {
   /**
    * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-   * hexadecimal digits that the server made, in time order.
+   * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
+   * were stored; with a request_id the id is a hash of it.
    *
    * @generated from field: string id = 1;
    */

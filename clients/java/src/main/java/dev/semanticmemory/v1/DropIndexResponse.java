@@ -58,6 +58,21 @@ private static final long serialVersionUID = 0L;
     return deletedMemoryCount_;
   }
 
+  public static final int KEPT_KEY_COUNT_FIELD_NUMBER = 2;
+  private long keptKeyCount_ = 0L;
+  /**
+   * <pre>
+   * With delete_memories: keys under the prefix of the index that were kept, because they are not memories.
+   * </pre>
+   *
+   * <code>uint64 kept_key_count = 2 [json_name = "keptKeyCount"];</code>
+   * @return The keptKeyCount.
+   */
+  @java.lang.Override
+  public long getKeptKeyCount() {
+    return keptKeyCount_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -75,6 +90,9 @@ private static final long serialVersionUID = 0L;
     if (deletedMemoryCount_ != 0L) {
       output.writeUInt64(1, deletedMemoryCount_);
     }
+    if (keptKeyCount_ != 0L) {
+      output.writeUInt64(2, keptKeyCount_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -87,6 +105,10 @@ private static final long serialVersionUID = 0L;
     if (deletedMemoryCount_ != 0L) {
       size += com.google.protobuf.CodedOutputStream
         .computeUInt64Size(1, deletedMemoryCount_);
+    }
+    if (keptKeyCount_ != 0L) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeUInt64Size(2, keptKeyCount_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -105,6 +127,8 @@ private static final long serialVersionUID = 0L;
 
     if (getDeletedMemoryCount()
         != other.getDeletedMemoryCount()) return false;
+    if (getKeptKeyCount()
+        != other.getKeptKeyCount()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -119,6 +143,9 @@ private static final long serialVersionUID = 0L;
     hash = (37 * hash) + DELETED_MEMORY_COUNT_FIELD_NUMBER;
     hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
         getDeletedMemoryCount());
+    hash = (37 * hash) + KEPT_KEY_COUNT_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashLong(
+        getKeptKeyCount());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -255,6 +282,7 @@ private static final long serialVersionUID = 0L;
       super.clear();
       bitField0_ = 0;
       deletedMemoryCount_ = 0L;
+      keptKeyCount_ = 0L;
       return this;
     }
 
@@ -290,6 +318,9 @@ private static final long serialVersionUID = 0L;
       int from_bitField0_ = bitField0_;
       if (((from_bitField0_ & 0x00000001) != 0)) {
         result.deletedMemoryCount_ = deletedMemoryCount_;
+      }
+      if (((from_bitField0_ & 0x00000002) != 0)) {
+        result.keptKeyCount_ = keptKeyCount_;
       }
     }
 
@@ -340,6 +371,9 @@ private static final long serialVersionUID = 0L;
       if (other.getDeletedMemoryCount() != 0L) {
         setDeletedMemoryCount(other.getDeletedMemoryCount());
       }
+      if (other.getKeptKeyCount() != 0L) {
+        setKeptKeyCount(other.getKeptKeyCount());
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -371,6 +405,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000001;
               break;
             } // case 8
+            case 16: {
+              keptKeyCount_ = input.readUInt64();
+              bitField0_ |= 0x00000002;
+              break;
+            } // case 16
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -428,6 +467,50 @@ private static final long serialVersionUID = 0L;
     public Builder clearDeletedMemoryCount() {
       bitField0_ = (bitField0_ & ~0x00000001);
       deletedMemoryCount_ = 0L;
+      onChanged();
+      return this;
+    }
+
+    private long keptKeyCount_ ;
+    /**
+     * <pre>
+     * With delete_memories: keys under the prefix of the index that were kept, because they are not memories.
+     * </pre>
+     *
+     * <code>uint64 kept_key_count = 2 [json_name = "keptKeyCount"];</code>
+     * @return The keptKeyCount.
+     */
+    @java.lang.Override
+    public long getKeptKeyCount() {
+      return keptKeyCount_;
+    }
+    /**
+     * <pre>
+     * With delete_memories: keys under the prefix of the index that were kept, because they are not memories.
+     * </pre>
+     *
+     * <code>uint64 kept_key_count = 2 [json_name = "keptKeyCount"];</code>
+     * @param value The keptKeyCount to set.
+     * @return This builder for chaining.
+     */
+    public Builder setKeptKeyCount(long value) {
+
+      keptKeyCount_ = value;
+      bitField0_ |= 0x00000002;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * With delete_memories: keys under the prefix of the index that were kept, because they are not memories.
+     * </pre>
+     *
+     * <code>uint64 kept_key_count = 2 [json_name = "keptKeyCount"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearKeptKeyCount() {
+      bitField0_ = (bitField0_ & ~0x00000002);
+      keptKeyCount_ = 0L;
       onChanged();
       return this;
     }

@@ -17,4 +17,14 @@ public interface DropIndexResponseOrBuilder extends
    * @return The deletedMemoryCount.
    */
   long getDeletedMemoryCount();
+
+  /**
+   * <pre>
+   * With delete_memories: keys under the prefix of the index that were kept, because they are not memories.
+   * </pre>
+   *
+   * <code>uint64 kept_key_count = 2 [json_name = "keptKeyCount"];</code>
+   * @return The keptKeyCount.
+   */
+  long getKeptKeyCount();
 }

@@ -238,6 +238,17 @@ public enum ErrorReason
    * <code>ERROR_REASON_INDEX_BACKFILLING = 20;</code>
    */
   ERROR_REASON_INDEX_BACKFILLING(20),
+  /**
+   * <pre>
+   * Status RESOURCE_EXHAUSTED. What was asked for exceeds 4 MiB, the most that one message may have: a document of other
+   * software can. There is no RetryInfo, since a retry meets the same.
+   *
+   *     {"reason": "RESPONSE_TOO_LARGE", "domain": "semantic-memory", "metadata": {"id": "msg-42"}}
+   * </pre>
+   *
+   * <code>ERROR_REASON_RESPONSE_TOO_LARGE = 21;</code>
+   */
+  ERROR_REASON_RESPONSE_TOO_LARGE(21),
   UNRECOGNIZED(-1),
   ;
 
@@ -465,6 +476,17 @@ public enum ErrorReason
    * <code>ERROR_REASON_INDEX_BACKFILLING = 20;</code>
    */
   public static final int ERROR_REASON_INDEX_BACKFILLING_VALUE = 20;
+  /**
+   * <pre>
+   * Status RESOURCE_EXHAUSTED. What was asked for exceeds 4 MiB, the most that one message may have: a document of other
+   * software can. There is no RetryInfo, since a retry meets the same.
+   *
+   *     {"reason": "RESPONSE_TOO_LARGE", "domain": "semantic-memory", "metadata": {"id": "msg-42"}}
+   * </pre>
+   *
+   * <code>ERROR_REASON_RESPONSE_TOO_LARGE = 21;</code>
+   */
+  public static final int ERROR_REASON_RESPONSE_TOO_LARGE_VALUE = 21;
 
 
   public final int getNumber() {
@@ -512,6 +534,7 @@ public enum ErrorReason
       case 18: return ERROR_REASON_PERMISSION_DENIED;
       case 19: return ERROR_REASON_ACCESS_UNAVAILABLE;
       case 20: return ERROR_REASON_INDEX_BACKFILLING;
+      case 21: return ERROR_REASON_RESPONSE_TOO_LARGE;
       default: return null;
     }
   }

@@ -25,7 +25,7 @@ public final class ErrorReasonProto {
   static {
     java.lang.String[] descriptorData = {
       "\n%semantic_memory/v1/error_reason.proto\022" +
-      "\022semantic_memory.v1*\346\005\n\013ErrorReason\022\034\n\030E" +
+      "\022semantic_memory.v1*\213\006\n\013ErrorReason\022\034\n\030E" +
       "RROR_REASON_UNSPECIFIED\020\000\022 \n\034ERROR_REASO" +
       "N_INVALID_REQUEST\020\001\022#\n\037ERROR_REASON_DIME" +
       "NSION_MISMATCH\020\002\022$\n ERROR_REASON_TEXT_NO" +
@@ -44,10 +44,11 @@ public final class ErrorReasonProto {
       "AUTHENTICATED\020\021\022\"\n\036ERROR_REASON_PERMISSI" +
       "ON_DENIED\020\022\022#\n\037ERROR_REASON_ACCESS_UNAVA" +
       "ILABLE\020\023\022\"\n\036ERROR_REASON_INDEX_BACKFILLI" +
-      "NG\020\024B\206\001\n\025dev.semanticmemory.v1B\020ErrorRea" +
-      "sonProtoP\001ZYgithub.com/semantic-memory/s" +
-      "emantic-memory/clients/go/semantic_memor" +
-      "y/v1;semanticmemoryv1b\006proto3"
+      "NG\020\024\022#\n\037ERROR_REASON_RESPONSE_TOO_LARGE\020" +
+      "\025B\206\001\n\025dev.semanticmemory.v1B\020ErrorReason" +
+      "ProtoP\001ZYgithub.com/semantic-memory/sema" +
+      "ntic-memory/clients/go/semantic_memory/v" +
+      "1;semanticmemoryv1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,

@@ -192,7 +192,8 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
    * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them.
+   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * `context_truncated` is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -205,7 +206,8 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
    * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them.
+   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * `context_truncated` is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -219,7 +221,8 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
    * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them.
+   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * `context_truncated` is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -232,7 +235,8 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
    * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them.
+   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * `context_truncated` is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -245,7 +249,8 @@ private static final long serialVersionUID = 0L;
    * <pre>
    * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
    * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them.
+   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * `context_truncated` is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -303,6 +308,21 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int CONTEXT_TRUNCATED_FIELD_NUMBER = 9;
+  private boolean contextTruncated_ = false;
+  /**
+   * <pre>
+   * True when memories were left out of `context` because of their size.
+   * </pre>
+   *
+   * <code>bool context_truncated = 9 [json_name = "contextTruncated"];</code>
+   * @return The contextTruncated.
+   */
+  @java.lang.Override
+  public boolean getContextTruncated() {
+    return contextTruncated_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -340,6 +360,9 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(contextHitId_)) {
       com.google.protobuf.GeneratedMessageV3.writeString(output, 8, contextHitId_);
+    }
+    if (contextTruncated_ != false) {
+      output.writeBool(9, contextTruncated_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -380,6 +403,10 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessageV3.isStringEmpty(contextHitId_)) {
       size += com.google.protobuf.GeneratedMessageV3.computeStringSize(8, contextHitId_);
+    }
+    if (contextTruncated_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(9, contextTruncated_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -426,6 +453,8 @@ private static final long serialVersionUID = 0L;
         .equals(other.getContextList())) return false;
     if (!getContextHitId()
         .equals(other.getContextHitId())) return false;
+    if (getContextTruncated()
+        != other.getContextTruncated()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -466,6 +495,9 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + CONTEXT_HIT_ID_FIELD_NUMBER;
     hash = (53 * hash) + getContextHitId().hashCode();
+    hash = (37 * hash) + CONTEXT_TRUNCATED_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getContextTruncated());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -626,6 +658,7 @@ private static final long serialVersionUID = 0L;
       }
       bitField0_ = (bitField0_ & ~0x00000040);
       contextHitId_ = "";
+      contextTruncated_ = false;
       return this;
     }
 
@@ -698,6 +731,9 @@ private static final long serialVersionUID = 0L;
       }
       if (((from_bitField0_ & 0x00000080) != 0)) {
         result.contextHitId_ = contextHitId_;
+      }
+      if (((from_bitField0_ & 0x00000100) != 0)) {
+        result.contextTruncated_ = contextTruncated_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -795,6 +831,9 @@ private static final long serialVersionUID = 0L;
         bitField0_ |= 0x00000080;
         onChanged();
       }
+      if (other.getContextTruncated() != false) {
+        setContextTruncated(other.getContextTruncated());
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -871,6 +910,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000080;
               break;
             } // case 66
+            case 72: {
+              contextTruncated_ = input.readBool();
+              bitField0_ |= 0x00000100;
+              break;
+            } // case 72
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1309,7 +1353,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
      * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them.
+     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * `context_truncated` is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -1325,7 +1370,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
      * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them.
+     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * `context_truncated` is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -1341,7 +1387,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
      * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them.
+     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * `context_truncated` is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -1357,7 +1404,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
      * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them.
+     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * `context_truncated` is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -1380,7 +1428,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
      * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them.
+     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * `context_truncated` is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -1400,7 +1449,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
      * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them.
+     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * `context_truncated` is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -1422,7 +1472,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
      * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them.
+     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * `context_truncated` is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -1445,7 +1496,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
      * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them.
+     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * `context_truncated` is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -1465,7 +1517,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
      * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them.
+     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * `context_truncated` is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -1485,7 +1538,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
      * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them.
+     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * `context_truncated` is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -1506,7 +1560,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
      * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them.
+     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * `context_truncated` is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -1525,7 +1580,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
      * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them.
+     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * `context_truncated` is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -1544,7 +1600,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
      * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them.
+     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * `context_truncated` is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -1557,7 +1614,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
      * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them.
+     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * `context_truncated` is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -1573,7 +1631,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
      * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them.
+     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * `context_truncated` is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -1590,7 +1649,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
      * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them.
+     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * `context_truncated` is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -1603,7 +1663,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
      * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them.
+     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * `context_truncated` is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -1617,7 +1678,8 @@ private static final long serialVersionUID = 0L;
      * <pre>
      * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
      * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them.
+     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * `context_truncated` is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -1729,6 +1791,50 @@ private static final long serialVersionUID = 0L;
       checkByteStringIsUtf8(value);
       contextHitId_ = value;
       bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+
+    private boolean contextTruncated_ ;
+    /**
+     * <pre>
+     * True when memories were left out of `context` because of their size.
+     * </pre>
+     *
+     * <code>bool context_truncated = 9 [json_name = "contextTruncated"];</code>
+     * @return The contextTruncated.
+     */
+    @java.lang.Override
+    public boolean getContextTruncated() {
+      return contextTruncated_;
+    }
+    /**
+     * <pre>
+     * True when memories were left out of `context` because of their size.
+     * </pre>
+     *
+     * <code>bool context_truncated = 9 [json_name = "contextTruncated"];</code>
+     * @param value The contextTruncated to set.
+     * @return This builder for chaining.
+     */
+    public Builder setContextTruncated(boolean value) {
+
+      contextTruncated_ = value;
+      bitField0_ |= 0x00000100;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * True when memories were left out of `context` because of their size.
+     * </pre>
+     *
+     * <code>bool context_truncated = 9 [json_name = "contextTruncated"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearContextTruncated() {
+      bitField0_ = (bitField0_ & ~0x00000100);
+      contextTruncated_ = false;
       onChanged();
       return this;
     }

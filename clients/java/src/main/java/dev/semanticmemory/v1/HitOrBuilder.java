@@ -109,7 +109,8 @@ public interface HitOrBuilder extends
    * <pre>
    * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
    * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them.
+   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * `context_truncated` is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -120,7 +121,8 @@ public interface HitOrBuilder extends
    * <pre>
    * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
    * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them.
+   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * `context_truncated` is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -130,7 +132,8 @@ public interface HitOrBuilder extends
    * <pre>
    * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
    * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them.
+   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * `context_truncated` is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -140,7 +143,8 @@ public interface HitOrBuilder extends
    * <pre>
    * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
    * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them.
+   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * `context_truncated` is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -151,7 +155,8 @@ public interface HitOrBuilder extends
    * <pre>
    * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
    * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them.
+   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * `context_truncated` is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory context = 7 [json_name = "context"];</code>
@@ -178,4 +183,14 @@ public interface HitOrBuilder extends
    */
   com.google.protobuf.ByteString
       getContextHitIdBytes();
+
+  /**
+   * <pre>
+   * True when memories were left out of `context` because of their size.
+   * </pre>
+   *
+   * <code>bool context_truncated = 9 [json_name = "contextTruncated"];</code>
+   * @return The contextTruncated.
+   */
+  boolean getContextTruncated();
 }

@@ -70,7 +70,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-   * hexadecimal digits that the server made, in time order.
+   * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
+   * were stored; with a request_id the id is a hash of it.
    * </pre>
    *
    * <code>string id = 1 [json_name = "id"];</code>
@@ -92,7 +93,8 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-   * hexadecimal digits that the server made, in time order.
+   * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
+   * were stored; with a request_id the id is a hash of it.
    * </pre>
    *
    * <code>string id = 1 [json_name = "id"];</code>
@@ -1153,7 +1155,8 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-     * hexadecimal digits that the server made, in time order.
+     * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
+     * were stored; with a request_id the id is a hash of it.
      * </pre>
      *
      * <code>string id = 1 [json_name = "id"];</code>
@@ -1174,7 +1177,8 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-     * hexadecimal digits that the server made, in time order.
+     * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
+     * were stored; with a request_id the id is a hash of it.
      * </pre>
      *
      * <code>string id = 1 [json_name = "id"];</code>
@@ -1196,7 +1200,8 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-     * hexadecimal digits that the server made, in time order.
+     * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
+     * were stored; with a request_id the id is a hash of it.
      * </pre>
      *
      * <code>string id = 1 [json_name = "id"];</code>
@@ -1214,7 +1219,8 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-     * hexadecimal digits that the server made, in time order.
+     * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
+     * were stored; with a request_id the id is a hash of it.
      * </pre>
      *
      * <code>string id = 1 [json_name = "id"];</code>
@@ -1229,7 +1235,8 @@ java.lang.String defaultValue) {
     /**
      * <pre>
      * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-     * hexadecimal digits that the server made, in time order.
+     * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
+     * were stored; with a request_id the id is a hash of it.
      * </pre>
      *
      * <code>string id = 1 [json_name = "id"];</code>

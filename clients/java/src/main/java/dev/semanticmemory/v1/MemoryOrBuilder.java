@@ -11,7 +11,8 @@ public interface MemoryOrBuilder extends
   /**
    * <pre>
    * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-   * hexadecimal digits that the server made, in time order.
+   * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
+   * were stored; with a request_id the id is a hash of it.
    * </pre>
    *
    * <code>string id = 1 [json_name = "id"];</code>
@@ -21,7 +22,8 @@ public interface MemoryOrBuilder extends
   /**
    * <pre>
    * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-   * hexadecimal digits that the server made, in time order.
+   * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
+   * were stored; with a request_id the id is a hash of it.
    * </pre>
    *
    * <code>string id = 1 [json_name = "id"];</code>

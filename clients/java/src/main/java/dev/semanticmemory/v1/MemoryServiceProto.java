@@ -211,149 +211,153 @@ public final class MemoryServiceProto {
       "\017 \001(\002H\001R\025nearDuplicateMinScore\210\001\001\032;\n\rMet" +
       "adataEntry\022\020\n\003key\030\001 \001(\tR\003key\022\024\n\005value\030\002 " +
       "\001(\tR\005value:\0028\001B\014\n\nexpirationB\033\n\031_near_du" +
-      "plicate_min_score\"\211\002\n\rStoreResponse\022\016\n\002i" +
+      "plicate_min_score\"\247\002\n\rStoreResponse\022\016\n\002i" +
       "d\030\001 \001(\tR\002id\0228\n\ttimestamp\030\002 \001(\0132\032.google." +
       "protobuf.TimestampR\ttimestamp\022%\n\016already" +
       "_stored\030\003 \001(\010R\ralreadyStored\022;\n\013expire_t" +
       "ime\030\004 \001(\0132\032.google.protobuf.TimestampR\ne" +
       "xpireTime\022J\n\017near_duplicates\030\005 \003(\0132!.sem" +
       "antic_memory.v1.NearDuplicateR\016nearDupli" +
-      "cates\"5\n\rNearDuplicate\022\016\n\002id\030\001 \001(\tR\002id\022\024" +
-      "\n\005score\030\002 \001(\002R\005score\"g\n\021BatchStoreReques" +
-      "t\022\024\n\005index\030\001 \001(\tR\005index\022<\n\010memories\030\002 \003(" +
-      "\0132 .semantic_memory.v1.StoreRequestR\010mem" +
-      "ories\"T\n\022BatchStoreResponse\022>\n\007results\030\001" +
-      " \003(\0132$.semantic_memory.v1.BatchStoreResu" +
-      "ltR\007results\"\227\001\n\020BatchStoreResult\022;\n\006stor" +
-      "ed\030\001 \001(\0132!.semantic_memory.v1.StoreRespo" +
-      "nseH\000R\006stored\022;\n\005error\030\002 \001(\0132#.semantic_" +
-      "memory.v1.BatchStoreErrorH\000R\005errorB\t\n\007ou" +
-      "tcome\"\307\001\n\017BatchStoreError\022\022\n\004code\030\001 \001(\005R" +
-      "\004code\0227\n\006reason\030\002 \001(\0162\037.semantic_memory." +
-      "v1.ErrorReasonR\006reason\022\030\n\007message\030\003 \001(\tR" +
-      "\007message\022M\n\020field_violations\030\004 \003(\0132\".sem" +
-      "antic_memory.v1.FieldViolationR\017fieldVio" +
-      "lations\"\\\n\016FieldViolation\022\024\n\005field\030\001 \001(\t" +
-      "R\005field\022 \n\013description\030\002 \001(\tR\013descriptio" +
-      "n\022\022\n\004rule\030\003 \001(\tR\004rule\"i\n\007Recency\0226\n\thalf" +
-      "_life\030\001 \001(\0132\031.google.protobuf.DurationR\010" +
-      "halfLife\022\033\n\006weight\030\002 \001(\002H\000R\006weight\210\001\001B\t\n" +
-      "\007_weight\";\n\013ContextSize\022\026\n\006before\030\001 \001(\rR" +
-      "\006before\022\024\n\005after\030\002 \001(\rR\005after\"\246\006\n\rSearch" +
-      "Request\022\024\n\005index\030\001 \001(\tR\005index\022\035\n\nquery_t" +
-      "ext\030\002 \001(\tR\tqueryText\022\'\n\017query_embedding\030" +
-      "\003 \001(\014R\016queryEmbedding\022\'\n\017embedding_model" +
-      "\030\004 \001(\tR\016embeddingModel\0228\n\006filter\030\005 \001(\0132 " +
-      ".semantic_memory.v1.MemoryFilterR\006filter" +
-      "\022\021\n\001k\030\006 \001(\rH\000R\001k\210\001\001\022 \n\tmin_score\030\007 \001(\002H\001" +
-      "R\010minScore\210\001\001\0222\n\004mode\030\010 \001(\0162\036.semantic_m" +
-      "emory.v1.SearchModeR\004mode\022$\n\013text_weight" +
-      "\030\t \001(\002H\002R\ntextWeight\210\001\001\022,\n\017neighbor_weig" +
-      "ht\030\n \001(\002H\003R\016neighborWeight\210\001\001\0225\n\007recency" +
-      "\030\013 \001(\0132\033.semantic_memory.v1.RecencyR\007rec" +
-      "ency\022!\n\tdiversity\030\014 \001(\002H\004R\tdiversity\210\001\001\022" +
-      "\037\n\013exclude_ids\030\r \003(\tR\nexcludeIds\0229\n\007cont" +
-      "ext\030\016 \001(\0132\037.semantic_memory.v1.ContextSi" +
-      "zeR\007context\022A\n\013consistency\030\017 \001(\0162\037.seman" +
-      "tic_memory.v1.ConsistencyR\013consistency\022\"" +
-      "\n\nef_runtime\030\020 \001(\rH\005R\tefRuntime\210\001\001\022%\n\016al" +
-      "low_degraded\030\021 \001(\010R\rallowDegradedB\004\n\002_kB" +
-      "\014\n\n_min_scoreB\016\n\014_text_weightB\022\n\020_neighb" +
-      "or_weightB\014\n\n_diversityB\r\n\013_ef_runtime\"z" +
-      "\n\016SearchResponse\022+\n\004hits\030\001 \003(\0132\027.semanti" +
-      "c_memory.v1.HitR\004hits\022;\n\007summary\030\002 \001(\0132!" +
-      ".semantic_memory.v1.SearchSummaryR\007summa" +
-      "ry\"\325\002\n\003Hit\0222\n\006memory\030\001 \001(\0132\032.semantic_me" +
-      "mory.v1.MemoryR\006memory\022\024\n\005score\030\002 \001(\002R\005s" +
-      "core\022\032\n\010distance\030\003 \001(\002R\010distance\022\"\n\ntext" +
-      "_score\030\004 \001(\002H\000R\ttextScore\210\001\001\022(\n\rrecency_" +
-      "score\030\005 \001(\002H\001R\014recencyScore\210\001\001\022\035\n\nrank_s" +
-      "core\030\006 \001(\002R\trankScore\0224\n\007context\030\007 \003(\0132\032" +
-      ".semantic_memory.v1.MemoryR\007context\022$\n\016c" +
-      "ontext_hit_id\030\010 \001(\tR\014contextHitIdB\r\n\013_te" +
-      "xt_scoreB\020\n\016_recency_score\"\236\004\n\rSearchSum" +
-      "mary\022\033\n\thit_count\030\001 \001(\rR\010hitCount\022\'\n\017can" +
-      "didate_count\030\002 \001(\rR\016candidateCount\0221\n\025be" +
-      "low_min_score_count\030\003 \001(\rR\022belowMinScore" +
-      "Count\022(\n\rnearest_score\030\004 \001(\002H\000R\014nearestS" +
-      "core\210\001\001\022\024\n\005index\030\005 \001(\tR\005index\022\'\n\017embeddi" +
-      "ng_model\030\006 \001(\tR\016embeddingModel\022;\n\talgori" +
-      "thm\030\007 \001(\0162\035.semantic_memory.v1.Algorithm" +
-      "R\talgorithm\022\032\n\010degraded\030\010 \001(\010R\010degraded\022" +
-      "@\n\016embedding_time\030\t \001(\0132\031.google.protobu" +
-      "f.DurationR\rembeddingTime\022:\n\013engine_time" +
-      "\030\n \001(\0132\031.google.protobuf.DurationR\nengin" +
-      "eTime\022\037\n\013query_terms\030\013 \003(\tR\nqueryTerms\022!" +
-      "\n\014common_terms\030\014 \003(\tR\013commonTermsB\020\n\016_ne" +
-      "arest_score\"m\n\rDeleteRequest\022\024\n\005index\030\001 " +
-      "\001(\tR\005index\022\027\n\007user_id\030\002 \001(\tR\006userId\022\033\n\ta" +
-      "ll_users\030\003 \001(\010R\010allUsers\022\020\n\003ids\030\004 \003(\tR\003i" +
-      "ds\"R\n\016DeleteResponse\022\037\n\013deleted_ids\030\001 \003(" +
-      "\tR\ndeletedIds\022\037\n\013missing_ids\030\002 \003(\tR\nmiss" +
-      "ingIds\"h\n\nGetRequest\022\024\n\005index\030\001 \001(\tR\005ind" +
-      "ex\022\027\n\007user_id\030\002 \001(\tR\006userId\022\033\n\tall_users" +
-      "\030\003 \001(\010R\010allUsers\022\016\n\002id\030\004 \001(\tR\002id\"A\n\013GetR" +
-      "esponse\0222\n\006memory\030\001 \001(\0132\032.semantic_memor" +
-      "y.v1.MemoryR\006memory\"\024\n\022ListIndexesReques" +
-      "t\"J\n\023ListIndexesResponse\0223\n\007indexes\030\001 \003(" +
-      "\0132\031.semantic_memory.v1.IndexR\007indexes\"\'\n" +
-      "\017GetIndexRequest\022\024\n\005index\030\001 \001(\tR\005index\"C" +
-      "\n\020GetIndexResponse\022/\n\005index\030\001 \001(\0132\031.sema" +
-      "ntic_memory.v1.IndexR\005index\"\220\002\n\013ListRequ" +
-      "est\022\024\n\005index\030\001 \001(\tR\005index\0228\n\006filter\030\002 \001(" +
-      "\0132 .semantic_memory.v1.MemoryFilterR\006fil" +
-      "ter\0223\n\005order\030\003 \001(\0162\035.semantic_memory.v1." +
-      "ListOrderR\005order\022 \n\tpage_size\030\004 \001(\rH\000R\010p" +
-      "ageSize\210\001\001\022\035\n\npage_token\030\005 \001(\tR\tpageToke" +
-      "n\022-\n\022include_embeddings\030\006 \001(\010R\021includeEm" +
-      "beddingsB\014\n\n_page_size\"n\n\014ListResponse\0226" +
-      "\n\010memories\030\001 \003(\0132\032.semantic_memory.v1.Me" +
-      "moryR\010memories\022&\n\017next_page_token\030\002 \001(\tR" +
-      "\rnextPageToken\"\200\001\n\025DeleteMatchingRequest" +
-      "\022\024\n\005index\030\001 \001(\tR\005index\0228\n\006filter\030\002 \001(\0132 " +
-      ".semantic_memory.v1.MemoryFilterR\006filter" +
-      "\022\027\n\007dry_run\030\003 \001(\010R\006dryRun\".\n\026DeleteMatch" +
-      "ingResponse\022\024\n\005count\030\001 \001(\004R\005count\"Q\n\020Dro" +
-      "pIndexRequest\022\024\n\005index\030\001 \001(\tR\005index\022\'\n\017d" +
-      "elete_memories\030\002 \001(\010R\016deleteMemories\"E\n\021" +
-      "DropIndexResponse\0220\n\024deleted_memory_coun" +
-      "t\030\001 \001(\004R\022deletedMemoryCount*o\n\nSearchMod" +
-      "e\022\033\n\027SEARCH_MODE_UNSPECIFIED\020\000\022\026\n\022SEARCH" +
-      "_MODE_VECTOR\020\001\022\024\n\020SEARCH_MODE_TEXT\020\002\022\026\n\022" +
-      "SEARCH_MODE_HYBRID\020\003*]\n\013Consistency\022\033\n\027C" +
-      "ONSISTENCY_UNSPECIFIED\020\000\022\030\n\024CONSISTENCY_" +
-      "COMPLETE\020\001\022\027\n\023CONSISTENCY_PARTIAL\020\002*a\n\tL" +
-      "istOrder\022\032\n\026LIST_ORDER_UNSPECIFIED\020\000\022\033\n\027" +
-      "LIST_ORDER_OLDEST_FIRST\020\001\022\033\n\027LIST_ORDER_" +
-      "NEWEST_FIRST\020\0022\313\007\n\rMemoryService\022^\n\013Ensu" +
-      "reIndex\022&.semantic_memory.v1.EnsureIndex" +
-      "Request\032\'.semantic_memory.v1.EnsureIndex" +
-      "Response\022L\n\005Store\022 .semantic_memory.v1.S" +
-      "toreRequest\032!.semantic_memory.v1.StoreRe" +
-      "sponse\022[\n\nBatchStore\022%.semantic_memory.v" +
-      "1.BatchStoreRequest\032&.semantic_memory.v1" +
-      ".BatchStoreResponse\022Q\n\006Search\022!.semantic" +
-      "_memory.v1.SearchRequest\032\".semantic_memo" +
-      "ry.v1.SearchResponse0\001\022O\n\006Delete\022!.seman" +
-      "tic_memory.v1.DeleteRequest\032\".semantic_m" +
-      "emory.v1.DeleteResponse\022F\n\003Get\022\036.semanti" +
-      "c_memory.v1.GetRequest\032\037.semantic_memory" +
-      ".v1.GetResponse\022I\n\004List\022\037.semantic_memor" +
-      "y.v1.ListRequest\032 .semantic_memory.v1.Li" +
-      "stResponse\022g\n\016DeleteMatching\022).semantic_" +
-      "memory.v1.DeleteMatchingRequest\032*.semant" +
-      "ic_memory.v1.DeleteMatchingResponse\022^\n\013L" +
-      "istIndexes\022&.semantic_memory.v1.ListInde" +
-      "xesRequest\032\'.semantic_memory.v1.ListInde" +
-      "xesResponse\022U\n\010GetIndex\022#.semantic_memor" +
-      "y.v1.GetIndexRequest\032$.semantic_memory.v" +
-      "1.GetIndexResponse\022X\n\tDropIndex\022$.semant" +
-      "ic_memory.v1.DropIndexRequest\032%.semantic" +
-      "_memory.v1.DropIndexResponseB\210\001\n\025dev.sem" +
-      "anticmemory.v1B\022MemoryServiceProtoP\001ZYgi" +
-      "thub.com/semantic-memory/semantic-memory" +
-      "/clients/go/semantic_memory/v1;semanticm" +
-      "emoryv1b\006proto3"
+      "cates\022\034\n\ttruncated\030\006 \001(\010R\ttruncated\"5\n\rN" +
+      "earDuplicate\022\016\n\002id\030\001 \001(\tR\002id\022\024\n\005score\030\002 " +
+      "\001(\002R\005score\"g\n\021BatchStoreRequest\022\024\n\005index" +
+      "\030\001 \001(\tR\005index\022<\n\010memories\030\002 \003(\0132 .semant" +
+      "ic_memory.v1.StoreRequestR\010memories\"T\n\022B" +
+      "atchStoreResponse\022>\n\007results\030\001 \003(\0132$.sem" +
+      "antic_memory.v1.BatchStoreResultR\007result" +
+      "s\"\227\001\n\020BatchStoreResult\022;\n\006stored\030\001 \001(\0132!" +
+      ".semantic_memory.v1.StoreResponseH\000R\006sto" +
+      "red\022;\n\005error\030\002 \001(\0132#.semantic_memory.v1." +
+      "BatchStoreErrorH\000R\005errorB\t\n\007outcome\"\307\001\n\017" +
+      "BatchStoreError\022\022\n\004code\030\001 \001(\005R\004code\0227\n\006r" +
+      "eason\030\002 \001(\0162\037.semantic_memory.v1.ErrorRe" +
+      "asonR\006reason\022\030\n\007message\030\003 \001(\tR\007message\022M" +
+      "\n\020field_violations\030\004 \003(\0132\".semantic_memo" +
+      "ry.v1.FieldViolationR\017fieldViolations\"\\\n" +
+      "\016FieldViolation\022\024\n\005field\030\001 \001(\tR\005field\022 \n" +
+      "\013description\030\002 \001(\tR\013description\022\022\n\004rule\030" +
+      "\003 \001(\tR\004rule\"i\n\007Recency\0226\n\thalf_life\030\001 \001(" +
+      "\0132\031.google.protobuf.DurationR\010halfLife\022\033" +
+      "\n\006weight\030\002 \001(\002H\000R\006weight\210\001\001B\t\n\007_weight\";" +
+      "\n\013ContextSize\022\026\n\006before\030\001 \001(\rR\006before\022\024\n" +
+      "\005after\030\002 \001(\rR\005after\"\246\006\n\rSearchRequest\022\024\n" +
+      "\005index\030\001 \001(\tR\005index\022\035\n\nquery_text\030\002 \001(\tR" +
+      "\tqueryText\022\'\n\017query_embedding\030\003 \001(\014R\016que" +
+      "ryEmbedding\022\'\n\017embedding_model\030\004 \001(\tR\016em" +
+      "beddingModel\0228\n\006filter\030\005 \001(\0132 .semantic_" +
+      "memory.v1.MemoryFilterR\006filter\022\021\n\001k\030\006 \001(" +
+      "\rH\000R\001k\210\001\001\022 \n\tmin_score\030\007 \001(\002H\001R\010minScore" +
+      "\210\001\001\0222\n\004mode\030\010 \001(\0162\036.semantic_memory.v1.S" +
+      "earchModeR\004mode\022$\n\013text_weight\030\t \001(\002H\002R\n" +
+      "textWeight\210\001\001\022,\n\017neighbor_weight\030\n \001(\002H\003" +
+      "R\016neighborWeight\210\001\001\0225\n\007recency\030\013 \001(\0132\033.s" +
+      "emantic_memory.v1.RecencyR\007recency\022!\n\tdi" +
+      "versity\030\014 \001(\002H\004R\tdiversity\210\001\001\022\037\n\013exclude" +
+      "_ids\030\r \003(\tR\nexcludeIds\0229\n\007context\030\016 \001(\0132" +
+      "\037.semantic_memory.v1.ContextSizeR\007contex" +
+      "t\022A\n\013consistency\030\017 \001(\0162\037.semantic_memory" +
+      ".v1.ConsistencyR\013consistency\022\"\n\nef_runti" +
+      "me\030\020 \001(\rH\005R\tefRuntime\210\001\001\022%\n\016allow_degrad" +
+      "ed\030\021 \001(\010R\rallowDegradedB\004\n\002_kB\014\n\n_min_sc" +
+      "oreB\016\n\014_text_weightB\022\n\020_neighbor_weightB" +
+      "\014\n\n_diversityB\r\n\013_ef_runtime\"z\n\016SearchRe" +
+      "sponse\022+\n\004hits\030\001 \003(\0132\027.semantic_memory.v" +
+      "1.HitR\004hits\022;\n\007summary\030\002 \001(\0132!.semantic_" +
+      "memory.v1.SearchSummaryR\007summary\"\202\003\n\003Hit" +
+      "\0222\n\006memory\030\001 \001(\0132\032.semantic_memory.v1.Me" +
+      "moryR\006memory\022\024\n\005score\030\002 \001(\002R\005score\022\032\n\010di" +
+      "stance\030\003 \001(\002R\010distance\022\"\n\ntext_score\030\004 \001" +
+      "(\002H\000R\ttextScore\210\001\001\022(\n\rrecency_score\030\005 \001(" +
+      "\002H\001R\014recencyScore\210\001\001\022\035\n\nrank_score\030\006 \001(\002" +
+      "R\trankScore\0224\n\007context\030\007 \003(\0132\032.semantic_" +
+      "memory.v1.MemoryR\007context\022$\n\016context_hit" +
+      "_id\030\010 \001(\tR\014contextHitId\022+\n\021context_trunc" +
+      "ated\030\t \001(\010R\020contextTruncatedB\r\n\013_text_sc" +
+      "oreB\020\n\016_recency_score\"\307\004\n\rSearchSummary\022" +
+      "\033\n\thit_count\030\001 \001(\rR\010hitCount\022\'\n\017candidat" +
+      "e_count\030\002 \001(\rR\016candidateCount\0221\n\025below_m" +
+      "in_score_count\030\003 \001(\rR\022belowMinScoreCount" +
+      "\022(\n\rnearest_score\030\004 \001(\002H\000R\014nearestScore\210" +
+      "\001\001\022\024\n\005index\030\005 \001(\tR\005index\022\'\n\017embedding_mo" +
+      "del\030\006 \001(\tR\016embeddingModel\022;\n\talgorithm\030\007" +
+      " \001(\0162\035.semantic_memory.v1.AlgorithmR\talg" +
+      "orithm\022\032\n\010degraded\030\010 \001(\010R\010degraded\022@\n\016em" +
+      "bedding_time\030\t \001(\0132\031.google.protobuf.Dur" +
+      "ationR\rembeddingTime\022:\n\013engine_time\030\n \001(" +
+      "\0132\031.google.protobuf.DurationR\nengineTime" +
+      "\022\037\n\013query_terms\030\013 \003(\tR\nqueryTerms\022!\n\014com" +
+      "mon_terms\030\014 \003(\tR\013commonTerms\022\'\n\017query_tr" +
+      "uncated\030\r \001(\010R\016queryTruncatedB\020\n\016_neares" +
+      "t_score\"m\n\rDeleteRequest\022\024\n\005index\030\001 \001(\tR" +
+      "\005index\022\027\n\007user_id\030\002 \001(\tR\006userId\022\033\n\tall_u" +
+      "sers\030\003 \001(\010R\010allUsers\022\020\n\003ids\030\004 \003(\tR\003ids\"R" +
+      "\n\016DeleteResponse\022\037\n\013deleted_ids\030\001 \003(\tR\nd" +
+      "eletedIds\022\037\n\013missing_ids\030\002 \003(\tR\nmissingI" +
+      "ds\"h\n\nGetRequest\022\024\n\005index\030\001 \001(\tR\005index\022\027" +
+      "\n\007user_id\030\002 \001(\tR\006userId\022\033\n\tall_users\030\003 \001" +
+      "(\010R\010allUsers\022\016\n\002id\030\004 \001(\tR\002id\"A\n\013GetRespo" +
+      "nse\0222\n\006memory\030\001 \001(\0132\032.semantic_memory.v1" +
+      ".MemoryR\006memory\"\024\n\022ListIndexesRequest\"J\n" +
+      "\023ListIndexesResponse\0223\n\007indexes\030\001 \003(\0132\031." +
+      "semantic_memory.v1.IndexR\007indexes\"\'\n\017Get" +
+      "IndexRequest\022\024\n\005index\030\001 \001(\tR\005index\"C\n\020Ge" +
+      "tIndexResponse\022/\n\005index\030\001 \001(\0132\031.semantic" +
+      "_memory.v1.IndexR\005index\"\220\002\n\013ListRequest\022" +
+      "\024\n\005index\030\001 \001(\tR\005index\0228\n\006filter\030\002 \001(\0132 ." +
+      "semantic_memory.v1.MemoryFilterR\006filter\022" +
+      "3\n\005order\030\003 \001(\0162\035.semantic_memory.v1.List" +
+      "OrderR\005order\022 \n\tpage_size\030\004 \001(\rH\000R\010pageS" +
+      "ize\210\001\001\022\035\n\npage_token\030\005 \001(\tR\tpageToken\022-\n" +
+      "\022include_embeddings\030\006 \001(\010R\021includeEmbedd" +
+      "ingsB\014\n\n_page_size\"n\n\014ListResponse\0226\n\010me" +
+      "mories\030\001 \003(\0132\032.semantic_memory.v1.Memory" +
+      "R\010memories\022&\n\017next_page_token\030\002 \001(\tR\rnex" +
+      "tPageToken\"\200\001\n\025DeleteMatchingRequest\022\024\n\005" +
+      "index\030\001 \001(\tR\005index\0228\n\006filter\030\002 \001(\0132 .sem" +
+      "antic_memory.v1.MemoryFilterR\006filter\022\027\n\007" +
+      "dry_run\030\003 \001(\010R\006dryRun\".\n\026DeleteMatchingR" +
+      "esponse\022\024\n\005count\030\001 \001(\004R\005count\"Q\n\020DropInd" +
+      "exRequest\022\024\n\005index\030\001 \001(\tR\005index\022\'\n\017delet" +
+      "e_memories\030\002 \001(\010R\016deleteMemories\"k\n\021Drop" +
+      "IndexResponse\0220\n\024deleted_memory_count\030\001 " +
+      "\001(\004R\022deletedMemoryCount\022$\n\016kept_key_coun" +
+      "t\030\002 \001(\004R\014keptKeyCount*o\n\nSearchMode\022\033\n\027S" +
+      "EARCH_MODE_UNSPECIFIED\020\000\022\026\n\022SEARCH_MODE_" +
+      "VECTOR\020\001\022\024\n\020SEARCH_MODE_TEXT\020\002\022\026\n\022SEARCH" +
+      "_MODE_HYBRID\020\003*]\n\013Consistency\022\033\n\027CONSIST" +
+      "ENCY_UNSPECIFIED\020\000\022\030\n\024CONSISTENCY_COMPLE" +
+      "TE\020\001\022\027\n\023CONSISTENCY_PARTIAL\020\002*a\n\tListOrd" +
+      "er\022\032\n\026LIST_ORDER_UNSPECIFIED\020\000\022\033\n\027LIST_O" +
+      "RDER_OLDEST_FIRST\020\001\022\033\n\027LIST_ORDER_NEWEST" +
+      "_FIRST\020\0022\313\007\n\rMemoryService\022^\n\013EnsureInde" +
+      "x\022&.semantic_memory.v1.EnsureIndexReques" +
+      "t\032\'.semantic_memory.v1.EnsureIndexRespon" +
+      "se\022L\n\005Store\022 .semantic_memory.v1.StoreRe" +
+      "quest\032!.semantic_memory.v1.StoreResponse" +
+      "\022[\n\nBatchStore\022%.semantic_memory.v1.Batc" +
+      "hStoreRequest\032&.semantic_memory.v1.Batch" +
+      "StoreResponse\022Q\n\006Search\022!.semantic_memor" +
+      "y.v1.SearchRequest\032\".semantic_memory.v1." +
+      "SearchResponse0\001\022O\n\006Delete\022!.semantic_me" +
+      "mory.v1.DeleteRequest\032\".semantic_memory." +
+      "v1.DeleteResponse\022F\n\003Get\022\036.semantic_memo" +
+      "ry.v1.GetRequest\032\037.semantic_memory.v1.Ge" +
+      "tResponse\022I\n\004List\022\037.semantic_memory.v1.L" +
+      "istRequest\032 .semantic_memory.v1.ListResp" +
+      "onse\022g\n\016DeleteMatching\022).semantic_memory" +
+      ".v1.DeleteMatchingRequest\032*.semantic_mem" +
+      "ory.v1.DeleteMatchingResponse\022^\n\013ListInd" +
+      "exes\022&.semantic_memory.v1.ListIndexesReq" +
+      "uest\032\'.semantic_memory.v1.ListIndexesRes" +
+      "ponse\022U\n\010GetIndex\022#.semantic_memory.v1.G" +
+      "etIndexRequest\032$.semantic_memory.v1.GetI" +
+      "ndexResponse\022X\n\tDropIndex\022$.semantic_mem" +
+      "ory.v1.DropIndexRequest\032%.semantic_memor" +
+      "y.v1.DropIndexResponseB\210\001\n\025dev.semanticm" +
+      "emory.v1B\022MemoryServiceProtoP\001ZYgithub.c" +
+      "om/semantic-memory/semantic-memory/clien" +
+      "ts/go/semantic_memory/v1;semanticmemoryv" +
+      "1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -393,7 +397,7 @@ public final class MemoryServiceProto {
     internal_static_semantic_memory_v1_StoreResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_semantic_memory_v1_StoreResponse_descriptor,
-        new java.lang.String[] { "Id", "Timestamp", "AlreadyStored", "ExpireTime", "NearDuplicates", });
+        new java.lang.String[] { "Id", "Timestamp", "AlreadyStored", "ExpireTime", "NearDuplicates", "Truncated", });
     internal_static_semantic_memory_v1_NearDuplicate_descriptor =
       getDescriptor().getMessageTypes().get(4);
     internal_static_semantic_memory_v1_NearDuplicate_fieldAccessorTable = new
@@ -459,13 +463,13 @@ public final class MemoryServiceProto {
     internal_static_semantic_memory_v1_Hit_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_semantic_memory_v1_Hit_descriptor,
-        new java.lang.String[] { "Memory", "Score", "Distance", "TextScore", "RecencyScore", "RankScore", "Context", "ContextHitId", });
+        new java.lang.String[] { "Memory", "Score", "Distance", "TextScore", "RecencyScore", "RankScore", "Context", "ContextHitId", "ContextTruncated", });
     internal_static_semantic_memory_v1_SearchSummary_descriptor =
       getDescriptor().getMessageTypes().get(15);
     internal_static_semantic_memory_v1_SearchSummary_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_semantic_memory_v1_SearchSummary_descriptor,
-        new java.lang.String[] { "HitCount", "CandidateCount", "BelowMinScoreCount", "NearestScore", "Index", "EmbeddingModel", "Algorithm", "Degraded", "EmbeddingTime", "EngineTime", "QueryTerms", "CommonTerms", });
+        new java.lang.String[] { "HitCount", "CandidateCount", "BelowMinScoreCount", "NearestScore", "Index", "EmbeddingModel", "Algorithm", "Degraded", "EmbeddingTime", "EngineTime", "QueryTerms", "CommonTerms", "QueryTruncated", });
     internal_static_semantic_memory_v1_DeleteRequest_descriptor =
       getDescriptor().getMessageTypes().get(16);
     internal_static_semantic_memory_v1_DeleteRequest_fieldAccessorTable = new
@@ -549,7 +553,7 @@ public final class MemoryServiceProto {
     internal_static_semantic_memory_v1_DropIndexResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessageV3.FieldAccessorTable(
         internal_static_semantic_memory_v1_DropIndexResponse_descriptor,
-        new java.lang.String[] { "DeletedMemoryCount", });
+        new java.lang.String[] { "DeletedMemoryCount", "KeptKeyCount", });
     com.google.protobuf.DurationProto.getDescriptor();
     com.google.protobuf.TimestampProto.getDescriptor();
     dev.semanticmemory.v1.ErrorReasonProto.getDescriptor();

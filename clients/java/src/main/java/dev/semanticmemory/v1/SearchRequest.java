@@ -582,7 +582,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-   * searches that name a user, is exact and needs none. Default: the server's, 200 unless configured otherwise.
+   * searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
    * </pre>
    *
    * <code>optional uint32 ef_runtime = 16 [json_name = "efRuntime"];</code>
@@ -595,7 +595,7 @@ private static final long serialVersionUID = 0L;
   /**
    * <pre>
    * The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-   * searches that name a user, is exact and needs none. Default: the server's, 200 unless configured otherwise.
+   * searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
    * </pre>
    *
    * <code>optional uint32 ef_runtime = 16 [json_name = "efRuntime"];</code>
@@ -2834,7 +2834,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-     * searches that name a user, is exact and needs none. Default: the server's, 200 unless configured otherwise.
+     * searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
      * </pre>
      *
      * <code>optional uint32 ef_runtime = 16 [json_name = "efRuntime"];</code>
@@ -2847,7 +2847,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-     * searches that name a user, is exact and needs none. Default: the server's, 200 unless configured otherwise.
+     * searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
      * </pre>
      *
      * <code>optional uint32 ef_runtime = 16 [json_name = "efRuntime"];</code>
@@ -2860,7 +2860,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-     * searches that name a user, is exact and needs none. Default: the server's, 200 unless configured otherwise.
+     * searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
      * </pre>
      *
      * <code>optional uint32 ef_runtime = 16 [json_name = "efRuntime"];</code>
@@ -2877,7 +2877,7 @@ private static final long serialVersionUID = 0L;
     /**
      * <pre>
      * The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-     * searches that name a user, is exact and needs none. Default: the server's, 200 unless configured otherwise.
+     * searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
      * </pre>
      *
      * <code>optional uint32 ef_runtime = 16 [json_name = "efRuntime"];</code>

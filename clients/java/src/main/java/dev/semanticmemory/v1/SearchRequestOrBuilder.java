@@ -351,7 +351,7 @@ public interface SearchRequestOrBuilder extends
   /**
    * <pre>
    * The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-   * searches that name a user, is exact and needs none. Default: the server's, 200 unless configured otherwise.
+   * searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
    * </pre>
    *
    * <code>optional uint32 ef_runtime = 16 [json_name = "efRuntime"];</code>
@@ -361,7 +361,7 @@ public interface SearchRequestOrBuilder extends
   /**
    * <pre>
    * The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-   * searches that name a user, is exact and needs none. Default: the server's, 200 unless configured otherwise.
+   * searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
    * </pre>
    *
    * <code>optional uint32 ef_runtime = 16 [json_name = "efRuntime"];</code>

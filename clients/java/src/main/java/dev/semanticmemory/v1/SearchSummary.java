@@ -446,6 +446,21 @@ private static final long serialVersionUID = 0L;
     return commonTerms_.getByteString(index);
   }
 
+  public static final int QUERY_TRUNCATED_FIELD_NUMBER = 13;
+  private boolean queryTruncated_ = false;
+  /**
+   * <pre>
+   * True when the embedding model read only the beginning of query_text.
+   * </pre>
+   *
+   * <code>bool query_truncated = 13 [json_name = "queryTruncated"];</code>
+   * @return The queryTruncated.
+   */
+  @java.lang.Override
+  public boolean getQueryTruncated() {
+    return queryTruncated_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -495,6 +510,9 @@ private static final long serialVersionUID = 0L;
     }
     for (int i = 0; i < commonTerms_.size(); i++) {
       com.google.protobuf.GeneratedMessageV3.writeString(output, 12, commonTerms_.getRaw(i));
+    }
+    if (queryTruncated_ != false) {
+      output.writeBool(13, queryTruncated_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -559,6 +577,10 @@ private static final long serialVersionUID = 0L;
       size += dataSize;
       size += 1 * getCommonTermsList().size();
     }
+    if (queryTruncated_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(13, queryTruncated_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -607,6 +629,8 @@ private static final long serialVersionUID = 0L;
         .equals(other.getQueryTermsList())) return false;
     if (!getCommonTermsList()
         .equals(other.getCommonTermsList())) return false;
+    if (getQueryTruncated()
+        != other.getQueryTruncated()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -654,6 +678,9 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + COMMON_TERMS_FIELD_NUMBER;
       hash = (53 * hash) + getCommonTermsList().hashCode();
     }
+    hash = (37 * hash) + QUERY_TRUNCATED_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getQueryTruncated());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -818,6 +845,7 @@ private static final long serialVersionUID = 0L;
           com.google.protobuf.LazyStringArrayList.emptyList();
       commonTerms_ =
           com.google.protobuf.LazyStringArrayList.emptyList();
+      queryTruncated_ = false;
       return this;
     }
 
@@ -896,6 +924,9 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000800) != 0)) {
         commonTerms_.makeImmutable();
         result.commonTerms_ = commonTerms_;
+      }
+      if (((from_bitField0_ & 0x00001000) != 0)) {
+        result.queryTruncated_ = queryTruncated_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -998,6 +1029,9 @@ private static final long serialVersionUID = 0L;
         }
         onChanged();
       }
+      if (other.getQueryTruncated() != false) {
+        setQueryTruncated(other.getQueryTruncated());
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -1090,6 +1124,11 @@ private static final long serialVersionUID = 0L;
               commonTerms_.add(s);
               break;
             } // case 98
+            case 104: {
+              queryTruncated_ = input.readBool();
+              bitField0_ |= 0x00001000;
+              break;
+            } // case 104
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -2215,6 +2254,50 @@ private static final long serialVersionUID = 0L;
       ensureCommonTermsIsMutable();
       commonTerms_.add(value);
       bitField0_ |= 0x00000800;
+      onChanged();
+      return this;
+    }
+
+    private boolean queryTruncated_ ;
+    /**
+     * <pre>
+     * True when the embedding model read only the beginning of query_text.
+     * </pre>
+     *
+     * <code>bool query_truncated = 13 [json_name = "queryTruncated"];</code>
+     * @return The queryTruncated.
+     */
+    @java.lang.Override
+    public boolean getQueryTruncated() {
+      return queryTruncated_;
+    }
+    /**
+     * <pre>
+     * True when the embedding model read only the beginning of query_text.
+     * </pre>
+     *
+     * <code>bool query_truncated = 13 [json_name = "queryTruncated"];</code>
+     * @param value The queryTruncated to set.
+     * @return This builder for chaining.
+     */
+    public Builder setQueryTruncated(boolean value) {
+
+      queryTruncated_ = value;
+      bitField0_ |= 0x00001000;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * True when the embedding model read only the beginning of query_text.
+     * </pre>
+     *
+     * <code>bool query_truncated = 13 [json_name = "queryTruncated"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearQueryTruncated() {
+      bitField0_ = (bitField0_ & ~0x00001000);
+      queryTruncated_ = false;
       onChanged();
       return this;
     }

@@ -267,4 +267,14 @@ public interface SearchSummaryOrBuilder extends
    */
   com.google.protobuf.ByteString
       getCommonTermsBytes(int index);
+
+  /**
+   * <pre>
+   * True when the embedding model read only the beginning of query_text.
+   * </pre>
+   *
+   * <code>bool query_truncated = 13 [json_name = "queryTruncated"];</code>
+   * @return The queryTruncated.
+   */
+  boolean getQueryTruncated();
 }

@@ -245,6 +245,23 @@ private static final long serialVersionUID = 0L;
     return nearDuplicates_.get(index);
   }
 
+  public static final int TRUNCATED_FIELD_NUMBER = 6;
+  private boolean truncated_ = false;
+  /**
+   * <pre>
+   * True when the embedding model read only the beginning of the content, because it is longer than the model's input
+   * limit. The content is stored in full, and the modes TEXT and HYBRID search all its words; VECTOR compares only what
+   * the model read. False when the caller gave the embedding, and with already_stored.
+   * </pre>
+   *
+   * <code>bool truncated = 6 [json_name = "truncated"];</code>
+   * @return The truncated.
+   */
+  @java.lang.Override
+  public boolean getTruncated() {
+    return truncated_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -274,6 +291,9 @@ private static final long serialVersionUID = 0L;
     for (int i = 0; i < nearDuplicates_.size(); i++) {
       output.writeMessage(5, nearDuplicates_.get(i));
     }
+    if (truncated_ != false) {
+      output.writeBool(6, truncated_);
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -301,6 +321,10 @@ private static final long serialVersionUID = 0L;
     for (int i = 0; i < nearDuplicates_.size(); i++) {
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(5, nearDuplicates_.get(i));
+    }
+    if (truncated_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(6, truncated_);
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -333,6 +357,8 @@ private static final long serialVersionUID = 0L;
     }
     if (!getNearDuplicatesList()
         .equals(other.getNearDuplicatesList())) return false;
+    if (getTruncated()
+        != other.getTruncated()) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -361,6 +387,9 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + NEAR_DUPLICATES_FIELD_NUMBER;
       hash = (53 * hash) + getNearDuplicatesList().hashCode();
     }
+    hash = (37 * hash) + TRUNCATED_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getTruncated());
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -523,6 +552,7 @@ private static final long serialVersionUID = 0L;
         nearDuplicatesBuilder_.clear();
       }
       bitField0_ = (bitField0_ & ~0x00000010);
+      truncated_ = false;
       return this;
     }
 
@@ -587,6 +617,9 @@ private static final long serialVersionUID = 0L;
             ? expireTime_
             : expireTimeBuilder_.build();
         to_bitField0_ |= 0x00000002;
+      }
+      if (((from_bitField0_ & 0x00000020) != 0)) {
+        result.truncated_ = truncated_;
       }
       result.bitField0_ |= to_bitField0_;
     }
@@ -675,6 +708,9 @@ private static final long serialVersionUID = 0L;
           }
         }
       }
+      if (other.getTruncated() != false) {
+        setTruncated(other.getTruncated());
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -738,6 +774,11 @@ private static final long serialVersionUID = 0L;
               }
               break;
             } // case 42
+            case 48: {
+              truncated_ = input.readBool();
+              bitField0_ |= 0x00000020;
+              break;
+            } // case 48
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1515,6 +1556,56 @@ private static final long serialVersionUID = 0L;
         nearDuplicates_ = null;
       }
       return nearDuplicatesBuilder_;
+    }
+
+    private boolean truncated_ ;
+    /**
+     * <pre>
+     * True when the embedding model read only the beginning of the content, because it is longer than the model's input
+     * limit. The content is stored in full, and the modes TEXT and HYBRID search all its words; VECTOR compares only what
+     * the model read. False when the caller gave the embedding, and with already_stored.
+     * </pre>
+     *
+     * <code>bool truncated = 6 [json_name = "truncated"];</code>
+     * @return The truncated.
+     */
+    @java.lang.Override
+    public boolean getTruncated() {
+      return truncated_;
+    }
+    /**
+     * <pre>
+     * True when the embedding model read only the beginning of the content, because it is longer than the model's input
+     * limit. The content is stored in full, and the modes TEXT and HYBRID search all its words; VECTOR compares only what
+     * the model read. False when the caller gave the embedding, and with already_stored.
+     * </pre>
+     *
+     * <code>bool truncated = 6 [json_name = "truncated"];</code>
+     * @param value The truncated to set.
+     * @return This builder for chaining.
+     */
+    public Builder setTruncated(boolean value) {
+
+      truncated_ = value;
+      bitField0_ |= 0x00000020;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * True when the embedding model read only the beginning of the content, because it is longer than the model's input
+     * limit. The content is stored in full, and the modes TEXT and HYBRID search all its words; VECTOR compares only what
+     * the model read. False when the caller gave the embedding, and with already_stored.
+     * </pre>
+     *
+     * <code>bool truncated = 6 [json_name = "truncated"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearTruncated() {
+      bitField0_ = (bitField0_ & ~0x00000020);
+      truncated_ = false;
+      onChanged();
+      return this;
     }
     @java.lang.Override
     public final Builder setUnknownFields(

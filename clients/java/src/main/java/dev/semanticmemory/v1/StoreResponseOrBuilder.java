@@ -135,4 +135,16 @@ public interface StoreResponseOrBuilder extends
    */
   dev.semanticmemory.v1.NearDuplicateOrBuilder getNearDuplicatesOrBuilder(
       int index);
+
+  /**
+   * <pre>
+   * True when the embedding model read only the beginning of the content, because it is longer than the model's input
+   * limit. The content is stored in full, and the modes TEXT and HYBRID search all its words; VECTOR compares only what
+   * the model read. False when the caller gave the embedding, and with already_stored.
+   * </pre>
+   *
+   * <code>bool truncated = 6 [json_name = "truncated"];</code>
+   * @return The truncated.
+   */
+  boolean getTruncated();
 }
