@@ -23,7 +23,7 @@ EVERYTHING = "@timestamp:[-inf +inf]"
 """A filter that lets every memory through; valkey-search knows `*` only beside KNN."""
 
 _LONGEST_QUERY = 10_000
-"""Bytes of a query text: valkey-search refuses more than 10,240."""
+"""Bytes of a filter: valkey-search refuses queries of more than 10,240."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +126,13 @@ def count_command(search: Searching, within: str) -> Command:
 
 
 def expired_before(microseconds: int) -> str:
-    """A clause for memories whose time was over by then."""
+    """A filter for memories that had expired by then."""
     return f"@expires_at:[-inf {seconds(microseconds)}]"
+
+
+def without_expired(within: str, microseconds: int) -> str:
+    """A filter without the memories that had expired by then; those without an expiry pass it."""
+    return f"{within or EVERYTHING} -{expired_before(microseconds)}"
 
 
 def _head(search: Searching, query: str) -> Command:

@@ -121,9 +121,8 @@ def diverse(relevance: Numbers, embeddings: Sequence[Embedding], diversity: floa
     return picked
 
 
-def _place(candidate: Candidate) -> tuple[str, str, int, str]:
-    memory = candidate.memory
-    return (memory.user_id, memory.session_id, memory.timestamp, candidate.slot)
+def _place(candidate: Candidate) -> tuple[str, str, int, str, str]:
+    return (candidate.memory.user_id, candidate.memory.session_id, *candidate.place)
 
 
 def _near(earlier: Candidate, later: Candidate) -> bool:
