@@ -9,6 +9,7 @@ from typing import TypeVar
 from memory_service.memory.deadline import remaining, without_deadline
 from memory_service.memory.errors import (
     FailedPrecondition,
+    InvalidRequest,
     Reason,
     Unavailable,
     Violation,
@@ -22,6 +23,8 @@ from memory_service.memory.ports import Embedder, IndexChanged, IndexStore
 from memory_service.memory.types import Algorithm, Dropped, IndexInfo, IndexSpec, Layout
 
 T = TypeVar("T")
+
+_ABOUT_INDEX = {Reason.MODEL_MISMATCH, Reason.DIMENSION_MISMATCH, Reason.INDEX_LACKS_FIELDS}
 
 _ATTEMPTS = 5
 """Times that an operation is tried on an index that changes meanwhile."""
@@ -175,6 +178,10 @@ class Indexes:
                 return await use(info)
             except IndexChanged:
                 self.forget(name)
+            except (FailedPrecondition, InvalidRequest) as error:
+                # Judged by what was known of the index, without a command that would have found it changed.
+                if error.reason not in _ABOUT_INDEX or (await self.describe(name)).revision == info.revision:
+                    raise
         raise index_busy("it is being dropped and created again")
 
     def _look(self, name: str) -> asyncio.Task[IndexInfo | None]:
