@@ -1,6 +1,7 @@
 """What the engine's refusals mean."""
 
 import re
+from typing import Any
 
 import structlog
 
@@ -72,6 +73,20 @@ def says_missing(error: CommandRefused) -> bool:
 def says_wrong_type(error: CommandRefused) -> bool:
     """Tell whether the refusal says that the key holds something else than a document of this layout."""
     return any(words in error.text.replace(":", "") for words in ("wrongtype", "wrong redis type", "wrong kind"))
+
+
+def document_or_none(reply: Any) -> Any:
+    """The reply to a read of a document; None where the key holds something else than a document of this layout."""
+    if not isinstance(reply, CommandRefused):
+        return reply
+    if not says_wrong_type(reply):
+        raise reply
+    return None
+
+
+def says_null_field(error: CommandRefused) -> bool:
+    """Tell whether GLIDE could not convert the reply to a search, because a document has null in a returned field."""
+    return "incompatible type" in error.text and "nil" in error.text
 
 
 def says_incomplete(error: CommandRefused) -> bool:

@@ -4,6 +4,7 @@ Both are written with one command that does nothing when the key is taken. The h
 has since 9.0; HSET would write over what is there, and a check before it would race.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -44,6 +45,14 @@ class DocumentLayout(Protocol):
         """Read the embedding of a document."""
         ...
 
+    def read_row(self, key: str, fields: Sequence[str]) -> Command:
+        """Read these fields of a document."""
+        ...
+
+    def decode_row(self, fields: Sequence[str], reply: Any) -> dict[bytes, bytes]:
+        """What a search would return of these fields: those that are there, by their paths."""
+        ...
+
     def decode_embedding(self, reply: Any) -> Embedding | None:
         """The embedding of the reply, or None when there is no such key, or no embedding in it."""
         ...
@@ -80,6 +89,18 @@ class _Json:
         fields = {name: values[f"$.{name}"][0] for name in FIELDS if values.get(f"$.{name}")}
         return decode_fields(slot, fields) if fields else None
 
+    def read_row(self, key: str, fields: Sequence[str]) -> Command:
+        return ["JSON.GET", key, *(f"$.{name}" for name in fields)]
+
+    def decode_row(self, fields: Sequence[str], reply: Any) -> dict[bytes, bytes]:
+        values = {} if reply is None else orjson.loads(reply)
+        found = {path: values[path][0] for path in (f"$.{name}" for name in fields) if values.get(path)}
+        return {
+            path.encode(): (value if isinstance(value, str) else json.dumps(value)).encode()
+            for path, value in found.items()
+            if value is not None
+        }
+
     def read_embedding(self, key: str) -> Command:
         return ["JSON.GET", key, "$.embedding"]
 
@@ -115,11 +136,18 @@ class _Hash:
         return ["HMGET", key, *FIELDS]
 
     def decode(self, slot: str, reply: Any) -> Memory | None:
-        found: Sequence[bytes | None] = reply
+        found: Sequence[bytes | None] = reply or ()
         if not any(found):
             return None
         fields = zip(FIELDS, found, strict=True)
         return decode_fields(slot, {name: text.decode(errors="replace") for name, text in fields if text is not None})
+
+    def read_row(self, key: str, fields: Sequence[str]) -> Command:
+        return ["HMGET", key, *fields]
+
+    def decode_row(self, fields: Sequence[str], reply: Any) -> dict[bytes, bytes]:
+        found = zip(fields, reply or (), strict=False)
+        return {name.encode(): value for name, value in found if value is not None}
 
     def read_embedding(self, key: str) -> Command:
         return ["HGET", key, "embedding"]

@@ -7,7 +7,7 @@ from typing import Any
 from memory_service.engine.client import Client
 from memory_service.engine.connection import Connections, pipeline
 from memory_service.engine.documents import encode_fields
-from memory_service.engine.errors import CommandRefused, says_wrong_type
+from memory_service.engine.errors import CommandRefused, document_or_none, says_wrong_type
 from memory_service.engine.expiry import remove_expired
 from memory_service.engine.index_commands import IndexCommands, record_command, revision_of
 from memory_service.engine.layouts import DocumentLayout, layout_of
@@ -54,7 +54,12 @@ class ValkeyMemories:
                 await client.custom_command(["DEL", key])
             return inserted, record
 
-        inserted, record = await self._connections.run_to_end(work)
+        try:
+            inserted, record = await self._connections.run_to_end(work)
+        except CommandRefused as error:
+            if not says_wrong_type(error):
+                raise
+            return False  # Another program's key, or a document of the other layout.
         self._commands.confirm(index, record)
         return inserted
 
@@ -90,15 +95,7 @@ class ValkeyMemories:
         replies: list[Any] = []
         for start in range(0, len(commands), _PIPELINE):
             replies += await self._commands.run_each(index, commands[start : start + _PIPELINE])
-        return [_readable(reply) for reply in replies]
-
-
-def _readable(reply: Any) -> Any:
-    if not isinstance(reply, CommandRefused):
-        return reply
-    if not says_wrong_type(reply):
-        raise reply
-    return None
+        return [document_or_none(reply) for reply in replies]
 
 
 def _of_index(index: IndexInfo, layout: DocumentLayout, reply: Any) -> Embedding | None:

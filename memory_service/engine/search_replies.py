@@ -5,7 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from memory_service.engine.errors import CommandRefused, incomplete, says_incomplete, says_missing
+from memory_service.engine.documents import FIELDS
+from memory_service.engine.errors import (
+    CommandRefused,
+    document_or_none,
+    incomplete,
+    says_incomplete,
+    says_missing,
+    says_null_field,
+)
 from memory_service.engine.index_commands import IndexCommands
 from memory_service.engine.layouts import layout_of
 from memory_service.engine.queries import Command, Searching
@@ -15,6 +23,9 @@ from memory_service.memory.deadline import remaining
 from memory_service.memory.errors import Unavailable
 from memory_service.memory.ports import IndexChanged, SearchOptions
 from memory_service.memory.types import Algorithm, IndexInfo
+
+_PIPELINE = 100
+_ANY_FIELD = (*FIELDS, "terms")
 
 _LONGEST_SEARCH = 60.0
 """Seconds: valkey-search takes no longer TIMEOUT."""
@@ -63,6 +74,8 @@ class SearchReplies:
             except CommandRefused as error:
                 if says_missing(error):
                     raise IndexChanged(index.name) from error
+                if says_null_field(error):
+                    return await self._field_by_field(index, commands(replace(search, bare=True)))
                 if not says_incomplete(error):
                     raise
                 if not twice:
@@ -72,6 +85,25 @@ class SearchReplies:
                     raise
         options.partial = True
         return await self._partial(replace(search, all_shards=False, one_node=True), commands)
+
+    async def _field_by_field(self, index: IndexInfo, bare: Sequence[Command]) -> list[Any]:
+        """The replies to searches that return no fields, with the fields read from the documents: GLIDE cannot convert
+        the reply of RediSearch when a document of other software has null in a field."""
+        replies = await self._commands.run_all(index, bare)
+        layout = layout_of(index.layout)
+        for reply in replies:
+            if len(reply) > 1:
+                keys = [key.decode() for key in reply[1]]
+                read: list[Any] = []
+                for start in range(0, len(keys), _PIPELINE):
+                    lot = [layout.read_row(key, _ANY_FIELD) for key in keys[start : start + _PIPELINE]]
+                    read += await self._commands.run_each(index, lot)
+                rows = [layout.decode_row(_ANY_FIELD, document_or_none(one)) for one in read]
+                reply[1] = {
+                    key: {**(computed or {}), **row}
+                    for (key, computed), row in zip(reply[1].items(), rows, strict=True)
+                }
+        return replies
 
     async def _partial(self, search: Searching, commands: Commands) -> list[Any]:
         """The replies of the shards that are there, joined. valkey-search itself would wait for the others for longer

@@ -6,6 +6,7 @@ from typing import Any
 
 from memory_service.engine.connection import Connections
 from memory_service.engine.documents import HEADING
+from memory_service.engine.errors import document_or_none
 from memory_service.engine.index_commands import IndexCommands
 from memory_service.engine.layouts import layout_of
 from memory_service.engine.queries import (
@@ -215,8 +216,8 @@ class ValkeySearches:
     async def _with_exact_times(self, index: IndexInfo, found: Sequence[Candidate]) -> list[Candidate]:
         layout = layout_of(index.layout)
         commands = [layout.read(key_prefix(index.name) + one.slot) for one in found]
-        replies = await self._commands.run_all(index, commands)
-        read = [layout.decode(one.slot, reply) for one, reply in zip(found, replies, strict=True)]
+        replies = await self._commands.run_each(index, commands)
+        read = [layout.decode(one.slot, document_or_none(reply)) for one, reply in zip(found, replies, strict=True)]
         return [
             replace(one, memory=replace(one.memory, timestamp=exact.timestamp))
             for one, exact in zip(found, read, strict=True)

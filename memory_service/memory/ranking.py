@@ -64,6 +64,7 @@ def text_scores(
     """BM25 of each candidate for the terms, of which `frequencies` of `total` memories have each; with a neighborhood,
     of the candidate and its neighbors together. The average length is that of the candidates."""
     counts = np.array([[one.terms.count(term) for term in terms] for one in candidates], np.float64)
+    counts = counts.reshape(len(candidates), len(terms))  # Also when there are none.
     lengths = np.array([len(one.terms) for one in candidates], np.float64)
     if neighborhood is not None:
         weights = [neighbor_weight**distance for distance in range(1, REACH + 1)]
