@@ -1,6 +1,7 @@
 """Commands to Valkey, on a pool of connections."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from memory_service.memory.errors import engine_unavailable
 T = TypeVar("T")
 Command = Sequence[str | bytes]
 
+_VERSION = re.compile(r"^valkey_version:(\d+)\.(\d+)\.(\d+)", re.MULTILINE)
 _SCAN = 1000
 """Keys that one step of a scan looks at."""
 
@@ -29,6 +31,8 @@ class Connections:
         self.cluster = settings.cluster
         """Whether this is a cluster."""
         self.pool = Pool(settings)
+        self._pipelines_writes: bool | None = None
+        self._asked_before = 0.0
 
     async def open(self) -> None:
         """Create the clients."""
@@ -88,6 +92,18 @@ class Connections:
         if not answered:
             raise engine_unavailable("did not answer in time from any shard")
         return answered
+
+    async def pipelines_writes(self) -> bool:
+        """Whether a command may follow an indexed write in one pipeline, and runs after it. Valkey 9.0.0 to 9.1.1 can
+        stall then (valkey#4531), and in a cluster the two may go to different nodes."""
+        if self.cluster:
+            return False
+        if self._pipelines_writes is None or self._asked_before != self.pool.broken_at:
+            self._asked_before = self.pool.broken_at
+            told = _VERSION.search(bytes(await self.run(["INFO", "SERVER"])).decode())
+            version = tuple(map(int, told.groups())) if told else (0, 0, 0)
+            self._pipelines_writes = not (9, 0, 0) <= version < (9, 1, 2)
+        return self._pipelines_writes
 
     async def check(self) -> None:
         """Return when the engine answers and takes writes."""

@@ -34,24 +34,26 @@ class ValkeyMemories:
         key = _key(index, slot)
         fields = encode_fields(memory, terms, own_id=memory.id != slot)
         command = layout.insert(key, fields, embedding)
+        look = record_command(index)
         fresh = self._commands.is_fresh(index)
+        pipelined = await self._connections.pipelines_writes()
 
         async def work(client: Client) -> tuple[bool, bytes | None]:
             """Whether it was written, and the record of the index afterwards."""
-            # One by one: Valkey before 9.1.2 can stall on a pipeline that begins with a large indexed write.
             if not fresh:
-                record: Any = await client.custom_command(record_command(index))
+                record: Any = await client.custom_command(look)
                 if revision_of(record) != index.revision:
                     return False, record
-            inserted = layout.inserted(await client.custom_command(command))
-            if inserted and memory.expires is not None:
-                expiry = ["PEXPIREAT", key, str(-(-memory.expires // 1000))]
-                [_, record] = await pipeline(client, [expiry, record_command(index)], raise_on_error=True)
+            if pipelined:
+                reply, record = await pipeline(client, [command, look], raise_on_error=True)
             else:
-                record = await client.custom_command(record_command(index))
+                reply, record = await client.custom_command(command), await client.custom_command(look)
+            inserted = layout.inserted(reply)
             # A drop removes the record before it looks for memories: one that is still there has missed none.
             if inserted and not _fits(index, record):
                 await client.custom_command(["DEL", key])
+            elif inserted and memory.expires is not None:
+                await client.custom_command(["PEXPIREAT", key, str(-(-memory.expires // 1000))])
             return inserted, record
 
         try:
