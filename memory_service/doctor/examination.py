@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from memory_service.doctor.engine import memory, persistence, versions
 from memory_service.doctor.finding import Finding, State
-from memory_service.doctor.index import index
+from memory_service.doctor.index import damage, index
 from memory_service.embedded import DataDirInUse
 from memory_service.engine import Connections, ConnectionSettings
 from memory_service.engine import inspection as engine
@@ -108,5 +108,7 @@ async def _engine(
             yield Finding("versions", State.UNKNOWN, "Valkey refuses INFO", "allow +info, as deploy/valkey.acl does")
         if not refused:
             yield await index(settings.index, connections, model, dimension)
+            if (found := await damage(settings.index, connections)) is not None:
+                yield found
     finally:
         await connections.close()
