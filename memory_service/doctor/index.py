@@ -8,7 +8,6 @@ from memory_service.engine.schema import OLDEST_SCHEMA, IndexMetadata
 from memory_service.memory.errors import MemoryServiceError
 from memory_service.memory.types import IndexInfo
 
-
 _MOST_DOCUMENTS = 5000
 _MOST_NAMED = 5
 

@@ -1,4 +1,4 @@
-"""Finds what lies under the prefix of an index and is no whole memory: documents of other software, and damaged ones."""
+"""Finds what lies under the prefix of an index and is no whole memory: other software's documents, damaged ones."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

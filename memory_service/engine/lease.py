@@ -16,8 +16,8 @@ from memory_service.engine.errors import CommandRefused
 from memory_service.memory.deadline import remaining, without_deadline
 from memory_service.memory.errors import MemoryServiceError, index_busy
 
-_SECONDS = 20.0
-"""After which a lease that nobody renews ends."""
+_PX = "20000"
+"""Milliseconds after which a lease that nobody renews ends."""
 _RENEW_EVERY = 2.0
 _SAFE = 8.0
 """Seconds after its last renewal in which a holder goes on: the rest is for a command that is slow to arrive."""
@@ -45,18 +45,17 @@ class Lease:
             await asyncio.sleep(_RENEW_EVERY)
             before = time.monotonic()
             with contextlib.suppress(MemoryServiceError, CommandRefused):
-                if await self._set(self._token, _SECONDS) is not None:
+                if await self._set(self._token, "PX", _PX) is not None:
                     self._renewed = before
 
     async def release(self) -> None:
         """End it now."""
         with contextlib.suppress(MemoryServiceError, CommandRefused):
-            await self._set("", 0.001)
+            await self._set("", "PXAT", "1")  # A time that has passed: the key is deleted.
 
-    async def _set(self, value: str, seconds: float) -> bytes | None:
-        milliseconds = str(round(seconds * 1000))
+    async def _set(self, value: str, unit: str, milliseconds: str) -> bytes | None:
         reply: bytes | None = await self._connections.run(
-            ["SET", self._key, value, "IFEQ", self._token, "PX", milliseconds]
+            ["SET", self._key, value, "IFEQ", self._token, unit, milliseconds]
         )
         return reply
 
@@ -79,7 +78,7 @@ async def lease(connections: Connections, name: str) -> AsyncIterator[Lease]:
 async def try_lease(connections: Connections, name: str) -> Lease | None:
     """The lease of this name, or None when another holds it. Release it with `holding`."""
     key, token = f"semantic_memory:lease:{name}", secrets.token_hex(16)
-    reply = await connections.run(["SET", key, token, "NX", "PX", str(round(_SECONDS * 1000))])
+    reply = await connections.run(["SET", key, token, "NX", "PX", _PX])
     return None if reply is None else Lease(connections, key, token)
 
 
