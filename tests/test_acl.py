@@ -105,3 +105,22 @@ async def test_other_softwares_keys_are_out_of_reach(raw: Connections, key: str)
         assert await raw.run(["ACL", "DRYRUN", name, "GET", "semantic_memory:secret"]) in {b"OK", "OK"}
     finally:
         await raw.run(["ACL", "DELUSER", name])
+
+
+async def test_an_index_over_keys_out_of_reach_hides_no_other(
+    settings: Settings, raw: Connections, valkey_url: str
+) -> None:
+    name = f"other_{uuid.uuid4().hex[:8]}"
+    await raw.run(["FT.CREATE", name, "ON", "HASH", "PREFIX", "1", f"{name}:", "SCHEMA", "a", "AS", "a", "NUMERIC"])
+    try:
+        async with (
+            only(raw, valkey_url, RULE) as url,
+            guarded(settings, valkey_url=SecretStr(url)) as server,
+            showing(server) as memories,
+        ):
+            await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+            answer = await memories.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
+        assert settings.index in {one.name for one in answer.indexes}
+        assert name not in {one.name for one in answer.indexes}
+    finally:
+        await raw.run(["FT.DROPINDEX", name])

@@ -27,7 +27,7 @@ from memory_service.engine.schema import (
     refuse,
 )
 from memory_service.memory.deadline import remaining
-from memory_service.memory.errors import Violation
+from memory_service.memory.errors import FailedPrecondition, Violation
 from memory_service.memory.types import Algorithm, Dropped, IndexInfo, IndexPart, IndexSpec, Layout
 
 _log = structlog.get_logger(__name__)
@@ -90,10 +90,18 @@ class ValkeyIndexes:
             return None
         return _info(index, found)
 
-    async def names(self) -> list[str]:
+    async def describe_all(self) -> list[IndexInfo]:
         # A cluster's nodes each answer with every name.
-        listed = {bytes(name).decode() for name in await self._connections.run(["FT._LIST"])}
-        return sorted({name.removesuffix(FLAT_SUFFIX) for name in listed})
+        listed = {bytes(name).decode(errors="replace") for name in await self._connections.run(["FT._LIST"])}
+        found = []
+        for name in sorted({name.removesuffix(FLAT_SUFFIX) for name in listed}):
+            try:
+                found.append(await self.describe(name))
+            except FailedPrecondition:
+                # Another program's index, over keys that our user has no right to.
+                if await self._connections.run(["GET", metadata_key(name)]) is not None:
+                    raise
+        return [info for info in found if info is not None]
 
     async def drop(self, index: str, *, delete_memories: bool) -> Dropped | None:
         async with lease(self._connections, index) as held:

@@ -122,12 +122,12 @@ def filter_command(
 ) -> Command:
     """Memories within a filter, in any order or by their timestamps."""
     order = [] if newest_first is None else ["SORTBY", "timestamp", "DESC" if newest_first else "ASC"]
-    return [*_head(search, within or EVERYTHING), *_return(search, returned), *order, *_tail(search, limit)]
+    return [*_head(search, within), *_return(search, returned), *order, *_tail(search, limit)]
 
 
 def count_command(search: Searching, within: str) -> Command:
     """How many memories pass a filter."""
-    return [*_head(search, within or EVERYTHING), *_tail(search, 0)]
+    return [*_head(search, within), *_tail(search, 0)]
 
 
 def expired_before(microseconds: int) -> str:
@@ -136,8 +136,9 @@ def expired_before(microseconds: int) -> str:
 
 
 def without_expired(within: str, microseconds: int) -> str:
-    """A filter without the memories that had expired by then; those without an expiry pass it."""
-    return f"{within or EVERYTHING} -{expired_before(microseconds)}"
+    """A filter without the memories that had expired by then; those without an expiry pass it. Without KNN the filter
+    must have another clause, since valkey-search 1.2 takes no query of negations alone."""
+    return f"{within} -{expired_before(microseconds)}".lstrip()
 
 
 def _head(search: Searching, query: str) -> Command:

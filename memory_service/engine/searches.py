@@ -10,6 +10,7 @@ from memory_service.engine.errors import document_or_none
 from memory_service.engine.index_commands import IndexCommands
 from memory_service.engine.layouts import layout_of
 from memory_service.engine.queries import (
+    EVERYTHING,
     RANKING,
     WHOLE,
     Command,
@@ -79,7 +80,7 @@ class ValkeySearches:
         self, index: IndexInfo, where: Filter, limit: int, options: SearchOptions, terms: Sequence[str] = ()
     ) -> list[Candidate]:
         algorithm = _filtering_part(index, where, terms)
-        within = _unexpired(index, algorithm, filter_text(where, terms))
+        within = _unexpired(index, algorithm, filter_text(where, terms) or EVERYTHING)
 
         def find(search: Searching, count: int) -> Command:
             return filter_command(search, within, count, returned=RANKING)
@@ -120,7 +121,7 @@ class ValkeySearches:
         self, index: IndexInfo, algorithm: Algorithm, queries: Sequence[str], options: SearchOptions
     ) -> list[int]:
         """How many memories that have not expired answer each query."""
-        asked = [_unexpired(index, algorithm, one) for one in queries]
+        asked = [_unexpired(index, algorithm, one or EVERYTHING) for one in queries]
         replies = await self._replies.of(
             index, algorithm, options, lambda search: [count_command(search, one) for one in asked]
         )
@@ -128,7 +129,7 @@ class ValkeySearches:
 
     async def ordered(self, index: IndexInfo, where: Filter, limit: int, *, newest_first: bool) -> list[Candidate]:
         algorithm = _filtering_part(index, where)
-        within = _unexpired(index, algorithm, filter_text(where))
+        within = _unexpired(index, algorithm, filter_text(where) or EVERYTHING)
         last_reply: list[Any] = []
 
         def find(search: Searching, count: int) -> Command:

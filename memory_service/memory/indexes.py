@@ -122,8 +122,7 @@ class Indexes:
 
     async def list(self) -> list[IndexInfo]:
         """All indexes, in the order of their names."""
-        found = [await self._engine.describe(name) for name in await self._engine.names()]
-        return [info for info in found if info is not None]
+        return await self._engine.describe_all()
 
     async def drop(self, name: str, *, delete_memories: bool) -> Dropped:
         """Remove the index, and its memories if asked to.

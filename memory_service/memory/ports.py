@@ -73,8 +73,8 @@ class IndexStore(Protocol):
         """The index as it is now, or None when it is not there or is being dropped. Changes nothing."""
         ...
 
-    async def names(self) -> list[str]:
-        """The names of all indexes, sorted."""
+    async def describe_all(self) -> list[IndexInfo]:
+        """All indexes, in the order of their names."""
         ...
 
     async def drop(self, index: str, *, delete_memories: bool) -> Dropped | None:
