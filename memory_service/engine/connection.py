@@ -18,7 +18,7 @@ import glide
 
 from memory_service.engine.client import Client, ConnectionSettings, create_client
 from memory_service.engine.errors import meaning, says_not_connected
-from memory_service.memory.deadline import remaining
+from memory_service.memory.deadline import remaining, waited_for_engine
 from memory_service.memory.errors import PATIENCE, Exhausted, Reason, engine_silent, engine_unavailable
 
 _SCAN = 1000
@@ -182,7 +182,8 @@ class Connections:
             raise Exhausted(
                 Reason.OVERLOADED, "too many calls wait for Valkey: try again, more slowly", retry_after=1.0
             )
-        limit = remaining(self._settings.command_timeout)
+        limit, waited = remaining(self._settings.command_timeout), waited_for_engine()
+        began = time.monotonic() - waited
         try:
             async with asyncio.timeout(limit):
                 self._waiting += 1
@@ -193,7 +194,8 @@ class Connections:
                 async with self._in_use(link):
                     yield link.client
         except (TimeoutError, glide.TimeoutError) as error:
-            raise engine_silent(limit) from error
+            # Where connections broke during the call, the last of its commands may have had little of its time.
+            raise engine_silent(limit + waited if self.broken_at >= began else limit) from error
         except (glide.ConnectionError, glide.ClosingError) as error:
             self.broken_at = time.monotonic()
             raise engine_unavailable("cannot be reached") from error
