@@ -24,6 +24,7 @@ import structlog
 from memory_service.embedded import embedded_engine
 from memory_service.logs import log_to_stderr
 from memory_service.memory.errors import MemoryServiceError
+from memory_service.starting import started_unless
 
 _PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 """Seconds before a worker is started again: twice as long each time, until one has lived for the longest of them."""
@@ -72,13 +73,17 @@ class Workers:
         for worker in self._running:
             self._pass_on(number, worker)
 
+    async def told_to_end(self) -> None:
+        """Wait for the signal."""
+        await self._told.wait()
+
     async def run(self, environment: Mapping[str, str], metrics_listen: str | None) -> int:
         """Keep them running until the end; the exit status, 0 when all have ended well."""
         async with asyncio.TaskGroup() as group:
             for worker in range(self._count):
                 own = {} if metrics_listen is None else {"MEMORY_METRICS_LISTEN": _higher(metrics_listen, worker)}
                 group.create_task(self._keep(worker, {**environment, **own}))
-            await self._told.wait()
+            await self.told_to_end()
             killing = asyncio.get_running_loop().call_later(self._patience, self._kill)
         killing.cancel()
         return self._status
@@ -159,7 +164,10 @@ async def supervise(plan: Plan) -> int:
             setting = "MEMORY_HEALTH_LISTEN"
             shared[setting] = stack.enter_context(reserved(setting, plan.health_listen))
         if plan.data_dir is not None:
-            shared["MEMORY_VALKEY_URL"] = await stack.enter_async_context(embedded_engine(Path(plan.data_dir)))
+            starting = stack.enter_async_context(embedded_engine(Path(plan.data_dir)))
+            if (url := await started_unless(workers.told_to_end(), starting)) is None:
+                return 0
+            shared["MEMORY_VALKEY_URL"] = url
         # Settings are read in any case: what is replaced must not stay under another spelling.
         replaced = {*shared, "MEMORY_METRICS_LISTEN"}
         kept = {name: value for name, value in os.environ.items() if name.upper() not in replaced}

@@ -61,7 +61,7 @@ async def reserve_for_engine(data_dir: Path) -> IO[str]:
 
 async def _until_locked(file: IO[str]) -> None:
     async with asyncio.timeout(_LEFTOVER):
-        while not _locked(file):
+        while not _locked(file):  # noqa: ASYNC110 - another process unlocks it
             await asyncio.sleep(0.1)
 
 

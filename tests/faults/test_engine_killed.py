@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.faults.calls import CALLS, SEARCHES, answer, answers_again, ensured, refused, service, store
 from tests.faults.engines import Engine
-from tests.faults.load import NONE, SCALE, load, retry_delay, toll_of
+from tests.faults.load import NONE, SCALE, ended_by_grpc, load, retry_delay, toll_of
 from tests.serving import channel_to, serving
 from tests.world import TIMEOUT
 
@@ -34,7 +34,8 @@ async def test_kill_9_of_the_engine_loses_and_doubles_nothing_and_is_over_within
                         took.append(time.monotonic() - back)
                 failures = [error for client in clients for error in client.failures]
                 assert failures
-                assert all(retry_delay(error) for error in failures)
+                # On a busy machine gRPC itself may end a call at its deadline: that error has no details at all.
+                assert all(retry_delay(error) or ended_by_grpc(error) for error in failures)
                 assert await toll_of(clients) == NONE
     stored = sum(len(client.stored) + len(client.deleted) for client in clients)
     print(f"{len(took)} kills, {stored} acknowledged, {len(failures)} repeated, back after {max(took):.2f} s at most")
