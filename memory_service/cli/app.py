@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from memory_service.addresses import parse_host_port
 from memory_service.cli import client, indexes, memories, output, search, transfer
 from memory_service.cli.options import SERVER, Address, AsJson, Timeout, User
 
@@ -126,10 +127,11 @@ def mcp(
     if not http:
         tools.run("stdio")
         return
-    host, _, port = http.rpartition(":")
-    if not host or not port.isdecimal():
-        raise typer.BadParameter(f"{http!r} is no HOST:PORT")
-    tools.run("streamable-http", host=host, port=int(port))
+    try:
+        listen = parse_host_port(http)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--http") from error
+    tools.run("streamable-http", host=listen.host, port=listen.port)
 
 
 @app.command()
