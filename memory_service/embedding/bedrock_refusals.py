@@ -1,7 +1,7 @@
 """What Bedrock's refusals mean, by their code and by the text that AWS gives a ValidationException.
 
-Source: https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html. AWS lists no texts: these
-are what users report.
+Source: https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html. AWS lists no texts:
+these are what users report.
 """
 
 import re
@@ -48,7 +48,7 @@ _TEXTS = (
     ),
     (
         re.compile(r"malformed|schema|doesn't support|not supported", re.IGNORECASE),
-        "{model} does not understand this service's requests: check MEMORY_BEDROCK_MODEL and MEMORY_BEDROCK_ENDPOINT_URL",
+        "{model} does not understand these requests: check MEMORY_BEDROCK_MODEL and MEMORY_BEDROCK_ENDPOINT_URL",
     ),
 )
 
