@@ -26,6 +26,11 @@ def print_error(what: str, why: str) -> None:
     errors.print(Text.assemble((what, "bold red"), ": ", why))
 
 
+def print_note(what: str, told: str) -> None:
+    """One line on standard error about what went well."""
+    errors.print(Text.assemble((what, "bold"), ": ", told))
+
+
 def fail(what: str, why: str) -> NoReturn:
     """End the command with one line on standard error and exit status 1."""
     print_error(what, why)
