@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,6 +18,10 @@ from memory_service.addresses import parse_target
 
 SERVER = "127.0.0.1:50051"
 
+UINT32 = 2**32 - 1
+"""The largest number that a field of the contract takes."""
+
+_LONGEST_TIMEOUT = 1_000_000
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -37,6 +42,17 @@ def parse_time(text: str) -> Timestamp:
     except (ValueError, OverflowError) as error:
         raise typer.BadParameter(f"{text!r} is no time: write it as 2026-01-31 or 2026-01-31T23:59:59") from error
     return timestamp
+
+
+def parse_timeout(text: str) -> float:
+    """Seconds to wait."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= _LONGEST_TIMEOUT:
+        raise typer.BadParameter(f"{text!r} is no time to wait: give seconds, up to {_LONGEST_TIMEOUT:,}")
+    return seconds
 
 
 def parse_address(text: str) -> str:
@@ -76,7 +92,7 @@ Address = Annotated[
     typer.Option(parser=parse_address, envvar="MEMORY_ADDRESS", metavar="HOST:PORT", help="Where the server listens."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Timeout = Annotated[float, typer.Option(help="Seconds to wait.")]
+Timeout = Annotated[float, typer.Option(parser=parse_timeout, metavar="SECONDS", help="Seconds to wait.")]
 Index = Annotated[str, typer.Option(help="The index; the server's default one when left out.")]
 User = Annotated[str, typer.Option("--user", "-u", help="The user whose memories these are.")]
 AllUsers = Annotated[bool, typer.Option("--all-users", help="Over the memories of every user.")]

@@ -52,6 +52,8 @@ def export(
                 deadline=timeout,
             ),
         )
+    except BrokenPipeError:
+        raise  # The reader has seen enough, which is no error.
     except OSError as error:
         output.fail(error.filename or file, error.strerror or str(error))
     (output.console if path else output.errors).print(f"exported {output.counted(count)}")
