@@ -41,6 +41,7 @@ from memory_service.rpc.servicer import MemoryServicer
 from memory_service.rpc.tls import server_credentials
 from memory_service.rpc.validation import RequestValidator
 from memory_service.settings import Settings
+from memory_service.starting import started_unless
 from memory_service.telemetry.figures import Figures, follow_lag
 from memory_service.telemetry.index_watch import IndexWatch
 from memory_service.telemetry.lines import Lines
@@ -167,7 +168,11 @@ async def _serve(settings: Settings, supervised: bool) -> None:
         loop.add_signal_handler(number, end, number)
     if supervised:
         loop.add_reader(0, end_with_supervisor)
-    async with running(settings) as server:
+    async with contextlib.AsyncExitStack() as stack:
+        # An embedded engine may load its data for minutes.
+        server = await started_unless(told, stack.enter_async_context(running(settings)))
+        if server is None:
+            return
         # What the start has made stays: a full collection, which holds up every call, need not look at it again.
         gc.collect()
         gc.freeze()

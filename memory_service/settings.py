@@ -1,6 +1,5 @@
 """Everything that can be set, from the environment: MEMORY_LISTEN, MEMORY_VALKEY_URL and so on."""
 
-import ipaddress
 import sys
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -9,6 +8,7 @@ import platformdirs
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from memory_service.addresses import is_loopback, parse_host_port, parse_listen
 from memory_service.embedding.bedrock import TITAN_V1
 from memory_service.engine.url import parse_url
 
@@ -22,8 +22,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MEMORY_", extra="forbid", frozen=True, hide_input_in_errors=True)
 
     listen: str = "127.0.0.1:50051"
-    """Where to serve gRPC; port 0 takes a free one."""
-    health_listen: str | None = None
+    """Where to serve gRPC, HOST:PORT or unix:PATH; port 0 takes a free one."""
+    health_listen: str | None = Field(default=None, examples=["0.0.0.0:50052"])
     """Where to answer health checks in plaintext and without credentials, besides; for Kubernetes' probes."""
     workers: int = Field(default=1, ge=1, le=64)
     """Processes that share the port, for a machine with several cores (Linux); see the runbook. Each has the limits,
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
             raise ValueError("MEMORY_TLS_CLIENT_CA needs MEMORY_TLS_CERT and MEMORY_TLS_KEY")
         if len({one is None for one in (self.jwt_jwks, self.jwt_issuer, self.jwt_audience)}) > 1:
             raise ValueError("MEMORY_JWT_JWKS, MEMORY_JWT_ISSUER and MEMORY_JWT_AUDIENCE go together")
-        if self.insecure or _is_loopback(self.listen):
+        if self.insecure or is_loopback(self.listen):
             return self
         if self.tls_cert is None:
             raise ValueError(
@@ -152,18 +152,20 @@ class Settings(BaseSettings):
         for name in ("listen", "health_listen"):
             if str(getattr(self, name)).startswith("unix"):
                 raise ValueError(f"MEMORY_{name.upper()}: MEMORY_WORKERS share a TCP port; for example 127.0.0.1:50051")
-        port = int((self.metrics_listen or ":0").rpartition(":")[2])
+        port = parse_host_port(self.metrics_listen, free_port=True).port if self.metrics_listen else 0
         if port + self.workers - 1 > _LAST_PORT:
             raise ValueError("MEMORY_METRICS_LISTEN: each of MEMORY_WORKERS takes a port; for example 127.0.0.1:9464")
         return self
 
+    @field_validator("listen", "health_listen")
+    @classmethod
+    def _listen_is_understood(cls, listen: str | None) -> str | None:
+        return None if listen is None else parse_listen(listen)
+
     @field_validator("metrics_listen")
     @classmethod
     def _metrics_listen_is_understood(cls, listen: str | None) -> str | None:
-        host, _, port = (listen or "localhost:0").rpartition(":")
-        if not host or not port.isdecimal() or int(port) > _LAST_PORT:
-            raise ValueError("needs a host and a port")
-        return listen
+        return None if listen is None else str(parse_host_port(listen, free_port=True))
 
     @field_validator("valkey_url")
     @classmethod
@@ -174,13 +176,3 @@ class Settings(BaseSettings):
             except OSError as error:
                 raise ValueError(f"ca: cannot read {error.filename}: {error.strerror}") from error
         return url
-
-
-def _is_loopback(listen: str) -> bool:
-    host = listen.rpartition(":")[0].strip("[]")
-    if host == "localhost" or listen.startswith("unix:"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

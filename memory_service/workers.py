@@ -15,15 +15,18 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
 import structlog
 
+from memory_service.addresses import parse_host_port
 from memory_service.embedded import embedded_engine
+from memory_service.listening import cannot_listen
 from memory_service.logs import log_to_stderr
 from memory_service.memory.errors import MemoryServiceError
+from memory_service.starting import started_unless
 
 _PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 """Seconds before a worker is started again: twice as long each time, until one has lived for the longest of them."""
@@ -72,13 +75,17 @@ class Workers:
         for worker in self._running:
             self._pass_on(number, worker)
 
+    async def told_to_end(self) -> None:
+        """Wait for the signal."""
+        await self._told.wait()
+
     async def run(self, environment: Mapping[str, str], metrics_listen: str | None) -> int:
         """Keep them running until the end; the exit status, 0 when all have ended well."""
         async with asyncio.TaskGroup() as group:
             for worker in range(self._count):
                 own = {} if metrics_listen is None else {"MEMORY_METRICS_LISTEN": _higher(metrics_listen, worker)}
                 group.create_task(self._keep(worker, {**environment, **own}))
-            await self._told.wait()
+            await self.told_to_end()
             killing = asyncio.get_running_loop().call_later(self._patience, self._kill)
         killing.cancel()
         return self._status
@@ -159,7 +166,10 @@ async def supervise(plan: Plan) -> int:
             setting = "MEMORY_HEALTH_LISTEN"
             shared[setting] = stack.enter_context(reserved(setting, plan.health_listen))
         if plan.data_dir is not None:
-            shared["MEMORY_VALKEY_URL"] = await stack.enter_async_context(embedded_engine(Path(plan.data_dir)))
+            starting = stack.enter_async_context(embedded_engine(Path(plan.data_dir)))
+            if (url := await started_unless(workers.told_to_end(), starting)) is None:
+                return 0
+            shared["MEMORY_VALKEY_URL"] = url
         # Settings are read in any case: what is replaced must not stay under another spelling.
         replaced = {*shared, "MEMORY_METRICS_LISTEN"}
         kept = {name: value for name, value in os.environ.items() if name.upper() not in replaced}
@@ -173,29 +183,28 @@ def reserved(setting: str, listen: str) -> Iterator[str]:
     Raises:
         OSError: the address is none, or taken, be it by workers of another supervisor.
     """
-    host, _, port = listen.rpartition(":")
+    wanted = parse_host_port(listen, free_port=True)
     with contextlib.ExitStack() as stack:
         try:
-            family, kind, _, _, address = socket.getaddrinfo(
-                host.strip("[]") or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            family, kind, _, _, place = socket.getaddrinfo(
+                wanted.host, wanted.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
             holder = stack.enter_context(socket.socket(family, kind))
             # While it binds it shares with nobody but connections that a server before it has closed.
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            holder.bind(address)
+            holder.bind(place)
         except OSError as error:
-            message = f"{setting}: cannot listen on {listen}: {error.strerror}; for example {setting}=127.0.0.1:50051"
-            raise OSError(message) from error
+            raise cannot_listen(setting, listen, error) from error
         # From now on with workers alone. It does not listen, so that Linux gives it no connections.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        yield f"{host}:{holder.getsockname()[1]}"
+        yield str(replace(wanted, port=holder.getsockname()[1]))
 
 
 def _higher(listen: str, by: int) -> str:
     """The address with a higher port; 0 stays, which takes a free one."""
-    host, _, port = listen.rpartition(":")
-    return f"{host}:{int(port) and int(port) + by}"
+    address = parse_host_port(listen, free_port=True)
+    return str(replace(address, port=address.port and address.port + by))
 
 
 def main(plan: Plan) -> int:

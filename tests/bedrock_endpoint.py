@@ -16,10 +16,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP answer; `error` is an AWS error code, `delay` in seconds."""
+    """One HTTP answer; `error` is an AWS error code with its message, `delay` in seconds."""
 
     status: int = 200
     error: str = ""
+    message: str = "a message with internals of AWS"
     body: bytes | None = None
     delay: float = 0.0
 
@@ -86,7 +87,7 @@ def _handler(endpoint: Endpoint) -> Callable[..., BaseHTTPRequestHandler]:
         def _send(self, answer: Answer, request: dict[str, Any]) -> None:
             body = answer.body
             if body is None and answer.error:
-                body = json.dumps({"message": "a message with internals of AWS"}).encode()
+                body = json.dumps({"message": answer.message}).encode()
             elif body is None:
                 dimension = request.get("dimensions", 1536)
                 numbers = embedding_of(request["inputText"], dimension)

@@ -54,10 +54,11 @@ class Served:
         return engine
 
 
-def cli(address: str, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+def cli(address: str, *arguments: str, status: int = 0, given: str = "") -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [*COMMAND, *arguments],
         env=environment(MEMORY_ADDRESS=address, COLUMNS="200"),
+        input=given,
         capture_output=True,
         text=True,
         timeout=60,

@@ -32,6 +32,8 @@ from memory_service.settings import Settings
 from tests.bedrock_endpoint import Answer, Endpoint, bedrock_endpoint, embedding_of
 from tests.world import TIMEOUT, connected, message, search
 
+TOO_LONG = "400 Bad Request: Too many input tokens. Max input tokens: 8192, request input token count: 9875"
+
 
 @pytest.fixture
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
@@ -84,7 +86,8 @@ async def test_titan_v2_is_asked_for_its_dimension(endpoint: Endpoint, dimension
         (Answer(408, "ModelTimeoutException"), Unavailable, Reason.EMBEDDER_UNAVAILABLE),
         (Answer(502, body=b"<html>bad gateway</html>"), Unavailable, Reason.EMBEDDER_UNAVAILABLE),
         (Answer(delay=2), Unavailable, Reason.EMBEDDER_UNAVAILABLE),
-        (Answer(400, "ValidationException"), InvalidRequest, Reason.TEXT_NOT_EMBEDDABLE),
+        (Answer(400, "ValidationException"), FailedPrecondition, Reason.SERVER_MISCONFIGURED),
+        (Answer(400, "ValidationException", TOO_LONG), InvalidRequest, Reason.TEXT_NOT_EMBEDDABLE),
         (Answer(403, "AccessDeniedException"), FailedPrecondition, Reason.SERVER_MISCONFIGURED),
         (Answer(404, "ResourceNotFoundException"), FailedPrecondition, Reason.SERVER_MISCONFIGURED),
         (Answer(body=b"no json"), Unavailable, Reason.EMBEDDER_UNAVAILABLE),
@@ -103,6 +106,73 @@ async def test_each_failure_has_its_meaning_and_shows_nothing_of_aws(
     assert caught.value.reason == reason
     assert "internals" not in caught.value.message
     assert (caught.value.retry_after is not None) == isinstance(caught.value, Exhausted | Unavailable)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TOO_LONG,
+        "Malformed input request: expected maxLength: 50000, actual: 160000, please reformat your input and try again.",
+        "Malformed input request: #/inputText: expected maxLength: 50000, actual: 50001, please reformat your input.",
+    ],
+)
+async def test_a_text_that_is_too_long_is_the_callers_matter(endpoint: Endpoint, text: str) -> None:
+    endpoint.script = [Answer(400, "ValidationException", text)]
+    with pytest.raises(InvalidRequest, match="shorten it") as caught:
+        await embedded(embedder(endpoint))
+    assert caught.value.reason == Reason.TEXT_NOT_EMBEDDABLE
+
+
+NO_ACCESS = "You don't have access to the model with the specified model ID."
+NO_RIGHT = (
+    "User: arn:aws:sts::123456789012:assumed-role/memory/x is not authorized to perform: bedrock:InvokeModel on "
+    "resource: arn:aws:bedrock:us-east-1::foundation-model/x because no identity-based policy allows the "
+    "bedrock:InvokeModel action"
+)
+ON_DEMAND = (
+    "Invocation of model ID amazon.titan-embed-text-v1 with on-demand throughput isn't supported. Retry your request "
+    "with the ID or ARN of an inference profile that contains this model."
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "text", "told"),
+    [
+        (400, "ValidationException", "The provided model identifier is invalid.", "MEMORY_BEDROCK_MODEL"),
+        (400, "ValidationException", ON_DEMAND, "on demand"),
+        (400, "ValidationException", "Operation not allowed", "account may not use"),
+        (
+            400,
+            "ValidationException",
+            "Malformed input request: 2 schema violations found",
+            "does not understand these requests",
+        ),
+        (
+            400,
+            "ValidationException",
+            "extraneous key [normalize] is not permitted, malformed",
+            "does not understand these requests",
+        ),
+        (400, "ValidationException", "The model is not supported for embeddings", "does not understand these requests"),
+        (400, "ValidationException", "something new", "the log has what AWS says"),
+        (403, "AccessDeniedException", NO_ACCESS, "no access to"),
+        (403, "AccessDeniedException", NO_RIGHT, "allow bedrock:InvokeModel"),
+        (403, "ExpiredTokenException", "The security token included in the request is expired", "have expired"),
+        (403, "UnrecognizedClientException", "The security token … is invalid.", "does not know these credentials"),
+        (403, "InvalidSignatureException", "Signature expired", "clock"),
+        (404, "ResourceNotFoundException", "This model version has reached the end of its life.", "retired"),
+        (404, "ResourceNotFoundException", "Could not resolve the foundation model", "MEMORY_BEDROCK_REGION"),
+    ],
+)
+async def test_what_every_text_would_meet_is_the_operators_matter_and_says_what_to_do(
+    endpoint: Endpoint, status: int, code: str, text: str, told: str
+) -> None:
+    endpoint.script = [Answer(status, code, text)]
+    with pytest.raises(FailedPrecondition, match=told) as caught:
+        await embedded(embedder(endpoint))
+    assert caught.value.reason == Reason.SERVER_MISCONFIGURED
+    assert "shorten" not in caught.value.message
+    assert "123456789012" not in caught.value.message
 
 
 async def test_an_endpoint_that_is_not_there_is_unavailable(endpoint: Endpoint) -> None:

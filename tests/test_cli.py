@@ -113,7 +113,7 @@ def test_errors_say_what_to_do(served: Served) -> None:
     assert "INVALID_ARGUMENT" in refused
     assert "name a user_id, or set all_users" in refused
     assert "k:" in served.cli("search", "q", "-u", "a", "-k", "0", status=1).stderr
-    assert "call EnsureIndex first" in served.cli("search", "q", "-u", "a", "--index", "none", status=1).stderr
+    assert "ensure-index" in served.cli("search", "q", "-u", "a", "--index", "none", status=1).stderr
     nowhere = cli("127.0.0.1:1", "indexes", status=1).stderr
     assert "UNAVAILABLE" in nowhere
     assert "memory-service serve" in nowhere

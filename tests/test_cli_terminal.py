@@ -14,6 +14,8 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.rpc.server import RpcServer
+from memory_service.settings import Settings
+from tests.guarded import api_key, guarded
 from tests.serving import COMMAND, environment
 from tests.world import TIMEOUT, Stub, listed, message
 
@@ -40,16 +42,15 @@ def run(server: RpcServer) -> Run:
     return lambda *arguments, **options: asyncio.to_thread(finished, *arguments, **options)
 
 
-@pytest.fixture
-def run_at_terminal(server: RpcServer) -> Run:
+def at_terminal(server: RpcServer) -> Run:
     """Runs a command at a terminal, where somebody types an answer; returns what it printed there, and on standard
     output."""
 
-    def finished(*arguments: str, answer: str = "", status: int = 0) -> tuple[str, str]:
+    def finished(*arguments: str, answer: str = "", status: int = 0, **variables: str) -> tuple[str, str]:
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
             [*COMMAND, *arguments],
-            env=environment(MEMORY_ADDRESS=server.address, TERM="xterm", COLUMNS="100"),
+            env=environment(MEMORY_ADDRESS=server.address, TERM="xterm", COLUMNS="100", **variables),
             stdin=theirs,
             stderr=theirs,
             stdout=subprocess.PIPE,
@@ -70,6 +71,12 @@ def run_at_terminal(server: RpcServer) -> Run:
         return shown.decode(), printed
 
     return lambda *arguments, **options: asyncio.to_thread(finished, *arguments, **options)
+
+
+@pytest.fixture
+def run_at_terminal(server: RpcServer) -> Run:
+    """The same against the server of all tests."""
+    return at_terminal(server)
 
 
 async def test_deleting_what_matches_is_asked_about_first(
@@ -141,3 +148,31 @@ async def test_a_person_sees_how_far_a_transfer_is(
     assert printed == "exported 1 memory\n"
     shown, _ = await run_at_terminal("import", path, "--index", new_index())
     assert "kB" in shown
+
+
+async def test_reading_is_enough_to_export_at_a_terminal(
+    settings: Settings, memories: Stub, user: str, tmp_path: Path
+) -> None:
+    await memories.Store(message(user, "text"), timeout=TIMEOUT)
+    key, entry = api_key("reader", None, "read")
+    (tmp_path / "keys").write_text(entry)
+    async with guarded(settings, api_keys=tmp_path / "keys") as server:
+        path = tmp_path / "file"
+        shown, printed = await at_terminal(server)("export", str(path), "-u", user, MEMORY_TOKEN=key)
+    assert printed == "exported 1 memory\n"
+    assert "PERMISSION_DENIED" not in shown
+    assert len(path.read_text().splitlines()) == 2
+
+
+async def test_a_terminal_shows_the_escapes_of_what_is_stored_and_obeys_none(
+    memories: Stub, user: str, run_at_terminal: Run
+) -> None:
+    request = message(user, "safe\x1b[2J\x1b]0;pwned\x07", "s\x1b[5m")
+    request.id = "id\x1b[8m"
+    await memories.Store(request, timeout=TIMEOUT)
+    shown, printed = await run_at_terminal("export", f"/nowhere\x1b[8m/{user}", "-u", user, status=1)
+    assert "\x1b[8m" not in shown
+    assert "/nowhere\\x1b[8m/" in shown
+    _, printed = await run_at_terminal("get", "id\x1b[8m", "-u", user)
+    assert "\x1b" not in printed
+    assert "id\\x1b[8m" in printed

@@ -167,7 +167,7 @@ async def test_the_command_wants_a_key_beyond_this_machine(server: RpcServer) ->
     )
     assert "it has 5 characters and needs 16" in short.stderr
     nowhere = await asyncio.to_thread(cli, server.address, "console", "--listen", "nowhere", status=1)
-    assert "'nowhere' is no address" in nowhere.stderr
+    assert "'nowhere' has no port" in nowhere.stderr
 
 
 async def test_the_command_serves_until_it_is_told_to_end(server: RpcServer) -> None:

@@ -63,9 +63,9 @@ async def everything(memories: Stub, index: str) -> list[memory_pb2.Memory]:
     return sorted(found, key=lambda one: (one.user_id, one.id))
 
 
-def run(server: RpcServer, *arguments: str, status: int = 0) -> Any:
+def run(server: RpcServer, *arguments: str, status: int = 0, given: str = "") -> Any:
     """A command, without standing in the way of the server."""
-    return asyncio.to_thread(cli, server.address, *arguments, status=status)
+    return asyncio.to_thread(cli, server.address, *arguments, status=status, given=given)
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)

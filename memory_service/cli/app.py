@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from memory_service.addresses import parse_host_port
 from memory_service.cli import client, indexes, memories, output, search, transfer
 from memory_service.cli.options import SERVER, Address, AsJson, Timeout, User
 
@@ -39,7 +41,23 @@ class Right(StrEnum):
 
 def main() -> None:
     """The entry point."""
-    app()
+    output.use_any_encoding()
+    for argument in sys.argv[1:]:
+        if not argument.isprintable() and any("\ud800" <= one <= "\udfff" for one in argument):
+            output.print_error("error", f"the argument {argument!r} is not {sys.getfilesystemencoding().upper()}")
+            sys.exit(2)
+    try:
+        try:
+            app()
+        finally:
+            if sys.stdout is not None:  # A shell can close it.
+                sys.stdout.flush()
+    except OSError as error:
+        # What is left in the buffer cannot be written either; Python would report that at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(error, BrokenPipeError):
+            output.print_error(error.filename or "standard output", error.strerror or str(error))
+        sys.exit(1)
 
 
 @app.callback()
@@ -51,6 +69,8 @@ def connection(
     key: Annotated[Path | None, typer.Option(envvar="MEMORY_KEY", help="Its private key, PEM.")] = None,
 ) -> None:
     """Stores chat messages and finds them again by meaning."""
+    if not (token.isascii() and token.isprintable()):
+        raise typer.BadParameter("a key has printable ASCII characters only", param_hint="--token")
     client.use(client.Credentials(token=token, tls=tls or ca is not None, ca=ca, cert=cert, key=key))
 
 
@@ -126,10 +146,11 @@ def mcp(
     if not http:
         tools.run("stdio")
         return
-    host, _, port = http.rpartition(":")
-    if not host or not port.isdecimal():
-        raise typer.BadParameter(f"{http!r} is no HOST:PORT")
-    tools.run("streamable-http", host=host, port=int(port))
+    try:
+        listen = parse_host_port(http)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--http") from error
+    tools.run("streamable-http", host=listen.host, port=listen.port)
 
 
 @app.command()

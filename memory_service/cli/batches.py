@@ -1,5 +1,6 @@
 """The memories of an exported file in lots, as BatchStore takes them."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -7,7 +8,7 @@ from typing import BinaryIO
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.cli.archive import read_memory
+from memory_service.cli.archive import Deleted, read_line, read_lines
 
 _COUNT = 100
 _BYTES = 3 * 2**20
@@ -23,11 +24,12 @@ class Place:
 
 @dataclass(slots=True)
 class Batch:
-    """Lines that are imported at once, by their numbers: the memory of each, or why it cannot be read; and the place
-    behind them."""
+    """Lines that are imported at once, by their numbers: the memory of each, or why it cannot be read; fields that this
+    version does not know; and the place behind them."""
 
     end: Place
     lines: dict[int, pb.StoreRequest | ValueError] = field(default_factory=dict)
+    unknown: Counter[str] = field(default_factory=Counter)
     size: int = 0
 
     def takes(self, size: int) -> bool:
@@ -36,21 +38,26 @@ class Batch:
 
 
 def read_batches(file: BinaryIO, place: Place, model: str) -> Iterator[Batch]:
-    """The lines from a place on; without a model, without their embeddings."""
+    """The lines from a place on, but those of deletions; without a model, without their embeddings."""
     batch = Batch(place)
-    for line in file:
-        request: pb.StoreRequest | ValueError
+    for line, length in read_lines(file):
+        request: pb.StoreRequest | ValueError | None
+        unknown: frozenset[str] = frozenset()
         try:
-            request = _request(read_memory(line), model)
-            size = request.ByteSize()
+            read = read_line(line)
+            unknown = read.unknown
+            request = None if isinstance(read.entry, Deleted) else _request(read.entry, model)
+            size = request.ByteSize() if request else 0
         except ValueError as error:
             request, size = error, 0
         if not batch.takes(size):
             yield batch
             batch = Batch(batch.end)
-        batch.end = Place(batch.end.offset + len(line), batch.end.line + 1)
-        batch.lines[batch.end.line] = request
-        batch.size += size
+        batch.end = Place(batch.end.offset + length, batch.end.line + 1)
+        batch.unknown.update(unknown)
+        if request is not None:
+            batch.lines[batch.end.line] = request
+            batch.size += size
     yield batch
 
 

@@ -8,10 +8,10 @@ import json
 import os
 import stat
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -23,9 +23,11 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.cli import client, output
 from memory_service.cli.archive import Header, read_header
 from memory_service.cli.batches import Batch, Place, read_batches
+from memory_service.cli.deletions import delete_stale
 
 _IN_FLIGHT = 4
 _TOLD = 20
+_LONGEST_HEADER = 2**20
 _TRANSIENT = {code.value[0]: code for code in client.TRANSIENT}
 
 Results: TypeAlias = dict[int, pb.BatchStoreResult]
@@ -39,6 +41,10 @@ class Tally:
     already: int = 0
     expired: int = 0
     refused: int = 0
+    deleted: int | None = None
+    """Memories that were deleted because a file of changes says so; None for other files."""
+    unknown: Counter[str] = field(default_factory=Counter)
+    """Fields that this version does not know, with how many lines have each."""
 
     def take(self, line: int, result: pb.BatchStoreResult) -> None:
         """Count a memory that the server has answered for."""
@@ -74,7 +80,7 @@ async def import_file(
     """
     tally = Tally()
     with path.open("rb") if path else nullcontext(sys.stdin.buffer) as file:
-        first = file.readline()
+        first = file.readline(_LONGEST_HEADER)
         try:
             header = read_header(first)
         except ValueError as error:
@@ -85,33 +91,59 @@ async def import_file(
         # A pipe, such as that of a program which unpacks the file, can neither be measured nor gone on with.
         regular = stat.S_ISREG(described.st_mode)
         bookmark = path.with_name(f"{path.name}.progress") if path and regular else None
+        if header.changes:
+            if not regular:
+                output.fail(str(path or "standard input"), "holds changes, which are read from a regular file only")
+            tally.deleted = await delete_stale(memories, target, file, deadline)
+            file.seek(place.offset)
         if bookmark and resume:
             place = _resumed(file, place, bookmark, target)
-
-        def store(batch: Batch) -> Coroutine[None, None, Results]:
-            return _store(memories, target, batch, deadline)
-
         batches = read_batches(file, place, "" if re_embed else header.embedding_model)
-        with (
-            output.progress(BarColumn(), DownloadColumn(), TimeRemainingColumn()) as progress,
-            output.resumable("import", bookmark),
-        ):
-            task = progress.add_task("", total=described.st_size if regular else None)
-            async with aclosing(_in_order(store, batches)) as stored:
-                async for batch, results in stored:
-                    for line, request in batch.lines.items():
-                        if isinstance(request, ValueError):
-                            tally.refuse(line, str(request))
-                        else:
-                            tally.take(line, results[line])
-                    progress.update(task, completed=batch.end.offset)
-                    if bookmark:
-                        _keep(bookmark, target, batch.end)
+        with output.resumable("import", bookmark):
+            await _store_all(
+                memories,
+                target,
+                batches,
+                tally,
+                bookmark,
+                total=described.st_size if regular else None,
+                deadline=deadline,
+            )
     if bookmark:
         bookmark.unlink(missing_ok=True)
     if tally.refused > _TOLD:
         output.print_error("refused", f"{tally.refused - _TOLD:,} more lines")
     return tally
+
+
+async def _store_all(
+    memories: client.Stub,
+    index: str,
+    batches: Iterator[Batch],
+    tally: Tally,
+    bookmark: Path | None,
+    *,
+    total: int | None,
+    deadline: float,
+) -> None:
+    """Store the batches and count what becomes of them; show how far that is of a file of so many bytes."""
+
+    def store(batch: Batch) -> Coroutine[None, None, Results]:
+        return _store(memories, index, batch, deadline)
+
+    with output.progress(BarColumn(), DownloadColumn(), TimeRemainingColumn()) as progress:
+        task = progress.add_task("", total=total)
+        async with aclosing(_in_order(store, batches)) as stored:
+            async for batch, results in stored:
+                tally.unknown.update(batch.unknown)
+                for line, request in batch.lines.items():
+                    if isinstance(request, ValueError):
+                        tally.refuse(line, str(request))
+                    else:
+                        tally.take(line, results[line])
+                progress.update(task, completed=batch.end.offset)
+                if bookmark:
+                    _keep(bookmark, index, batch.end)
 
 
 async def _ensure(memories: client.Stub, header: Header, index: str, *, re_embed: bool, deadline: float) -> str:
@@ -189,11 +221,11 @@ def _resumed(file: BinaryIO, start: Place, bookmark: Path, index: str) -> Place:
     try:
         fields = json.loads(bookmark.read_bytes())
         begun, place = fields["index"], Place(int(fields["offset"]), int(fields["line"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         output.fail(str(bookmark), "cannot be read: import without --resume")
     if begun != index:
         output.fail(str(bookmark), f"is of an import into {begun}, not into {index}: import without --resume")
-    file.seek(place.offset - 1)
-    if file.read(1) != b"\n":
+    file.seek(max(place.offset - 1, 0))
+    if place.offset < start.offset or file.read(1) != b"\n":
         output.fail(str(bookmark), "is of another file: import without --resume")
     return place

@@ -6,7 +6,7 @@ import typer
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.cli import client, output
-from memory_service.cli.options import SERVER, Address, Algorithm, AsJson, Layout, Timeout, Yes
+from memory_service.cli.options import SERVER, UINT32, Address, Algorithm, AsJson, Layout, Timeout, Yes
 
 commands = typer.Typer()
 
@@ -14,7 +14,7 @@ commands = typer.Typer()
 @commands.command()
 def ensure_index(
     index: Annotated[str, typer.Argument(help="The index; the server's default one when left out.")] = "",
-    dimension: Annotated[int | None, typer.Option(min=0, help="Numbers in each embedding.")] = None,
+    dimension: Annotated[int | None, typer.Option(min=0, max=UINT32, help="Numbers in each embedding.")] = None,
     model: Annotated[str, typer.Option(help="The model of the embeddings, when callers bring them.")] = "",
     algorithm: Annotated[list[Algorithm] | None, typer.Option(help="Repeatable; both when left out.")] = None,
     layout: Annotated[
@@ -76,6 +76,6 @@ def drop_index(
     if as_json:
         output.print_json(response)
     elif delete_memories:
-        output.console.print(f"dropped {index} and deleted {output.counted(response.deleted_memory_count)}")
+        output.print_told(f"dropped {index} and deleted {output.counted(response.deleted_memory_count)}")
     else:
-        output.console.print(f"dropped {index}; its memories are kept")
+        output.print_told(f"dropped {index}; its memories are kept")

@@ -62,7 +62,7 @@ def store(
         user_id=user,
         session_id=session,
         role=f"ROLE_{role.upper()}",
-        content=sys.stdin.read() if content == "-" else content,
+        content=_standard_input() if content == "-" else content,
         timestamp=at,
         id=id,
         ttl=ttl,
@@ -76,9 +76,9 @@ def store(
     if as_json:
         output.print_json(response)
         return
-    output.console.print("was stored already as" if response.already_stored else "stored", response.id)
+    output.print_told(f"{'was stored already as' if response.already_stored else 'stored'} {response.id}")
     for one in response.near_duplicates:
-        output.console.print(f"{one.score:+.3f}  {one.id} is nearly the same", style="yellow")
+        output.print_told(f"{one.score:+.3f}  {one.id} is nearly the same", "yellow")
 
 
 @commands.command()
@@ -152,9 +152,9 @@ def delete(
         output.print_json(response)
         return
     for one in response.deleted_ids:
-        output.console.print("deleted", one)
+        output.print_told(f"deleted {one}")
     for one in response.missing_ids:
-        output.console.print("not there", one, style="yellow")
+        output.print_told(f"not there {one}", "yellow")
 
 
 @commands.command()
@@ -182,6 +182,13 @@ def delete_matching(
         output.print_json(response)
     else:
         output.console.print(f"{'would delete' if dry_run else 'deleted'} {output.counted(response.count)}")
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError as error:
+        output.fail("standard input", f"is not UTF-8: byte {error.start + 1}")
 
 
 def _pairs(written: list[str]) -> dict[str, str]:

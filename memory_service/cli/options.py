@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,8 +14,14 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from semantic_memory.v1 import memory_pb2
 
+from memory_service.addresses import parse_target
+
 SERVER = "127.0.0.1:50051"
 
+UINT32 = 2**32 - 1
+"""The largest number that a field of the contract takes."""
+
+_LONGEST_TIMEOUT = 1_000_000
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -35,6 +42,25 @@ def parse_time(text: str) -> Timestamp:
     except (ValueError, OverflowError) as error:
         raise typer.BadParameter(f"{text!r} is no time: write it as 2026-01-31 or 2026-01-31T23:59:59") from error
     return timestamp
+
+
+def parse_timeout(text: str) -> float:
+    """Seconds to wait."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= _LONGEST_TIMEOUT:
+        raise typer.BadParameter(f"{text!r} is no time to wait: give seconds, up to {_LONGEST_TIMEOUT:,}")
+    return seconds
+
+
+def parse_address(text: str) -> str:
+    """The address of a server."""
+    try:
+        return parse_target(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}; for example {SERVER}") from error
 
 
 # The domain has such enums too, but importing it brings numpy: a third of the time in which a command starts.
@@ -61,9 +87,12 @@ class Layout(StrEnum):
     HASH = "HASH"
 
 
-Address = Annotated[str, typer.Option(envvar="MEMORY_ADDRESS", help="Where the server listens.")]
+Address = Annotated[
+    str,
+    typer.Option(parser=parse_address, envvar="MEMORY_ADDRESS", metavar="HOST:PORT", help="Where the server listens."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Timeout = Annotated[float, typer.Option(help="Seconds to wait.")]
+Timeout = Annotated[float, typer.Option(parser=parse_timeout, metavar="SECONDS", help="Seconds to wait.")]
 Index = Annotated[str, typer.Option(help="The index; the server's default one when left out.")]
 User = Annotated[str, typer.Option("--user", "-u", help="The user whose memories these are.")]
 AllUsers = Annotated[bool, typer.Option("--all-users", help="Over the memories of every user.")]

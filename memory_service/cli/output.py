@@ -1,5 +1,6 @@
 """What the commands print: tables for people, JSON for scripts (the contract's JSON form)."""
 
+import io
 import math
 import sys
 from collections.abc import Iterable, Iterator
@@ -16,14 +17,59 @@ from rich.table import Table
 from rich.text import Text
 from semantic_memory.v1 import index_pb2, memory_pb2, memory_service_pb2
 
+_INDENT = 8
+"""Columns before what belongs to the line above."""
+
 # Texts of others are printed as they are: rich would take brackets in them for markup.
 console = Console(highlight=False, markup=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
+_ESCAPED = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for code in (
+        *range(0x20),
+        *range(0x7F, 0xA0),
+        *(0x061C, 0x200E, 0x200F, 0x2028, 0x2029),
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+    )
+}
+"""What a terminal would obey instead of showing: control characters, and those that turn the direction of writing."""
+_IN_A_TEXT = {code: shown for code, shown in _ESCAPED.items() if chr(code) not in "\n\t"}
+
+
+def use_any_encoding() -> None:
+    """Let what the terminal's encoding lacks be printed as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def visible(text: str) -> str:
+    """A text of one line without anything that a terminal would obey."""
+    return text.translate(_ESCAPED)
+
+
+def visible_text(text: str, indent: int) -> str:
+    """A text of several lines without anything else that a terminal would obey. All but the first are indented, so that
+    none looks like a line of ours."""
+    return text.translate(_IN_A_TEXT).replace("\n", "\n" + " " * indent)
+
+
 def print_error(what: str, why: str) -> None:
     """One line on standard error."""
-    errors.print(Text.assemble((what, "bold red"), ": ", why))
+    errors.print(Text.assemble((visible(what), "bold red"), ": ", visible(why)))
+
+
+def print_note(what: str, told: str) -> None:
+    """One line on standard error about what went well."""
+    errors.print(Text.assemble((visible(what), "bold"), ": ", visible(told)))
+
+
+def print_told(told: str, style: str = "") -> None:
+    """One line on standard output."""
+    console.print(Text(visible(told), style))
 
 
 def fail(what: str, why: str) -> NoReturn:
@@ -36,7 +82,7 @@ def confirm(question: str) -> None:
     """Go on only when the person at the terminal agrees."""
     if not sys.stdin.isatty():
         fail("not done", f"{question} There is no terminal to ask at: say --yes")
-    if errors.input(Text(f"{question} [y/N] ")).strip().lower() not in {"y", "yes"}:
+    if errors.input(Text(f"{visible(question)} [y/N] ")).strip().lower() not in {"y", "yes"}:
         raise typer.Abort
 
 
@@ -90,7 +136,7 @@ def print_hit(hit: memory_service_pb2.Hit) -> None:
 
 def print_summary(summary: memory_service_pb2.SearchSummary, *, by_words: bool = False) -> None:
     """What a search did, on a line; `by_words` when only words made a memory relevant."""
-    console.print(Text(in_words(summary, by_words=by_words), style="dim"))
+    print_told(in_words(summary, by_words=by_words), "dim")
     if summary.degraded:
         why = "the index is still being built, or a shard does not answer"
         console.print(Text(f"Memories may be missing: {why}.", style="yellow"))
@@ -125,9 +171,9 @@ def in_words(summary: memory_service_pb2.SearchSummary, *, by_words: bool) -> st
 def print_line(memory: memory_pb2.Memory, *, with_user: bool) -> None:
     """One memory on a line: id, time, session, who, and the text."""
     written = memory.timestamp.ToDatetime().isoformat(" ", "seconds")
-    line = Text.assemble((f"{memory.id:<32}  ", "dim"), f"{written}  ")
+    line = Text.assemble((f"{visible(memory.id):<32}  ", "dim"), f"{written}  ")
     if with_user:
-        line.append(f"{memory.user_id:<10} ", style="yellow")
+        line.append(f"{visible(memory.user_id):<10} ", style="yellow")
     console.print(line.append(_turn(memory)))
 
 
@@ -146,8 +192,9 @@ def print_memory(memory: memory_pb2.Memory) -> None:
         rows.append(("labels", ", ".join(memory.labels)))
     rows += [("metadata", f"{key}={memory.metadata[key]}") for key in sorted(memory.metadata)]
     table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in (*rows, ("content", memory.content)):
-        table.add_row(Text(name, style="cyan"), Text(value))
+    for name, value in rows:
+        table.add_row(Text(name, style="cyan"), Text(visible(value)))
+    table.add_row(Text("content", style="cyan"), Text(visible_text(memory.content, 0)))
     console.print(table)
 
 
@@ -160,11 +207,11 @@ def print_indexes(indexes: Iterable[index_pb2.Index]) -> None:
     for one in indexes:
         algorithms = ", ".join(index_pb2.Algorithm.Name(each).removeprefix("ALGORITHM_") for each in one.algorithms)
         table.add_row(
-            one.name,
+            visible(one.name),
             index_pb2.IndexState.Name(one.state).removeprefix("INDEX_STATE_").lower(),
             f"{one.memory_count:,}",
             str(one.dimension),
-            one.embedding_model or "(not adopted)",
+            visible(one.embedding_model) or "(not adopted)",
             algorithms,
             index_pb2.Layout.Name(one.layout).removeprefix("LAYOUT_"),
             str(one.indexing_failure_count),
@@ -180,5 +227,7 @@ def _role_name(role: memory_pb2.Role) -> str:
 
 def _turn(memory: memory_pb2.Memory) -> Text:
     return Text.assemble(
-        (f"{memory.session_id or '-':<10} ", "cyan"), (f"{_role_name(memory.role):<9} ", "magenta"), memory.content
+        (f"{visible(memory.session_id) or '-':<10} ", "cyan"),
+        (f"{_role_name(memory.role):<9} ", "magenta"),
+        visible_text(memory.content, _INDENT),
     )

@@ -8,7 +8,7 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.cli import client, output
-from memory_service.cli.options import SERVER, Address, AsJson, Index, Timeout, filtered, parse_duration
+from memory_service.cli.options import SERVER, UINT32, Address, AsJson, Index, Timeout, filtered, parse_duration
 
 commands = typer.Typer()
 
@@ -18,7 +18,7 @@ commands = typer.Typer()
 def search(
     query: Annotated[str, typer.Argument(help="What to look for, in words.")],
     where: memory_pb2.MemoryFilter,
-    k: Annotated[int, typer.Option("-k", min=0, help="At most this many hits.")] = 5,
+    k: Annotated[int, typer.Option("-k", min=0, max=UINT32, help="At most this many hits.")] = 5,
     min_score: Annotated[float | None, typer.Option(help="Leave out hits with a lower score.")] = None,
     mode: Annotated[
         Literal["vector", "text", "hybrid"], typer.Option(help="By meaning, by the words themselves, or by both.")
@@ -34,9 +34,11 @@ def search(
     recency_weight: Annotated[float | None, typer.Option(help="Recency against relevance, 0 to 1.")] = None,
     diversity: Annotated[float | None, typer.Option(help="Make the hits differ from each other, 0 to 1.")] = None,
     exclude_id: Annotated[list[str] | None, typer.Option(help="Not this memory; repeatable.")] = None,
-    before: Annotated[int, typer.Option(min=0, help="Show so many turns before each hit.")] = 0,
-    after: Annotated[int, typer.Option(min=0, help="Show so many turns after each hit.")] = 0,
-    ef_runtime: Annotated[int | None, typer.Option(min=0, help="Effort of a search over all users.")] = None,
+    before: Annotated[int, typer.Option(min=0, max=UINT32, help="Show so many turns before each hit.")] = 0,
+    after: Annotated[int, typer.Option(min=0, max=UINT32, help="Show so many turns after each hit.")] = 0,
+    ef_runtime: Annotated[
+        int | None, typer.Option(min=0, max=UINT32, help="Effort of a search over all users.")
+    ] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Answer in part when shards are missing.")] = False,
     index: Index = "",
     address: Address = SERVER,

@@ -12,7 +12,7 @@ import typer
 from pydantic import SecretStr
 from rich.text import Text
 
-from memory_service.cli.output import console
+from memory_service.cli.output import console, visible
 from memory_service.cli.serving import read_settings
 from memory_service.doctor.examination import examine
 from memory_service.doctor.finding import Finding, State
@@ -33,12 +33,12 @@ def show_config(as_json: bool) -> None:
         return
     width = max(len(name) for name, _, _ in rows)
     for name, value, source in rows:
-        shown = "not set" if value is None else str(value)
+        shown = "not set" if value is None else visible(str(value))
         console.print(
             Text.assemble((f"{name:<{width}}", "" if source == "default" else "bold"), f"  {shown}  ", (source, "dim"))
         )
     for name, meant in unknown.items():
-        console.print(Text.assemble((name, "bold red"), f" is no setting{f': {meant}?' if meant else ''}"))
+        console.print(Text.assemble((visible(name), "bold red"), f" is no setting{f': {meant}?' if meant else ''}"))
 
 
 def _rows(settings: Settings) -> "list[tuple[str, Any, str]]":
@@ -83,7 +83,7 @@ async def _examined(settings: Settings, quiet: bool) -> list[Finding]:
     async for one in examine(settings):
         found.append(one)
         if not quiet:
-            console.print(Text.assemble((f"{one.state:<8}", _STYLES[one.state]), f"{one.what}: {one.told}"))
+            console.print(Text.assemble((f"{one.state:<8}", _STYLES[one.state]), visible(f"{one.what}: {one.told}")))
             if one.advice:
-                console.print(Text(f"        → {one.advice}", "dim" if one.state is State.GOOD else ""))
+                console.print(Text(f"        → {visible(one.advice)}", "dim" if one.state is State.GOOD else ""))
     return found

@@ -13,27 +13,47 @@ from memory_service.cli.options import SERVER, Address, Index, Timeout, filtered
 
 commands = typer.Typer()
 
+_UNKNOWN, _UNKNOWN_NAME = 20, 64
+"""Fields of a newer version that are named, and characters of each name."""
+
 
 @commands.command()
 @filtered
 def export(
     file: Annotated[str, typer.Argument(help="The file to write; - for standard output.")],
     where: memory_pb2.MemoryFilter,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a file that was not finished.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a file: add what it lacks, leave out what is deleted.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    changes_since: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write only what was stored and deleted since that export."),
+    ] = None,
     index: Index = "",
     address: Address = SERVER,
     timeout: Timeout = 60.0,
 ) -> None:
     """Write memories with their embeddings to a file, as JSON lines, oldest first."""
     path = _path(file, resume=resume)
+    if changes_since is not None and (resume or path == changes_since):
+        raise typer.BadParameter("writes a new file: give another name, without --resume", param_hint="--changes-since")
     try:
         count = client.call(
             address,
             lambda memories: export_to(
-                memories, path, where, index=index, resume=resume, force=force, deadline=timeout
+                memories,
+                path,
+                where,
+                index=index,
+                resume=resume,
+                force=force,
+                changes_since=changes_since,
+                deadline=timeout,
             ),
         )
+    except BrokenPipeError:
+        raise  # The reader has seen enough, which is no error.
     except OSError as error:
         output.fail(error.filename or file, error.strerror or str(error))
     (output.console if path else output.errors).print(f"exported {output.counted(count)}")
@@ -61,9 +81,14 @@ def import_(
         )
     except OSError as error:
         output.fail(error.filename or file, error.strerror or str(error))
+    for name, lines in tally.unknown.most_common(_UNKNOWN):
+        output.print_error(
+            "ignored", f"the field {name[:_UNKNOWN_NAME]!r} of {lines:,} lines: this version does not know it"
+        )
+    deleted = "" if tally.deleted is None else f", deleted {tally.deleted:,}"
     output.console.print(
         f"imported {tally.imported:,}, already there {tally.already:,}, "
-        f"expired {tally.expired:,}, refused {tally.refused:,}"
+        f"expired {tally.expired:,}, refused {tally.refused:,}{deleted}"
     )
     if tally.refused:
         raise typer.Exit(1)

@@ -5,11 +5,11 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import grpc
 import uvicorn
 
+from memory_service.addresses import parse_host_port
 from memory_service.cli.output import console, fail
 from memory_service.console.app import application
 from memory_service.console.guard import SHORTEST_KEY, is_loopback
@@ -89,9 +89,7 @@ def _url(bound: socket.socket) -> str:
 
 def _host_and_port(listen: str) -> tuple[str, int]:
     try:
-        parts = urlsplit(f"//{listen}")
-        if parts.hostname and parts.port is not None and not parts.path:
-            return parts.hostname, parts.port
-    except ValueError:
-        pass
-    return fail("--listen", f"{listen!r} is no address: write it as 127.0.0.1:{USUAL_PORT}")
+        address = parse_host_port(listen, free_port=True)
+    except ValueError as error:
+        fail("--listen", f"{error}; for example 127.0.0.1:{USUAL_PORT}")
+    return address.host, address.port

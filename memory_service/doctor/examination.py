@@ -91,7 +91,7 @@ async def _engine(
             await connections.check()
         except MemoryServiceError as error:
             advice = f"check MEMORY_VALKEY_URL and the network: valkey-cli -u valkey://… ping, at {where}"
-            yield Finding("engine", State.WRONG, f"{where}: {error.message.partition('; try again')[0]}", advice)
+            yield Finding("engine", State.WRONG, f"{where}: {error.message.partition(';')[0]}", advice)
             return
         yield Finding("engine", State.GOOD, f"{where} answers in {(time.perf_counter() - started) * 1000:.1f} ms")
         refused = await engine.refused_commands(connections, settings.index)

@@ -1,5 +1,6 @@
 """The embedded engine: a Valkey server with its modules as a child process, all of it from PyPI wheels."""
 
-from memory_service.embedded.process import DataDirInUse, EmbeddedValkey, embedded_engine
+from memory_service.embedded.directory import DataDirInUse
+from memory_service.embedded.supervisor import EmbeddedValkey, embedded_engine
 
 __all__ = ["DataDirInUse", "EmbeddedValkey", "embedded_engine"]

@@ -18,6 +18,7 @@ import orjson
 from botocore import exceptions as boto
 from botocore.config import Config
 
+from memory_service.embedding.bedrock_refusals import advice, says_too_long
 from memory_service.memory.deadline import remaining
 from memory_service.memory.embeddings import normalised
 from memory_service.memory.errors import (
@@ -168,17 +169,16 @@ class BedrockEmbedder:
                 metadata={"model": self.model},
                 retry_after=2.0,
             )
-        if code == "ValidationException":
-            message = f"{self.model} cannot embed this text, which may have more than 8,192 tokens: shorten it"
+        text = error.response.get("Error", {}).get("Message", "")
+        if says_too_long(code, text):
+            message = f"the text has more tokens than {self.model} takes (8,192): shorten it or split it"
             return InvalidRequest(
                 Reason.TEXT_NOT_EMBEDDABLE,
                 message,
                 metadata={"model": self.model},
                 violations=[Violation("content or query_text", message, "text.embeddable")],
             )
-        return _misconfigured(
-            f"Bedrock refuses this service ({status}): check its IAM rights and access to {self.model}"
-        )
+        return _misconfigured(advice(code, text, status, self.model))
 
     def _unavailable(self, what: str) -> Unavailable:
         return Unavailable(

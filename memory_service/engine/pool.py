@@ -18,7 +18,7 @@ import glide
 
 from memory_service.engine.client import Client, ConnectionSettings, create_client
 from memory_service.engine.errors import meaning, says_not_connected
-from memory_service.memory.deadline import remaining, without_deadline
+from memory_service.memory.deadline import remaining, waited_for_engine, without_deadline
 from memory_service.memory.errors import PATIENCE, Exhausted, Reason, engine_silent, engine_unavailable
 
 T = TypeVar("T")
@@ -138,10 +138,13 @@ class Pool:
     @contextlib.contextmanager
     def _translated(self, limit: float) -> Iterator[None]:
         """Raise what GLIDE raises as errors of ours; `limit` is the time in seconds that the engine had."""
+        waited = waited_for_engine()
+        began = time.monotonic() - waited
         try:
             yield
         except (TimeoutError, glide.TimeoutError) as error:
-            raise engine_silent(limit) from error
+            # Where connections broke during the call, the last of its commands may have had little of its time.
+            raise engine_silent(limit + waited if self.broken_at >= began else limit) from error
         except (glide.ConnectionError, glide.ClosingError) as error:
             self.broken_at = time.monotonic()
             raise engine_unavailable("cannot be reached") from error

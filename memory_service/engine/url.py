@@ -4,11 +4,12 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from memory_service.addresses import parse_host_port
 from memory_service.engine.client import Address, ConnectionSettings, Iam
 
 _FORM = "valkey[s]://[user:password@]host[:port][,host[:port]…][/?cluster=true&ca=FILE&iam=SERVICE:REGION:NAME]"
 _IAM = re.compile(r"(?P<service>elasticache|memorydb):(?P<region>[a-z0-9-]+):(?P<name>[A-Za-z0-9-]+)")
-_HOST = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^\[\]:@/?#\s]+)(:(?P<port>\d{1,5}))?")
+_PORT = 6379
 
 
 def parse_url(url: str, *, connections: int = 8, command_timeout: float = 10.0) -> ConnectionSettings:
@@ -22,7 +23,10 @@ def parse_url(url: str, *, connections: int = 8, command_timeout: float = 10.0) 
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in {"valkey", "valkeys"}:
         raise ValueError(f"must begin with valkey:// or valkeys://: {_FORM}")
-    parts = urlsplit("//" + rest)
+    try:
+        parts = urlsplit("//" + rest)
+    except ValueError:
+        raise ValueError(f"has a host that is not understood: {_FORM}") from None
     credentials, _, hosts = parts.netloc.rpartition("@")
     options = parse_qs(parts.query, keep_blank_values=True)
     if parts.path not in {"", "/"} or parts.fragment or not options.keys() <= {"cluster", "ca", "iam"}:
@@ -48,8 +52,9 @@ def parse_url(url: str, *, connections: int = 8, command_timeout: float = 10.0) 
 
 
 def _address(text: str) -> Address:
-    found = _HOST.fullmatch(text)
-    port = int(found["port"] or 6379) if found else 0
-    if found is None or not 0 < port < 65536:
-        raise ValueError(f"needs a host, and a port of 1 to 65535: {_FORM}")
-    return Address(found["host"].strip("[]"), port)
+    try:
+        found = parse_host_port(text, default_port=_PORT)
+    except ValueError:
+        # What went wrong is not repeated: of a password with a slash a part comes here.
+        raise ValueError(f"needs a host, IPv6 in brackets, and a port of 1 to 65535: {_FORM}") from None
+    return Address(found.host, found.port)

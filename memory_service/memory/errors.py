@@ -5,14 +5,14 @@
     ├── NotFound              no such memory or index
     ├── AlreadyExists         the id is taken by another memory
     ├── FailedPrecondition    the index or the server is not what the call needs: `violations` says how
-    ├── Exhausted             too much work: try again after `retry_after`
+    ├── Exhausted             too much work: retry after `retry_after`
     ├── Unauthenticated       nobody knows who calls
     ├── PermissionDenied      the caller may not do this
-    ├── Unavailable           a dependency is away: try again after `retry_after`
+    ├── Unavailable           a dependency is unavailable: retry after `retry_after`
     └── DeadlineExceeded      the time is gone
 
-Messages are for callers: they say what to do next and hold no text of a library. What a log needs is the cause
-(`raise … from error`).
+Messages are for callers: they say what to do next, fit every RPC that can return them, and hold no text of a library.
+What a log needs is the cause (`raise … from error`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -126,7 +126,7 @@ def index_not_found(name: str) -> NotFound:
     """An error about an index that is not there."""
     return NotFound(
         Reason.INDEX_NOT_FOUND,
-        f"there is no index {name!r}: call EnsureIndex first (memory-service ensure-index)",
+        f"there is no index {name!r}: EnsureIndex (memory-service ensure-index) creates one, ListIndexes names them",
         metadata={"index": name},
     )
 
@@ -140,7 +140,7 @@ def index_backfilling(name: str) -> Unavailable:
     """An error about an index that does not know every memory yet."""
     return Unavailable(
         Reason.INDEX_BACKFILLING,
-        f"index {name!r} is still taking in memories that were there before: try again when GetIndex says READY",
+        f"index {name!r} is still being built: retry when GetIndex says READY",
         metadata={"index": name},
         retry_after=1.0,
     )
@@ -150,7 +150,7 @@ def engine_unavailable(what: str) -> Unavailable:
     """An error about Valkey; `what` completes "Valkey …"."""
     return Unavailable(
         Reason.ENGINE_UNAVAILABLE,
-        f"Valkey {what}; try again, a Store with the same id or request_id",
+        f"Valkey {what}; retry",
         retry_after=1.0,
     )
 
@@ -165,6 +165,5 @@ def deadline_exceeded() -> DeadlineExceeded:
     """The error of a call whose time is gone."""
     return DeadlineExceeded(
         Reason.DEADLINE_EXCEEDED,
-        "the deadline passed before the work was done: allow more time, and repeat a Store with the same id or "
-        "request_id",
+        "the deadline passed before the work was done, part of which may have been done: retry with more time",
     )

@@ -13,6 +13,7 @@ from semantic_memory.v1.memory_service_pb2_grpc import add_MemoryServiceServicer
 
 from memory_service.access.callers import Verifier
 from memory_service.access.limits import Limits
+from memory_service.listening import cannot_listen, check_address
 from memory_service.rpc.interceptor import CallInterceptor
 from memory_service.rpc.observing import ObservingInterceptor
 from memory_service.rpc.servicer import MemoryServicer
@@ -100,13 +101,14 @@ class RpcServer:
         add_MemoryServiceServicer_to_server(servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection([SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server)
-        self.address = _listening(self._server, listen, credentials, "MEMORY_LISTEN")
+        self.address = _listening(self._server, listen, credentials, "MEMORY_LISTEN", shared=share_port)
         self._health_server: grpc.aio.Server | None = None
         self.health_address = self.address
         if health_listen is not None:
             self._health_server = grpc.aio.server(options=options, maximum_concurrent_rpcs=100)
             health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
-            self.health_address = _listening(self._health_server, health_listen, None, "MEMORY_HEALTH_LISTEN")
+            setting = "MEMORY_HEALTH_LISTEN"
+            self.health_address = _listening(self._health_server, health_listen, None, setting, shared=share_port)
 
     async def start(self) -> None:
         """Serve. Liveness ("") holds from now on, readiness as soon as the probe succeeds."""
@@ -153,15 +155,16 @@ class RpcServer:
             await asyncio.sleep(0.0 if 0 < failures < _FAILURES else _PROBE_EVERY)
 
 
-def _listening(server: grpc.aio.Server, listen: str, credentials: grpc.ServerCredentials | None, setting: str) -> str:
+def _listening(
+    server: grpc.aio.Server, listen: str, credentials: grpc.ServerCredentials | None, setting: str, *, shared: bool
+) -> str:
     """The address at which the server listens, its port being known.
 
     Raises OSError.
     """
+    check_address(setting, listen, shared=shared)
     try:
         port = server.add_secure_port(listen, credentials) if credentials else server.add_insecure_port(listen)
     except RuntimeError as error:
-        raise OSError(
-            f"{setting}: cannot listen on {listen}: it is taken or no address; for example {setting}=127.0.0.1:50051"
-        ) from error
-    return f"{listen.rpartition(':')[0]}:{port}"
+        raise cannot_listen(setting, listen, OSError(str(error))) from error
+    return listen if listen.startswith("unix") else f"{listen.rpartition(':')[0]}:{port}"

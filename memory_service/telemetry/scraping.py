@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from prometheus_client import start_http_server
 
+from memory_service.listening import cannot_listen
 from memory_service.telemetry.metrics import Metrics
 
 
@@ -19,11 +20,7 @@ def scraped(metrics: Metrics, listen: str) -> Iterator[str]:
     try:
         server, thread = start_http_server(int(port), host.strip("[]"), metrics.registry)
     except OSError as error:
-        setting = "MEMORY_METRICS_LISTEN"
-        message = (
-            f"{setting}: cannot listen on {listen}: it is taken or no address; for example {setting}=127.0.0.1:9464"
-        )
-        raise OSError(message) from error
+        raise cannot_listen("MEMORY_METRICS_LISTEN", listen, error) from error
     try:
         yield f"{host}:{server.server_port}"
     finally:

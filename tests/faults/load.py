@@ -148,6 +148,11 @@ def retry_delay(error: grpc.aio.AioRpcError) -> float | None:
     return None
 
 
+def ended_by_grpc(error: grpc.aio.AioRpcError) -> bool:
+    """Tell whether gRPC ended the call at its deadline, before the service had answered."""
+    return error.code() == grpc.StatusCode.DEADLINE_EXCEEDED and rpc_status.from_call(error) is None
+
+
 @asynccontextmanager
 async def load(
     channel: grpc.aio.Channel,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.faults.calls import CALLS, SEARCHES, answer, answers_again, ensured, refused, service, store
 from tests.faults.engines import Engine
-from tests.faults.load import NONE, SCALE, load, retry_delay, toll_of
+from tests.faults.load import NONE, SCALE, ended_by_grpc, load, retry_delay, toll_of
 from tests.serving import channel_to, serving
 from tests.world import TIMEOUT
 
@@ -34,7 +34,8 @@ async def test_kill_9_of_the_engine_loses_and_doubles_nothing_and_is_over_within
                         took.append(time.monotonic() - back)
                 failures = [error for client in clients for error in client.failures]
                 assert failures
-                assert all(retry_delay(error) for error in failures)
+                # On a busy machine gRPC itself may end a call at its deadline: that error has no details at all.
+                assert all(retry_delay(error) or ended_by_grpc(error) for error in failures)
                 assert await toll_of(clients) == NONE
     stored = sum(len(client.stored) + len(client.deleted) for client in clients)
     print(f"{len(took)} kills, {stored} acknowledged, {len(failures)} repeated, back after {max(took):.2f} s at most")
@@ -60,7 +61,8 @@ async def test_what_was_known_of_an_index_does_not_pass_for_whole_once_the_engin
 async def test_while_the_engine_is_dead_every_call_is_told_to_try_again(tmp_path: Path) -> None:
     async with Engine(tmp_path) as engine, service(MEMORY_VALKEY_URL=engine.url) as memories:
         await engine.kill()
-        await asyncio.gather(*(refused(memories, call) for call in CALLS.values()))
+        told = await asyncio.gather(*(refused(memories, call) for call in CALLS.values()))
+        assert set(told) <= {"Valkey cannot be reached; retry", "Valkey did not answer in time; retry"}
         await engine.start()
         await answers_again(memories, CALLS["VECTOR"], within=BACK)
 

@@ -9,12 +9,12 @@ import grpc
 import pytest
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from tests.faults.calls import CALLS, answers_again, ensured, refused, service
+from tests.faults.calls import CALLS, answers_again, ensured, refused, service, store
 from tests.faults.engines import Engine
 from tests.faults.load import NONE, SCALE, load, retry_delay, toll_of
 from tests.faults.proxy import Proxy, proxy
 from tests.serving import channel_to, serving
-from tests.world import Stub
+from tests.world import TIMEOUT, Stub
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,29 @@ async def test_connections_that_have_died_silently_are_replaced(between: Proxy, 
     between.silence()
     await asyncio.gather(*(answers_again(memories, CALLS["Get"], within=20.0) for _ in range(30)))
     assert between.silenced == 0
+
+
+@pytest.mark.parametrize("broken", [True, False])
+async def test_a_call_that_an_outage_leaves_no_time_for_its_last_command_is_told_to_try_again(
+    between: Proxy, memories: Stub, broken: bool
+) -> None:
+    await memories.Store(store("of two commands"), timeout=TIMEOUT)
+    between.delay = 1.1  # of the two seconds that Delete has for its two commands
+    request = pb.DeleteRequest(user_id="alice", ids=["of two commands"])
+    deleting = asyncio.ensure_future(memories.Delete(request, timeout=2.0))
+    await asyncio.sleep(0.3)
+    try:
+        if broken:
+            between.delay, between.cut_after = 0.0, 0
+            await refused(memories, CALLS["Get"])
+            between.delay = 1.1
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await deleting
+    finally:
+        between.delay, between.cut_after = 0.0, None
+    told = (caught.value.code(), bool(retry_delay(caught.value)))
+    assert told == ((grpc.StatusCode.UNAVAILABLE, True) if broken else (grpc.StatusCode.DEADLINE_EXCEEDED, False))
+    await answers_again(memories, CALLS["Get"], within=5.0)
 
 
 @pytest.mark.parametrize("received", [0, 1, 7])

@@ -1,0 +1,121 @@
+"""Every address that a setting or an option can have, checked in one place: HOST:PORT, where HOST is a name, an IPv4
+address, or an IPv6 address with or without brackets; and `unix:PATH`."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_LONGEST_NAME = 253
+_LAST_PORT = 65_535
+_UNIX = ("unix:", "unix-abstract:")
+
+
+@dataclass(frozen=True, slots=True)
+class HostPort:
+    """A host and a port of TCP. An IPv6 host has no brackets here."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """As it is written, IPv6 in brackets."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
+
+
+def parse_host_port(text: str, *, default_port: int | None = None, free_port: bool = False) -> HostPort:
+    """The address that is written as HOST:PORT, or as HOST where there is a default port. With `free_port` port 0 is
+    good, which takes a free one.
+
+    Raises:
+        ValueError: something else; says what, and what is right.
+    """
+    host, port = _split(text, default_port)
+    if not port.isascii() or not port.isdecimal():
+        raise ValueError(f"{port!r} in {text!r} is not a port: use a number")
+    least = 0 if free_port else 1
+    if len(port) > 5 or not least <= int(port) <= _LAST_PORT:
+        raise ValueError(f"port {port} in {text!r} is out of range: use {least} to {_LAST_PORT}")
+    _check_host(host, text)
+    return HostPort(host, int(port))
+
+
+def parse_listen(text: str) -> str:
+    """The address to listen at, as gRPC takes it: HOST:PORT, port 0 being a free one, or `unix:PATH`.
+
+    Raises ValueError.
+    """
+    return text if _is_unix(text) else str(parse_host_port(text, free_port=True))
+
+
+def parse_target(text: str) -> str:
+    """The address of a server, as gRPC takes it: HOST:PORT, `dns:///HOST:PORT`, `unix:PATH`, or several addresses as
+    `ipv4:HOST:PORT,…` and `ipv6:…`.
+
+    Raises ValueError.
+    """
+    if _is_unix(text):
+        return text
+    for scheme in ("ipv4:", "ipv6:"):
+        if text.startswith(scheme):
+            listed = [parse_host_port(one) for one in text.removeprefix(scheme).split(",")]
+            return scheme + ",".join(map(str, listed))
+    if text.startswith("dns:"):
+        scheme, host_port = text[: text.rindex("/") + 1] or "dns:", text[text.rfind("/") + 1 :].removeprefix("dns:")
+        return scheme + str(parse_host_port(host_port))
+    if "://" in text:
+        raise ValueError(f"{text!r} is a URL: leave out {text.partition('://')[0]}:// and use HOST:PORT")
+    return str(parse_host_port(text))
+
+
+def is_loopback(listen: str) -> bool:
+    """Whether only this machine reaches an address that `parse_listen` has returned."""
+    return _is_unix(listen) or parse_host_port(listen, free_port=True).is_loopback
+
+
+def _is_unix(text: str) -> bool:
+    scheme = next((one for one in _UNIX if text.startswith(one)), None)
+    if scheme is not None and not text.removeprefix(scheme).strip("/"):
+        raise ValueError(f"{text!r} needs a path: for example unix:/run/memory.sock")
+    return scheme is not None
+
+
+def _split(text: str, default_port: int | None) -> tuple[str, str]:
+    """Host without brackets, and port."""
+    if text.startswith("["):
+        host, closed, rest = text[1:].partition("]")
+        if not closed or (rest and not rest.startswith(":")) or ":" not in host:
+            raise ValueError(f"{text!r} has brackets that hold no IPv6 address: write it as [::1]:PORT")
+        port = rest[1:] if rest else None
+    elif text.count(":") > 1 and default_port is not None:
+        # Its last part may be a port or not: ::1:6379 is an IPv6 address as a whole.
+        raise ValueError(f"{text!r} is ambiguous: put an IPv6 address in brackets, as [::1]:{default_port}")
+    else:
+        host, colon, rest = text.rpartition(":")
+        host, port = (host, rest) if colon else (rest, None)
+    if port is None and default_port is not None:
+        port = str(default_port)
+    if not port:
+        raise ValueError(f"{text!r} has no port: write it as HOST:PORT")
+    return host, port
+
+
+def _check_host(host: str, text: str) -> None:
+    if not host:
+        raise ValueError(f"{text!r} has no host: use 127.0.0.1 for this machine alone, 0.0.0.0 for every interface")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        labels = host.removesuffix(".").split(".")
+        is_name = len(host) <= _LONGEST_NAME and all(_LABEL.fullmatch(one) for one in labels)
+        # A name never ends in a number: 127.0.0.256 is a mistyped address.
+        if not is_name or labels[-1].isdecimal():
+            raise ValueError(f"{host!r} in {text!r} is neither a host name nor an IP address") from None

@@ -1,0 +1,232 @@
+"""The embedded engine when it dies, hangs, or loads for long: never two on one data directory, and the service heals
+itself as soon as it can."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+
+import grpc
+import psutil
+import pytest
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from semantic_memory.v1 import memory_pb2
+from semantic_memory.v1 import memory_service_pb2 as pb
+
+from memory_service.embedded import EmbeddedValkey, process
+from memory_service.logs import log_to_stderr
+from memory_service.memory.errors import FailedPrecondition
+from tests.faults.calls import answers_again, ensured, store
+from tests.faults.two_workers import WORKERS
+from tests.serving import COMMAND, channel_to, environment, health_becomes, logged, serving, wait_until_gone
+from tests.world import TIMEOUT, Stub, connected
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+SET = b"*3\r\n$3\r\nSET\r\n$7\r\n%07d\r\n$1\r\nv\r\n"
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def engines(data_dir: Path) -> list[psutil.Process]:
+    """The servers that run on a data directory. Their guards have Python's name."""
+    found = []
+    for one in psutil.process_iter():
+        try:
+            if "valkey-server" in one.name() and one.cwd() == str(data_dir) and one.status() != psutil.STATUS_ZOMBIE:
+                found.append(one)
+        except psutil.Error:
+            continue
+    return found
+
+
+async def started(data_dir: Path, other_than: psutil.Process | None = None) -> psutil.Process:
+    """The server on a data directory, as soon as there is one."""
+    async with asyncio.timeout(TIMEOUT):
+        while not (found := [one for one in engines(data_dir) if one != other_than]):
+            await asyncio.sleep(0.001)
+    return found[0]
+
+
+@asynccontextmanager
+async def at_most_one_engine(data_dir: Path) -> AsyncIterator[None]:
+    """Fails when two run at once on a data directory while the context is open."""
+    most = 0
+
+    async def count() -> None:
+        nonlocal most
+        while True:
+            most = max(most, len(await asyncio.to_thread(engines, data_dir)))
+            await asyncio.sleep(0.02)
+
+    counting = asyncio.create_task(count())
+    yield
+    counting.cancel()
+    assert most == 1
+
+
+async def alive(channel: grpc.aio.Channel) -> bool:
+    """Whether liveness says so."""
+    answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT)
+    return bool(answer.status == SERVING)
+
+
+async def get(memories: Stub, id_: str) -> memory_pb2.Memory:
+    return (await memories.Get(pb.GetRequest(user_id="alice", id=id_), timeout=TIMEOUT)).memory
+
+
+@pytest.mark.parametrize("settings", [{}, WORKERS], ids=["alone", "workers"])
+async def test_an_engine_that_is_killed_comes_back_with_all_that_was_acknowledged(
+    tmp_path: Path, settings: dict[str, str]
+) -> None:
+    with serving(MEMORY_DATA_DIR=str(tmp_path), **settings) as served:
+        async with channel_to(served.address) as channel, at_most_one_engine(tmp_path):
+            memories = await ensured(channel)
+            for round_ in range(2):
+                await memories.Store(store(f"m{round_}"), timeout=TIMEOUT)
+                [engine] = engines(tmp_path)
+                engine.kill()
+                # By itself the next one would be there before readiness has gone.
+                successor = await started(tmp_path, other_than=engine)
+                successor.suspend()
+                await health_becomes(channel, NOT_SERVING)
+                assert await alive(channel)
+                successor.resume()
+                await logged(served, "embedded_engine_restarted", round_ + 1)
+                await health_becomes(channel, SERVING)
+                for earlier in range(round_ + 1):
+                    assert (await get(memories, f"m{earlier}")).content == "a canary"
+        ended = await logged(served, "embedded_engine_ended", 2)
+        assert [(line["level"], line["status"]) for line in ended] == [("warning", 128 + signal.SIGKILL)] * 2
+        [engine] = engines(tmp_path)
+    await asyncio.to_thread(wait_until_gone, engine)
+
+
+async def test_an_engine_whose_guard_is_killed_ends_and_comes_back(tmp_path: Path) -> None:
+    with serving(MEMORY_DATA_DIR=str(tmp_path)) as served:
+        async with channel_to(served.address) as channel, at_most_one_engine(tmp_path):
+            memories = await ensured(channel)
+            await memories.Store(store("kept"), timeout=TIMEOUT)
+            [hanging] = engines(tmp_path)
+            hanging.suspend()
+            guard = hanging.parent()
+            assert guard is not None
+            guard.kill()
+            await logged(served, "embedded_engine_restarted")
+            await answers_again(memories, lambda stub: get(stub, "kept"), within=20.0)
+
+
+async def test_an_engine_that_dies_again_and_again_is_tried_at_growing_intervals_until_it_can_start(
+    tmp_path: Path,
+) -> None:
+    with serving(MEMORY_DATA_DIR=str(tmp_path)) as served:
+        async with channel_to(served.address) as channel:
+            memories = await ensured(channel)
+            await memories.Store(store("kept"), timeout=TIMEOUT)
+            manifest = tmp_path / "appendonlydir" / "appendonly.aof.manifest"
+            good = manifest.read_bytes()
+            manifest.write_bytes(b"no manifest\n")
+            engines(tmp_path)[0].kill()
+            ended = await logged(served, "embedded_engine_ended", 4)
+            assert [line["again_in"] for line in ended[:4]] == [0.5, 1.0, 2.0, 4.0]
+            assert [line["level"] for line in ended[:4]] == ["warning", "warning", "error", "error"]
+            assert ended[3]["see"] == str(tmp_path / "valkey.log")
+            await health_becomes(channel, NOT_SERVING)
+            assert await alive(channel)
+            manifest.write_bytes(good)
+            await logged(served, "embedded_engine_restarted")
+            await health_becomes(channel, SERVING)
+            assert (await get(memories, "kept")).id == "kept"
+
+
+async def test_an_engine_that_cannot_start_ends_the_service_in_words_and_leaves_nothing(tmp_path: Path) -> None:
+    valkey = EmbeddedValkey(tmp_path)
+    await valkey.start()
+    await valkey.stop()
+    (tmp_path / "appendonlydir" / "appendonly.aof.manifest").write_bytes(b"no manifest\n")
+    with pytest.raises(FailedPrecondition, match=r"valkey\.log"):
+        await valkey.start()
+    assert engines(tmp_path) == []
+
+
+async def test_an_engine_that_hangs_while_it_starts_is_ended_before_another_is_started(tmp_path: Path) -> None:
+    valkey = EmbeddedValkey(tmp_path, stall=1.0)
+    async with at_most_one_engine(tmp_path):
+        starting = asyncio.create_task(valkey.start())
+        hanging = await started(tmp_path)
+        hanging.suspend()
+        await starting
+        [running] = engines(tmp_path)
+        assert running != hanging
+        await valkey.stop()
+    assert engines(tmp_path) == []
+
+
+async def test_a_long_start_is_waited_for_as_long_as_it_makes_progress(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    valkey = EmbeddedValkey(tmp_path, appendfsync="no")
+    await valkey.start()
+    await valkey.stop()
+    [aof] = (tmp_path / "appendonlydir").glob("*.incr.aof")
+    with aof.open("ab") as file:
+        for number in range(40):
+            file.write(b"".join(SET % (number * 50_000 + n) for n in range(50_000)))
+    monkeypatch.setattr(process, "_REPORT_EVERY", 0.1)
+    patient = EmbeddedValkey(tmp_path, appendfsync="no", stall=0.5)
+    log_to_stderr(logging.INFO)
+    try:
+        with structlog.testing.capture_logs() as lines:
+            async with at_most_one_engine(tmp_path):
+                await patient.start()
+                await patient.stop()
+    finally:
+        log_to_stderr(logging.ERROR)
+    loading = [line for line in lines if line["event"] == "embedded_engine_loading" and "loaded_bytes" in line]
+    assert [line["loaded_bytes"] for line in loading] == sorted(line["loaded_bytes"] for line in loading)
+    assert loading[-1]["loaded_bytes"] > 0
+    assert all(line["total_bytes"] >= aof.stat().st_size for line in loading)
+    assert not [line for line in lines if line["log_level"] == "error"]
+
+
+async def test_a_service_that_is_killed_while_its_engine_hangs_can_be_started_again_with_one_engine(
+    tmp_path: Path,
+) -> None:
+    with ExitStack() as running, serving(MEMORY_DATA_DIR=str(tmp_path)) as first:
+        async with channel_to(first.address) as channel:
+            memories = await ensured(channel)
+            await memories.Store(store("kept"), timeout=TIMEOUT)
+        [hanging] = engines(tmp_path)
+        hanging.suspend()
+        first.process.kill()
+        first.process.wait()
+        async with at_most_one_engine(tmp_path):
+            # In a thread, since the engines are counted meanwhile.
+            second = await asyncio.to_thread(running.enter_context, serving(MEMORY_DATA_DIR=str(tmp_path)))
+            assert not hanging.is_running()
+            assert "waiting_for_previous_engine" in [line["event"] for line in second.log]
+            async with channel_to(second.address) as channel:
+                await answers_again(connected(channel), lambda stub: get(stub, "kept"), within=20.0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("settings", [{}, WORKERS], ids=["alone", "workers"])
+async def test_a_service_whose_engine_is_not_there_yet_ends_when_it_is_told_to(
+    tmp_path: Path, number: signal.Signals, settings: dict[str, str]
+) -> None:
+    service = await asyncio.create_subprocess_exec(
+        *(*COMMAND, "serve"),
+        env=environment(MEMORY_LISTEN="127.0.0.1:0", MEMORY_DATA_DIR=str(tmp_path), **settings),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    engine = await started(tmp_path)
+    engine.suspend()
+    await asyncio.sleep(0.5)
+    service.send_signal(number)
+    await asyncio.sleep(0.5)
+    engine.resume()  # Its guard would kill it after 20 seconds.
+    _, said = await asyncio.wait_for(service.communicate(), 30)
+    assert service.returncode == 0, said
+    assert b"Traceback" not in said
+    await asyncio.to_thread(wait_until_gone, engine)
