@@ -114,11 +114,19 @@ def mcp(
     http: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Serve streamable HTTP there, not standard input.")
     ] = "",
+    http_key: Annotated[
+        str, typer.Option(envvar="MEMORY_MCP_KEY", help="Clients over HTTP must show it.", show_envvar=True)
+    ] = "",
+    http_name: Annotated[
+        list[str] | None, typer.Option(help="A name under which clients reach it over HTTP; repeatable.")
+    ] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Serve anyone over HTTP, beyond this machine.")] = False,
     address: Address = SERVER,
 ) -> None:
     """Serve a user's memory to assistants, by the Model Context Protocol: remember, recall, forget."""
     try:
         from memory_service.cli.mcp import memory_tools  # noqa: PLC0415 - an extra
+        from memory_service.cli.mcp_http import serve_http  # noqa: PLC0415 - the same
     except ImportError as error:
         output.print_error("error", "this needs the official SDK: pip install 'semantic-memory[mcp]'")
         raise typer.Exit(1) from error
@@ -126,10 +134,7 @@ def mcp(
     if not http:
         tools.run("stdio")
         return
-    host, _, port = http.rpartition(":")
-    if not host or not port.isdecimal():
-        raise typer.BadParameter(f"{http!r} is no HOST:PORT")
-    tools.run("streamable-http", host=host, port=int(port))
+    serve_http(tools, http, key=http_key, names=http_name or [], insecure=insecure)
 
 
 @app.command()
