@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
-from memory_service.memory.embeddings import check_dimension
+from memory_service.memory.embeddings import EmbeddedText, check_dimension
 from memory_service.memory.errors import (
     AlreadyExists,
     MemoryServiceError,
@@ -58,13 +58,15 @@ class NearDuplicate:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of a memory to be stored. `already` means that an earlier call had written it."""
+    """What became of a memory to be stored. `already` means that an earlier call had written it,
+    `truncated` that the embedder read only the beginning of the content."""
 
     id: str
     timestamp: int
     already: bool
     expires: int | None = None
     near_duplicates: tuple[NearDuplicate, ...] = ()
+    truncated: bool = False
 
 
 class Memories:
@@ -104,7 +106,8 @@ class Memories:
 
     async def _write(self, info: IndexInfo, new: NewMemory) -> Stored:
         expires = _expiry(new)
-        embedding = await self._embedding(info, new)
+        embedded = await self._embedded(info, new)
+        embedding = embedded.embedding
         slot = await self._slot(info, new)
         # Looked for first: once the memory is written, nothing may fail.
         duplicates = await self._near_duplicates(info, new, slot, embedding)
@@ -120,7 +123,7 @@ class Memories:
             expires=expires,
         )
         if await self._store.insert(info, slot, memory, embedding, terms(new.content)):
-            return Stored(memory.id, memory.timestamp, False, memory.expires, duplicates)
+            return Stored(memory.id, memory.timestamp, False, memory.expires, duplicates, embedded.truncated)
         [earlier] = await self._store.read(info, [slot])
         if earlier is not None and earlier.expires is not None:
             # The earlier call may have died between writing it and this.
@@ -166,12 +169,12 @@ class Memories:
         deleted = [id_ for id_ in wanted if outcome.get(id_)]
         return deleted, [id_ for id_ in wanted if not outcome.get(id_)]
 
-    async def _embedding(self, info: IndexInfo, new: NewMemory) -> Embedding:
+    async def _embedded(self, info: IndexInfo, new: NewMemory) -> EmbeddedText:
         """The caller's embedding, or else the content's, once it is known to fit the index."""
         if new.embedding is not None:
             self._indexes.check_model(info, new.embedding_model)
             check_dimension(new.embedding, index=info.name, dimension=info.dimension, field="embedding")
-            return new.embedding
+            return EmbeddedText(new.embedding)
         self._indexes.check_model(info, self._embedder.model)
         return await self._embedder.embed(new.content)
 

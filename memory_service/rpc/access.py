@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from semantic_memory.v1.memory_service_pb2 import BatchStoreRequest
 
 from memory_service.access.callers import Caller, Right
+from memory_service.memory.fairness import Flow
 
 Users: TypeAlias = "Iterable[str | None]"
 """Users of a request; None for all of them."""
@@ -52,6 +53,14 @@ _NEEDS = {
     "Delete": _Need(Right.DELETE, _one),
     "DeleteMatching": _Need(Right.DELETE, _filtered),
 }
+
+
+def flow_of(caller: Caller, method: str, request: Any) -> Flow:
+    """Whose work this call is, for queues that are fair between callers and their users."""
+    users = _NEEDS[method].users
+    named = set(users(request)) if users is not None else set()
+    [user] = named if len(named) == 1 else [None]
+    return Flow(caller.name, user or "", batch=method == "BatchStore")
 
 
 def check_access(caller: Caller, method: str, request: Any) -> None:
