@@ -101,6 +101,7 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
             breaker,
             max_bytes=settings.embedding_cache_bytes,
             at_once=bare.concurrency,
+            of_one_flow=bare.of_one_flow,
             queue=settings.embedder_queue,
         )
         cached = WatchedEmbedder(cache)

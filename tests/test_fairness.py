@@ -2,6 +2,7 @@
 
 import asyncio
 from contextvars import copy_context
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from memory_service.embedding.fair_queue import FairQueue
 from memory_service.memory.errors import Exhausted
-from memory_service.memory.fairness import FairLine, Flow, set_flow
+from memory_service.memory.fairness import FairBudget, FairLine, Flow, set_flow
 
 FLOWS = st.builds(Flow, st.sampled_from("abc"), st.sampled_from("xyz"), st.booleans())
 
@@ -29,7 +30,7 @@ def added(line: FairLine[int], item: int, flow: Flow) -> int | None:
 
 @given(st.lists(FLOWS, max_size=60), st.integers(1, 60))
 def test_turns_go_round(flows: list[Flow], capacity: int) -> None:
-    line: FairLine[int] = FairLine(capacity)
+    line: FairLine[int] = FairLine(capacity, "a turn")
     waiting = {}
     for item, flow in enumerate(flows):
         if (lost := added(line, item, flow)) != -1:
@@ -38,8 +39,9 @@ def test_turns_go_round(flows: list[Flow], capacity: int) -> None:
             del waiting[lost]
         assert len(line) == len(waiting) <= capacity
     taken = []
-    while (next_ := line.take()) is not None:
-        taken.append(next_)
+    while (first := line.first()) is not None:
+        line.take(first)
+        taken.append(first)
     assert sorted(taken) == sorted(waiting)
     for place, after in enumerate(taken[1:], 1):
         before, flow, left = waiting[taken[place - 1]], waiting[after], [waiting[one] for one in taken[place:]]
@@ -52,7 +54,7 @@ def test_turns_go_round(flows: list[Flow], capacity: int) -> None:
 
 @given(st.lists(FLOWS, min_size=1, max_size=60), st.integers(1, 20))
 def test_nobody_is_refused_who_has_less_than_others(flows: list[Flow], capacity: int) -> None:
-    line: FairLine[int] = FairLine(capacity)
+    line: FairLine[int] = FairLine(capacity, "a turn")
     waiting: dict[int, Flow] = {}
 
     def of_caller(flow: Flow) -> int:
@@ -99,7 +101,7 @@ async def settled() -> None:
 
 async def test_another_caller_waits_for_one_turn_and_not_for_a_thousand() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=1, capacity=2000)
+    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=2000)
     many = [asked(queue, f"m{n}", "mallory") for n in range(1000)]
     await settled()
     bob = asked(queue, "b", "bob")
@@ -116,7 +118,7 @@ async def test_another_caller_waits_for_one_turn_and_not_for_a_thousand() -> Non
 
 async def test_one_user_of_a_caller_does_not_wait_for_all_of_another_ones() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=1, capacity=2000)
+    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=2000)
     many = [asked(queue, f"m{n}", "backend", "mallory") for n in range(1000)]
     await settled()
     bob = asked(queue, "b", "backend", "bob")
@@ -132,7 +134,7 @@ async def test_one_user_of_a_caller_does_not_wait_for_all_of_another_ones() -> N
 
 async def test_the_same_work_is_done_at_the_first_turn_of_those_who_wait_for_it() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=1, capacity=2000)
+    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=2000)
     many = [asked(queue, f"m{n}", "mallory") for n in range(100)]
     await settled()
     bob = asked(queue, "m99", "bob")
@@ -150,7 +152,7 @@ async def test_the_same_work_is_done_at_the_first_turn_of_those_who_wait_for_it(
 
 async def test_work_that_nobody_waits_for_any_more_is_dropped() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=1, capacity=10)
+    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=10)
     first = asked(queue, "first", "a")
     await settled()
     abandoned, shared = asked(queue, "abandoned", "a"), [asked(queue, "shared", who) for who in ("a", "b", "c")]
@@ -169,7 +171,7 @@ async def test_work_that_nobody_waits_for_any_more_is_dropped() -> None:
 
 async def test_running_work_goes_on_for_those_who_still_wait() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=1, capacity=10)
+    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=10)
     first, second = asked(queue, "key", "a"), asked(queue, "key", "b")
     await settled()
     first.cancel()
@@ -179,7 +181,7 @@ async def test_running_work_goes_on_for_those_who_still_wait() -> None:
 
 async def test_when_it_is_full_whoever_has_most_in_it_loses() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=1, capacity=4)
+    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=4)
     many = [asked(queue, f"m{n}", "mallory") for n in range(6)]
     await settled()
     assert [one.done() for one in many] == [False] * 5 + [True]
@@ -207,7 +209,93 @@ async def test_a_failure_reaches_all_who_wait_and_the_next_tries_again() -> None
             raise failures.pop()
         return key
 
-    queue = FairQueue(work, at_once=1, capacity=10)
+    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=10)
     outcomes = await asyncio.gather(*(asked(queue, "key", who) for who in "abc"), return_exceptions=True)
     assert [type(one) for one in outcomes] == [OSError] * 3
     assert await asked(queue, "key", "a") == "key"
+
+
+async def test_one_flow_leaves_room_for_another_ones_first() -> None:
+    work = Work()
+    queue = FairQueue(work, at_once=2, of_one_flow=1, capacity=10)
+    many = [asked(queue, f"m{n}", "mallory") for n in range(5)]
+    await settled()
+    assert queue.waiting == 4
+    bob = asked(queue, "b", "bob")
+    await settled()
+    assert queue.waiting == 4, "bob's runs beside mallory's"
+    for _ in range(6):
+        work.go.release()
+    assert await bob == "B"
+    assert await asyncio.gather(*many) == [f"M{n}" for n in range(5)]
+
+
+async def holding(budget: FairBudget, size: int, caller: str, held: list[str], go: asyncio.Event) -> None:
+    set_flow(Flow(caller))
+    async with budget.hold(size):
+        held.append(caller)
+        await go.wait()
+
+
+async def test_a_budget_is_held_in_turn_between_callers() -> None:
+    budget, held = FairBudget(10, capacity=100, what="memory"), list[str]()
+    gates = [asyncio.Event() for _ in range(6)]
+    sizes = [("a", 6), ("a", 6), ("a", 6), ("b", 4), ("c", 100), ("a", 1)]
+    calls = [
+        asyncio.create_task(holding(budget, size, caller, held, gate))
+        for (caller, size), gate in zip(sizes, gates, strict=True)
+    ]
+    await settled()
+    assert held == ["a"], "4 are left, which the second needs more than and whose turn it is"
+    gates[0].set()
+    await settled()
+    assert held == ["a", "a", "b"]
+    gates[1].set()
+    gates[3].set()
+    await settled()
+    assert held == ["a", "a", "b", "c"], "what exceeds all of it has all of it"
+    for gate in gates:
+        gate.set()
+    await asyncio.gather(*calls)
+    assert held == ["a", "a", "b", "c", "a", "a"]
+    assert budget.waiting == 0
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 12), st.integers(0, 3)), max_size=25), st.randoms())
+async def test_a_budget_is_never_exceeded_and_never_lost(steps: list[tuple[str, int, int]], random: Random) -> None:
+    budget = FairBudget(10, capacity=8, what="memory")
+    held = 0
+
+    async def call(caller: str, size: int, pauses: int) -> None:
+        nonlocal held
+        set_flow(Flow(caller))
+        async with budget.hold(size):
+            held += min(size, 10)
+            try:
+                assert held <= 10
+                for _ in range(pauses):
+                    await asyncio.sleep(0)
+            finally:
+                held -= min(size, 10)
+
+    calls = []
+    for step in steps:
+        calls.append(asyncio.create_task(call(*step)))
+        await asyncio.sleep(0)
+        if random.random() < 0.3:
+            random.choice(calls).cancel()
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(one is None or isinstance(one, Exhausted | asyncio.CancelledError) for one in outcomes), outcomes
+    async with asyncio.timeout(1), budget.hold(10):
+        assert budget.waiting == 0, "all of it is there again"
+
+
+async def test_who_waits_too_long_for_a_budget_is_told_to_come_again() -> None:
+    budget = FairBudget(10, capacity=8, what="memory")
+    async with budget.hold(10):
+        with pytest.raises(Exhausted) as caught:
+            async with budget.hold(1, patience=0.01):
+                pass
+    assert caught.value.retry_after
+    async with budget.hold(10):
+        pass

@@ -84,7 +84,7 @@ class BedrockEmbedder:
             raise _misconfigured(f"MEMORY_BEDROCK_DIMENSION: {why}; for example {example}")
         self.model = settings.model
         self.dimension = settings.dimension or dimensions[0]
-        self.concurrency = settings.concurrency
+        self.concurrency = self.of_one_flow = settings.concurrency
         self._settings = settings
         self._on_tokens = on_tokens
         self._executor = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="bedrock")

@@ -21,8 +21,17 @@ class CachedEmbedder:
     """Least recently used embeddings, bounded by bytes. Other texts wait for the embedder in a fair queue, and one
     computation serves all who ask for the same text at once."""
 
-    def __init__(self, embedder: Embedder, *, max_bytes: int, at_once: int = 16, queue: int = 1000) -> None:
-        """`embedder` takes `at_once` texts at the same time; `queue` calls may wait for it."""
+    def __init__(
+        self,
+        embedder: Embedder,
+        *,
+        max_bytes: int,
+        at_once: int = 16,
+        of_one_flow: int | None = None,
+        queue: int = 1000,
+    ) -> None:
+        """`embedder` takes `at_once` texts at the same time, of which one flow may have so many, or all of them with
+        None; `queue` calls may wait for it."""
         self.model = embedder.model
         self.dimension = embedder.dimension
         self.hits = 0
@@ -30,7 +39,9 @@ class CachedEmbedder:
         self.misses = 0
         self._embedder = embedder
         self._known: LRUCache[str, tuple[int, EmbeddedText]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[0])
-        self._queue: FairQueue[EmbeddedText] = FairQueue(self._embed, at_once=at_once, capacity=queue)
+        self._queue: FairQueue[EmbeddedText] = FairQueue(
+            self._embed, at_once=at_once, of_one_flow=of_one_flow or at_once, capacity=queue
+        )
 
     async def embed(self, text: str) -> EmbeddedText:
         """The unit-length embedding of a text.

@@ -1,11 +1,13 @@
 """Runs work that takes long, a bounded number at once, in turn between callers, and once for all who wait for it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 from memory_service.memory.deadline import without_deadline
-from memory_service.memory.fairness import FairLine, overloaded
+from memory_service.memory.fairness import FairLine, Flow, current_flow
 
 T = TypeVar("T")
 
@@ -15,7 +17,8 @@ class _Job(Generic[T]):
 
     def __init__(self, key: str) -> None:
         self.key = key
-        self.started = False
+        self.flow: Flow | None = None
+        """For whose turn it was started; None while it waits."""
         self.waiters: dict[asyncio.Future[T], None] = {}
 
 
@@ -23,14 +26,17 @@ class FairQueue(Generic[T]):
     """Runs `work` for keys. Who asks for a key that others wait for already takes a place of their own in the line: the
     work is done when the first of these places is reached, so that nobody waits in the line of another caller."""
 
-    def __init__(self, work: Callable[[str], Awaitable[T]], *, at_once: int, capacity: int) -> None:
-        """At most `at_once` pieces of work run at the same time, and at most `capacity` calls wait."""
+    def __init__(self, work: Callable[[str], Awaitable[T]], *, at_once: int, of_one_flow: int, capacity: int) -> None:
+        """At most `at_once` pieces of work run at the same time, of which `of_one_flow` for one flow; and at most
+        `capacity` calls wait."""
         self._work = work
         self._at_once = at_once
+        self._of_one_flow = of_one_flow
         self._running: set[asyncio.Task[None]] = set()
+        self._running_of: Counter[Flow] = Counter()
         self._jobs: dict[str, _Job[T]] = {}
-        self._job_of: dict[asyncio.Future[T], _Job[T]] = {}
-        self._line: FairLine[asyncio.Future[T]] = FairLine(capacity)
+        self._waiters: dict[asyncio.Future[T], tuple[_Job[T], Flow]] = {}
+        self._line: FairLine[asyncio.Future[T]] = FairLine(capacity, "the embedding model")
 
     @property
     def waiting(self) -> int:
@@ -48,12 +54,13 @@ class FairQueue(Generic[T]):
         """
         job = self._jobs.get(key) or _Job[T](key)
         waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        if not job.started:
+        if job.flow is None:
             lost = self._line.add(waiter)
             if lost is not None and not lost.done():
-                lost.set_exception(overloaded())
+                lost.set_exception(self._line.refusal())
                 self._leave(lost)
-        self._jobs[key] = self._job_of[waiter] = job
+        self._jobs[key] = job
+        self._waiters[waiter] = job, current_flow()
         job.waiters[waiter] = None
         self._start()
         try:
@@ -65,26 +72,34 @@ class FairQueue(Generic[T]):
                 waiter.exception()  # asyncio complains of errors that nobody saw
 
     def _leave(self, waiter: "asyncio.Future[T]") -> None:
-        job = self._job_of.pop(waiter, None)
-        if job is None:
+        if (entry := self._waiters.pop(waiter, None)) is None:
             return
+        job, _ = entry
         del job.waiters[waiter]
-        if not job.waiters and not job.started:
+        if not job.waiters and job.flow is None:
             del self._jobs[job.key]
 
     def _start(self) -> None:
-        while len(self._running) < self._at_once and (first := self._line.take()) is not None:
-            job = self._job_of[first]
-            job.started = True
+        while len(self._running) < self._at_once:
+            full = [flow for flow, count in self._running_of.items() if count >= self._of_one_flow]
+            if (first := self._line.first(but=full)) is None:
+                return
+            self._line.take(first)
+            job, flow = self._waiters[first]
+            job.flow = flow
+            self._running_of[flow] += 1
             for waiter in job.waiters:
                 self._line.remove(waiter)
             # Its own context: the first caller's deadline must not end it for the others.
             task = asyncio.create_task(self._run(job), context=without_deadline())
             self._running.add(task)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(partial(self._ended, flow))
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, flow: Flow, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
+        self._running_of[flow] -= 1
+        if not self._running_of[flow]:
+            del self._running_of[flow]
         self._start()
 
     async def _run(self, job: _Job[T]) -> None:

@@ -19,7 +19,8 @@ import glide
 from memory_service.engine.client import Client, ConnectionSettings, create_client
 from memory_service.engine.errors import meaning, says_not_connected
 from memory_service.memory.deadline import remaining
-from memory_service.memory.errors import PATIENCE, Exhausted, Reason, engine_silent, engine_unavailable
+from memory_service.memory.errors import PATIENCE, engine_silent, engine_unavailable
+from memory_service.memory.fairness import FairBudget
 
 _SCAN = 1000
 """Keys that one step of a scan looks at."""
@@ -44,7 +45,7 @@ class Connections:
         self._idle: asyncio.Queue[_Link] = asyncio.Queue()
         self._links: set[_Link] = set()
         self._replacements: set[asyncio.Task[None]] = set()
-        self._waiting = 0
+        self._turns = FairBudget(settings.connections, capacity=settings.queue, what="Valkey")
         self._silent_from = 0.0
         """A link was silent from here on: those that have not been heard since then may be, too."""
         self.broken_at = 0.0
@@ -71,7 +72,7 @@ class Connections:
     @property
     def waiting(self) -> int:
         """Calls that wait for a connection."""
-        return self._waiting
+        return self._turns.waiting
 
     async def open(self) -> None:
         """Make the clients. They connect with their first command, and again by themselves when a connection is lost:
@@ -178,20 +179,10 @@ class Connections:
     @contextlib.asynccontextmanager
     async def _client(self) -> AsyncIterator[Client]:
         """An idle client, for one command; what goes wrong with it leaves here under its own name."""
-        if self._waiting >= self._settings.queue:
-            raise Exhausted(
-                Reason.OVERLOADED, "too many calls wait for Valkey: try again, more slowly", retry_after=1.0
-            )
         limit = remaining(self._settings.command_timeout)
         try:
-            async with asyncio.timeout(limit):
-                self._waiting += 1
-                try:
-                    link = await self._trusted()
-                finally:
-                    self._waiting -= 1
-                async with self._in_use(link):
-                    yield link.client
+            async with asyncio.timeout(limit), self._turns.hold(1), self._in_use(await self._trusted()) as link:
+                yield link.client
         except (TimeoutError, glide.TimeoutError) as error:
             raise engine_silent(limit) from error
         except (glide.ConnectionError, glide.ClosingError) as error:
@@ -211,12 +202,12 @@ class Connections:
             self._replace(link)
 
     @contextlib.asynccontextmanager
-    async def _in_use(self, link: _Link) -> AsyncIterator[None]:
+    async def _in_use(self, link: _Link) -> AsyncIterator[_Link]:
         """Sees how a command ends, and with it whether its link goes back to the pool or is replaced."""
         now = asyncio.get_running_loop().time
         link.asked = now() if link.asked is None else link.asked
         try:
-            yield
+            yield link
             link.heard, link.asked = now(), None
         except glide.RequestError as error:
             if not isinstance(error, glide.TimeoutError):

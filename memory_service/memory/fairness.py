@@ -5,7 +5,10 @@ delays another one's text by one turn, not by a thousand; the same holds between
 callers are not known.
 """
 
+import asyncio
+import contextlib
 from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Collection
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -38,11 +41,18 @@ def set_flow(flow: Flow) -> None:
     _flow.set(flow)
 
 
+def current_flow() -> Flow:
+    """The flow for which the current task works."""
+    return _flow.get()
+
+
 class FairLine(Generic[T]):
     """A line of at most `capacity` items, from which they are taken in turn between flows."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, what: str) -> None:
+        """`what` completes "too many calls wait for …"."""
         self._capacity = capacity
+        self._what = what
         self._flows: dict[T, Flow] = {}
         self._waiting: Counter[str] = Counter()
         # Callers, their lines and the items of each in the order in which their turns come.
@@ -68,17 +78,17 @@ class FairLine(Generic[T]):
         self._callers.setdefault(flow.caller, OrderedDict()).setdefault(flow.line, OrderedDict())[item] = None
         return lost
 
-    def take(self) -> T | None:
-        """Take the item whose turn it is; None from an empty line."""
-        if not self._callers:
-            return None
-        caller, lines = next(iter(self._callers.items()))
-        line, items = next(iter(lines.items()))
-        item = next(iter(items))
-        self._callers.move_to_end(caller)
-        lines.move_to_end(line)
+    def first(self, but: Collection[Flow] = ()) -> T | None:
+        """The item whose turn it is, of any flow but these; None where there is none."""
+        firsts = (next(iter(items)) for lines in self._callers.values() for items in lines.values())
+        return next((item for item in firsts if self._flows[item] not in but), None)
+
+    def take(self, item: T) -> None:
+        """Take an item whose turn it is."""
+        flow = self._flows[item]
+        self._callers.move_to_end(flow.caller)
+        self._callers[flow.caller].move_to_end(flow.line)
         self.remove(item)
-        return item
 
     def remove(self, item: T) -> None:
         """Let an item leave the line, if it is in it."""
@@ -93,6 +103,11 @@ class FairLine(Generic[T]):
         if not lines:
             del self._callers[flow.caller], self._waiting[flow.caller]
 
+    def refusal(self) -> Exhausted:
+        """An error for a call that does not get its turn."""
+        message = f"too many calls wait for {self._what}: try again, more slowly"
+        return Exhausted(Reason.OVERLOADED, message, retry_after=1.0)
+
     def _longest_but(self, flow: Flow) -> T:
         """The last item of the longest line, of the caller with the most in line; never one of a flow that would then
         have less than this one."""
@@ -103,12 +118,71 @@ class FairLine(Generic[T]):
         longest = max(lines.values(), key=len, default=OrderedDict[T, None]())
         own = len(lines.get(flow.line, ())) if caller == flow.caller else -1
         if len(longest) <= own + 1:
-            raise overloaded()
+            raise self.refusal()
         return next(reversed(longest))
 
 
-def overloaded() -> Exhausted:
-    """An error about a line that is full."""
-    return Exhausted(
-        Reason.OVERLOADED, "too much work waits, most of it of this caller: try again, more slowly", retry_after=1.0
-    )
+class _Waiter:
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+class FairBudget:
+    """An amount of something, such as bytes or connections, of which calls hold a part while they need it. Those for
+    whom there is not enough wait in a fair line."""
+
+    def __init__(self, amount: int, *, capacity: int, what: str) -> None:
+        """At most `capacity` calls wait; `what` completes "too many calls wait for …"."""
+        self._amount = amount
+        self._free = amount
+        self._line: FairLine[_Waiter] = FairLine(capacity, what)
+
+    @property
+    def waiting(self) -> int:
+        """Calls in the line."""
+        return len(self._line)
+
+    @contextlib.asynccontextmanager
+    async def hold(self, size: int, *, patience: float | None = None) -> AsyncIterator[None]:
+        """Hold so much while the context is open; what exceeds the whole amount has all of it for itself. `patience` is
+        the longest wait in seconds, None for as long as the caller of this waits.
+
+        Raises:
+            Exhausted: too many wait, or the wait was too long.
+        """
+        size = min(size, self._amount)
+        if not self._line and size <= self._free:
+            self._free -= size
+        else:
+            await self._wait(size, patience)
+        try:
+            yield
+        finally:
+            self._free += size
+            self._grant()
+
+    async def _wait(self, size: int, patience: float | None) -> None:
+        waiter = _Waiter(size)
+        lost = self._line.add(waiter)
+        if lost is not None and not lost.granted.done():
+            lost.granted.set_exception(self._line.refusal())
+        self._grant()
+        try:
+            async with asyncio.timeout(patience):
+                await waiter.granted
+        except BaseException as error:
+            self._line.remove(waiter)
+            if waiter.granted.done() and not waiter.granted.cancelled() and waiter.granted.exception() is None:
+                self._free += size  # It was granted in the very moment in which the call gave up.
+            self._grant()
+            if isinstance(error, TimeoutError):
+                raise self._line.refusal() from error
+            raise
+
+    def _grant(self) -> None:
+        while (first := self._line.first()) is not None and first.size <= self._free:
+            self._line.take(first)
+            if not first.granted.done():
+                self._free -= first.size
+                first.granted.set_result(None)
