@@ -1,6 +1,7 @@
 """What the service costs over the engine, over bare gRPC, and beside the Valkey cookbook's way.
 
     python -m bench.overhead [--memories 10000] [--valkey URL] [--rounds 3] [--picture bench/overhead.png] [--native]
+                             [--beside CHECKOUT]
 
 Store and Search with ready embeddings of 1536 dimensions, k = 10, within one of a hundred users, on one engine, in
 turns:
@@ -9,6 +10,7 @@ turns:
 - bare gRPC: a grpc.aio server that answers the very same bytes without doing anything (bench/bare.py); with --native
   also by pygrpc-native, if that is installed
 - gRPC, GLIDE: the same, but for each call it runs the command through GLIDE: what no service in Python gets below
+- checkout: the service of another checkout, given with --beside, to see what a change costs
 - GLIDE: the same commands straight through the service's pool of connections, in the caller's process
 - cookbook: as the Valkey cookbook does it, json.dumps of Python floats, whole documents back, one connection
 
@@ -62,7 +64,7 @@ Measured = dict[str, list[Figures]]
 """Of each way, its figures in each round."""
 
 
-async def main(count: int, url: str, rounds: int, picture: Path | None, *, native: bool) -> None:
+async def main(count: int, url: str, rounds: int, picture: Path | None, *, native: bool, beside: Path | None) -> None:
     """Run all rounds, print the tables and draw them."""
     async with contextlib.AsyncExitStack() as stack:
         url = url or await stack.enter_async_context(embedded())
@@ -92,6 +94,10 @@ async def main(count: int, url: str, rounds: int, picture: Path | None, *, nativ
             port = str(free_port())
             answering = stack.enter_context(process("-m", "bench.bare", port, *files, *given, ready="serving"))
             bare[name] = (answering, f"127.0.0.1:{port}")
+        if beside is not None:
+            there = {"PYTHONPATH": f"{beside}:{beside / 'clients/python/src'}", "PYTHONSAFEPATH": "1"}
+            other = stack.enter_context(process("-m", "memory_service", "serve", ready="serving", **settings, **there))
+            bare["checkout"] = (other, json.loads(other.line)["address"])
         direct = Connections(parse_url(url, connections=8))
         await direct.open()
         stack.push_async_callback(direct.close)
@@ -236,6 +242,9 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--picture", type=Path, help="where to write a picture of the ratios (PNG)")
     parser.add_argument("--native", action="store_true", help="bare gRPC also by pygrpc-native")
+    parser.add_argument("--beside", type=Path, help="another checkout, whose service is measured too")
     given = parser.parse_args()
     log_to_stderr(logging.ERROR)
-    uvloop.run(main(given.memories, given.valkey, given.rounds, given.picture, native=given.native))
+    uvloop.run(
+        main(given.memories, given.valkey, given.rounds, given.picture, native=given.native, beside=given.beside)
+    )

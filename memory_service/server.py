@@ -30,6 +30,7 @@ from memory_service.engine import (
 )
 from memory_service.engine.url import parse_url
 from memory_service.memory.errors import FailedPrecondition, Reason, Unavailable
+from memory_service.memory.expiry_sweep import ExpirySweep
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.listing import Listing
 from memory_service.memory.memories import Memories
@@ -78,11 +79,11 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
                 async with asyncio.timeout(_PROBE):
                     await probing.check()
             except Unavailable:
-                connections.learn_from(probing)
+                connections.pool.learn_from(probing.pool)
                 raise
             except TimeoutError:
                 # On a machine without a moment to spare that says little while other commands are answered.
-                if not connections.heard_within(_PROBE):
+                if not connections.pool.heard_within(_PROBE):
                     raise
 
         store = watched(ValkeyMemories(connections), metrics)
@@ -132,6 +133,8 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
             max_concurrent_rpcs=settings.max_concurrent_rpcs,
             share_port=settings.workers > 1,
         )
+        sweep = ExpirySweep(indexes, store, every=settings.expiry_sweep_every)
+        stack.callback(asyncio.create_task(sweep.follow()).cancel)
         if metrics is not None:
             watch = IndexWatch(index_store, settings.index, settings.index_look_every, settings.index_count_every)
             metrics.registry.register(_figures(server, connections, cache, watch))
@@ -246,9 +249,12 @@ def _figures(server: RpcServer, connections: Connections, cache: CachedEmbedder,
     return Figures(
         {
             "semantic_memory_ready": ("1 while readiness says SERVING", lambda: server.ready),
-            "semantic_memory_engine_connections": ("Connections to Valkey", lambda: connections.size),
-            "semantic_memory_engine_connections_busy": ("Those that carry a command", lambda: connections.busy),
-            "semantic_memory_engine_waiting": ("Operations that wait for a connection", lambda: connections.waiting),
+            "semantic_memory_engine_connections": ("Connections to Valkey", lambda: connections.pool.size),
+            "semantic_memory_engine_connections_busy": ("Those that carry a command", lambda: connections.pool.busy),
+            "semantic_memory_engine_waiting": (
+                "Operations that await a connection",
+                lambda: connections.pool.waiting,
+            ),
             "semantic_memory_embedder_waiting": ("Calls that wait for the embedder", lambda: cache.waiting),
             "semantic_memory_embedding_cache_hits_total": ("Texts whose embedding was known", lambda: cache.hits),
             "semantic_memory_embedding_cache_misses_total": ("Texts that had to be embedded", lambda: cache.misses),

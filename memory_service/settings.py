@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     ef_runtime: int = Field(default=1000, ge=1, le=4096)
     """Effort of a search over all users: more finds more of the nearest and takes longer: see bench/recall.py."""
 
+    expiry_sweep_every: Annotated[float, Field(ge=0.1, le=60)] = 20.0
+    """How often to look for expired memories that the engine has not removed, because their Store was interrupted."""
+
     embedder: Literal["local", "bedrock"] = "local"
     """What makes embeddings."""
     embedding_cache_bytes: int = Field(default=64 * 2**20, ge=0)

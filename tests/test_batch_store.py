@@ -133,3 +133,17 @@ async def test_results_stand_where_their_memories_stood(memories: Stub, good: li
     items = [item("batches", "c" if fine else "", id=f"{n}") for n, fine in enumerate(good)]
     results = await batch(memories, *items)
     assert [one.HasField("stored") for one in results] == good
+
+
+async def test_memories_without_a_timestamp_keep_the_order_of_the_request(memories: Stub, user: str) -> None:
+    known = ["ok", "yes", "thanks"]
+    await batch(memories, *(message(f"{user}-other", content) for content in known))
+    # Texts of which the embedding is known would be stored before those that are embedded first.
+    said = [
+        known[n % 3] if n % 2 else f"A long question, number {n}, about the deployment of our billing"
+        for n in range(40)
+    ]
+    results = await batch(memories, *(message(user, content) for content in said))
+    times = [one.stored.timestamp.ToMicroseconds() for one in results]
+    assert times == sorted(set(times)), "strictly increasing"
+    assert [one.content for one in await listed(memories, memory_pb2.MemoryFilter(user_id=user))] == said

@@ -3,14 +3,15 @@
 import pytest
 
 from memory_service.engine.errors import CommandRefused, meaning, says_not_connected
-from memory_service.memory.errors import Unavailable
+from memory_service.memory.errors import FailedPrecondition, Unavailable
 
 GONE = ["Broken: pipe", "Connection: reset by peer", "Connection refused (os error 111)"]
 NOT_NOW = [
     "OOM: command not allowed when used memory > 'maxmemory'.",
     "LOADING: Valkey is loading the dataset in memory",
 ]
-REFUSED = ["NOPERM: User default has no permissions to run the 'ft.search' command", "Unknown: index name 'x'"]
+REFUSED = ["Unknown: index name 'x'", "WRONGTYPE: Operation against a key holding the wrong kind of value"]
+OPERATORS = ["NOPERM: User default has no permissions to run the 'ft.search' command", "unknown command 'FT.SEARCH'"]
 
 
 @pytest.mark.parametrize("text", GONE)
@@ -28,4 +29,12 @@ def test_an_engine_that_cannot_just_now_is_worth_another_try(text: str) -> None:
 @pytest.mark.parametrize("text", REFUSED)
 def test_a_refusal_is_none(text: str) -> None:
     assert isinstance(meaning(text), CommandRefused)
+    assert not says_not_connected(text)
+
+
+@pytest.mark.parametrize("text", OPERATORS)
+def test_what_the_operator_must_fix_says_so(text: str) -> None:
+    error = meaning(text)
+    assert isinstance(error, FailedPrecondition)
+    assert "operator" in error.message
     assert not says_not_connected(text)

@@ -208,7 +208,7 @@ async def test_an_index_of_an_earlier_schema_says_what_to_do(
     name = new_index()
     await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
     key = f"semantic_memory:index:{name}"
-    metadata = bytes(await raw.run(["GET", key])).replace(b'"schema_version":2', b'"schema_version":1')
+    metadata = bytes(await raw.run(["GET", key])).replace(b'"schema_version":3', b'"schema_version":1')
     await raw.run(["SET", key, metadata])
     assert await differences(memories, mine(name)) == {"schema_version"}
     await memories.DropIndex(pb.DropIndexRequest(index=name), timeout=TIMEOUT)
@@ -216,7 +216,7 @@ async def test_an_index_of_an_earlier_schema_says_what_to_do(
 
 
 @pytest.mark.parametrize("vanished", ["", "_flat", "both"])
-async def test_what_vanishes_of_an_index_behind_our_back_is_made_again(
+async def test_only_ensure_index_restores_a_part_that_someone_dropped_in_the_engine(
     memories: Stub, raw: Connections, user: str, new_index: NewIndex, vanished: str
 ) -> None:
     name = new_index()
@@ -226,16 +226,24 @@ async def test_what_vanishes_of_an_index_behind_our_back_is_made_again(
         index=name, query_embedding=packed(1.0, dimension=3), filter=memory_pb2.MemoryFilter(user_id=user)
     )
     await search(memories, request)
-    for part in [name, f"{name}_flat"] if vanished == "both" else [name + vanished]:
+    dropped = {name, f"{name}_flat"} if vanished == "both" else {name + vanished}
+    for part in dropped:
         await raw.run(["FT.DROPINDEX", part])
-    while True:
-        hits, summary = await search(memories, request)
-        if not summary.degraded:
-            break
-        await asyncio.sleep(0.05)
+    if vanished == "both":
+        for call in (search(memories, request), memories.GetIndex(pb.GetIndexRequest(index=name))):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call
+            assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+    else:
+        hits, _ = await search(memories, request)
+        assert [hit.memory.id for hit in hits] == [id_], "the other part answers"
+    assert dropped.isdisjoint({bytes(one).decode() for one in await raw.run(["FT._LIST"])})
+    answer = await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
+    assert answer.created
+    assert list(answer.index.algorithms) == BOTH
+    hits, summary = await search(memories, request)
     assert [hit.memory.id for hit in hits] == [id_]
-    described = (await memories.GetIndex(pb.GetIndexRequest(index=name), timeout=TIMEOUT)).index
-    assert list(described.algorithms) == BOTH
+    assert not summary.degraded
 
 
 async def test_an_index_that_was_flushed_with_its_memories_is_not_found(

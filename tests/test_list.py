@@ -196,3 +196,26 @@ async def test_lists_at_once_do_not_disturb_each_other(memories: Stub, user: str
     found = await asyncio.gather(*(listed(memories, of(user), page_size=size) for size in (3, 7, 11, 50)))
     assert all([one.id for one in each] == ids for each in found)
     assert all(a.timestamp.ToMicroseconds() <= b.timestamp.ToMicroseconds() for a, b in pairwise(found[0]))
+
+
+@pytest.mark.parametrize("order", [pb.LIST_ORDER_OLDEST_FIRST, pb.LIST_ORDER_NEWEST_FIRST])
+@pytest.mark.parametrize("page_size", [3, 100])
+async def test_memories_of_the_same_time_are_listed_by_id(
+    memories: Stub, user: str, order: pb.ListOrder, page_size: int
+) -> None:
+    ids = ["b", "a", "Z", "msg-10", "msg-2", "é", "\x01" * 200, "x" * 256, "", ""]
+    items = [
+        pb.StoreRequest(
+            user_id=user,
+            role=memory_pb2.ROLE_USER,
+            content="c",
+            id=id_,
+            embedding=packed(1.0),
+            timestamp=Timestamp(seconds=1_700_000_000),
+        )
+        for id_ in ids
+    ]
+    await memories.BatchStore(pb.BatchStoreRequest(memories=items), timeout=TIMEOUT)
+    found = [one.id for one in await listed(memories, of(user), order=order, page_size=page_size)]
+    assert len(found) == len(ids)
+    assert found == sorted(found, reverse=order == pb.LIST_ORDER_NEWEST_FIRST)

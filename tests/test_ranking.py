@@ -149,3 +149,10 @@ def test_windows_that_overlap_are_joined_and_the_best_hit_brings_them(hits: list
         assert hits[number] in brought[bringer]
     for shown_together in brought:
         assert shown_together == sorted(shown_together)
+
+
+@given(st.integers(0, 3), st.integers(0, 3))
+def test_text_scores_have_a_row_for_each_candidate_also_for_none(count: int, terms: int) -> None:
+    candidates = [Candidate(str(n), Memory(str(n), "u", "s", Role.USER, "", 0), 0.5, ("a",)) for n in range(count)]
+    scores = text_scores(candidates, ["a"] * terms, [1] * terms, 3)
+    assert scores.shape == (count,)

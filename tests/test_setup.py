@@ -187,7 +187,7 @@ async def test_doctor_tells_of_an_index_that_is_missing_or_of_another_model(
         assert found["index"].state is State.WRONG
         assert told in found["index"].told
     await raw.run(["DEL", metadata_key(ensured.index)])
-    assert "adopts it" in (await findings(ensured))["index"].advice
+    assert "restores it" in (await findings(ensured))["index"].advice
 
 
 async def test_doctor_tells_of_an_embedder_without_credentials(

@@ -8,12 +8,11 @@ from dataclasses import replace
 
 from memory_service.doctor.engine import memory, persistence, versions
 from memory_service.doctor.finding import Finding, State
-from memory_service.doctor.index import index
+from memory_service.doctor.index import damage, index
 from memory_service.embedded import DataDirInUse
 from memory_service.engine import Connections, ConnectionSettings
 from memory_service.engine import inspection as engine
-from memory_service.engine.errors import CommandRefused
-from memory_service.memory.errors import MemoryServiceError
+from memory_service.memory.errors import FailedPrecondition, MemoryServiceError
 from memory_service.server import access, embedder, engine_settings
 from memory_service.settings import Settings
 
@@ -105,9 +104,11 @@ async def _engine(
             for node in await engine.nodes(connections):
                 for finding in (*versions(node), persistence(node, reached), memory(node)):
                     yield finding
-        except CommandRefused:
+        except FailedPrecondition:
             yield Finding("versions", State.UNKNOWN, "Valkey refuses INFO", "allow +info, as deploy/valkey.acl does")
         if not refused:
             yield await index(settings.index, connections, model, dimension)
+            if (found := await damage(settings.index, connections)) is not None:
+                yield found
     finally:
         await connections.close()

@@ -3,9 +3,13 @@
 from memory_service.doctor.finding import Finding, State
 from memory_service.engine import Connections, ValkeyIndexes
 from memory_service.engine import inspection as engine
-from memory_service.engine.schema import SCHEMA_VERSION, IndexMetadata
+from memory_service.engine.damage import documents
+from memory_service.engine.schema import OLDEST_SCHEMA, IndexMetadata
 from memory_service.memory.errors import MemoryServiceError
 from memory_service.memory.types import IndexInfo
+
+_MOST_DOCUMENTS = 5000
+_MOST_NAMED = 5
 
 
 async def index(name: str, connections: Connections, model: str, dimension: int) -> Finding:
@@ -28,14 +32,43 @@ async def index(name: str, connections: Connections, model: str, dimension: int)
     return Finding("index", State.GOOD, told)
 
 
+async def damage(name: str, connections: Connections) -> Finding | None:
+    """Documents under the prefix of the index that are no whole memories; None when there is no index."""
+    checked, flawed = 0, []
+    try:
+        info = await ValkeyIndexes(connections).describe(name)
+        if info is None:
+            return None
+        async for one in documents(connections, info):
+            checked += 1
+            if one.flaw:
+                flawed.append(one)
+            if checked == _MOST_DOCUMENTS:
+                break
+    except MemoryServiceError as error:
+        return Finding("documents", State.UNKNOWN, error.message)
+    if not flawed:
+        return Finding("documents", State.GOOD, f"{name}: {checked:,} documents looked at, all whole")
+    named = "; ".join(f"{one.key} {one.flaw}" for one in flawed[:_MOST_NAMED])
+    return Finding(
+        "documents",
+        State.RISK,
+        f"{name}: {len(flawed):,} of {checked:,} documents looked at are no whole memories: {named}",
+        "calls skip them or show what can be read of them; repair or delete the keys, or move the other program's",
+    )
+
+
 def _mismatch(info: IndexInfo, kept: IndexMetadata | None, model: str, dimension: int) -> Finding | None:
-    if kept is None:
-        told, advice = f"{info.name} was made by other software", "memory-service ensure-index adopts it"
+    if kept is None and info.extended:
+        told = f"the record of {info.name} is gone, as when Valkey evicts keys"
+        advice = "memory-service ensure-index with the model of its embeddings restores it; maxmemory-policy noeviction"
+    elif kept is None:
+        told, advice = f"{info.name} was created by other software", "memory-service ensure-index adopts it"
     elif model and (info.embedding_model, info.dimension) != (model, dimension):
         held = f"{info.dimension} dimensions of {info.embedding_model}"
         told = f"{info.name} holds {held}, the embedder makes {dimension} of {model}"
         advice = "set MEMORY_EMBEDDER to the index's model, or MEMORY_INDEX to another index"
-    elif kept.schema_version < SCHEMA_VERSION or not info.extended:
+    elif kept.schema_version < OLDEST_SCHEMA or not info.extended:
         told = f"{info.name} was made by an earlier version: it has no fields for labels and words"
         advice = "memory-service drop-index, which keeps the memories, and ensure-index"
     else:

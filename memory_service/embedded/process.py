@@ -31,6 +31,7 @@ appendonly yes
 appendfsync {appendfsync}
 save ""
 logfile "{data_dir}/valkey.log"
+enable-debug-command {debug}
 loadmodule "{search_module}" DEFAULT_DIALECT 2 ON_TIMEOUT FAIL
 loadmodule "{json_module}"
 """
@@ -48,8 +49,10 @@ class EmbeddedValkey:
     Every acknowledged write is on disk (`appendfsync always`) under `data_dir`, which one server uses at a time.
     """
 
-    def __init__(self, data_dir: Path, *, appendfsync: str = "always") -> None:
+    def __init__(self, data_dir: Path, *, appendfsync: str = "always", debug_commands: bool = False) -> None:
+        """`debug_commands` allows DEBUG, for tests."""
         self.data_dir = data_dir.absolute()
+        self.debug_commands = debug_commands
         self.port = 0
         self.password = secrets.token_hex(16)
         self._appendfsync = appendfsync
@@ -79,6 +82,7 @@ class EmbeddedValkey:
                     data_dir=self.data_dir,
                     password=self.password,
                     appendfsync=self._appendfsync,
+                    debug="local" if self.debug_commands else "no",
                     search_module=files.search_module,
                     json_module=files.json_module,
                 )

@@ -10,14 +10,15 @@ the content, repeated as they are in it. Fields that would be empty are left out
 What filters ask for are tags: see tags.py. Lists of tags are texts, since valkey-search does not index JSON arrays.
 """
 
+import json
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import orjson
 
 from memory_service.engine.tags import MARKER, decode_tag, encode_tag
-from memory_service.memory.types import Memory, Role
+from memory_service.memory.types import EARLIEST, LATEST, Memory, Role
 
 HEADING = ("user_id", "session_id", "role", "labels", "timestamp", "timestamp_us", "expires_us", "id")
 """The fields that tell whose memory it is and when it was written."""
@@ -57,19 +58,19 @@ def encode_fields(memory: Memory, terms: Sequence[str], *, own_id: bool) -> dict
 def decode_fields(slot: str, fields: Mapping[str, Any]) -> Memory:
     """The memory of a document's fields, as a search or a hash has them (texts) or JSON.GET does (values).
 
-    Documents of other software may lack any of them: what is missing is empty, or zero.
+    Documents of other software may lack any of them, or have them of any type: what is missing or null is empty, or
+    zero; what is not a text is shown as JSON; times beyond those of the contract become its first or last.
     """
-    expires = fields.get("expires_us")
     return Memory(
-        id=str(fields.get("id") or slot),
-        user_id=decode_tag(str(fields.get("user_id", ""))),
-        session_id=decode_tag(str(fields.get("session_id", ""))),
-        role=_ROLES.get(str(fields.get("role", ""))),
-        content=str(fields.get("content", "")),
-        timestamp=_microseconds(fields.get("timestamp_us"), fields.get("timestamp")),
+        id=_text(fields.get("id")) or slot,
+        user_id=decode_tag(_text(fields.get("user_id"))),
+        session_id=decode_tag(_text(fields.get("session_id"))),
+        role=_ROLES.get(_text(fields.get("role"))),
+        content=_text(fields.get("content")),
+        timestamp=_microseconds(fields.get("timestamp_us"), fields.get("timestamp")) or 0,
         labels=decode_tags(fields.get("labels")),
         metadata=_metadata(fields.get("metadata")),
-        expires=_microseconds(expires, None) if expires else None,
+        expires=_microseconds(fields.get("expires_us"), None),
     )
 
 
@@ -88,17 +89,28 @@ def seconds(microseconds: int) -> str:
     return f"{sign}{whole}.{fraction:06}".rstrip("0").rstrip(".")
 
 
-def _metadata(text: Any) -> dict[str, str]:
-    if not isinstance(text, str):
-        return {}
-    try:
-        return {str(key): str(value) for key, value in orjson.loads(text).items()}
-    except (orjson.JSONDecodeError, AttributeError):
-        return {}
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def _microseconds(exact: Any, in_seconds: Any) -> int:
-    try:
-        return int(str(exact)) if exact else int(Decimal(str(in_seconds or 0)) * 1_000_000)
-    except (ValueError, InvalidOperation, OverflowError):
-        return 0
+def _metadata(value: Any) -> dict[str, str]:
+    if isinstance(value, str):
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return {}
+    return {key: _text(one) for key, one in value.items()} if isinstance(value, dict) else {}
+
+
+def _microseconds(exact: Any, in_seconds: Any) -> int | None:
+    """A time within those of the contract, from its exact text or else from seconds; None when neither is a number."""
+    for value, unit in ((exact, 1), (in_seconds, 1_000_000)):
+        try:
+            number = Decimal(str(value)) * unit
+            if number.is_finite():
+                return EARLIEST if number < EARLIEST else LATEST if number > LATEST else int(number)
+        except ArithmeticError:
+            continue
+    return None

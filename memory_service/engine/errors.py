@@ -1,6 +1,7 @@
 """What the engine's refusals mean."""
 
 import re
+from typing import Any
 
 import structlog
 
@@ -32,6 +33,9 @@ _NOT_LET_IN = re.compile(
 _MISSING_INDEX = ("no such index", "not found", "unknown index name")
 
 
+NOT_PERMITTED = "Valkey refuses this service's user"
+
+
 class CommandRefused(Exception):
     """The engine answered with an error of its own; `text` is in lower case, for comparison only."""
 
@@ -41,8 +45,8 @@ class CommandRefused(Exception):
 
 
 def meaning(text: str) -> Exception:
-    """The error for what GLIDE says that the engine has answered: Unavailable where it means "not now", CommandRefused
-    otherwise."""
+    """The error for what GLIDE says that the engine has answered: Unavailable where it means "not now",
+    FailedPrecondition where the operator must act, CommandRefused otherwise."""
     lower = text.lower()
     for reply, what in _NOT_NOW.items():
         if reply.search(lower):
@@ -50,7 +54,7 @@ def meaning(text: str) -> Exception:
             return engine_unavailable(what)
     if says_not_connected(text):
         return engine_unavailable("cannot be reached")
-    return CommandRefused(text)
+    return _misconfigured(lower) or CommandRefused(text)
 
 
 def says_not_connected(text: str) -> bool:
@@ -66,6 +70,25 @@ def says_missing(error: CommandRefused) -> bool:
     return any(words in text for words in _MISSING_INDEX)
 
 
+def says_wrong_type(error: CommandRefused) -> bool:
+    """Tell whether the refusal says that the key holds something else than a document of this layout."""
+    return any(words in error.text.replace(":", "") for words in ("wrongtype", "wrong redis type", "wrong kind"))
+
+
+def document_or_none(reply: Any) -> Any:
+    """The reply to a read of a document; None where the key holds something else than a document of this layout."""
+    if not isinstance(reply, CommandRefused):
+        return reply
+    if not says_wrong_type(reply):
+        raise reply
+    return None
+
+
+def says_null_field(error: CommandRefused) -> bool:
+    """Tell whether GLIDE could not convert the reply to a search, because a document has null in a returned field."""
+    return "incompatible type" in error.text and "nil" in error.text
+
+
 def says_incomplete(error: CommandRefused) -> bool:
     """Tell whether the refusal says that a search did not hear from every shard in time."""
     return any(word in error.text for word in ("timeout", "deadline", "cancelled", "unable to contact"))
@@ -76,13 +99,12 @@ def incomplete() -> Exception:
     return engine_unavailable("did not answer in time from every shard")
 
 
-def misconfigured(error: CommandRefused) -> Exception:
-    """The error for what only the operator can mend, a module that is missing or an ACL that is too tight; any other
-    refusal as it is, for it is a bug of ours."""
-    if "unknown command" in error.text:
+def _misconfigured(text: str) -> FailedPrecondition | None:
+    """The error for what only the operator can fix: a missing module, or an ACL that is too tight."""
+    if "unknown command" in text:
         hint = "Valkey lacks a module: load valkey-search and valkey-json (image valkey/valkey-bundle)"
-    elif any(word in error.text for word in ("noperm", "permission", "noauth", "wrongpass", "username-password")):
-        hint = "Valkey refuses this service's user: check user, password and ACL in MEMORY_VALKEY_URL"
+    elif any(word in text for word in ("noperm", "permission", "noauth", "wrongpass", "username-password")):
+        hint = f"{NOT_PERMITTED}: check user, password and ACL in MEMORY_VALKEY_URL"
     else:
-        return error
+        return None
     return FailedPrecondition(Reason.SERVER_MISCONFIGURED, f"{hint}; this is for the server's operator")

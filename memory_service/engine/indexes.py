@@ -1,13 +1,16 @@
-"""The index port on Valkey: two engine indexes over one prefix, and a key of metadata."""
+"""The index port on Valkey: two engine indexes over one prefix, and a key with the record of the index."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import structlog
 
 from memory_service.engine.connection import Connections
-from memory_service.engine.errors import CommandRefused, misconfigured, says_missing
+from memory_service.engine.errors import CommandRefused, says_missing
+from memory_service.engine.index_commands import revision_of
+from memory_service.engine.lease import Lease, lease
+from memory_service.engine.purge import purge
 from memory_service.engine.replies import join_cluster_info, parse_info
 from memory_service.engine.schema import (
     FLAT_SUFFIX,
@@ -15,6 +18,7 @@ from memory_service.engine.schema import (
     check_metadata,
     check_part,
     create_command,
+    is_expiring,
     is_extended,
     key_prefix,
     layout_key,
@@ -24,17 +28,38 @@ from memory_service.engine.schema import (
 )
 from memory_service.memory.deadline import remaining
 from memory_service.memory.errors import Violation
-from memory_service.memory.types import Algorithm, IndexInfo, IndexPart, IndexSpec, Layout
+from memory_service.memory.types import Algorithm, Dropped, IndexInfo, IndexPart, IndexSpec, Layout
 
 _log = structlog.get_logger(__name__)
 
 _READY_POLL = 0.05
 
-_Parts = Mapping[Algorithm, IndexPart]
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the engine has of an index: its parts, its record, and the record's text."""
+
+    parts: Mapping[Algorithm, IndexPart]
+    metadata: IndexMetadata | None
+    record: bytes | None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything of it."""
+        return bool(self.parts) or self.metadata is not None
+
+    @property
+    def dropping(self) -> bool:
+        """Whether a drop of it has begun and not ended."""
+        return self.metadata is not None and self.metadata.dropping is not None
 
 
 class ValkeyIndexes:
-    """Indexes of memories at `<prefix><slot>`, answered by valkey-search or RediSearch."""
+    """Indexes of memories at `<prefix><slot>`, answered by valkey-search or RediSearch.
+
+    Servers that create or drop the same index take turns, by a lease. The record is written last and removed first: a
+    write is acknowledged only while it is there, so no drop misses an acknowledged memory.
+    """
 
     def __init__(self, connections: Connections, *, new_layout: Layout = Layout.JSON) -> None:
         """`new_layout` is for new indexes that are asked for without one."""
@@ -42,151 +67,177 @@ class ValkeyIndexes:
         self._new_layout = new_layout
 
     def broken_at(self) -> float:
-        return self._connections.broken_at
+        return self._connections.pool.broken_at
 
     async def create(self, spec: IndexSpec) -> tuple[bool, IndexInfo]:
         created = False
         while True:
-            parts, metadata = await self._look(spec.name)
-            layout = await self._layout(spec.name, parts, metadata) or spec.layout or self._new_layout
-            self._check(spec, layout, parts, metadata)
-            wanted = spec.algorithms or (metadata.algorithms if metadata else frozenset(Algorithm))
-            # One by one, looked at in between: of callers who disagree, only the first goes on.
-            if missing := sorted(wanted - parts.keys()):
-                if await self._create_part(spec.name, spec.dimension, layout, missing[0], wanted):
-                    created = True
-                else:  # Others were faster: on a cluster it may take a moment until it is seen.
-                    await asyncio.sleep(min(_READY_POLL, remaining(_READY_POLL)))
+            found = await self._look(spec.name)
+            if not found.dropping:
+                self._check(spec, await self._layout_of(spec, found), found)
+            if found.dropping or found.metadata is None or self._wanted(spec, found) - found.parts.keys():
+                async with lease(self._connections, spec.name) as held:
+                    created |= await self._create(spec, held)
                 continue
-            # Only now the metadata: a crash in between leaves an index that any caller can adopt, not a claim on none.
-            if metadata is None:
-                claim = IndexMetadata(spec.embedding_model, spec.dimension, wanted, layout)
-                await self._run(["SET", metadata_key(spec.name), claim.encode(), "NX"])
-                continue
-            info = _info(spec.name, parts, metadata)
+            info = _info(spec.name, found)
             if info is not None and info.ready:
                 return created, info
             await asyncio.sleep(min(_READY_POLL, remaining(_READY_POLL)))
 
     async def describe(self, index: str) -> IndexInfo | None:
-        parts, metadata = await self._look(index)
-        if metadata is not None and (gone := metadata.algorithms - parts.keys()):
-            _log.warning("index_made_again", index=index, algorithms=sorted(gone))
-            for algorithm in gone:
-                await self._create_part(index, metadata.dimension, metadata.layout, algorithm, metadata.algorithms)
-            parts, metadata = await self._look(index)
-        if metadata is None and any(part.prefixes != (key_prefix(index),) for part in parts.values()):
-            return None  # Another program's index, over other keys.
-        return _info(index, parts, metadata)
+        found = await self._look(index)
+        if found.dropping or _is_foreign(index, found):
+            return None
+        return _info(index, found)
 
     async def names(self) -> list[str]:
         # A cluster's nodes each answer with every name.
-        listed = {bytes(name).decode() for name in await self._run(["FT._LIST"])}
+        listed = {bytes(name).decode() for name in await self._connections.run(["FT._LIST"])}
         return sorted({name.removesuffix(FLAT_SUFFIX) for name in listed})
 
-    async def drop(self, index: str, *, delete_memories: bool) -> int:
-        deleted = 0
-        layout = await self._layout(index, *await self._look(index))
-        if layout is not None:  # For those who make the index again over the memories that it leaves behind.
-            await self._run(["SET", layout_key(index), str(layout)])
-        if delete_memories:
-            try:
-                async for keys in self._connections.scan(f"{key_prefix(index)}*"):
-                    deleted += sum(await self._connections.run_all([["DEL", key] for key in keys]))
-            except CommandRefused as error:
-                raise misconfigured(error) from error
-        # Then what would let the parts be made again.
-        await self._run(["DEL", metadata_key(index)])
-        for algorithm in Algorithm:
-            try:
-                await self._connections.run(["FT.DROPINDEX", part_name(index, algorithm)])
-            except CommandRefused as error:
-                if not says_missing(error):
-                    raise misconfigured(error) from error
-        if delete_memories:
-            await self._run(["DEL", layout_key(index)])
-        return deleted
+    async def drop(self, index: str, *, delete_memories: bool) -> Dropped | None:
+        async with lease(self._connections, index) as held:
+            found = await self._look(index)
+            if not found.exists or (found.metadata is None and _is_foreign(index, found)):
+                return None
+            metadata = found.metadata or IndexMetadata(
+                "", 0, frozenset(found.parts), Layout(next(iter(found.parts.values())).key_type)
+            )
+            record = replace(metadata, dropping=delete_memories or bool(metadata.dropping))
+            await self._connections.run(["SET", metadata_key(index), record.encode()])
+            return await self._finish_drop(index, record, held)
 
     async def count_keys(self, index: str) -> int:
         """How many keys lie where the index looks for memories: a walk over every key of the engine, a step at a time.
         Writes meanwhile may or may not be counted."""
         return sum([len(keys) async for keys in self._connections.scan(f"{key_prefix(index)}*")])
 
-    async def _run(self, command: Sequence[str | bytes]) -> Any:
-        try:
-            return await self._connections.run(command)
-        except CommandRefused as error:
-            raise misconfigured(error) from error
+    async def _create(self, spec: IndexSpec, held: Lease) -> bool:
+        """Create what is missing of an index; True unless nothing was."""
+        created = False
+        while True:
+            found = await self._look(spec.name)
+            if found.dropping and found.metadata is not None:
+                await self._finish_drop(spec.name, found.metadata, held)
+                continue
+            layout = await self._layout_of(spec, found)
+            self._check(spec, layout, found)
+            wanted = self._wanted(spec, found)
+            missing = sorted(wanted - found.parts.keys())
+            held.check()
+            if not missing:
+                if found.metadata is None:
+                    metadata = IndexMetadata(spec.embedding_model, spec.dimension, wanted, layout)
+                    await self._connections.run(["SET", metadata_key(spec.name), metadata.encode(), "NX"])
+                return created
+            if found.metadata is not None:
+                _log.warning("index_part_created_again", index=spec.name, algorithm=missing[0])
+            if await self._create_part(spec.name, spec.dimension, layout, missing[0], wanted):
+                created = True
+            else:  # On a cluster it may take a moment until it is seen.
+                await asyncio.sleep(min(_READY_POLL, remaining(_READY_POLL)))
+
+    async def _finish_drop(self, index: str, record: IndexMetadata, held: Lease) -> Dropped:
+        """Do what is left to do of a drop whose record says so."""
+        dropped = Dropped(0, 0)
+        if record.dropping:
+            dropped = await purge(self._connections, index, record.layout, held)
+            await self._connections.run(["DEL", layout_key(index)])
+        else:  # For those who create the index again over the memories that it leaves behind.
+            await self._connections.run(["SET", layout_key(index), str(record.layout)])
+        for algorithm in Algorithm:
+            held.check()
+            try:
+                await self._connections.run(["FT.DROPINDEX", part_name(index, algorithm)])
+            except CommandRefused as error:
+                if not says_missing(error):
+                    raise
+        await self._connections.run(["DEL", metadata_key(index)])
+        return dropped
 
     async def _create_part(
         self, index: str, dimension: int, layout: Layout, algorithm: Algorithm, all_of: frozenset[Algorithm]
     ) -> bool:
-        """Create one part of an index; True unless others were faster."""
+        """Create one part of an index; True unless it is there."""
         extended = algorithm is Algorithm.FLAT or Algorithm.FLAT not in all_of
         try:
             await self._connections.run(create_command(index, algorithm, dimension, layout, extended=extended))
         except CommandRefused as error:
             if "already exists" not in error.text:
-                raise misconfigured(error) from error
+                raise
             return False
         return True
 
-    async def _layout(self, index: str, parts: _Parts, metadata: IndexMetadata | None) -> Layout | None:
-        """How the memories of an index lie, even of one that has been dropped; None when there are none."""
-        if parts:
-            return Layout(next(iter(parts.values())).key_type)
-        if metadata is not None:
-            return metadata.layout
-        left = await self._run(["GET", layout_key(index)])
-        return None if left is None else Layout(left.decode())
+    def _wanted(self, spec: IndexSpec, found: _Found) -> frozenset[Algorithm]:
+        return spec.algorithms or (found.metadata.algorithms if found.metadata else frozenset(Algorithm))
 
-    async def _look(self, index: str) -> tuple[_Parts, IndexMetadata | None]:
-        """The parts of an index that exist, and its metadata."""
-        # This first, alone: where its shard is away it fails at once, and would leave the others to their waits.
-        metadata = await self._run(["GET", metadata_key(index)])
+    async def _layout_of(self, spec: IndexSpec, found: _Found) -> Layout:
+        """How the memories of an index lie, even of one that was dropped without them; for a new one what is asked
+        for."""
+        if found.parts:
+            return Layout(next(iter(found.parts.values())).key_type)
+        if found.metadata is not None:
+            return found.metadata.layout
+        left = await self._connections.run(["GET", layout_key(spec.name)])
+        return (spec.layout or self._new_layout) if left is None else Layout(left.decode())
+
+    async def _look(self, index: str) -> _Found:
+        # This first, alone: where its shard is unavailable it fails at once, and would leave the others to their waits.
+        record = await self._connections.run(["GET", metadata_key(index)])
         hnsw, flat = await asyncio.gather(
             self._part(part_name(index, Algorithm.HNSW)), self._part(part_name(index, Algorithm.FLAT))
         )
         found = {Algorithm.HNSW: hnsw, Algorithm.FLAT: flat}
         parts = {algorithm: part for algorithm, part in found.items() if part is not None}
-        return parts, None if metadata is None else IndexMetadata.decode(metadata)
+        return _Found(parts, None if record is None else IndexMetadata.decode(record), record)
 
     async def _part(self, name: str) -> IndexPart | None:
         try:
             info = await self._connections.run(["FT.INFO", name])
             if self._connections.cluster:
-                # That was told by one node of itself; these ask them all.
+                # That was one node's view of itself; these ask them all.
                 counts = await self._connections.run(["FT.INFO", name, "PRIMARY"])
                 state = await self._connections.run(["FT.INFO", name, "CLUSTER"])
                 info = join_cluster_info(info, counts, state)
         except CommandRefused as error:
             if says_missing(error):
                 return None
-            raise misconfigured(error) from error
+            raise
         return parse_info(info)
 
-    def _check(self, spec: IndexSpec, layout: Layout, parts: _Parts, metadata: IndexMetadata | None) -> None:
-        differences = [one for algorithm, part in parts.items() for one in check_part(spec, algorithm, layout, part)]
-        if parts and metadata is not None:
-            differences += check_metadata(spec, metadata)
+    def _check(self, spec: IndexSpec, layout: Layout, found: _Found) -> None:
+        """Raise FailedPrecondition (INDEX_DIFFERS) when the index is not what is asked for."""
+        differences = [
+            one for algorithm, part in found.parts.items() for one in check_part(spec, algorithm, layout, part)
+        ]
+        if found.metadata is not None:
+            differences += check_metadata(spec, found.metadata)
         if spec.layout not in {None, layout}:
             differences.append(Violation("layout", f"memories of {spec.name} lie as {layout}, asked for {spec.layout}"))
         refuse(spec.name, differences)
 
 
-def _info(name: str, parts: _Parts, metadata: IndexMetadata | None) -> IndexInfo | None:
+def _is_foreign(index: str, found: _Found) -> bool:
+    """Whether this is another program's index, over other keys."""
+    return found.metadata is None and any(part.prefixes != (key_prefix(index),) for part in found.parts.values())
+
+
+def _info(name: str, found: _Found) -> IndexInfo | None:
+    parts = found.parts
     if not parts:
         return None
     some = next(iter(parts.values()))
     return IndexInfo(
         name=name,
         dimension=some.dimension,
-        embedding_model=None if metadata is None else metadata.embedding_model,
+        embedding_model=None if found.metadata is None else found.metadata.embedding_model,
         algorithms=frozenset(parts),
         ready=all(part.ready for part in parts.values()),
         memory_count=some.memory_count,
         indexing_failures=max(part.indexing_failures for part in parts.values()),
         extended=frozenset(algorithm for algorithm, part in parts.items() if is_extended(part)),
+        expiring=frozenset(algorithm for algorithm, part in parts.items() if is_expiring(part)),
         layout=Layout(some.key_type),
+        revision=revision_of(found.record),
         reports_missing_shards=some.reports_missing_shards,
     )

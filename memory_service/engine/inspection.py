@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from memory_service.engine.connection import Connections
-from memory_service.engine.errors import CommandRefused
+from memory_service.engine.errors import NOT_PERMITTED, CommandRefused
 from memory_service.engine.schema import IndexMetadata, metadata_key
+from memory_service.memory.errors import FailedPrecondition
 
 Version = tuple[int, int, int]
 
@@ -30,7 +31,7 @@ class Node:
 async def nodes(connections: Connections) -> list[Node]:
     """Every node that answers INFO.
 
-    Raises CommandRefused, and as `Connections.run` does.
+    Raises as `Connections.run` does.
     """
     told = await connections.run(["INFO"])
     appendfsync, save = await _configured(connections, "appendfsync"), await _configured(connections, "save")
@@ -70,8 +71,10 @@ async def refused_commands(connections: Connections, index: str) -> list[str]:
     for command in harmless:
         try:
             await connections.run(command)
-        except CommandRefused as error:
-            if "noperm" in error.text or "no permissions" in error.text:
+        except CommandRefused:
+            continue
+        except FailedPrecondition as error:
+            if NOT_PERMITTED in error.message:
                 refused.append(str(command[0]))
     return refused
 
@@ -79,7 +82,7 @@ async def refused_commands(connections: Connections, index: str) -> list[str]:
 async def _configured(connections: Connections, name: str) -> str | None:
     try:
         told = await connections.run(["CONFIG", "GET", name])
-    except CommandRefused:
+    except (CommandRefused, FailedPrecondition):
         return None
     values = _flat(told)
     return values[1] if len(values) > 1 else None

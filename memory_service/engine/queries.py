@@ -22,8 +22,11 @@ RANKING = (*HEADING, "terms")
 EVERYTHING = "@timestamp:[-inf +inf]"
 """A filter that lets every memory through; valkey-search knows `*` only beside KNN."""
 
+_NOWHERE = "semantic_memory_none"
+"""A field that no document has: a search has to return something."""
+
 _LONGEST_QUERY = 10_000
-"""Bytes of a query text: valkey-search refuses more than 10,240."""
+"""Bytes of a filter: valkey-search refuses queries of more than 10,240."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ class Searching:
     """What every search of a call has in common.
 
     `timeout_ms` bounds it in the engine; `all_shards` makes a cluster that cannot answer in full give an error;
-    `one_node` asks a node for what it holds itself; `path` stands before the names of fields that are returned.
+    `one_node` asks a node for what it holds itself; `path` stands before the names of fields that are returned. With
+    `bare` no field of a document is returned, only what the search computes.
     """
 
     index: str
@@ -39,6 +43,7 @@ class Searching:
     all_shards: bool
     one_node: bool = False
     path: str = "$."
+    bare: bool = False
 
 
 def filter_text(where: Filter, terms: Sequence[str] = ()) -> str:
@@ -126,8 +131,13 @@ def count_command(search: Searching, within: str) -> Command:
 
 
 def expired_before(microseconds: int) -> str:
-    """A clause for memories whose time was over by then."""
+    """A filter for memories that had expired by then."""
     return f"@expires_at:[-inf {seconds(microseconds)}]"
+
+
+def without_expired(within: str, microseconds: int) -> str:
+    """A filter without the memories that had expired by then; those without an expiry pass it."""
+    return f"{within or EVERYTHING} -{expired_before(microseconds)}"
 
 
 def _head(search: Searching, query: str) -> Command:
@@ -136,7 +146,8 @@ def _head(search: Searching, query: str) -> Command:
 
 
 def _return(search: Searching, fields: Sequence[str], *computed: str) -> Command:
-    returned = [*computed, *(search.path + name for name in fields)]
+    named = [_NOWHERE] if search.bare else fields
+    returned = [*computed, *(search.path + name for name in named)]
     return ["RETURN", str(len(returned)), *returned]
 
 

@@ -19,7 +19,7 @@ def parse_search(reply: Sequence[Any], prefix: str) -> list[Candidate]:
     """
     candidates = []
     start = len(prefix)
-    for key, raw in (reply[1] if len(reply) > 1 else {}).items():
+    for key, raw in _rows(reply).items():
         fields = {_name(name): _text(value) for name, value in (raw or {}).items()}
         told = fields.pop(DISTANCE, None)
         distance = None if told is None else float(told)
@@ -34,9 +34,24 @@ def parse_search(reply: Sequence[Any], prefix: str) -> list[Candidate]:
     return candidates
 
 
+def found_keys(reply: Sequence[Any]) -> list[str]:
+    """The keys of the reply to a search."""
+    return [_text(key) for key in _rows(reply)]
+
+
+def lacks_field(reply: Sequence[Any], name: str) -> bool:
+    """Whether any hit of the reply that is still there lacks this field."""
+    return any(fields and name.encode() not in fields for fields in _rows(reply).values())
+
+
+def _rows(reply: Sequence[Any]) -> Mapping[Any, Any]:
+    """The fields of each key that was found; None for one that has expired and that RediSearch has not removed."""
+    return reply[1] if len(reply) > 1 else {}
+
+
 def join_search_replies(replies: Sequence[Sequence[Any]]) -> list[Any]:
     """The replies of several nodes to one search as if one had given it; the hits in no order."""
-    hits = {key: fields for reply in replies for key, fields in (reply[1] if len(reply) > 1 else {}).items()}
+    hits = {key: fields for reply in replies for key, fields in _rows(reply).items()}
     return [sum(int(reply[0]) for reply in replies), hits]
 
 

@@ -1,5 +1,6 @@
 """What an index is made of: two engine indexes over one prefix, and a key that remembers the embedding model."""
 
+import secrets
 from dataclasses import dataclass
 
 import orjson
@@ -10,17 +11,20 @@ from memory_service.memory.errors import FailedPrecondition, Reason, Violation
 from memory_service.memory.types import Algorithm, IndexPart, IndexSpec, Layout
 
 DEFAULT_INDEX = "memory_idx"
-SCHEMA_VERSION = 2
-"""2: fields for labels, words and ends. What 1 lacks is added by dropping the index, its memories kept, and making it
-anew."""
+SCHEMA_VERSION = 3
+"""2: fields for labels, words and expiry. 3: the expiry also in the HNSW part. A 2 is used as it is; what 1 lacks is
+added by dropping the index, which keeps the memories, and creating it again."""
+OLDEST_SCHEMA = 2
 FLAT_SUFFIX = "_flat"
 
 _FIELDS = {"session_id": "TAG", "role": "TAG", "user_id": "TAG", "timestamp": "NUMERIC", "embedding": "VECTOR"}
 """The cookbook's fields, which every part has."""
 
-_MORE_FIELDS = {"labels": "TAG", "terms": "TAG", "expires_at": "NUMERIC"}
-"""What filters by labels and ranking by words need beside them. One part of an index has them: the FLAT one, which
-filters first, or else the HNSW one."""
+_EXPIRY = {"expires_at": "NUMERIC"}
+"""With which a part leaves out expired memories. Every part has it since schema 3."""
+_MORE_FIELDS = {"labels": "TAG", "terms": "TAG"}
+"""What filters by labels and ranking by words need. One part of an index has them: the FLAT one, which filters first,
+or else the HNSW one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +36,12 @@ class IndexMetadata:
     algorithms: frozenset[Algorithm]
     layout: Layout
     schema_version: int = SCHEMA_VERSION
+    dropping: bool | None = None
+    """None: in use. Otherwise the index is being dropped, True: with its memories."""
 
     def encode(self) -> bytes:
-        """The text of the key."""
+        """The text of the key. It holds a random value, so that no two indexes ever have the same."""
+        dropping = {} if self.dropping is None else {"dropping": self.dropping}
         return orjson.dumps(
             {
                 "schema_version": self.schema_version,
@@ -42,6 +49,8 @@ class IndexMetadata:
                 "dimension": self.dimension,
                 "algorithms": sorted(self.algorithms),
                 "layout": self.layout,
+                "generation": secrets.token_hex(8),
+                **dropping,
             }
         )
 
@@ -55,6 +64,7 @@ class IndexMetadata:
             algorithms=frozenset(Algorithm(one) for one in values["algorithms"]),
             layout=Layout(values.get("layout", Layout.JSON)),
             schema_version=values["schema_version"],
+            dropping=values.get("dropping"),
         )
 
 
@@ -84,6 +94,11 @@ def is_extended(part: IndexPart) -> bool:
     return {name for name, _, _ in part.fields} >= _MORE_FIELDS.keys()
 
 
+def is_expiring(part: IndexPart) -> bool:
+    """Whether a part can leave out expired memories."""
+    return {name for name, _, _ in part.fields} >= _EXPIRY.keys()
+
+
 def create_command(
     index: str, algorithm: Algorithm, dimension: int, layout: Layout, *, extended: bool
 ) -> list[str | bytes]:
@@ -92,7 +107,7 @@ def create_command(
     SORTABLE: a List need not read every document."""
     schema: list[str | bytes] = []
     # The embedding comes last: its attributes follow.
-    for name, kind in ((_MORE_FIELDS if extended else {}) | _FIELDS).items():
+    for name, kind in ((_MORE_FIELDS if extended else {}) | _EXPIRY | _FIELDS).items():
         schema += [f"{layout_of(layout).path}{name}", "AS", name, kind]
         if kind == "TAG":
             schema += ["SEPARATOR", SEPARATOR, "CASESENSITIVE"]
@@ -134,8 +149,9 @@ def check_metadata(spec: IndexSpec, found: IndexMetadata) -> list[Violation]:
     expected: list[tuple[str, object, object]] = [
         ("embedding_model", spec.embedding_model, found.embedding_model),
         ("dimension", spec.dimension, found.dimension),
-        ("schema_version", SCHEMA_VERSION, found.schema_version),
     ]
+    if not OLDEST_SCHEMA <= found.schema_version <= SCHEMA_VERSION:
+        expected.append(("schema_version", SCHEMA_VERSION, found.schema_version))
     if spec.algorithms is not None:
         expected.append(("algorithms", sorted(map(str, spec.algorithms)), sorted(map(str, found.algorithms))))
     return [

@@ -28,7 +28,7 @@ def spans(memories: Sequence[Memory]) -> list[Span]:
 
 def window(slot: str, nearby: Sequence[Candidate], before: int, after: int) -> list[Candidate]:
     """The `before` memories before the one at `slot`, itself, and the `after` after it, in the order of time (those of
-    the same time in the order of their slots). Empty when it is not among those nearby."""
+    the same time in the order of their ids). Empty when it is not among those nearby."""
     ordered = sorted({one.slot: one for one in nearby}.values(), key=_place)
     place = next((i for i, one in enumerate(ordered) if one.slot == slot), None)
     return [] if place is None else ordered[max(0, place - before) : place + after + 1]
@@ -55,5 +55,5 @@ def joined(windows: Sequence[Sequence[Candidate]]) -> list[tuple[int, tuple[Memo
     return [(bringer[number], brought.get(number, ())) for number in range(len(windows))]
 
 
-def _place(candidate: Candidate) -> tuple[int, str]:
-    return (candidate.memory.timestamp, candidate.slot)
+def _place(candidate: Candidate) -> tuple[int, str, str]:
+    return candidate.place

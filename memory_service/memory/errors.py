@@ -131,6 +131,11 @@ def index_not_found(name: str) -> NotFound:
     )
 
 
+def index_busy(why: str) -> Unavailable:
+    """An error about an index that is being created or dropped."""
+    return Unavailable(Reason.ENGINE_UNAVAILABLE, f"the index cannot be changed now: {why}; try again", retry_after=1.0)
+
+
 def index_backfilling(name: str) -> Unavailable:
     """An error about an index that does not know every memory yet."""
     return Unavailable(

@@ -152,15 +152,23 @@ class FairBudget:
             Exhausted: too many wait, or the wait was too long.
         """
         size = min(size, self._amount)
+        await self.take(size, patience=patience)
+        try:
+            yield
+        finally:
+            self.give_back(size)
+
+    async def take(self, size: int, *, patience: float | None = None) -> None:
+        """Hold so much until it is given back; as `hold`, which is to be preferred."""
         if not self._line and size <= self._free:
             self._free -= size
         else:
             await self._wait(size, patience)
-        try:
-            yield
-        finally:
-            self._free += size
-            self._grant()
+
+    def give_back(self, size: int) -> None:
+        """Hold so much no longer."""
+        self._free += size
+        self._grant()
 
     async def _wait(self, size: int, patience: float | None) -> None:
         waiter = _Waiter(size)

@@ -9,19 +9,25 @@ from typing import TypeVar
 from memory_service.memory.deadline import remaining, without_deadline
 from memory_service.memory.errors import (
     FailedPrecondition,
-    NotFound,
+    InvalidRequest,
     Reason,
     Unavailable,
     Violation,
     engine_silent,
     index_backfilling,
+    index_busy,
     index_not_found,
     invalid,
 )
-from memory_service.memory.ports import Embedder, IndexStore
-from memory_service.memory.types import Algorithm, IndexInfo, IndexSpec, Layout
+from memory_service.memory.ports import Embedder, IndexChanged, IndexStore
+from memory_service.memory.types import Algorithm, Dropped, IndexInfo, IndexSpec, Layout
 
 T = TypeVar("T")
+
+_ABOUT_INDEX = {Reason.MODEL_MISMATCH, Reason.DIMENSION_MISMATCH, Reason.INDEX_LACKS_FIELDS}
+
+_ATTEMPTS = 5
+"""Times that an operation is tried on an index that changes meanwhile."""
 
 _LOOK_AGAIN = 1.0
 """Seconds after which an index is looked at again, while calls go on with what is known of it."""
@@ -104,7 +110,7 @@ class Indexes:
         self._remember(info, started)
         return info
 
-    async def whole(self, name: str) -> IndexInfo:
+    async def require_ready(self, name: str) -> IndexInfo:
         """The index as it is now, when it knows every memory: what it lists or counts is all that there is.
 
         Raises NotFound (INDEX_NOT_FOUND), Unavailable (INDEX_BACKFILLING).
@@ -119,17 +125,18 @@ class Indexes:
         found = [await self._engine.describe(name) for name in await self._engine.names()]
         return [info for info in found if info is not None]
 
-    async def drop(self, name: str, *, delete_memories: bool) -> int:
-        """Remove the index, and its memories when told to; return how many of those there were.
+    async def drop(self, name: str, *, delete_memories: bool) -> Dropped:
+        """Remove the index, and its memories if asked to.
 
         Raises NotFound (INDEX_NOT_FOUND).
         """
-        await self.describe(name)
-        self.forget(name)
         try:
-            return await self._engine.drop(name, delete_memories=delete_memories)
+            dropped = await self._engine.drop(name, delete_memories=delete_memories)
         finally:
             self.forget(name)
+        if dropped is None:
+            raise index_not_found(name)
+        return dropped
 
     async def current(self, name: str) -> IndexInfo:
         """The index as it was seen within the last seconds: calls wait for no engine command while that holds.
@@ -159,18 +166,23 @@ class Indexes:
             return replace(known, ready=False)
         return known
 
-    async def using(self, name: str, use: Callable[[IndexInfo], Awaitable[T]]) -> T:
-        """What `use` makes of the current index; once more when that turns out to have vanished and can be made again.
+    async def retry_if_changed(self, name: str, use: Callable[[IndexInfo], Awaitable[T]], *, ready: bool = False) -> T:
+        """The result of `use` with the index; again, with the index as it is by then, when `use` finds that another
+        server has changed it. With `ready` the index is looked at first and must know every memory.
 
-        Raises NotFound (INDEX_NOT_FOUND).
+        Raises NotFound (INDEX_NOT_FOUND), Unavailable (INDEX_BACKFILLING, or the index keeps changing).
         """
-        try:
-            return await use(await self.current(name))
-        except NotFound as error:
-            if error.reason is not Reason.INDEX_NOT_FOUND:
-                raise
-            self.forget(name)
-            return await use(await self.current(name))
+        for _ in range(_ATTEMPTS):
+            info = await (self.require_ready(name) if ready else self.current(name))
+            try:
+                return await use(info)
+            except IndexChanged:
+                self.forget(name)
+            except (FailedPrecondition, InvalidRequest) as error:
+                # Judged by what was known of the index, without a command that would have found it changed.
+                if error.reason not in _ABOUT_INDEX or (await self.describe(name)).revision == info.revision:
+                    raise
+        raise index_busy("it is being dropped and created again")
 
     def _look(self, name: str) -> asyncio.Task[IndexInfo | None]:
         """Describe the index anew, at most once at a time."""
@@ -180,10 +192,13 @@ class Indexes:
         started = time.monotonic()
 
         def looked(task: asyncio.Task[IndexInfo | None]) -> None:
-            self._looking.pop(name, None)
-            # What fails in the background is met, and told, by the calls that need the engine.
-            if not task.cancelled() and task.exception() is None:
-                self.forget(name)
+            # What fails in the background is met, and reported, by the calls that need the engine.
+            failed = task.cancelled() or task.exception() is not None
+            if self._looking.get(name) is not task:
+                return  # The index has changed since this look began.
+            del self._looking[name]
+            if not failed:
+                self._known.pop(name, None)
                 if (info := task.result()) is not None:
                     self._remember(info, started)
 
@@ -193,16 +208,23 @@ class Indexes:
         return looking
 
     def forget(self, name: str) -> None:
-        """Believe nothing about this index any longer: a command has just found that it is not there."""
+        """Rely no longer on what is known of this index, or is being found out: it has just changed."""
         self._known.pop(name or self._default, None)
+        self._looking.pop(name or self._default, None)
 
     def check_model(self, info: IndexInfo, model: str) -> None:
         """Refuse embeddings of another model than the index's. An empty model is the caller's word that it fits.
 
         Raises FailedPrecondition (MODEL_MISMATCH).
         """
-        if info.embedding_model is None:
-            advice = "it was made by other software: adopt it with EnsureIndex (memory-service ensure-index)"
+        if info.embedding_model is None and info.extended:
+            advice = (
+                "the key with its record is gone, as when Valkey evicts keys or a backup left it out. EnsureIndex with "
+                "the model that made its embeddings restores it (memory-service ensure-index); set maxmemory-policy to "
+                "noeviction"
+            )
+        elif info.embedding_model is None:
+            advice = "other software created it: adopt it with EnsureIndex (memory-service ensure-index)"
         elif model and model != info.embedding_model:
             advice = "use that model, or another index"
         else:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from memory_service.memory.indexes import Indexes
-from memory_service.memory.pages import Place, seal, unseal
+from memory_service.memory.pages import Binding, Place, seal, unseal
 from memory_service.memory.ports import MemorySearch, MemoryStore, SearchOptions
 from memory_service.memory.types import Candidate, Embedding, Filter, IndexInfo, Memory
-from memory_service.memory.windows import Windows, moment
+from memory_service.memory.windows import Windows, in_contract, moment
 
 _TIES = 10_000
 """Memories of the very same time that a List can put in order."""
@@ -48,17 +48,27 @@ class Listing:
         newest_first: bool = False,
         embeddings: bool = False,
     ) -> Page:
-        """The next memories in the order of (timestamp, slot), at most `size` and about two megabytes.
+        """The next memories in the order of (timestamp, id), at most `size` and about two megabytes.
 
         Raises InvalidRequest for a token of another request, NotFound for a missing index, Unavailable for one that is
-        not whole.
+        not ready.
         """
-        info = await self._indexes.whole(index)
         if self._secret is None:
             self._secret = await self._store.secret()
-        bound = {"index": info.name, "where": where, "newest_first": newest_first}
-        after = unseal(token, self._secret, **bound) if token else None  # type: ignore[arg-type]
-        found = await self._after(info, where, after, size + 1, newest_first=newest_first)
+        secret = self._secret
+
+        async def page(info: IndexInfo) -> Page:
+            binding = Binding(secret, info.name, where, newest_first)
+            after = unseal(token, binding) if token else None
+            found = await self._after(info, where, after, size + 1, newest_first=newest_first)
+            return await self._page(info, where, found, size, binding, embeddings=embeddings)
+
+        return await self._indexes.retry_if_changed(index, page, ready=True)
+
+    async def _page(
+        self, info: IndexInfo, where: Filter, found: list[Candidate], size: int, binding: Binding, *, embeddings: bool
+    ) -> Page:
+        """The first memories of those found, read in steps until the page is full."""
         memories: list[Memory] = []
         vectors: list[Embedding] = []
         passed = 0
@@ -85,54 +95,57 @@ class Listing:
                         volume += vector.nbytes
         if passed >= len(found):
             return Page(memories, vectors, "")
-        last = found[passed - 1]
-        place = Place(last.memory.timestamp, last.slot)
-        return Page(memories, vectors, seal(place, self._secret, **bound))  # type: ignore[arg-type]
+        return Page(memories, vectors, seal(Place(*found[passed - 1].place), binding))
 
     async def delete_matching(self, index: str, where: Filter, *, dry_run: bool) -> int:
         """Delete the memories within the filter, or count them; return how many.
 
-        Raises NotFound for a missing index, Unavailable for one that is not whole.
+        Raises NotFound for a missing index, Unavailable for one that is not ready.
         """
         if dry_run:
-            return await self._windows.count(await self._indexes.whole(index), where)
+            return await self._indexes.retry_if_changed(
+                index, lambda info: self._windows.count(info, where), ready=True
+            )
         deleted = 0
-        while True:
-            # Looked at each time: an engine that was started again meanwhile could find nothing, and have more.
-            info = await self._indexes.whole(index)
+
+        async def step(info: IndexInfo) -> bool:
+            nonlocal deleted
             found = await self._search.matching(info, where, _STEP, SearchOptions())
-            if not found:
-                return deleted
-            gone = await self._store.delete(info, [one.slot for one in found])
-            deleted += sum(was and not one.memory.expired() for was, one in zip(gone, found, strict=True))
+            deleted += sum(await self._store.delete(info, [one.slot for one in found]))
+            return bool(found)
+
+        # The index is looked at each time: an engine that restarted meanwhile could find nothing, and have more.
+        while await self._indexes.retry_if_changed(index, step, ready=True):
+            pass
+        return deleted
 
     async def _after(
         self, info: IndexInfo, where: Filter, after: Place | None, size: int, *, newest_first: bool
     ) -> list[Candidate]:
         """The first `size` memories after a place. The engine orders by time alone: all memories of a moment that the
         page begins or ends within are fetched, and ordered here."""
-
-        def beyond(timestamp: int) -> Filter | None:
-            first, last = moment(timestamp)
-            return where.between(None, first) if newest_first else where.between(last, None)
-
         found: list[Candidate] = []
         rest: Filter | None = where
         if after is not None:
+            passed = (after.timestamp, after.id, after.slot)
             same = await self._at(info, where, after.timestamp, newest_first=newest_first)
-            passed = (after.timestamp, after.slot)
-            found = [one for one in same if (_place(one) < passed if newest_first else _place(one) > passed)]
-            rest = beyond(after.timestamp)
-        if len(found) < size and rest is not None:
+            found = [one for one in same if (one.place < passed if newest_first else one.place > passed)]
+            rest = _beyond(where, moment(after.timestamp), newest_first=newest_first)
+        while rest is not None and len(found) < size:
             wanted = size - len(found)
             window = await self._windows.first(
                 info, rest, at_least=wanted, at_most=_ORDERED + 4 * wanted, newest_first=newest_first
             )
-            more = await self._search.ordered(info, window, wanted, newest_first=newest_first)
-            if len(more) >= wanted:
-                more += await self._at(info, where, more[-1].memory.timestamp, newest_first=newest_first)
-                more = list({one.slot: one for one in more}.values())
-            found += sorted(more, key=_place, reverse=newest_first)
+            within = in_contract(window)
+            more = await self._search.ordered(info, within, wanted, newest_first=newest_first) if within else []
+            if len(more) < wanted:  # The window has no more. Counts may be too high, so there may be more beyond it.
+                found += sorted(more, key=_place, reverse=newest_first)
+                edge = window.start if newest_first else window.end
+                rest = None if edge is None else _beyond(rest, (edge, edge), newest_first=newest_first)
+                continue
+            more += await self._at(info, where, more[-1].memory.timestamp, newest_first=newest_first)
+            found += sorted({one.slot: one for one in more}.values(), key=_place, reverse=newest_first)
+            break
         return found[:size]
 
     async def _at(self, info: IndexInfo, where: Filter, timestamp: int, *, newest_first: bool) -> list[Candidate]:
@@ -144,5 +157,11 @@ class Listing:
         return sorted(found, key=_place, reverse=newest_first)
 
 
-def _place(candidate: Candidate) -> tuple[int, str]:
-    return (candidate.memory.timestamp, candidate.slot)
+def _beyond(where: Filter, span: tuple[int, int], *, newest_first: bool) -> Filter | None:
+    """The filter for what comes after a half-open span of time."""
+    first, last = span
+    return where.between(None, first) if newest_first else where.between(last, None)
+
+
+def _place(candidate: Candidate) -> tuple[int, str, str]:
+    return candidate.place

@@ -85,30 +85,45 @@ class Memories:
             AlreadyExists: the id or request_id names another memory of the user.
             NotFound, FailedPrecondition, InvalidRequest: the index is missing, of another model, or another dimension.
         """
-        return await self._write(await self._indexes.current(index), new)
+        return await self._store_one(index, new, now())
 
     async def store_all(self, index: str, news: Sequence[NewMemory]) -> list[Stored | MemoryServiceError]:
-        """Write many memories; return for each what `store` returns or raises.
+        """Write many memories; return for each what `store` returns or raises. Those without a timestamp get one each,
+        a microsecond apart, in their order.
 
         Raises NotFound when the index is missing.
         """
-        info = await self._indexes.current(index)
+        await self._indexes.current(index)
         turn = asyncio.Semaphore(_AT_ONCE)
+        started = now()
 
-        async def one(new: NewMemory) -> Stored | MemoryServiceError:
+        async def one(new: NewMemory, time: int) -> Stored | MemoryServiceError:
             async with turn:
                 try:
-                    return await self._write(info, new)
+                    return await self._store_one(index, new, time)
                 except MemoryServiceError as error:
                     return error
 
-        return await asyncio.gather(*(one(new) for new in news))
+        return await asyncio.gather(*(one(new, started + place) for place, new in enumerate(news)))
 
-    async def _write(self, info: IndexInfo, new: NewMemory) -> Stored:
+    async def _store_one(self, index: str, new: NewMemory, time: int) -> Stored:
+        """Write one memory, at `time` unless it has a time of its own."""
         expires = _expiry(new)
+        made = new_id()
+        attempted: set[str] = set()
+        timestamp = time if new.timestamp is None else new.timestamp
+        return await self._indexes.retry_if_changed(
+            index, lambda info: self._write(info, new, timestamp, expires, made, attempted)
+        )
+
+    async def _write(
+        self, info: IndexInfo, new: NewMemory, timestamp: int, expires: int | None, made: str, attempted: set[str]
+    ) -> Stored:
+        """Write one memory to the index as it is known. `made` is its id if it needs one; `attempted` are the slots to
+        which earlier attempts of this call wrote."""
         embedded = await self._embedded(info, new)
         embedding = embedded.embedding
-        slot = await self._slot(info, new)
+        slot = await self._slot(info, new, made)
         # Looked for first: once the memory is written, nothing may fail.
         duplicates = await self._near_duplicates(info, new, slot, embedding)
         memory = Memory(
@@ -117,19 +132,21 @@ class Memories:
             session_id=new.session_id,
             role=new.role,
             content=new.content,
-            timestamp=now() if new.timestamp is None else new.timestamp,
+            timestamp=timestamp,
             labels=new.labels,
             metadata=new.metadata,
             expires=expires,
         )
-        if await self._store.insert(info, slot, memory, embedding, terms(new.content)):
+        again = slot in attempted
+        attempted.add(slot)
+        if await self._insert(info, slot, memory, embedding):
             return Stored(memory.id, memory.timestamp, False, memory.expires, duplicates, embedded.truncated)
-        [earlier] = await self._store.read(info, [slot])
-        if earlier is not None and earlier.expires is not None:
-            # The earlier call may have died between writing it and this.
-            await self._store.expire(info, slot, earlier.expires)
-        if earlier is None or earlier.expired():
-            raise engine_unavailable("is just removing an earlier memory of this id")
+        [earlier], [vector] = await asyncio.gather(self._store.read(info, [slot]), self._store.embeddings(info, [slot]))
+        if earlier is None or earlier.expired() or vector is None:
+            raise engine_unavailable(
+                "holds something under this id that is no memory of the index, or is being removed; if this persists, "
+                "Delete the id"
+            )
         if not _is_same(earlier, new):
             raise AlreadyExists(
                 Reason.MEMORY_EXISTS,
@@ -137,15 +154,24 @@ class Memories:
                 "choose a new one, or Delete that memory first",
                 metadata={"id": memory.id},
             )
-        return Stored(memory.id, earlier.timestamp, True, earlier.expires, duplicates)
+        truncated = again and embedded.truncated
+        return Stored(memory.id, earlier.timestamp, not again, earlier.expires, duplicates, truncated)
+
+    async def _insert(self, info: IndexInfo, slot: str, memory: Memory, embedding: Embedding) -> bool:
+        """Write a memory unless its slot is taken by another that has not expired."""
+        stems = terms(memory.content)
+        return await self._store.insert(info, slot, memory, embedding, stems) or (
+            bool(await self._store.remove_expired(info, [slot]))
+            and await self._store.insert(info, slot, memory, embedding, stems)
+        )
 
     async def get(self, index: str, user_id: str | None, id_: str) -> Memory:
         """One memory of the user, or with None of anyone.
 
         Raises NotFound, for another user's memory as for none.
         """
-        info = await self._indexes.current(index)
-        for memory in await self._store.read(info, _slots(user_id, id_)):
+        read = await self._indexes.retry_if_changed(index, lambda info: self._store.read(info, _slots(user_id, id_)))
+        for memory in read:
             if _answers_to(memory, user_id, id_):
                 return memory
         raise NotFound(
@@ -156,7 +182,9 @@ class Memories:
 
     async def delete(self, index: str, user_id: str | None, ids: list[str]) -> tuple[list[str], list[str]]:
         """Delete memories of the user, or with None of anyone; return the ids deleted and those that were not there."""
-        info = await self._indexes.current(index)
+        return await self._indexes.retry_if_changed(index, lambda info: self._delete(info, user_id, ids))
+
+    async def _delete(self, info: IndexInfo, user_id: str | None, ids: list[str]) -> tuple[list[str], list[str]]:
         wanted = list(dict.fromkeys(ids))
         candidates = [(id_, slot) for id_ in wanted for slot in _slots(user_id, id_)]
         read = await self._store.read(info, [slot for _, slot in candidates])
@@ -178,16 +206,16 @@ class Memories:
         self._indexes.check_model(info, self._embedder.model)
         return await self._embedder.embed(new.content)
 
-    async def _slot(self, info: IndexInfo, new: NewMemory) -> str:
-        """Where the memory belongs: at the slot of what the caller chose, or at a new one."""
+    async def _slot(self, info: IndexInfo, new: NewMemory, made: str) -> str:
+        """Where the memory belongs: at the slot of what the caller chose, or at `made`."""
         if is_made_id(new.id):
             # Exported and imported again: it may lie where it was first stored, under the id that it was given there.
-            [made] = await self._store.read(info, [new.id])
-            if _answers_to(made, new.user_id, new.id):
+            [there] = await self._store.read(info, [new.id])
+            if _answers_to(there, new.user_id, new.id):
                 return new.id
         if new.id:
             return derived_id("id", new.user_id, new.id)
-        return derived_id("request", new.user_id, new.request_id) if new.request_id else new_id()
+        return derived_id("request", new.user_id, new.request_id) if new.request_id else made
 
     async def _near_duplicates(
         self, info: IndexInfo, new: NewMemory, slot: str, embedding: Embedding

@@ -9,6 +9,7 @@ from memory_service.memory.embeddings import EmbeddedText
 from memory_service.memory.types import (
     Algorithm,
     Candidate,
+    Dropped,
     Embedding,
     Filter,
     IndexInfo,
@@ -17,8 +18,14 @@ from memory_service.memory.types import (
     Span,
 )
 
+
+class IndexChanged(Exception):
+    """The index is no longer what the IndexInfo says: another server has created it anew or dropped it. Describe it
+    again and repeat the operation; callers of the service never see this."""
+
+
 COUNT_LIMIT = 100_000
-"""So many memories an engine counts, or puts in order, for sure: valkey-search looks at no more."""
+"""Upper bound on exact counts and sorts: valkey-search looks at no more memories."""
 
 
 @dataclass(slots=True)
@@ -64,38 +71,43 @@ class IndexStore(Protocol):
         ...
 
     async def describe(self, index: str) -> IndexInfo | None:
-        """The index as it is now, or None. A part that has vanished behind our back, while its memories and what is
-        known of it are there, is made again."""
+        """The index as it is now, or None when it is not there or is being dropped. Changes nothing."""
         ...
 
     async def names(self) -> list[str]:
         """The names of all indexes, sorted."""
         ...
 
-    async def drop(self, index: str, *, delete_memories: bool) -> int:
-        """Remove an index, its memories first when told to; return how many. May be repeated after a failure."""
+    async def drop(self, index: str, *, delete_memories: bool) -> Dropped | None:
+        """Remove an index, and its memories if asked to; None when there is none. From its first step on the index is
+        gone for everyone; a repetition, or `create`, finishes what was interrupted."""
         ...
 
 
 class MemoryStore(Protocol):
     """Keeps memories. A memory lies at a slot: 128 bits in hex, unique in its index.
 
-    Raises Unavailable, Exhausted or DeadlineExceeded.
+    Raises IndexChanged, Unavailable, Exhausted or DeadlineExceeded.
     """
 
     async def insert(
         self, index: IndexInfo, slot: str, memory: Memory, embedding: Embedding, terms: Sequence[str]
     ) -> bool:
-        """Write the memory unless its slot is taken. False: taken, nothing written. True: acknowledged, searchable.
-        `terms` are the stems of its content."""
-        ...
+        """Write the memory unless its slot is taken. False: taken, nothing written. True: acknowledged, searchable, in
+        the index as it is now. `terms` are the stems of its content. Once begun it runs to its end, even when the
+        caller is cancelled.
 
-    async def expire(self, index: IndexInfo, slot: str, expires: int) -> None:
-        """Let the memory end at this time. Repeating it changes nothing."""
+        After IndexChanged the slot may hold the memory if the new index can hold it too; else it does not.
+        """
         ...
 
     async def read(self, index: IndexInfo, slots: Sequence[str]) -> list[Memory | None]:
-        """The memories at these slots, in their order."""
+        """The memories at these slots, in their order; None where there is none, or no document of this layout."""
+        ...
+
+    async def remove_expired(self, index: IndexInfo, slots: Sequence[str] | None = None) -> int:
+        """Delete the memories at these slots, or with None some of the index, that have expired and that the engine has
+        not removed; return how many. Servers may do so at the same time: one works, the others return 0."""
         ...
 
     async def embeddings(self, index: IndexInfo, slots: Sequence[str]) -> list[Embedding | None]:
@@ -114,8 +126,9 @@ class MemoryStore(Protocol):
 class MemorySearch(Protocol):
     """Finds memories. What it finds passes the filter, is alive and, where the engine can tell, is complete.
 
-    Raises NotFound (INDEX_NOT_FOUND), FailedPrecondition (INDEX_LACKS_FIELDS), Unavailable, Exhausted or
-    DeadlineExceeded.
+    Raises IndexChanged, FailedPrecondition (INDEX_LACKS_FIELDS), Unavailable, Exhausted or DeadlineExceeded.
+
+    Where fewer memories come back than the limit asks for, there are no more.
     """
 
     def algorithm_for(self, index: IndexInfo, where: Filter) -> Algorithm:

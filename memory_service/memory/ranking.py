@@ -64,6 +64,7 @@ def text_scores(
     """BM25 of each candidate for the terms, of which `frequencies` of `total` memories have each; with a neighborhood,
     of the candidate and its neighbors together. The average length is that of the candidates."""
     counts = np.array([[one.terms.count(term) for term in terms] for one in candidates], np.float64)
+    counts = counts.reshape(len(candidates), len(terms))  # Also when there are none.
     lengths = np.array([len(one.terms) for one in candidates], np.float64)
     if neighborhood is not None:
         weights = [neighbor_weight**distance for distance in range(1, REACH + 1)]
@@ -121,9 +122,8 @@ def diverse(relevance: Numbers, embeddings: Sequence[Embedding], diversity: floa
     return picked
 
 
-def _place(candidate: Candidate) -> tuple[str, str, int, str]:
-    memory = candidate.memory
-    return (memory.user_id, memory.session_id, memory.timestamp, candidate.slot)
+def _place(candidate: Candidate) -> tuple[str, str, int, str, str]:
+    return (candidate.memory.user_id, candidate.memory.session_id, *candidate.place)
 
 
 def _near(earlier: Candidate, later: Candidate) -> bool:

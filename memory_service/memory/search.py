@@ -61,7 +61,7 @@ class Searches:
         Raises:
             NotFound, FailedPrecondition, InvalidRequest: the index is missing, of another model, or another dimension.
         """
-        return await self._indexes.using(index, lambda info: self._answer_somehow(info, query))
+        return await self._indexes.retry_if_changed(index, lambda info: self._answer_somehow(info, query))
 
     async def _answer_somehow(self, info: IndexInfo, query: Query) -> Found:
         try:

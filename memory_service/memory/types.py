@@ -63,7 +63,7 @@ class Memory:
     expires: int | None = None
 
     def expired(self) -> bool:
-        """Tell whether its time is over, whatever the engine has removed so far."""
+        """Tell whether it has expired, whatever the engine has removed so far."""
         return self.expires is not None and self.expires <= now()
 
 
@@ -139,6 +139,11 @@ class Candidate:
     terms: tuple[str, ...] = ()
 
     @property
+    def place(self) -> tuple[int, str, str]:
+        """Where it stands in the order of time: by timestamp, then by id."""
+        return (self.memory.timestamp, self.memory.id, self.slot)
+
+    @property
     def similarity(self) -> float:
         """Cosine similarity, -1 to 1; 0 where nothing was embedded."""
         return 0.0 if self.distance is None else 1.0 - self.distance
@@ -160,8 +165,10 @@ class IndexSpec:
 class IndexInfo:
     """What an index is. `embedding_model` None: made by other software and not adopted yet.
 
-    `extended` are the algorithms whose part has the fields for labels and words. `reports_missing_shards` tells whether
-    its engine can be asked to fail where it would answer in part.
+    `extended` are the algorithms whose part has the fields for labels and words, `expiring` those whose part can leave
+    out expired memories by itself. `reports_missing_shards` tells whether its engine can be asked to fail where it
+    would answer in part. `revision` changes whenever the index is dropped or created; empty when other software created
+    it.
     """
 
     name: str
@@ -173,7 +180,17 @@ class IndexInfo:
     indexing_failures: int
     extended: frozenset[Algorithm] = frozenset()
     layout: Layout = Layout.JSON
+    expiring: frozenset[Algorithm] = frozenset()
+    revision: str = ""
     reports_missing_shards: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What a drop has removed: memories deleted, and keys under the prefix that are no memories and were kept."""
+
+    deleted: int
+    kept: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from memory_service.memory.types import EARLIEST, LATEST, Filter, IndexInfo, now
 _SECOND = 1_000_000
 _EXACT = 2**53
 """Whole numbers below this are doubles."""
+_FIRST, _LAST = EARLIEST - _SECOND, LATEST + _SECOND
+"""A second beyond what there can be: as doubles the last times are rounded up."""
 _RUNGS = 9
 """Distances from 1 to 16 ** 8 seconds (136 years) at which a first look is taken."""
 _PARTS = 16
@@ -68,6 +70,11 @@ class Windows:
         return upto(far) or where
 
 
+def in_contract(where: Filter) -> Filter | None:
+    """The filter within the times that the contract knows; documents of other software can have others."""
+    return where.between(_FIRST, _LAST)
+
+
 def moment(timestamp: int) -> tuple[int, int]:
     """The times that engines may not tell from this one, as a half-open range. They compare seconds as doubles: from
     1697 to 2242 each microsecond is one of its own."""
@@ -85,9 +92,8 @@ def moment(timestamp: int) -> tuple[int, int]:
 
 def _edges(where: Filter, anchor: int) -> list[int]:
     """The ends of a filter's times and some times between them, the denser the nearer they are to the anchor."""
-    # A second beyond what there can be: as doubles the last times are rounded up.
-    first = EARLIEST - _SECOND if where.start is None else where.start
-    last = LATEST + _SECOND if where.end is None else where.end
+    first = _FIRST if where.start is None else where.start
+    last = _LAST if where.end is None else where.end
     distances = [_SECOND * 16**rung for rung in range(_RUNGS)]
     between = {anchor, *(anchor - one for one in distances), *(anchor + one for one in distances)}
     return [first, *sorted(one for one in between if first < one < last), last]

@@ -135,5 +135,5 @@ class MemoryServicer(MemoryServiceServicer):
         return pb.GetIndexResponse(index=convert.index(await self._indexes.describe(request.index)))
 
     async def DropIndex(self, request: pb.DropIndexRequest, context: Context) -> pb.DropIndexResponse:
-        deleted = await self._indexes.drop(request.index, delete_memories=request.delete_memories)
-        return pb.DropIndexResponse(deleted_memory_count=deleted)
+        dropped = await self._indexes.drop(request.index, delete_memories=request.delete_memories)
+        return pb.DropIndexResponse(deleted_memory_count=dropped.deleted, kept_key_count=dropped.kept)
