@@ -203,7 +203,7 @@ async def print_exactness(memories: Stub, conversations: list[dict[str, Any]]) -
     for conversation in conversations:
         user = conversation["sample_id"]
         for one in conversation["qa"][::5]:
-            query = await embedder.embed(one["question"])
+            query = (await embedder.embed(one["question"])).embedding
             where = memory_pb2.MemoryFilter(user_id=user)
             found, _ = await search(memories, pb.SearchRequest(query_text=one["question"], filter=where, k=10))
             within.append(len(set(found) & set(nearest(stored[user], query))) / 10)

@@ -164,7 +164,7 @@ async def prepared(conversation: dict[str, Any], embedder: LocalEmbedder) -> Con
     """A conversation, embedded in every way that an idea asks for."""
 
     async def embedded(texts: Sequence[str]) -> Numbers:
-        return np.stack([await embedder.embed(one) for one in texts]).astype(np.float64)
+        return np.stack([(await embedder.embed(one)).embedding for one in texts]).astype(np.float64)
 
     texts = [f"{one['speaker']}: {one['text']}" for one in conversation["turns"]]
     sessions = [one["session"] for one in conversation["turns"]]

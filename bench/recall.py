@@ -48,7 +48,7 @@ async def main(url: str, count: int, texts: Sequence[str], picture: Path) -> Non
     }
     if texts:
         embedder = LocalEmbedder(threads=1)
-        sentences = [await embedder.embed(one) for one in texts]
+        sentences = [(await embedder.embed(one)).embedding for one in texts]
         asked = sentences[::100][:QUERIES]
         kept = [one for number, one in enumerate(sentences) if number % 100]
         sets[f"{len(kept):,} sentences, 384 dimensions"] = (kept, asked)

@@ -99,7 +99,13 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         breaker = CircuitBreaker(
             CountedEmbedder(bare, metrics) if metrics else bare, threshold=settings.embedder_outages
         )
-        cache = CachedEmbedder(breaker, max_bytes=settings.embedding_cache_bytes)
+        cache = CachedEmbedder(
+            breaker,
+            max_bytes=settings.embedding_cache_bytes,
+            at_once=bare.concurrency,
+            of_one_flow=bare.of_one_flow,
+            queue=settings.embedder_queue,
+        )
         cached = WatchedEmbedder(cache)
         indexes = Indexes(index_store, cached, default=settings.index)
         validator = RequestValidator()
@@ -254,6 +260,7 @@ def _figures(server: RpcServer, connections: Connections, cache: CachedEmbedder,
                 "Operations that await a connection",
                 lambda: connections.pool.waiting,
             ),
+            "semantic_memory_embedder_waiting": ("Calls that wait for the embedder", lambda: cache.waiting),
             "semantic_memory_embedding_cache_hits_total": ("Texts whose embedding was known", lambda: cache.hits),
             "semantic_memory_embedding_cache_misses_total": ("Texts that had to be embedded", lambda: cache.misses),
             "semantic_memory_embedding_cache_bytes": ("Memory of the embedding cache", lambda: cache.size),

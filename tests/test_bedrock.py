@@ -50,7 +50,7 @@ def embedder(endpoint: Endpoint, **changes: Any) -> BedrockEmbedder:
 
 async def embedded(embedder: BedrockEmbedder, text: str = "text") -> Any:
     try:
-        return await embedder.embed(text)
+        return (await embedder.embed(text)).embedding
     finally:
         embedder.close()
 
@@ -199,8 +199,9 @@ async def test_the_calls_deadline_ends_the_wait(endpoint: Endpoint) -> None:
 
 async def test_no_more_calls_run_at_once_than_set_and_no_more_wait(endpoint: Endpoint) -> None:
     endpoint.script = [Answer(delay=0.3)] * 4
-    one = embedder(endpoint, concurrency=2, queue=2)
-    answers = await asyncio.gather(*(one.embed(f"text {n}") for n in range(6)), return_exceptions=True)
+    one = embedder(endpoint, concurrency=2)
+    cached = CachedEmbedder(one, max_bytes=2**20, at_once=one.concurrency, queue=2)
+    answers = await asyncio.gather(*(cached.embed(f"text {n}") for n in range(6)), return_exceptions=True)
     one.close()
     assert endpoint.most_at_once == 2
     assert [isinstance(answer, Exhausted) for answer in answers] == [False] * 4 + [True] * 2
@@ -239,7 +240,7 @@ async def test_one_text_is_embedded_once_however_many_ask(endpoint: Endpoint) ->
     vectors = await asyncio.gather(*others)
     await cached.embed("text")
     assert len(endpoint.requests) == 1
-    assert all(np.array_equal(vector, vectors[0]) for vector in vectors)
+    assert all(np.array_equal(vector.embedding, vectors[0].embedding) for vector in vectors)
     inner.close()
 
 
@@ -251,7 +252,7 @@ async def test_the_first_callers_deadline_does_not_end_the_others_wait(endpoint:
     async def call(seconds: float) -> Any:
         set_deadline(seconds)
         async with asyncio.timeout(seconds):
-            return await cached.embed("text")
+            return (await cached.embed("text")).embedding
 
     hurried, patient = asyncio.create_task(call(1)), asyncio.create_task(call(20))
     with pytest.raises(DeadlineExceeded):
@@ -266,7 +267,7 @@ async def test_a_failure_is_not_cached(endpoint: Endpoint) -> None:
     cached = CachedEmbedder(inner, max_bytes=2**20)
     with pytest.raises(Unavailable):
         await cached.embed("text")
-    assert (await cached.embed("text")).shape == (1536,)
+    assert (await cached.embed("text")).embedding.shape == (1536,)
     inner.close()
 
 

@@ -10,10 +10,11 @@ from grpc_status import rpc_status
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
+from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
 from tests.by_right import ALICE, CALLS, KEYS, drained, outcome, store
 from tests.guarded import guarded, showing
-from tests.world import TIMEOUT, packed
+from tests.world import TIMEOUT, Stub, message, of, packed, search
 
 
 def retry_delay(error: grpc.aio.AioRpcError) -> float:
@@ -22,6 +23,12 @@ def retry_delay(error: grpc.aio.AioRpcError) -> float:
     assert status is not None
     assert any(one.Unpack(info) for one in status.details)
     return float(info.retry_delay.ToTimedelta().total_seconds())
+
+
+@pytest.fixture(autouse=True)
+def index(server: RpcServer) -> None:
+    """The index is there, whichever test comes first."""
+    assert server
 
 
 async def test_a_caller_has_a_rate_and_others_are_not_touched_by_it(settings: Settings, tmp_path: Path) -> None:
@@ -48,6 +55,20 @@ async def test_a_caller_has_so_many_calls_in_flight(settings: Settings) -> None:
         assert {error.code() for error in shed} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
         assert retry_delay(shed[0]) > 0
         await memories.List(pb.ListRequest(filter=ALICE), timeout=TIMEOUT)
+
+
+async def test_another_users_search_does_not_wait_for_batches(memories: Stub, user: str) -> None:
+    def batch(number: int) -> pb.BatchStoreRequest:
+        text = "some words of a long message " * 60
+        return pb.BatchStoreRequest(memories=[message("mallory", f"{user} {number} {n} {text}") for n in range(100)])
+
+    batches = [asyncio.ensure_future(memories.BatchStore(batch(n), timeout=TIMEOUT)) for n in range(20)]
+    await asyncio.sleep(1)
+    _, summary = await search(memories, pb.SearchRequest(query_text=user, filter=of(user)))
+    assert summary.hit_count == 0
+    assert not any(one.done() for one in batches)
+    for one in batches:
+        one.cancel()
 
 
 async def test_answers_are_held_within_a_budget(settings: Settings, user: str) -> None:

@@ -19,7 +19,7 @@ def embedder() -> Iterator[LocalEmbedder]:
 async def test_it_agrees_with_the_published_model(embedder: LocalEmbedder) -> None:
     """The similarities that all-MiniLM-L6-v2's model card shows; int8 weights move them in the third decimal."""
     person, dog, very, sunny = [
-        await embedder.embed(text)
+        (await embedder.embed(text)).embedding
         for text in (
             "That is a happy person",
             "That is a happy dog",
@@ -49,14 +49,20 @@ def test_tokens_are_those_of_bert_base_uncased(embedder: LocalEmbedder, text: st
 async def test_a_long_text_is_read_up_to_256_tokens(embedder: LocalEmbedder) -> None:
     assert len(embedder.tokens("word " * 50_000)) == 256
     long = await embedder.embed("word " * 300)
-    assert np.array_equal(long, await embedder.embed("word " * 300 + "entirely different"))
+    longer = await embedder.embed("word " * 300 + "entirely different")
+    assert np.array_equal(long.embedding, longer.embedding)
+
+
+@pytest.mark.parametrize(("words", "truncated"), [(1, False), (254, False), (255, True), (10_000, True)])
+async def test_it_tells_when_it_reads_only_the_beginning(embedder: LocalEmbedder, words: int, truncated: bool) -> None:
+    assert (await embedder.embed("word " * words)).truncated == truncated
 
 
 @hypothesis_settings(max_examples=25)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200))
 async def test_any_text_has_an_embedding_of_unit_length(embedder: LocalEmbedder, text: str) -> None:
-    embedding = await embedder.embed(text)
+    embedding = (await embedder.embed(text)).embedding
     assert embedding.shape == (384,)
     assert embedding.dtype == np.float32
     assert float(np.linalg.norm(embedding)) == pytest.approx(1, abs=1e-5)
-    assert np.array_equal(embedding, await embedder.embed(text))
+    assert np.array_equal(embedding, (await embedder.embed(text)).embedding)

@@ -13,7 +13,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from memory_service.rpc.server import RpcServer
-from tests.serving import COMMAND, environment
+from tests.serving import COMMAND, cli, environment
 
 MCP = [*COMMAND, "mcp", "--user"]
 
@@ -28,12 +28,16 @@ async def by_stdio(address: str, user: str) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def by_http(address: str, user: str) -> AsyncIterator[Client]:
+async def over_http(address: str, user: str, *options: str, host: str = "127.0.0.1") -> AsyncIterator[str]:
+    """The place of a server that listens at a free port of this host."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        place = f"127.0.0.1:{free.getsockname()[1]}"
+        port = free.getsockname()[1]
+    place = f"{host}:{port}".replace("0.0.0.0", "127.0.0.1")
     process = subprocess.Popen(  # noqa: ASYNC220 - it starts at once
-        [*MCP, user, "--http", place], env=environment(MEMORY_ADDRESS=address), stderr=subprocess.DEVNULL
+        [*MCP, user, "--http", f"{host}:{port}", *options],
+        env=environment(MEMORY_ADDRESS=address),
+        stderr=subprocess.DEVNULL,
     )
     try:
         async with asyncio.timeout(30), httpx.AsyncClient() as probe:
@@ -43,11 +47,16 @@ async def by_http(address: str, user: str) -> AsyncIterator[Client]:
                     break
                 except httpx.ConnectError:
                     await asyncio.sleep(0.1)
-        async with Client(f"http://{place}/mcp") as client:
-            yield client
+        yield place
     finally:
         process.terminate()
         assert await asyncio.to_thread(process.wait, 20) in (0, -15)
+
+
+@asynccontextmanager
+async def by_http(address: str, user: str) -> AsyncIterator[Client]:
+    async with over_http(address, user) as place, Client(f"http://{place}/mcp") as client:
+        yield client
 
 
 async def call(client: Client, tool: str, **arguments: Any) -> Any:
@@ -85,3 +94,61 @@ async def test_a_server_that_is_away_is_told_in_words(user: str) -> None:
         result = await client.call_tool("recall", {"query": "x"})
         assert result.is_error
         assert "UNAVAILABLE" in str(result.content)
+
+
+KEY = "a key of sixteen or more"
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
+}
+
+
+async def status(place: str, **headers: str) -> int:
+    shown = {"accept": "application/json, text/event-stream", **headers}
+    async with httpx.AsyncClient() as client:
+        return (await client.post(f"http://{place}/mcp", json=INITIALIZE, headers=shown)).status_code
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "192.0.2.1:8000", "memory.example.com:8000"])
+def test_beyond_loopback_it_starts_with_a_key_or_not_at_all(listen: str) -> None:
+    refused = cli("127.0.0.1:1", "mcp", "--user", "alice", "--http", listen, status=1)
+    assert "MEMORY_MCP_KEY" in refused.stderr
+    assert "would serve anyone" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--http", "127.0.0.1:0", "--http-key", "short"], "5 characters"),
+        (["--http", "0.0.0.0:0", "--http-key", KEY], "--http-name"),
+        (["--http", "0.0.0.0:0", "--insecure"], "--http-name"),
+        (["--http", "127.0.0.1"], "HOST:PORT"),
+        (["--http", "127.0.0.1:99999"], "port 99999"),
+        (["--http", "http://127.0.0.1:8000"], "--http"),
+    ],
+)
+def test_what_is_wrong_is_told_before_it_serves(options: list[str], told: str) -> None:
+    assert told in cli("127.0.0.1:1", "mcp", "--user", "alice", *options, status=1).stderr
+
+
+async def test_only_clients_with_the_key_are_let_in(server: RpcServer, user: str) -> None:
+    options = ["--http-key", KEY, "--http-name", "mcp.test"]
+    async with over_http(server.address, user, *options, host="0.0.0.0") as place:
+        assert await status(place) == 401
+        assert await status(place, authorization="Bearer another key of sixteen") == 401
+        assert await status(place, authorization=f"Basic {KEY}") == 401
+        assert await status(place, authorization=f"Bearer {KEY}") == 200
+        assert await status(place, authorization=f"Bearer {KEY}", host="mcp.test") == 200
+        assert await status(place, authorization=f"Bearer {KEY}", host="evil.test") == 421
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
+async def test_a_page_whose_name_was_pointed_here_is_refused(server: RpcServer, user: str, host: str) -> None:
+    async with over_http(server.address, user, host=host) as place:
+        assert await status(place) == 200
+        assert await status(place, host="evil.test") == 421
+        assert await status(place, host=f"evil.test:{place.rpartition(':')[2]}") == 421
+        assert await status(place, origin="http://evil.test") == 403
+        assert await status(place, origin=f"http://{place}") == 200

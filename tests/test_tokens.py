@@ -1,9 +1,14 @@
 """Callers who show a JSON Web Token: which ones are good, what they allow, and where their keys come from."""
 
+import asyncio
+import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import grpc
@@ -11,7 +16,8 @@ import jwt
 import pytest
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.access import tokens
+from memory_service.access import jwks as provider_keys
+from memory_service.memory.errors import Unavailable
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
 from tests.by_right import ALICE, CALLS, outcome
@@ -122,10 +128,10 @@ async def test_keys_of_a_provider_rotate_and_made_up_ones_do_not_burden_it(
         assert [await code(token(kid=f"made up {n}")) for n in range(20)] == [grpc.StatusCode.UNAUTHENTICATED] * 20
         assert provider.asked == 1
         provider.keys = jwks()
-        monkeypatch.setattr(tokens, "_PAUSE", 0.0)
+        monkeypatch.setattr(provider_keys, "_PAUSE", 0.0)
         assert await code(token("EdDSA")) is grpc.StatusCode.OK, "a new key is fetched when it is first met"
         provider.stop()
-        monkeypatch.setattr(tokens, "_FRESH", 0.0)
+        monkeypatch.setattr(provider_keys, "_FRESH", 0.0)
         assert await code(token("RS256")) is grpc.StatusCode.OK, "while the provider is away the known keys hold"
 
 
@@ -139,3 +145,107 @@ async def test_a_provider_that_never_answered_is_unavailable(settings: Settings)
             await memories.List(pb.ListRequest(filter=ALICE), timeout=TIMEOUT)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert reason(caught.value) == "ACCESS_UNAVAILABLE"
+
+
+class Slow:
+    """A provider's URL that accepts and then sends a byte now and then, of the header or of the content, or none."""
+
+    def __init__(self, dripping: bytes = b"", sent: bytes = b"") -> None:
+        self.asked = Event()
+        self._sent, self._dripping = sent, dripping
+        self._ended = Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/jwks"
+        Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                Thread(target=self._answer, args=[connection], daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65_536)
+            self.asked.set()
+            connection.sendall(self._sent)
+            while not self._ended.wait(0.05):
+                connection.sendall(self._dripping)
+
+    def stop(self) -> None:
+        self._ended.set()
+        self._listener.close()
+
+
+SLOW = {
+    "says nothing": (b"", b""),
+    "drips its header": (b"a", b"HTTP/1.1 200 OK\r\nx: "),
+    "drips its content": (b" ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"),
+    "drips content without an end": (b" ", b"HTTP/1.1 200 OK\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("how", SLOW)
+async def test_a_slow_provider_delays_no_call_whose_key_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(provider_keys, "_FRESH", 0.0)
+    slow = Slow(*SLOW[how])
+    file = tmp_path / "jwks.json"
+    file.write_text(json.dumps(jwks("ES256")))
+    known = provider_keys.ProviderKeys(str(file))
+    await known.key("ES256")
+    known._source = slow.url
+    monkeypatch.setattr(provider_keys, "_FETCH_TIMEOUT", 2 * TIMEOUT)
+    for _ in range(3):
+        assert (await known.key("ES256")).key_id == "ES256"
+        assert await asyncio.to_thread(slow.asked.wait, TIMEOUT)
+    assert known._fetching is not None, "it goes on in the background"
+    slow.stop()
+
+
+@pytest.mark.parametrize("how", SLOW)
+async def test_an_unknown_key_waits_no_longer_than_a_fetch_may_take(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(provider_keys, "_FETCH_TIMEOUT", 0.5)
+    slow = Slow(*SLOW[how])
+    async with (
+        guarded(settings, jwt_jwks=slow.url, jwt_issuer=ISSUER, jwt_audience=AUDIENCE) as one,
+        showing(one, token()) as memories,
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await memories.List(pb.ListRequest(filter=ALICE), timeout=TIMEOUT)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert reason(caught.value) == "ACCESS_UNAVAILABLE"
+    slow.stop()
+
+
+@pytest.mark.parametrize("how", SLOW)
+def test_the_thread_of_a_fetch_ends_with_its_time(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    monkeypatch.setattr(provider_keys, "_FETCH_TIMEOUT", 0.5)
+    slow = Slow(*SLOW[how])
+    with pytest.raises((OSError, HTTPException, ValueError)):
+        provider_keys._parse(provider_keys._read(slow.url))
+    slow.stop()
+
+
+async def test_so_many_calls_and_no_more_wait_for_a_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider_keys, "_MAX_WAITING", 3)
+    slow = Slow(*SLOW["says nothing"])
+    keys = provider_keys.ProviderKeys(slow.url)
+    waiting = [asyncio.create_task(keys.key(f"made up {n}")) for n in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable):
+        await keys.key("one more")
+    assert not any(one.done() for one in waiting)
+    for one in waiting:
+        one.cancel()
+    slow.stop()
+
+
+@pytest.mark.parametrize("content", [b"[]", b"{}", b'{"keys": 1}', b'{"keys": [1, {"kid": []}]}', b"\xff", b"null"])
+async def test_what_is_no_jwks_is_unavailable(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "jwks.json").write_bytes(content)
+    with pytest.raises(Unavailable):
+        await provider_keys.ProviderKeys(str(tmp_path / "jwks.json")).key("any")

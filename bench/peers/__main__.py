@@ -75,7 +75,7 @@ async def workload(texts: Path | None, memories: int, plan: Plan) -> Workload:
         said = [*one_by_one, *(f"{turn} {answer}" for turn, answer in pairwise(one_by_one))][:count]
         assert len(said) == count, f"there are {len(said)} different texts, {count} are needed"
         embedder = LocalEmbedder(threads=2)
-        vectors = np.array([await embedder.embed(one) for one in said])
+        vectors = np.array([(await embedder.embed(one)).embedding for one in said])
         # Neighbours in a conversation are much alike: queries and stored memories shall be of all of them.
         order = np.random.default_rng(7).permutation(count)
         said, vectors = [said[one] for one in order], vectors[order]

@@ -15,7 +15,7 @@ class Right(StrEnum):
     WRITE = "write"
     DELETE = "delete"
     ADMIN = "admin"
-    """Create and drop indexes."""
+    """Create and drop indexes; only of use to a caller with every user, since an index holds the memories of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +32,26 @@ class Caller:
         Raises:
             PermissionDenied: the same for users that exist and that do not.
         """
-        if right not in self.rights:
-            raise _denied(f"this key or token has no right to {right}: ask the service's operator for one that has it")
+        self._check_right(right)
         if self.users is not None and any(user is None or user not in self.users for user in users):
             raise _denied("this key or token is for other users: name a user_id that it is for")
+
+    def check_everyone(self, right: Right) -> None:
+        """Refuse what concerns the memories of every user, unless this caller has the right and every user.
+
+        Raises:
+            PermissionDenied: it lacks one of them.
+        """
+        self._check_right(right)
+        if self.users is not None:
+            raise _denied(
+                "this concerns the memories of every user, and this key or token is for some: "
+                'use a key with users = "*", or a token with memory.all_users'
+            )
+
+    def _check_right(self, right: Right) -> None:
+        if right not in self.rights:
+            raise _denied(f"this key or token has no right to {right}: ask the service's operator for one that has it")
 
 
 ANYONE = Caller("anyone", None, frozenset(Right))

@@ -1,47 +1,41 @@
 """JSON Web Tokens: signed by an identity provider, whose public keys come from a URL or a file (JWKS).
 
-A token is good when its signature (RS256, ES256 or EdDSA), issuer, audience and times are. It says which users it is
-for in one claim (`sub` unless configured otherwise: a user id or a list of them) and what it may in another (`scope`,
-words separated by spaces): memory.read, memory.write, memory.delete, memory.admin, and memory.all_users for a trusted
-backend.
+A token is good when its signature (RS256, ES256 or EdDSA), issuer, audience and times are. One claim (`sub` unless
+configured otherwise) says which users it is for: a user id, a number, or a list of them. Another (`scope`) says what
+the caller may do, in words separated by spaces or in a list: memory.read, memory.write, memory.delete, memory.admin,
+and memory.all_users for a trusted backend.
 """
 
-import asyncio
 import hashlib
+import math
+import re
 import time
-import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from decimal import Decimal
 from typing import Any
 
 import jwt
-import orjson
-import structlog
 from cachetools import TTLCache
 
 from memory_service.access.callers import Caller, Right, unauthenticated
-from memory_service.memory.errors import Reason, Unavailable
-
-_log = structlog.get_logger(__name__)
+from memory_service.access.jwks import ProviderKeys
 
 _ALGORITHMS = ["RS256", "ES256", "EdDSA"]
 _LEEWAY = 10.0
 """Seconds by which clocks may differ."""
-_FRESH = 300.0
-"""Seconds after which the provider's keys are fetched again, as keys are rotated."""
-_PAUSE = 10.0
-"""Seconds between two fetches, whatever tokens come: made-up key ids must not become a load on the provider."""
-_FETCH_TIMEOUT = 5.0
-_MOST_BYTES = 1 << 20
 _REMEMBERED = 10_000
 """Tokens whose verification is remembered, for at most a minute each."""
 _PREFIX = "memory."
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_EXACT = 2**53
+"""Beyond it two different numbers of JSON can be the same float: neither names a user."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenSettings:
-    """Which tokens are good. `jwks` is a URL or the path of a file."""
+    """Which tokens are good. `jwks` is a URL or the path of a file. A claim within others is named by its path, such as
+    `realm_access.roles`."""
 
     jwks: str
     issuer: str
@@ -55,9 +49,7 @@ class Tokens:
 
     def __init__(self, settings: TokenSettings) -> None:
         self._settings = settings
-        self._keys: dict[str | None, jwt.PyJWK] = {}
-        self._fetched = float("-inf")
-        self._fetching: asyncio.Task[None] | None = None
+        self._keys = ProviderKeys(settings.jwks)
         self._known: TTLCache[bytes, Caller] = TTLCache(_REMEMBERED, ttl=60.0)
 
     async def caller(self, credential: str) -> Caller | None:
@@ -75,7 +67,7 @@ class Tokens:
 
     async def _verified(self, token: str) -> dict[str, Any]:
         try:
-            key = await self._key(jwt.get_unverified_header(token).get("kid"))
+            key = await self._keys.key(jwt.get_unverified_header(token).get("kid"))
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key=key,
@@ -83,64 +75,58 @@ class Tokens:
                 issuer=self._settings.issuer,
                 audience=self._settings.audience,
                 leeway=_LEEWAY,
-                options={"require": ["exp", "iss", "aud"]},
+                options={"require": ["exp", "iss", "aud"], "verify_sub": False},
             )
+            _check_times(claims)
         except jwt.ExpiredSignatureError as error:
             raise unauthenticated("this token has expired: get a new one") from error
-        except jwt.InvalidTokenError as error:
+        # PyJWT converts claims of a wrong type without a look.
+        except (jwt.InvalidTokenError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             raise unauthenticated(
                 "this token is not good here: its signature, issuer, audience and times must be"
             ) from error
         return claims
 
-    async def _key(self, key_id: str | None) -> jwt.PyJWK:
-        age = time.monotonic() - self._fetched
-        if age > _FRESH or (key_id not in self._keys and age > _PAUSE):
-            if self._fetching is None:
-                self._fetching = asyncio.create_task(self._fetch())
-                self._fetching.add_done_callback(self._forget_fetching)
-            await asyncio.shield(self._fetching)
-        if not self._keys:
-            raise Unavailable(
-                Reason.ACCESS_UNAVAILABLE,
-                "the keys of the identity provider cannot be fetched: try again",
-                retry_after=_PAUSE,
-            )
-        if key_id not in self._keys:
-            raise jwt.InvalidTokenError(f"unknown key id {key_id!r}")
-        return self._keys[key_id]
-
-    async def _fetch(self) -> None:
-        """Fetch the keys; when that fails the old ones stay."""
-        self._fetched = time.monotonic()
-        try:
-            content = await asyncio.to_thread(_read, self._settings.jwks)
-            keys = jwt.PyJWKSet.from_dict(orjson.loads(content)).keys
-        except (OSError, ValueError, jwt.PyJWTError) as error:
-            _log.warning("jwks_not_fetched", jwks=self._settings.jwks, cause=repr(error)[:200])
-            return
-        self._keys = {one.key_id: one for one in keys}
-
-    def _forget_fetching(self, _: asyncio.Task[None]) -> None:
-        self._fetching = None
-
     def _described(self, claims: Mapping[str, Any]) -> Caller:
-        words = str(claims.get(self._settings.rights_claim, "")).split()
+        words = " ".join(_texts(_claim(claims, self._settings.rights_claim))).split()
         granted = {word.removeprefix(_PREFIX) for word in words if word.startswith(_PREFIX)}
-        named = claims.get(self._settings.users_claim)
-        users = frozenset(
-            one for one in (named if isinstance(named, list) else [named]) if isinstance(one, str) and one
-        )
+        users = frozenset(_texts(_claim(claims, self._settings.users_claim)))
         return Caller(
-            name=str(claims.get("sub", "")) or self._settings.issuer,
+            name=" ".join(_texts(claims.get("sub"))) or self._settings.issuer,
             users=None if "all_users" in granted else users,
             rights=frozenset(right for right in Right if right in granted),
         )
 
 
-def _read(jwks: str) -> bytes:
-    if "://" not in jwks:
-        return Path(jwks).read_bytes()
-    with urllib.request.urlopen(jwks, timeout=_FETCH_TIMEOUT) as response:  # noqa: S310 - the operator's own URL
-        content: bytes = response.read(_MOST_BYTES)
-    return content
+def _claim(claims: object, path: str) -> Any:
+    """The claim of this name, or else the one at this path of names with dots between them; None for none. Names that
+    have dots themselves go before paths."""
+    if not isinstance(claims, Mapping):
+        return None
+    if path in claims:
+        return claims[path]
+    parts = path.split(".")
+    for count in range(len(parts) - 1, 0, -1):
+        found = _claim(claims.get(".".join(parts[:count])), ".".join(parts[count:]))
+        if found is not None:
+            return found
+    return None
+
+
+def _texts(value: object) -> Iterator[str]:
+    """The texts of a claim: of a text, a number, or a list of them. What no id can be is left out."""
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, str) and one and not _SURROGATE.search(one):
+            yield one
+        elif isinstance(one, int) and not isinstance(one, bool):
+            yield str(one)
+        elif isinstance(one, float) and abs(one) <= _EXACT:
+            yield str(int(one)) if one.is_integer() else f"{Decimal(repr(one)):f}"
+
+
+def _check_times(claims: Mapping[str, Any]) -> None:
+    # PyJWT takes texts and booleans for numbers.
+    for name in ("exp", "nbf", "iat"):
+        time_ = claims.get(name, 0)
+        if isinstance(time_, bool) or not isinstance(time_, int | float) or not math.isfinite(time_):
+            raise jwt.InvalidTokenError(f"{name} is no number")

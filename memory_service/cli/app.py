@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from memory_service.addresses import parse_host_port
 from memory_service.cli import client, indexes, memories, output, search, transfer
 from memory_service.cli.options import SERVER, Address, AsJson, Timeout, User
 
@@ -134,11 +133,19 @@ def mcp(
     http: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Serve streamable HTTP there, not standard input.")
     ] = "",
+    http_key: Annotated[
+        str, typer.Option(envvar="MEMORY_MCP_KEY", help="Clients over HTTP must show it.", show_envvar=True)
+    ] = "",
+    http_name: Annotated[
+        list[str] | None, typer.Option(help="A name under which clients reach it over HTTP; repeatable.")
+    ] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Serve anyone over HTTP, beyond this machine.")] = False,
     address: Address = SERVER,
 ) -> None:
     """Serve a user's memory to assistants, by the Model Context Protocol: remember, recall, forget."""
     try:
         from memory_service.cli.mcp import memory_tools  # noqa: PLC0415 - an extra
+        from memory_service.cli.mcp_http import serve_http  # noqa: PLC0415 - the same
     except ImportError as error:
         output.print_error("error", "this needs the official SDK: pip install 'semantic-memory[mcp]'")
         raise typer.Exit(1) from error
@@ -146,11 +153,7 @@ def mcp(
     if not http:
         tools.run("stdio")
         return
-    try:
-        listen = parse_host_port(http)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--http") from error
-    tools.run("streamable-http", host=listen.host, port=listen.port)
+    serve_http(tools, http, key=http_key, names=http_name or [], insecure=insecure)
 
 
 @app.command()

@@ -20,7 +20,7 @@ from botocore.config import Config
 
 from memory_service.embedding.bedrock_refusals import advice, says_too_long
 from memory_service.memory.deadline import remaining
-from memory_service.memory.embeddings import normalised
+from memory_service.memory.embeddings import EmbeddedText, normalised
 from memory_service.memory.errors import (
     Exhausted,
     FailedPrecondition,
@@ -63,7 +63,6 @@ class BedrockSettings:
     attempts: int = 2
     connect_timeout: float = 2.0
     read_timeout: float = 10.0
-    queue: int = 1000
 
 
 class BedrockEmbedder:
@@ -86,9 +85,9 @@ class BedrockEmbedder:
             raise _misconfigured(f"MEMORY_BEDROCK_DIMENSION: {why}; for example {example}")
         self.model = settings.model
         self.dimension = settings.dimension or dimensions[0]
+        self.concurrency = self.of_one_flow = settings.concurrency
         self._settings = settings
         self._on_tokens = on_tokens
-        self._in_flight = 0
         self._executor = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="bedrock")
         try:
             self._client = boto3.session.Session().client(
@@ -107,22 +106,16 @@ class BedrockEmbedder:
             why = f"boto3 cannot make a client of Bedrock ({error}); for example MEMORY_BEDROCK_REGION=us-east-1"
             raise _misconfigured(f"MEMORY_BEDROCK_REGION, or AWS_REGION: {why}") from error
 
-    async def embed(self, text: str) -> Embedding:
-        """The unit-length embedding of a text."""
-        if self._in_flight >= self._settings.concurrency + self._settings.queue:
-            raise Exhausted(
-                Reason.OVERLOADED, "too many texts wait for Bedrock: try again, more slowly", retry_after=1.0
-            )
+    async def embed(self, text: str) -> EmbeddedText:
+        """The unit-length embedding of a text, all of which Titan reads: it refuses what is longer."""
         longest = self._settings.attempts * (self._settings.connect_timeout + self._settings.read_timeout)
         limit = remaining(longest)
-        self._in_flight += 1
         try:
             async with asyncio.timeout(limit):
-                return await asyncio.get_running_loop().run_in_executor(self._executor, self._embed, text)
+                loop = asyncio.get_running_loop()
+                return EmbeddedText(await loop.run_in_executor(self._executor, self._embed, text))
         except TimeoutError as error:
             raise (self._unavailable("does not answer") if limit == longest else deadline_exceeded()) from error
-        finally:
-            self._in_flight -= 1
 
     def close(self) -> None:
         """Stop the threads and close the connections."""

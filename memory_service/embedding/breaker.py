@@ -8,9 +8,9 @@ import time
 
 import structlog
 
+from memory_service.memory.embeddings import EmbeddedText
 from memory_service.memory.errors import DeadlineExceeded, MemoryServiceError, Reason, Unavailable
 from memory_service.memory.ports import Embedder
-from memory_service.memory.types import Embedding
 
 _log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ class CircuitBreaker:
         self._outages = 0
         self._next_try = 0.0
 
-    async def embed(self, text: str) -> Embedding:
+    async def embed(self, text: str) -> EmbeddedText:
         """The unit-length embedding of a text.
 
         Raises Unavailable at once while the breaker is open.
@@ -40,7 +40,7 @@ class CircuitBreaker:
             # The others wait for the outcome of this call.
             self._next_try = time.monotonic() + self._pause
         try:
-            embedding = await self._embedder.embed(text)
+            embedded = await self._embedder.embed(text)
         except Unavailable:
             self._outages += 1
             self._next_try = time.monotonic() + self._pause
@@ -53,7 +53,7 @@ class CircuitBreaker:
             self._close()  # It answers.
             raise
         self._close()
-        return embedding
+        return embedded
 
     def _close(self) -> None:
         if self._outages >= self._threshold:

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memory_service.memory.embeddings import normalised
+from memory_service.memory.embeddings import EmbeddedText, normalised
 from memory_service.memory.errors import FailedPrecondition, Reason
-from memory_service.memory.types import Embedding
 
 if TYPE_CHECKING:
     from tokenizers import BertWordPieceTokenizer
@@ -27,10 +26,13 @@ _MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a
 
 
 class LocalEmbedder:
-    """Embeds one text at a time in a thread of its own; texts wait in the order of their arrival."""
+    """Embeds texts in threads of its own."""
 
     model = "all-minilm-l6-v2-int8"
     dimension = 384
+    concurrency = 2
+    of_one_flow = 1
+    """A text takes long: another one's that comes in between does not wait for its end."""
 
     def __init__(self, *, threads: int = 1, on_tokens: Callable[[int], None] = lambda _: None) -> None:
         """Load the model, in about half a second. `threads` compute one text. `on_tokens` is told, from another thread,
@@ -41,14 +43,14 @@ class LocalEmbedder:
         """
         self._session, self._tokenizer = _load(threads)
         self._on_tokens = on_tokens
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="embedding")
+        self._executor = ThreadPoolExecutor(self.concurrency, thread_name_prefix="embedding")
 
-    async def embed(self, text: str) -> Embedding:
+    async def embed(self, text: str) -> EmbeddedText:
         """The unit-length embedding of a text."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._embed, text)
 
     def close(self) -> None:
-        """Stop the thread."""
+        """Stop the threads."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def tokens(self, text: str) -> list[int]:
@@ -56,12 +58,13 @@ class LocalEmbedder:
         ids: list[int] = self._tokenizer.encode(text).ids
         return ids
 
-    def _embed(self, text: str) -> Embedding:
-        ids = np.array([self.tokens(text)], np.int64)
+    def _embed(self, text: str) -> EmbeddedText:
+        encoding = self._tokenizer.encode(text)
+        ids = np.array([encoding.ids], np.int64)
         inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
         self._on_tokens(ids.size)
         [hidden] = self._session.run(["last_hidden_state"], inputs)
-        return normalised(hidden[0].mean(axis=0))
+        return EmbeddedText(normalised(hidden[0].mean(axis=0)), truncated=bool(encoding.overflowing))
 
 
 def _load(threads: int) -> tuple[Any, "BertWordPieceTokenizer"]:

@@ -19,7 +19,8 @@ import glide
 from memory_service.engine.client import Client, ConnectionSettings, create_client
 from memory_service.engine.errors import meaning, says_not_connected
 from memory_service.memory.deadline import remaining, waited_for_engine, without_deadline
-from memory_service.memory.errors import PATIENCE, Exhausted, Reason, engine_silent, engine_unavailable
+from memory_service.memory.errors import PATIENCE, engine_silent, engine_unavailable
+from memory_service.memory.fairness import FairBudget
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ class Pool:
         self._links: set[_Link] = set()
         self._replacements: set[asyncio.Task[None]] = set()
         self._unfinished: set[asyncio.Task[Any]] = set()
-        self._waiting = 0
+        self._turns = FairBudget(settings.connections, capacity=settings.queue, what="Valkey")
         self._silent_from = 0.0
         """A link was silent from here on: those without a reply since then may be, too."""
         self.broken_at = 0.0
@@ -66,7 +67,7 @@ class Pool:
     @property
     def waiting(self) -> int:
         """Calls that wait for a connection."""
-        return self._waiting
+        return self._turns.waiting
 
     async def open(self) -> None:
         """Create the clients. They connect with their first command, so that a service starts while its Valkey is
@@ -155,19 +156,16 @@ class Pool:
 
     async def _acquire(self) -> _Link:
         """An idle link that still leads to the primary, as far as is known."""
-        if self._waiting >= self._settings.queue:
-            raise Exhausted(
-                Reason.OVERLOADED, "too many calls wait for Valkey: try again, more slowly", retry_after=1.0
-            )
-        self._waiting += 1
+        await self._turns.take(1)
         try:
             while True:
                 link = await self._idle.get()
                 if link.last_reply_at >= self._silent_from and link.created_at >= self._moved_at:
                     return link
                 self._replace(link)
-        finally:
-            self._waiting -= 1
+        except BaseException:
+            self._turns.give_back(1)
+            raise
 
     @contextlib.asynccontextmanager
     async def _in_use(self, link: _Link) -> AsyncIterator[None]:
@@ -193,6 +191,7 @@ class Pool:
                 self._replace(link)
             else:
                 self._idle.put_nowait(link)
+            self._turns.give_back(1)
 
     def _replace(self, link: _Link) -> None:
         """Put a new link into the pool in place of this one, soon."""

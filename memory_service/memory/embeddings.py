@@ -1,6 +1,7 @@
 """Embeddings on the wire: packed little-endian float32."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,6 +9,14 @@ from memory_service.memory.errors import InvalidRequest, Reason, Violation, inva
 from memory_service.memory.types import Embedding
 
 _FLOAT32 = np.dtype("<f4")
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedText:
+    """What an embedder made of a text. `truncated`: the model read only the beginning of it."""
+
+    embedding: Embedding
+    truncated: bool = False
 
 
 _UNIT = 1e-6

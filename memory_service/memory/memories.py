@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
-from memory_service.memory.embeddings import check_dimension
+from memory_service.memory.embeddings import EmbeddedText, check_dimension
 from memory_service.memory.errors import (
     AlreadyExists,
     MemoryServiceError,
@@ -58,13 +58,15 @@ class NearDuplicate:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of a memory to be stored. `already` means that an earlier call had written it."""
+    """What became of a memory to be stored. `already` means that an earlier call had written it,
+    `truncated` that the embedder read only the beginning of the content."""
 
     id: str
     timestamp: int
     already: bool
     expires: int | None = None
     near_duplicates: tuple[NearDuplicate, ...] = ()
+    truncated: bool = False
 
 
 class Memories:
@@ -119,7 +121,8 @@ class Memories:
     ) -> Stored:
         """Write one memory to the index as it is known. `made` is its id if it needs one; `attempted` are the slots to
         which earlier attempts of this call wrote."""
-        embedding = await self._embedding(info, new)
+        embedded = await self._embedded(info, new)
+        embedding = embedded.embedding
         slot = await self._slot(info, new, made)
         # Looked for first: once the memory is written, nothing may fail.
         duplicates = await self._near_duplicates(info, new, slot, embedding)
@@ -137,7 +140,7 @@ class Memories:
         again = slot in attempted
         attempted.add(slot)
         if await self._insert(info, slot, memory, embedding):
-            return Stored(memory.id, memory.timestamp, False, memory.expires, duplicates)
+            return Stored(memory.id, memory.timestamp, False, memory.expires, duplicates, embedded.truncated)
         [earlier], [vector] = await asyncio.gather(self._store.read(info, [slot]), self._store.embeddings(info, [slot]))
         if earlier is None or earlier.expired() or vector is None:
             raise engine_unavailable(
@@ -151,7 +154,8 @@ class Memories:
                 "choose a new one, or Delete that memory first",
                 metadata={"id": memory.id},
             )
-        return Stored(memory.id, earlier.timestamp, not again, earlier.expires, duplicates)
+        truncated = again and embedded.truncated
+        return Stored(memory.id, earlier.timestamp, not again, earlier.expires, duplicates, truncated)
 
     async def _insert(self, info: IndexInfo, slot: str, memory: Memory, embedding: Embedding) -> bool:
         """Write a memory unless its slot is taken by another that has not expired."""
@@ -193,12 +197,12 @@ class Memories:
         deleted = [id_ for id_ in wanted if outcome.get(id_)]
         return deleted, [id_ for id_ in wanted if not outcome.get(id_)]
 
-    async def _embedding(self, info: IndexInfo, new: NewMemory) -> Embedding:
+    async def _embedded(self, info: IndexInfo, new: NewMemory) -> EmbeddedText:
         """The caller's embedding, or else the content's, once it is known to fit the index."""
         if new.embedding is not None:
             self._indexes.check_model(info, new.embedding_model)
             check_dimension(new.embedding, index=info.name, dimension=info.dimension, field="embedding")
-            return new.embedding
+            return EmbeddedText(new.embedding)
         self._indexes.check_model(info, self._embedder.model)
         return await self._embedder.embed(new.content)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from memory_service.memory.embeddings import EmbeddedText
 from memory_service.memory.types import (
     Algorithm,
     Candidate,
@@ -49,7 +50,7 @@ class Embedder(Protocol):
     model: str
     dimension: int
 
-    async def embed(self, text: str) -> Embedding:
+    async def embed(self, text: str) -> EmbeddedText:
         """The unit-length embedding of a text of 1 to 50,000 characters."""
         ...
 

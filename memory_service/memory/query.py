@@ -82,7 +82,8 @@ class Hit:
 @dataclass(frozen=True, slots=True)
 class Found:
     """The answer to a query. Times are in seconds; `engine_time` includes the ranking. `partial`: without the shards
-    that are away; `degraded`: without an embedding of the query's text."""
+    that are away; `degraded`: without an embedding of the query's text; `query_truncated`: the embedder read only its
+    beginning."""
 
     hits: list[Hit]
     candidate_count: int
@@ -96,6 +97,7 @@ class Found:
     degraded: bool = False
     query_terms: tuple[str, ...] = ()
     common_terms: tuple[str, ...] = ()
+    query_truncated: bool = False
 
     @property
     def size(self) -> int:

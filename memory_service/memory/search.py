@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from memory_service.memory import context, ranking
-from memory_service.memory.embeddings import check_dimension
+from memory_service.memory.embeddings import EmbeddedText, check_dimension
 from memory_service.memory.errors import Exhausted, FailedPrecondition, MemoryServiceError, Unavailable
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.ports import Embedder, MemorySearch, MemoryStore, SearchOptions
@@ -80,11 +80,12 @@ class Searches:
         started = time.perf_counter()
         options = SearchOptions(query.ef_runtime, query.partial_allowed)
         if query.mode is Mode.VECTOR:
-            (embedding, embedding_time), words = await self._embed(info, query), NO_WORDS
+            (embedded, embedding_time), words = await self._embed(info, query), NO_WORDS
         else:
-            (embedding, embedding_time), words = await asyncio.gather(
+            (embedded, embedding_time), words = await asyncio.gather(
                 self._embed(info, query), self._words(info, query, options)
             )
+        embedding = None if embedded is None else embedded.embedding
         if query.plain:
             assert embedding is not None  # noqa: S101 - only TEXT embeds nothing
             found = await self._search.search(info, query.where, embedding, query.k + len(query.exclude_ids), options)
@@ -113,16 +114,17 @@ class Searches:
             engine_time=time.perf_counter() - started - embedding_time,
             query_terms=tuple(words.terms),
             common_terms=tuple(words.terms[words.rare :]),
+            query_truncated=embedded is not None and embedded.truncated,
         )
 
-    async def _embed(self, info: IndexInfo, query: Query) -> tuple[Embedding | None, float]:
+    async def _embed(self, info: IndexInfo, query: Query) -> tuple[EmbeddedText | None, float]:
         """The query's embedding, once it is known to fit the index, and the seconds that it took."""
         if query.mode is Mode.TEXT:
             return None, 0.0
         if query.embedding is not None:
             self._indexes.check_model(info, query.embedding_model)
             check_dimension(query.embedding, index=info.name, dimension=info.dimension, field="query_embedding")
-            return query.embedding, 0.0
+            return EmbeddedText(query.embedding), 0.0
         self._indexes.check_model(info, self._embedder.model)
         started = time.perf_counter()
         try:

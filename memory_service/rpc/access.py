@@ -4,7 +4,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from semantic_memory.v1.memory_service_pb2 import BatchStoreRequest
+
 from memory_service.access.callers import Caller, Right
+from memory_service.memory.fairness import Flow
 
 Users: TypeAlias = "Iterable[str | None]"
 """Users of a request; None for all of them."""
@@ -12,8 +15,10 @@ Users: TypeAlias = "Iterable[str | None]"
 
 @dataclass(frozen=True, slots=True)
 class _Need:
+    """`users` None: the method concerns every user, whatever the request says."""
+
     right: Right
-    users: Callable[[Any], Users]
+    users: Callable[[Any], Users] | None
 
 
 def _one(request: Any) -> Users:
@@ -25,22 +30,23 @@ def _filtered(request: Any) -> Users:
     return _one(request.filter)
 
 
-def _all(_: Any) -> Users:
-    return [None]
+def _stored(request: Any) -> Users:
+    return [one.user_id for one in _memories(request) if one.user_id]
 
 
-def _none(_: Any) -> Users:
-    return []
+def _memories(request: Any) -> Iterable[Any]:
+    """The memories of a Store or a BatchStore."""
+    return request.memories if isinstance(request, BatchStoreRequest) else [request]
 
 
 _NEEDS = {
-    "EnsureIndex": _Need(Right.ADMIN, _none),
-    "DropIndex": _Need(Right.ADMIN, _none),
-    # How many memories an index holds is a matter of all users.
-    "GetIndex": _Need(Right.READ, _all),
-    "ListIndexes": _Need(Right.READ, _all),
-    "Store": _Need(Right.WRITE, lambda request: [request.user_id]),
-    "BatchStore": _Need(Right.WRITE, lambda request: [one.user_id for one in request.memories]),
+    # An index holds the memories of every user, and so does the count of them.
+    "EnsureIndex": _Need(Right.ADMIN, None),
+    "DropIndex": _Need(Right.ADMIN, None),
+    "GetIndex": _Need(Right.READ, None),
+    "ListIndexes": _Need(Right.READ, None),
+    "Store": _Need(Right.WRITE, _stored),
+    "BatchStore": _Need(Right.WRITE, _stored),
     "Search": _Need(Right.READ, _filtered),
     "List": _Need(Right.READ, _filtered),
     "Get": _Need(Right.READ, _one),
@@ -49,15 +55,26 @@ _NEEDS = {
 }
 
 
+def flow_of(caller: Caller, method: str, request: Any) -> Flow:
+    """Whose work this call is, for queues that are fair between callers and their users."""
+    users = _NEEDS[method].users
+    named = set(users(request)) if users is not None else set()
+    [user] = named if len(named) == 1 else [None]
+    return Flow(caller.name, user or "", batch=method == "BatchStore")
+
+
 def check_access(caller: Caller, method: str, request: Any) -> None:
     """Refuse what the caller may not do. `method` is the bare name; an unknown one is a bug here, and refused too.
 
     Raises:
-        PermissionDenied: its right or its users do not reach so far.
+        PermissionDenied: the caller lacks the right, or the request concerns users that it is not for.
     """
     need = _NEEDS[method]
-    caller.check(need.right, need.users(request))
+    if need.users is None:
+        caller.check_everyone(need.right)
+        return
+    users = need.users(request)
+    caller.check(need.right, users)
     # Near duplicates tell of memories that are there already.
-    asked = [request] if method == "Store" else request.memories if method == "BatchStore" else ()
-    if any(one.HasField("near_duplicate_min_score") for one in asked):
-        caller.check(Right.READ, need.users(request))
+    if need.right is Right.WRITE and any(one.HasField("near_duplicate_min_score") for one in _memories(request)):
+        caller.check(Right.READ, users)

@@ -143,6 +143,7 @@ def fill_stored(response: pb.StoreResponse, stored: Stored) -> None:
     fill_timestamp(response.timestamp, stored.timestamp)
     if stored.expires is not None:
         fill_timestamp(response.expire_time, stored.expires)
+    response.truncated = stored.truncated
     for one in stored.near_duplicates:
         response.near_duplicates.add(id=one.id, score=one.score)
 
@@ -190,6 +191,7 @@ def _fill_summary(summary: pb.SearchSummary, found: Found) -> None:
     summary.degraded = found.degraded or found.partial or not found.index.ready
     summary.embedding_time.FromMicroseconds(round(found.embedding_time * 1e6))
     summary.engine_time.FromMicroseconds(round(found.engine_time * 1e6))
+    summary.query_truncated = found.query_truncated
     summary.query_terms.extend(found.query_terms)
     summary.common_terms.extend(found.common_terms)
 

@@ -1,6 +1,9 @@
 """Errors of the domain as gRPC statuses with google.rpc details: the only place that knows both."""
 
-from typing import Any
+import itertools
+from collections.abc import Sequence
+from typing import Any, TypeVar
+from urllib.parse import quote
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -25,6 +28,20 @@ from memory_service.memory.errors import (
 
 DOMAIN = "semantic-memory"
 
+_MAX_TRAILERS = 7000
+"""Bytes of an error's trailers. Of more than 8 kB clients see only that the trailers are too large."""
+_OTHER_TRAILERS = 500
+"""Bytes of the status, the request id and the names of the trailers."""
+_MAX_MESSAGE = 800
+_MAX_FIELD = 200
+_MAX_DESCRIPTION = 300
+_ELLIPSIS = "…".encode()
+_ANY_BYTES = 80
+"""What a detail takes beside its own bytes: its type's name and lengths."""
+_ENTRY_BYTES = 4
+
+M = TypeVar("M", bound=Message)
+
 _CODES: dict[type[MemoryServiceError], grpc.StatusCode] = {
     InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
     NotFound: grpc.StatusCode.NOT_FOUND,
@@ -40,31 +57,57 @@ _CODES: dict[type[MemoryServiceError], grpc.StatusCode] = {
 
 
 def to_status(error: MemoryServiceError) -> grpc.Status:
-    """The status of an error: its code, its message, one ErrorInfo, and the details that belong to it."""
-    details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)]
-    if isinstance(error, InvalidRequest):
-        violations = [
-            error_details_pb2.BadRequest.FieldViolation(field=one.field, description=one.description, reason=one.rule)
-            for one in error.violations
-        ]
-        details.append(error_details_pb2.BadRequest(field_violations=violations))
-    elif isinstance(error, FailedPrecondition) and error.violations:
-        differences = [
-            error_details_pb2.PreconditionFailure.Violation(
-                type=error.reason, subject=one.field, description=one.description
-            )
-            for one in error.violations
-        ]
-        details.append(error_details_pb2.PreconditionFailure(violations=differences))
+    """The status of an error: its code, its message, one ErrorInfo, and the details that belong to it. It always fits
+    into the trailers: long texts are shortened, and violations beyond the limit left out, the last first."""
+    status = status_pb2.Status(code=_CODES[type(error)].value[0], message=shortened(error.message, _MAX_MESSAGE))
+    metadata = {name: shortened(value, _MAX_DESCRIPTION) for name, value in error.metadata.items()}
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
+    details: list[Message] = [info]
     if error.retry_after is not None:
         delay = Duration()
         delay.FromMilliseconds(round(error.retry_after * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    status = status_pb2.Status(code=_CODES[type(error)].value[0], message=error.message)
+    # The message travels a second time, percent-encoded, and the details in base64.
+    left = (_MAX_TRAILERS - _OTHER_TRAILERS - len(quote(status.message, safe=""))) * 3 // 4 - status.ByteSize()
+    left -= sum(one.ByteSize() + _ANY_BYTES for one in details)
+    if isinstance(error, InvalidRequest):
+        violations = [
+            error_details_pb2.BadRequest.FieldViolation(
+                field=shortened(one.field, _MAX_FIELD),
+                description=shortened(one.description, _MAX_DESCRIPTION),
+                reason=shortened(one.rule, _MAX_FIELD),
+            )
+            for one in error.violations
+        ]
+        details.insert(1, error_details_pb2.BadRequest(field_violations=_fitting(violations, left)))
+    elif isinstance(error, FailedPrecondition) and error.violations:
+        differences = [
+            error_details_pb2.PreconditionFailure.Violation(
+                type=error.reason,
+                subject=shortened(one.field, _MAX_FIELD),
+                description=shortened(one.description, _MAX_DESCRIPTION),
+            )
+            for one in error.violations
+        ]
+        details.insert(1, error_details_pb2.PreconditionFailure(violations=_fitting(differences, left)))
     for detail in details:
         status.details.add().Pack(detail)
     converted: grpc.Status = rpc_status.to_status(status)
     return converted
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, or its beginning in at most so many bytes with an ellipsis."""
+    packed = text.encode(errors="replace")
+    if len(packed) <= most:
+        return packed.decode()
+    return packed[: most - len(_ELLIPSIS)].decode(errors="ignore") + _ELLIPSIS.decode()
+
+
+def _fitting(messages: Sequence[M], size: int) -> list[M]:
+    """The first of these that fit into so many bytes."""
+    ends = itertools.accumulate((one.ByteSize() + _ENTRY_BYTES for one in messages), initial=_ANY_BYTES)
+    return [one for one, end in zip(messages, list(ends)[1:], strict=True) if end <= size]
 
 
 def fill_batch_error(message: memory_service_pb2.BatchStoreError, error: MemoryServiceError) -> None:
@@ -72,9 +115,13 @@ def fill_batch_error(message: memory_service_pb2.BatchStoreError, error: MemoryS
     message.code = _CODES[type(error)].value[0]
     reason: Any = error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{error.reason}")
     message.reason = reason
-    message.message = error.message
+    message.message = shortened(error.message, _MAX_MESSAGE)
     for one in error.violations:
-        message.field_violations.add(field=one.field, description=one.description, rule=one.rule)
+        message.field_violations.add(
+            field=shortened(one.field, _MAX_FIELD),
+            description=shortened(one.description, _MAX_DESCRIPTION),
+            rule=shortened(one.rule, _MAX_FIELD),
+        )
 
 
 def internal(request_id: str) -> MemoryServiceError:

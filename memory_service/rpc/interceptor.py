@@ -19,7 +19,8 @@ from memory_service.access.callers import Caller, Verifier, authenticate
 from memory_service.access.limits import Limits
 from memory_service.memory.deadline import set_deadline
 from memory_service.memory.errors import InvalidRequest, MemoryServiceError, Reason, deadline_exceeded
-from memory_service.rpc.access import check_access
+from memory_service.memory.fairness import set_flow
+from memory_service.rpc.access import check_access, flow_of
 from memory_service.rpc.errors import internal, to_status
 from memory_service.rpc.validation import RequestValidator
 from memory_service.telemetry.calls import current
@@ -120,6 +121,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             raise InvalidRequest(Reason.INVALID_REQUEST, message) from error
         check_access(caller, method.removeprefix(self._prefix), request)
         self._validator.check(request, packed)
+        set_flow(flow_of(caller, method.removeprefix(self._prefix), request))
         return request
 
     def _begin(self, context: Context) -> float:

@@ -10,6 +10,7 @@ from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceServicer
 from memory_service.access.limits import Budget
 from memory_service.memory.embeddings import pack_embedding
 from memory_service.memory.errors import InvalidRequest, MemoryServiceError, invalid
+from memory_service.memory.fairness import FairBudget
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.listing import Listing
 from memory_service.memory.memories import Memories, NewMemory
@@ -19,6 +20,10 @@ from memory_service.rpc.errors import fill_batch_error
 from memory_service.rpc.validation import RequestValidator
 
 DEFAULT_PAGE_SIZE = 100
+_BATCHES = 16
+"""Batches that are stored at the same time."""
+_BATCHES_WAITING = 500
+"""Batches that wait."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -43,6 +48,7 @@ class MemoryServicer(MemoryServiceServicer):
         self._indexes = indexes
         self._validator = validator
         self._answers = answers
+        self._batches = FairBudget(_BATCHES, capacity=_BATCHES_WAITING, what="their turn to store batches")
 
     async def EnsureIndex(self, request: pb.EnsureIndexRequest, context: Context) -> pb.EnsureIndexResponse:
         created, info = await self._indexes.ensure(
@@ -60,9 +66,11 @@ class MemoryServicer(MemoryServiceServicer):
         return response
 
     async def BatchStore(self, request: pb.BatchStoreRequest, context: Context) -> pb.BatchStoreResponse:
-        checked = [self._checked(item) for item in request.memories]
-        good = [one for one in checked if isinstance(one, NewMemory)]
-        stored = iter(await self._memories.store_all(request.index, good))
+        # Others wait: the items of more would only fill the queue of the embedder, and refuse each other.
+        async with self._batches.hold(1):
+            checked = [self._checked(item) for item in request.memories]
+            good = [one for one in checked if isinstance(one, NewMemory)]
+            stored = iter(await self._memories.store_all(request.index, good))
         response = pb.BatchStoreResponse()
         for one in checked:
             result = response.results.add()

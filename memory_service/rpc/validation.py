@@ -13,9 +13,12 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
 from memory_service.memory.errors import InvalidRequest, Reason, Violation
+from memory_service.rpc.errors import shortened
 
 MAX_VIOLATIONS = 20
 """Violations travel in trailers, of which gRPC takes 8 kB."""
+_MAX_KEY = 80
+"""Bytes of a map's key that an error repeats: every key that is allowed, and the beginning of others."""
 
 
 class RequestValidator:
@@ -54,11 +57,13 @@ class RequestValidator:
 
 def _path(field: Any) -> str:
     """A field path as in the AIP: `filter.session_ids[2]`, `metadata["key"]`."""
-    if field is None:
-        return ""
-    names = []
-    for element in field.elements:
-        index = element.subscript
-        # Positions of lists are numbers, keys of maps texts: JSON tells them apart.
-        names.append(element.field_name if index is None else f"{element.field_name}[{json.dumps(index.value)}]")
-    return ".".join(names)
+    return "" if field is None else ".".join(map(_element, field.elements))
+
+
+def _element(element: Any) -> str:
+    if element.subscript is None:
+        return str(element.field_name)
+    # Positions of lists are numbers, keys of maps texts: JSON tells them apart.
+    value = element.subscript.value
+    shown = shortened(value, _MAX_KEY) if isinstance(value, str) else value
+    return f"{element.field_name}[{json.dumps(shown, ensure_ascii=False)}]"

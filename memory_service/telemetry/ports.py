@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+from memory_service.memory.embeddings import EmbeddedText
 from memory_service.memory.errors import MemoryServiceError, Reason
 from memory_service.memory.ports import Embedder
-from memory_service.memory.types import Embedding
 from memory_service.telemetry.calls import Stage, current
 from memory_service.telemetry.metrics import Metrics
 
@@ -55,7 +55,7 @@ class WatchedEmbedder:
         self.dimension = embedder.dimension
         self._embedder = embedder
 
-    async def embed(self, text: str) -> Embedding:
+    async def embed(self, text: str) -> EmbeddedText:
         """The unit-length embedding of a text."""
         with current().outside(Stage.EMBED, self.model):
             return await self._embedder.embed(text)
@@ -70,7 +70,7 @@ class CountedEmbedder:
         self._embedder = embedder
         self._metrics = metrics
 
-    async def embed(self, text: str) -> Embedding:
+    async def embed(self, text: str) -> EmbeddedText:
         """The unit-length embedding of a text."""
         started = time.perf_counter()
         outcome: str = "OK"

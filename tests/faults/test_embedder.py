@@ -14,6 +14,7 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.embedding.breaker import CircuitBreaker
+from memory_service.memory.embeddings import EmbeddedText
 from memory_service.memory.errors import (
     DeadlineExceeded,
     Exhausted,
@@ -24,7 +25,6 @@ from memory_service.memory.errors import (
     deadline_exceeded,
     invalid,
 )
-from memory_service.memory.types import Embedding
 from memory_service.server import running
 from memory_service.settings import Settings
 from tests.bedrock_endpoint import Answer, Endpoint, bedrock_endpoint
@@ -207,12 +207,12 @@ class Scripted:
         self.errors = list(errors)
         self.calls = 0
 
-    async def embed(self, _: str) -> Embedding:
+    async def embed(self, _: str) -> EmbeddedText:
         self.calls += 1
         await asyncio.sleep(0)
         if self.errors:
             raise self.errors.pop(0)
-        return np.ones(3, np.float32)
+        return EmbeddedText(np.ones(3, np.float32))
 
 
 def outage() -> Unavailable:
