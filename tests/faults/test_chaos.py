@@ -1,0 +1,221 @@
+"""Two servers on one engine while calls are cancelled and run out of time at any await, and servers are killed.
+
+Afterwards everything is counted: acknowledged memories that are lost, memories whose ttl was lost, and memories that
+are there twice. There are none.
+"""
+
+import asyncio
+import json
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from semantic_memory.v1 import memory_pb2
+from semantic_memory.v1 import memory_service_pb2 as pb
+
+from memory_service.embedded.process import free_port
+from memory_service.engine import Connections
+from memory_service.engine.url import parse_url
+from tests.faults.engines import Engine
+from tests.faults.load import SCALE
+from tests.serving import COMMAND, channel_to, environment, serving
+from tests.world import TIMEOUT, Stub, connected, listed, packed
+
+LASTING, VICTIM = "memory_idx", "victim"
+USER = "u"
+TTL = 2.0
+
+
+@dataclass
+class Books:
+    """What callers know."""
+
+    tried: set[str] = field(default_factory=set)
+    lasting: set[str] = field(default_factory=set)
+    """Acknowledged memories without a ttl."""
+    ending: set[str] = field(default_factory=set)
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+
+class Servers:
+    """Two servers, either of which may be killed and started again at its port."""
+
+    def __init__(self, running: ExitStack, engine: Engine) -> None:
+        self._running = running
+        self._addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+        self._settings = {"MEMORY_VALKEY_URL": engine.url, "MEMORY_EXPIRY_SWEEP_EVERY": "0.5"}
+        self._served: list[Any] = [None, None]
+        self.stubs: list[Stub] = []
+
+    async def start(self, number: int) -> None:
+        settings = {**self._settings, "MEMORY_LISTEN": self._addresses[number]}
+        self._served[number] = await asyncio.to_thread(self._running.enter_context, serving(**settings))
+
+    async def kill(self, number: int) -> None:
+        self._served[number].process.send_signal(signal.SIGKILL)
+        await asyncio.to_thread(self._served[number].process.wait, 60)
+
+    @property
+    def addresses(self) -> list[str]:
+        return self._addresses
+
+
+@asynccontextmanager
+async def two_servers(directory: Path) -> AsyncIterator[tuple[Servers, Connections]]:
+    async with Engine(directory) as engine:
+        with ExitStack() as running:
+            servers = Servers(running, engine)
+            await asyncio.gather(servers.start(0), servers.start(1))
+            raw = Connections(parse_url(engine.url, connections=1))
+            await raw.open()
+            async with channel_to(servers.addresses[0]) as one, channel_to(servers.addresses[1]) as other:
+                servers.stubs = [connected(one), connected(other)]
+                for index in (LASTING, VICTIM):
+                    await servers.stubs[0].EnsureIndex(pb.EnsureIndexRequest(index=index), timeout=TIMEOUT)
+                yield servers, raw
+            await raw.close()
+
+
+def item(id_: str, ttl: float | None = None, index: str = "") -> pb.StoreRequest:
+    request = pb.StoreRequest(
+        index=index, user_id=USER, id=id_, role=memory_pb2.ROLE_USER, content=id_, embedding=packed(1.0)
+    )
+    if ttl is not None:
+        request.ttl.CopyFrom(Duration(nanos=int(ttl % 1 * 1e9), seconds=int(ttl)))
+    return request
+
+
+class Caller:
+    """Makes one kind of call after the other; many are cancelled or have too little time."""
+
+    def __init__(self, number: int, servers: Servers, books: Books) -> None:
+        self._number = number
+        self._servers = servers
+        self._books = books
+        self._random = random.Random(number)
+        self._count = 0
+
+    async def run(self, until: float) -> None:
+        works: list[Callable[[], Coroutine[Any, Any, None]]] = [
+            self._store, self._store_ending, self._batch, self._use_victim,
+        ]  # fmt: skip
+        while time.monotonic() < until:
+            await self._random.choice(works)()
+            await asyncio.sleep(0.001)
+
+    def _id(self) -> str:
+        self._count += 1
+        id_ = f"{self._number}-{self._count}"
+        self._books.tried.add(id_)
+        return id_
+
+    async def _call(self, method: str, request: Any) -> Any:
+        """The answer; None when the call was cancelled, ran out of time or failed."""
+        timeout = self._random.choice([0.001, 0.003, 0.01, 0.03, 5.0, 5.0])
+        stub = self._random.choice(self._servers.stubs)
+        call = getattr(stub, method)(request, timeout=timeout)
+        if self._random.random() < 0.2:
+            await asyncio.sleep(self._random.random() * 0.02)
+            call.cancel()
+        try:
+            answer = await call
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+        except grpc.aio.AioRpcError as error:
+            outcome = error.code().name
+        else:
+            self._books.outcomes[f"{method} OK"] += 1
+            return answer
+        self._books.outcomes[f"{method} {outcome}"] += 1
+        return None
+
+    async def _store(self) -> None:
+        id_ = self._id()
+        if await self._call("Store", item(id_)) is not None:
+            self._books.lasting.add(id_)
+
+    async def _store_ending(self) -> None:
+        id_ = self._id()
+        if await self._call("Store", item(id_, TTL)) is not None:
+            self._books.ending.add(id_)
+
+    async def _batch(self) -> None:
+        ids = {self._id(): None if n % 2 else TTL for n in range(10)}
+        request = pb.BatchStoreRequest(memories=[item(id_, ttl) for id_, ttl in ids.items()])
+        answer = await self._call("BatchStore", request)
+        for (id_, ttl), result in zip(ids.items(), answer.results if answer else (), strict=False):
+            if result.HasField("stored"):
+                (self._books.lasting if ttl is None else self._books.ending).add(id_)
+
+    async def _use_victim(self) -> None:
+        if self._number == 0 and self._random.random() < 0.3:
+            await self._call("DropIndex", pb.DropIndexRequest(index=VICTIM, delete_memories=True))
+            await self._call("EnsureIndex", pb.EnsureIndexRequest(index=VICTIM))
+        else:
+            await self._call("Store", item("v", index=VICTIM))
+
+
+async def keys(raw: Connections, pattern: str) -> int:
+    return sum([len(lot) async for lot in raw.scan(pattern)])
+
+
+async def settled(raw: Connections, count: int) -> bool:
+    """Wait until so many documents are left; the bound is only for when that never comes."""
+    for _ in range(300):
+        if await keys(raw, "mem:*") == count:
+            return True
+        await asyncio.sleep(0.1)
+    return False
+
+
+async def export(address: str, file: Path, stop_after: float | None, *options: str) -> int:
+    """Export everything; with `stop_after` the export is killed then."""
+    arguments = [*COMMAND, "export", str(file), "--all-users", "--address", address, *options]
+    process = await asyncio.create_subprocess_exec(
+        *arguments, env=environment(), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    if stop_after is not None:
+        await asyncio.sleep(stop_after)
+        if process.returncode is None:
+            process.kill()
+    return await process.wait()
+
+
+async def test_whatever_is_interrupted_nothing_is_lost_immortal_or_doubled(tmp_path: Path) -> None:
+    books = Books()
+    async with two_servers(tmp_path / "engine") as (servers, raw):
+        until = time.monotonic() + 4 * SCALE
+        callers = [asyncio.create_task(Caller(number, servers, books).run(until)) for number in range(8)]
+        while time.monotonic() < until - 1.5:
+            await asyncio.sleep(1.0)
+            victim = random.randrange(2)
+            await servers.kill(victim)
+            await servers.start(victim)
+        await asyncio.gather(*callers)
+        await asyncio.sleep(TTL + 0.5)
+
+        found = Counter(one.id for one in await listed(servers.stubs[0], memory_pb2.MemoryFilter(user_id=USER)))
+        lost = books.lasting - found.keys()
+        immortal = found.keys() & books.ending
+        doubled = [id_ for id_, count in found.items() if count > 1]
+        print(f"{dict(books.outcomes)}: {len(books.lasting)} kept, {len(books.ending)} expired, {len(found)} there")
+        assert (lost, immortal, doubled) == (set(), set(), [])
+        assert found.keys() <= books.tried
+        assert await settled(raw, len(found)), "documents that have expired are still there"
+        assert books.lasting
+        assert books.ending
+        assert {outcome for outcome in books.outcomes if outcome.endswith("INTERNAL")} == set()
+
+        file = tmp_path / "export.jsonl"
+        await export(servers.addresses[0], file, 0.7)
+        assert await export(servers.addresses[1], file, None, *(["--resume"] if file.exists() else [])) == 0
+        exported = Counter(json.loads(line)["id"] for line in file.read_text().splitlines() if '"id"' in line)
+        assert exported == found
