@@ -49,6 +49,16 @@ def test_an_index_is_made_in_a_layout(served: Served) -> None:
     served.cli("drop-index", "hashes", "--yes")
 
 
+def test_what_a_store_and_a_drop_could_not_do_is_said(served: Served) -> None:
+    served.cli("ensure-index", "long")
+    told = served.cli("store", "a word and " * 300, "-u", "l", "--index", "long").stdout
+    assert "read only the beginning" in told
+    assert "read only the beginning" not in served.cli("store", "a word", "-u", "l", "--index", "long").stdout
+    dropped = served.cli("drop-index", "long", "--yes", "--delete-memories").stdout
+    assert "deleted 2 memories" in dropped
+    assert "were kept" not in dropped
+
+
 def test_json_is_the_contracts(served: Served) -> None:
     stored = json.loads(served.cli("store", "json", "-u", "j", "--at", "2026-01-02T03:04:05", "--json").stdout)
     assert stored["timestamp"] == "2026-01-02T03:04:05Z"

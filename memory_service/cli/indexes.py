@@ -77,5 +77,7 @@ def drop_index(
         output.print_json(response)
     elif delete_memories:
         output.print_told(f"dropped {index} and deleted {output.counted(response.deleted_memory_count)}")
+        if kept := response.kept_key_count:
+            output.print_told(f"{kept:,} keys under its prefix are no memories and were kept", "yellow")
     else:
         output.print_told(f"dropped {index}; its memories are kept")

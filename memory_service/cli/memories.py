@@ -77,6 +77,8 @@ def store(
         output.print_json(response)
         return
     output.print_told(f"{'was stored already as' if response.already_stored else 'stored'} {response.id}")
+    if response.truncated:
+        output.print_told("the embedding model read only the beginning: the rest is found by its words alone", "yellow")
     for one in response.near_duplicates:
         output.print_told(f"{one.score:+.3f}  {one.id} is nearly the same", "yellow")
 

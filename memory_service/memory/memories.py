@@ -139,10 +139,14 @@ class Memories:
         )
         again = slot in attempted
         attempted.add(slot)
-        if await self._insert(info, slot, memory, embedding):
+        stems = terms(new.content)
+        inserted = await self._store.insert(info, slot, memory, embedding, stems)
+        earlier = None if inserted else await self._earlier(info, slot)
+        if earlier is not None and earlier.expired() and await self._store.remove_expired(info, [slot]):
+            inserted = await self._store.insert(info, slot, memory, embedding, stems)
+        if inserted:
             return Stored(memory.id, memory.timestamp, False, memory.expires, duplicates, embedded.truncated)
-        [earlier], [vector] = await asyncio.gather(self._store.read(info, [slot]), self._store.embeddings(info, [slot]))
-        if earlier is None or earlier.expired() or vector is None:
+        if earlier is None or earlier.expired():
             raise engine_unavailable(
                 "holds something under this id that is no memory of the index, or is being removed; if this persists, "
                 "Delete the id"
@@ -157,13 +161,12 @@ class Memories:
         truncated = again and embedded.truncated
         return Stored(memory.id, earlier.timestamp, not again, earlier.expires, duplicates, truncated)
 
-    async def _insert(self, info: IndexInfo, slot: str, memory: Memory, embedding: Embedding) -> bool:
-        """Write a memory unless its slot is taken by another that has not expired."""
-        stems = terms(memory.content)
-        return await self._store.insert(info, slot, memory, embedding, stems) or (
-            bool(await self._store.remove_expired(info, [slot]))
-            and await self._store.insert(info, slot, memory, embedding, stems)
+    async def _earlier(self, info: IndexInfo, slot: str) -> Memory | None:
+        """The memory at a slot that is taken; None when what is there is no memory of this index."""
+        [earlier], [embedding] = await asyncio.gather(
+            self._store.read(info, [slot]), self._store.embeddings(info, [slot])
         )
+        return None if embedding is None else earlier
 
     async def get(self, index: str, user_id: str | None, id_: str) -> Memory:
         """One memory of the user, or with None of anyone.
