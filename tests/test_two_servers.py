@@ -213,9 +213,10 @@ async def test_an_interrupted_drop_is_finished_by_the_next_call(
         for start in range(0, 600, 100):
             items = [SPECS[0].store("", USER, f"{n}") for n in range(start, start + 100)]
             await servers[0].BatchStore(pb.BatchStoreRequest(index=index, memories=items), timeout=TIMEOUT)
-        # The record goes first; then its memories, in lots.
         dropping = asyncio.create_task(dropped(servers[0], index))
-        await asyncio.sleep(0.005)
+        # The record is marked first; then the memories are deleted, in lots.
+        while b'"dropping"' not in (await raw.run(["GET", f"semantic_memory:index:{index}"]) or b'"dropping"'):
+            pass
         dropping.cancel()
         await asyncio.gather(dropping, return_exceptions=True)
         if again == "drop":
