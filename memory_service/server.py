@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 
 import grpc
 import structlog
@@ -28,6 +29,7 @@ from memory_service.engine import (
     ValkeyMemories,
     ValkeySearches,
 )
+from memory_service.engine.diagnosis import diagnose
 from memory_service.engine.url import parse_url
 from memory_service.memory.errors import FailedPrecondition, Reason, Unavailable
 from memory_service.memory.indexes import Indexes
@@ -123,6 +125,7 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
             ),
             telemetry=Telemetry(Lines(sample=settings.log_sample), metrics, _tracing(settings, stack)),
             probe=answers,
+            explain=partial(diagnose, connection_settings),
             default_deadline=settings.default_deadline,
             max_concurrent_rpcs=settings.max_concurrent_rpcs,
             share_port=settings.workers > 1,
