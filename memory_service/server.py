@@ -31,6 +31,7 @@ from memory_service.engine import (
 )
 from memory_service.engine.diagnosis import diagnose
 from memory_service.engine.url import parse_url
+from memory_service.listening import check_address
 from memory_service.memory.errors import FailedPrecondition, Reason, Unavailable
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.listing import Listing
@@ -71,6 +72,9 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         verifiers, credentials = access(settings)
         bare = embedder(settings, metrics)
         stack.callback(bare.close)
+        for setting, listen in (("MEMORY_LISTEN", settings.listen), ("MEMORY_HEALTH_LISTEN", settings.health_listen)):
+            if listen is not None:
+                check_address(setting, listen, shared=settings.workers > 1)
         connection_settings = await engine_settings(settings, stack)
         connections = Connections(connection_settings)
         await connections.open()
