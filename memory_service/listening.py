@@ -1,11 +1,14 @@
 """Whether a server can listen at an address, found out before gRPC tries: it logs what it meets in lines of C++."""
 
 import errno
+import os
 import socket
+from pathlib import Path
 
 from memory_service.addresses import parse_host_port
 
 _LAST_PORT = 65_535
+_LONGEST_PATH = 107
 
 
 def check_address(setting: str, listen: str, *, shared: bool = False) -> None:
@@ -14,6 +17,8 @@ def check_address(setting: str, listen: str, *, shared: bool = False) -> None:
     Raises:
         OSError: it is taken, or is none of this machine's; says what to do about the setting.
     """
+    if listen.startswith("unix:"):
+        _check_path(setting, listen)
     if listen.startswith("unix"):
         return
     address = parse_host_port(listen, free_port=True)
@@ -38,10 +43,20 @@ def check_address(setting: str, listen: str, *, shared: bool = False) -> None:
         raise cannot_listen(setting, listen, failure) from failure
 
 
+def _check_path(setting: str, listen: str) -> None:
+    path = Path(listen.removeprefix("unix:").removeprefix("//"))
+    if len(os.fsencode(path)) > _LONGEST_PATH:
+        raise cannot_listen(setting, listen, OSError(errno.ENAMETOOLONG, f"a path has {_LONGEST_PATH} bytes at most"))
+    if not path.parent.is_dir():
+        raise cannot_listen(setting, listen, OSError(errno.ENOENT, f"there is no folder {path.parent}"))
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise cannot_listen(setting, listen, OSError(errno.EACCES, f"this user may not write to {path.parent}"))
+
+
 def cannot_listen(setting: str, listen: str, cause: OSError) -> OSError:
     """The error of a setting whose address cannot be listened at."""
     if listen.startswith("unix"):
-        why, example = "no socket can be made at that path", "unix:/run/user/1000/memory.sock"
+        why, example = cause.strerror or "no socket can be made there", "unix:/tmp/semantic-memory.sock"
     else:
         address = parse_host_port(listen, free_port=True)
         another = address.port + 1 if address.port < _LAST_PORT else address.port - 1

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 
 import grpc
 import structlog
@@ -28,7 +29,9 @@ from memory_service.engine import (
     ValkeyMemories,
     ValkeySearches,
 )
+from memory_service.engine.diagnosis import diagnose
 from memory_service.engine.url import parse_url
+from memory_service.listening import check_address
 from memory_service.memory.errors import FailedPrecondition, Reason, Unavailable
 from memory_service.memory.expiry_sweep import ExpirySweep
 from memory_service.memory.indexes import Indexes
@@ -70,6 +73,9 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         verifiers, credentials = access(settings)
         bare = embedder(settings, metrics)
         stack.callback(bare.close)
+        for setting, listen in (("MEMORY_LISTEN", settings.listen), ("MEMORY_HEALTH_LISTEN", settings.health_listen)):
+            if listen is not None:
+                check_address(setting, listen, shared=settings.workers > 1)
         connection_settings = await engine_settings(settings, stack)
         connections = Connections(connection_settings)
         await connections.open()
@@ -130,6 +136,7 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
             ),
             telemetry=Telemetry(Lines(sample=settings.log_sample), metrics, _tracing(settings, stack)),
             probe=answers,
+            explain=partial(diagnose, connection_settings),
             default_deadline=settings.default_deadline,
             max_concurrent_rpcs=settings.max_concurrent_rpcs,
             share_port=settings.workers > 1,

@@ -18,7 +18,7 @@ from memory_service.addresses import HostPort, is_loopback, parse_host_port, par
 from memory_service.engine.url import parse_url
 from memory_service.listening import check_address
 from memory_service.settings import Settings
-from tests.serving import COMMAND, environment
+from tests.serving import COMMAND, environment, serving
 
 ports = st.integers(1, 65_535)
 ipv4 = st.ip_addresses(v=4).map(str)
@@ -210,8 +210,33 @@ def test_a_port_that_is_taken_is_one_line_with_another_port(tmp_path: Path, sett
 
 @pytest.mark.parametrize(
     ("listen", "told"),
-    [("192.0.2.7:50051", "no address of this machine"), ("no-such-host.invalid:50051", "no such host")],
+    [
+        ("192.0.2.7:50051", "no address of this machine"),
+        ("no-such-host.invalid:50051", "no such host"),
+        ("unix:/nowhere/memory.sock", "no folder /nowhere"),
+        ("unix:///nowhere/memory.sock", "no folder /nowhere"),
+        ("unix:/tmp/" + "x" * 108, "107 bytes at most"),
+    ],
 )
-def test_an_address_of_another_machine_is_told_apart(listen: str, told: str) -> None:
-    with pytest.raises(OSError, match=f"MEMORY_LISTEN: cannot listen on .*{told}; for example MEMORY_LISTEN=127"):
+def test_an_address_at_which_nobody_can_listen_is_told_before_an_engine_is_started(
+    tmp_path: Path, listen: str, told: str
+) -> None:
+    with pytest.raises(
+        OSError, match=f"MEMORY_LISTEN: cannot listen on .*{told}; for example MEMORY_LISTEN="
+    ) as caught:
         check_address("MEMORY_LISTEN", listen)
+    done = subprocess.run(
+        [*COMMAND, "serve"],
+        env=environment(MEMORY_DATA_DIR=str(tmp_path), MEMORY_LISTEN=listen, MEMORY_INSECURE="true"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, f"error: {caught.value}\n")
+
+
+async def test_a_server_listens_at_a_path_and_at_ipv6(tmp_path: Path) -> None:
+    for listen in (f"unix:{tmp_path}/s", "::1:0"):
+        with serving(MEMORY_LISTEN=listen, MEMORY_DATA_DIR=str(tmp_path / "data")) as served:
+            assert served.cli("health", "live").stdout == "SERVING\n"

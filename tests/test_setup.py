@@ -96,12 +96,13 @@ def test_what_stops_the_start_is_one_line_with_the_setting_and_an_example(
         ("MEMORY_BEDROCK_MODEL", "amazon.titan-image"),
         ("MEMORY_BEDROCK_DIMENSION", "99"),
         ("MEMORY_BEDROCK_REGION", "us east"),
+        ("MEMORY_BEDROCK_ENDPOINT_URL", "bedrock:443"),
     ],
 )
 def test_what_bedrock_cannot_be_asked_for_stops_the_start_before_an_engine_is_started(
     tmp_path: Path, name: str, value: str
 ) -> None:
-    told = _stops(tmp_path, name, MEMORY_EMBEDDER="bedrock", **{name: value})
+    told = _stops(tmp_path, name, MEMORY_EMBEDDER="bedrock", **{"MEMORY_BEDROCK_REGION": "us-east-1", name: value})
     assert "starting_embedded_engine" not in told
 
 

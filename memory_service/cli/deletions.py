@@ -34,8 +34,16 @@ async def _delete(memories: client.Stub, index: str, gone: memory_pb2.Memory, de
         if error.code() is grpc.StatusCode.NOT_FOUND:
             return 0
         raise
-    there.ClearField("embedding")
-    if there != gone:
+    if _compared(there) != _compared(gone):
         return 0
     delete = pb.DeleteRequest(index=index, user_id=gone.user_id, ids=[gone.id])
     return len((await client.patiently(lambda: memories.Delete(delete, timeout=deadline))).deleted_ids)
+
+
+def _compared(memory: memory_pb2.Memory) -> memory_pb2.Memory:
+    """A memory without what another index may hold otherwise: its embedding, and the order of its labels."""
+    compared = memory_pb2.Memory()
+    compared.CopyFrom(memory)
+    compared.ClearField("embedding")
+    compared.labels.sort()
+    return compared

@@ -106,7 +106,7 @@ class ServerProcess:
             writer.close()
         told = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
         return Loading(
-            done=told["loading"] == "0",
+            done=told.get("loading") == "0",
             loaded_bytes=int(told.get("loading_loaded_bytes", 0)),
             total_bytes=int(told.get("loading_total_bytes", 0)),
         )

@@ -75,16 +75,12 @@ class EmbeddedValkey:
         """
         files = find_engine()
         self._reserved = reserve(self.data_dir)
-        for _ in range(_ATTEMPTS):
-            self.port = free_port()
-            self._configure(files)
-            if await self._launch(files):
-                self._supervision = asyncio.create_task(self._supervise(files))
-                return
-        await self.stop()
-        raise FailedPrecondition(
-            Reason.SERVER_MISCONFIGURED, f"the embedded engine does not start: see {self._log_file}"
-        )
+        try:
+            await self._launch_first(files)
+        except BaseException:
+            await self.stop()
+            raise
+        self._supervision = asyncio.create_task(self._supervise(files))
 
     async def stop(self) -> None:
         """End the server, its data saved."""
@@ -116,6 +112,16 @@ class EmbeddedValkey:
                 search_module=files.search_module,
                 json_module=files.json_module,
             )
+        )
+
+    async def _launch_first(self, files: EngineFiles) -> None:
+        for _ in range(_ATTEMPTS):
+            self.port = free_port()
+            self._configure(files)
+            if await self._launch(files):
+                return
+        raise FailedPrecondition(
+            Reason.SERVER_MISCONFIGURED, f"the embedded engine does not start: see {self._log_file}"
         )
 
     async def _launch(self, files: EngineFiles) -> bool:

@@ -105,6 +105,9 @@ class BedrockEmbedder:
         except boto.BotoCoreError as error:
             why = f"boto3 cannot make a client of Bedrock ({error}); for example MEMORY_BEDROCK_REGION=us-east-1"
             raise _misconfigured(f"MEMORY_BEDROCK_REGION, or AWS_REGION: {why}") from error
+        except ValueError as error:  # botocore's word for a URL that is none
+            example = "MEMORY_BEDROCK_ENDPOINT_URL=https://bedrock-runtime.us-east-1.amazonaws.com"
+            raise _misconfigured(f"MEMORY_BEDROCK_ENDPOINT_URL: is no URL of HTTP; for example {example}") from error
 
     async def embed(self, text: str) -> EmbeddedText:
         """The unit-length embedding of a text, all of which Titan reads: it refuses what is longer."""

@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
 import grpc
-import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from semantic_memory.v1 import memory_service_pb2
@@ -16,11 +15,10 @@ from memory_service.access.limits import Limits
 from memory_service.listening import cannot_listen, check_address
 from memory_service.rpc.interceptor import CallInterceptor
 from memory_service.rpc.observing import ObservingInterceptor
+from memory_service.rpc.readiness import ReadinessLog
 from memory_service.rpc.servicer import MemoryServicer
 from memory_service.rpc.validation import RequestValidator
 from memory_service.telemetry.telemetry import Telemetry
-
-_log = structlog.get_logger(__name__)
 
 _DESCRIPTOR = memory_service_pb2.DESCRIPTOR.services_by_name["MemoryService"]
 SERVICE: str = _DESCRIPTOR.full_name
@@ -70,12 +68,14 @@ class RpcServer:
         limits: Limits,
         telemetry: Telemetry,
         probe: Callable[[], Awaitable[None]],
+        explain: Callable[[BaseException], Awaitable[str]],
         default_deadline: float,
         max_concurrent_rpcs: int,
         share_port: bool,
     ) -> None:
-        """`probe` raises, within a second, while the service cannot answer: that is what readiness follows. Without
-        credentials it serves in plaintext. With `share_port` other servers may listen there too, which do the same.
+        """`probe` raises, within a second, while the service cannot answer: that is what readiness follows. `explain`
+        puts what it raised into words for the log. Without credentials it serves in plaintext. With `share_port` other
+        servers may listen there too, which do the same.
 
         Raises:
             OSError: the port is taken.
@@ -83,6 +83,7 @@ class RpcServer:
         self.ready = False
         self.metrics_address = ""
         self._probe = probe
+        self._readiness_log = ReadinessLog(explain)
         self._health = health.aio.HealthServicer()
         self._probing: asyncio.Task[None] | None = None
         # Two servers on one port share its calls silently: that is right for workers of one service alone.
@@ -138,6 +139,7 @@ class RpcServer:
             self._probing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._probing
+        self._readiness_log.close()
         self.ready = False
 
     async def _follow_probe(self) -> None:
@@ -145,14 +147,22 @@ class RpcServer:
         while True:
             try:
                 await self._probe()
-                failures, cause = 0, ""
+                failures = 0
             except Exception as error:  # noqa: BLE001 - whatever it is, calls would meet it too
-                failures, cause = failures + 1, repr(error)
-            if (self.ready and failures >= _FAILURES) or (not self.ready and not failures):
-                self.ready = not failures
-                await self._health.set(SERVICE, _SERVING if self.ready else _NOT_SERVING)
-                _log.info("ready" if self.ready else "not_ready", cause=cause)
+                failures += 1
+                if failures >= _FAILURES:
+                    await self._set_ready(False)
+                    self._readiness_log.not_ready(error)
+            else:
+                if not self.ready:
+                    await self._set_ready(True)
+                    self._readiness_log.ready()
             await asyncio.sleep(0.0 if 0 < failures < _FAILURES else _PROBE_EVERY)
+
+    async def _set_ready(self, ready: bool) -> None:
+        if self.ready != ready:
+            self.ready = ready
+            await self._health.set(SERVICE, _SERVING if ready else _NOT_SERVING)
 
 
 def _listening(
