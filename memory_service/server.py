@@ -14,7 +14,7 @@ import uvloop
 
 from memory_service.access.callers import Verifier
 from memory_service.access.keys import ApiKeys
-from memory_service.access.limits import Budget, Limits
+from memory_service.access.limits import Limits
 from memory_service.access.tokens import Tokens, TokenSettings
 from memory_service.embedded import embedded_engine
 from memory_service.embedding.bedrock import BedrockEmbedder, BedrockSettings
@@ -31,6 +31,7 @@ from memory_service.engine import (
 from memory_service.engine.url import parse_url
 from memory_service.memory.errors import FailedPrecondition, Reason, Unavailable
 from memory_service.memory.expiry_sweep import ExpirySweep
+from memory_service.memory.fairness import FairBudget
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.listing import Listing
 from memory_service.memory.memories import Memories
@@ -108,14 +109,20 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         cached = WatchedEmbedder(cache)
         indexes = Indexes(index_store, cached, default=settings.index)
         validator = RequestValidator()
+        answers_memory = FairBudget(
+            settings.answer_bytes,
+            capacity=settings.max_concurrent_rpcs,
+            what="memory for answers",
+            of_one_flow=settings.answer_bytes // 2,
+        )
         server = RpcServer(
             MemoryServicer(
                 memories=Memories(store, search, cached, indexes),
-                searches=Searches(search, store, cached, indexes),
+                searches=Searches(search, store, cached, indexes, answers_memory),
                 listing=Listing(search, store, indexes),
                 indexes=indexes,
                 validator=validator,
-                answers=Budget(settings.answer_bytes),
+                answers=answers_memory,
             ),
             validator,
             listen=settings.listen,
@@ -126,6 +133,12 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
                 in_flight=settings.caller_in_flight,
                 rate=settings.caller_rate,
                 all_in_flight=settings.max_concurrent_rpcs,
+            ),
+            requests=FairBudget(
+                settings.request_bytes,
+                capacity=settings.max_concurrent_rpcs,
+                what="memory for requests",
+                of_one_flow=settings.request_bytes // 2,
             ),
             telemetry=Telemetry(Lines(sample=settings.log_sample), metrics, _tracing(settings, stack)),
             probe=answers,
