@@ -97,7 +97,10 @@ async def test_readers_that_take_their_time_hold_the_memory_of_their_answers(
         assert retry_delay(caught.value) > 0
         other = pb.SearchRequest(query_embedding=packed(1.0), filter=of(f"{user} too"))
         await drained(memories.Search(other, timeout=TIMEOUT))
-        assert len(first.hits) + sum([len(response.hits) async for response in slow]) == 20
+        count = len(first.hits)
+        while (response := await slow.read()) is not grpc.aio.EOF:
+            count += len(response.hits)
+        assert count == 20
         await drained(memories.Search(request, timeout=TIMEOUT))
 
 
