@@ -15,7 +15,7 @@ import uvloop
 
 from memory_service.access.callers import Verifier
 from memory_service.access.keys import ApiKeys
-from memory_service.access.limits import Budget, Limits
+from memory_service.access.limits import Limits
 from memory_service.access.tokens import Tokens, TokenSettings
 from memory_service.embedded import embedded_engine
 from memory_service.embedding.bedrock import BedrockEmbedder, BedrockSettings
@@ -25,6 +25,7 @@ from memory_service.embedding.local import LocalEmbedder
 from memory_service.engine import (
     Connections,
     ConnectionSettings,
+    EngineProbe,
     ValkeyIndexes,
     ValkeyMemories,
     ValkeySearches,
@@ -32,8 +33,9 @@ from memory_service.engine import (
 from memory_service.engine.diagnosis import diagnose
 from memory_service.engine.url import parse_url
 from memory_service.listening import check_address
-from memory_service.memory.errors import FailedPrecondition, Reason, Unavailable
+from memory_service.memory.errors import FailedPrecondition, Reason
 from memory_service.memory.expiry_sweep import ExpirySweep
+from memory_service.memory.fairness import FairBudget
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.listing import Listing
 from memory_service.memory.memories import Memories
@@ -52,9 +54,6 @@ from memory_service.telemetry.metrics import Metrics
 from memory_service.telemetry.ports import CountedEmbedder, WatchedEmbedder, watched
 from memory_service.telemetry.scraping import scraped
 from memory_service.telemetry.telemetry import Telemetry, Tracer
-
-_PROBE = 0.7
-"""Seconds that the engine has to answer a probe of readiness."""
 
 _log = structlog.get_logger(__name__)
 
@@ -77,31 +76,13 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
             if listen is not None:
                 check_address(setting, listen, shared=settings.workers > 1)
         connection_settings = await engine_settings(settings, stack)
-        connections = Connections(connection_settings)
-        await connections.open()
-        stack.push_async_callback(connections.close)
-
-        async def answers() -> None:
-            try:
-                async with asyncio.timeout(_PROBE):
-                    await probing.check()
-            except Unavailable:
-                connections.pool.learn_from(probing.pool)
-                raise
-            except TimeoutError:
-                # On a machine without a moment to spare that says little while other commands are answered.
-                if not connections.pool.heard_within(_PROBE):
-                    raise
-
+        connections = await _opened(connection_settings, stack)
+        probe = EngineProbe(await _opened(replace(connection_settings, connections=1), stack), connections)
         store = watched(ValkeyMemories(connections), metrics)
         search = watched(
             ValkeySearches(connections, ef_runtime=settings.ef_runtime, search_timeout=settings.valkey_timeout), metrics
         )
         index_store = watched(ValkeyIndexes(connections, new_layout=Layout(settings.layout.upper())), metrics)
-        # Readiness has a connection of its own: a queue for the others must not look like an outage.
-        probing = Connections(replace(connection_settings, connections=1))
-        await probing.open()
-        stack.push_async_callback(probing.close)
         breaker = CircuitBreaker(
             CountedEmbedder(bare, metrics) if metrics else bare, threshold=settings.embedder_outages
         )
@@ -115,14 +96,20 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
         cached = WatchedEmbedder(cache)
         indexes = Indexes(index_store, cached, default=settings.index)
         validator = RequestValidator()
+        answers_memory = FairBudget(
+            settings.answer_bytes,
+            capacity=settings.max_concurrent_rpcs,
+            what="memory for answers",
+            of_one_flow=settings.answer_bytes // 2,
+        )
         server = RpcServer(
             MemoryServicer(
                 memories=Memories(store, search, cached, indexes),
-                searches=Searches(search, store, cached, indexes),
+                searches=Searches(search, store, cached, indexes, answers_memory),
                 listing=Listing(search, store, indexes),
                 indexes=indexes,
                 validator=validator,
-                answers=Budget(settings.answer_bytes),
+                answers=answers_memory,
             ),
             validator,
             listen=settings.listen,
@@ -134,8 +121,14 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
                 rate=settings.caller_rate,
                 all_in_flight=settings.max_concurrent_rpcs,
             ),
+            requests=FairBudget(
+                settings.request_bytes,
+                capacity=settings.max_concurrent_rpcs,
+                what="memory for requests",
+                of_one_flow=settings.request_bytes // 2,
+            ),
             telemetry=Telemetry(Lines(sample=settings.log_sample), metrics, _tracing(settings, stack)),
-            probe=answers,
+            probe=probe.check,
             explain=partial(diagnose, connection_settings),
             default_deadline=settings.default_deadline,
             max_concurrent_rpcs=settings.max_concurrent_rpcs,
@@ -156,6 +149,14 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
             yield server
         finally:
             await server.stop(settings.grace)
+
+
+async def _opened(settings: ConnectionSettings, stack: contextlib.AsyncExitStack) -> Connections:
+    """Connections that are open until the stack closes."""
+    connections = Connections(settings)
+    await connections.open()
+    stack.push_async_callback(connections.close)
+    return connections
 
 
 def serve(settings: Settings, *, supervised: bool = False) -> None:

@@ -53,7 +53,9 @@ class Settings(BaseSettings):
     """Calls that one caller may have in flight."""
     caller_rate: float | None = Field(default=None, gt=0, examples=[50])
     """Calls that one caller may make a second; None: no limit."""
-    answer_bytes: int = Field(default=256 * 2**20, ge=2**20)
+    request_bytes: int = Field(default=64 * 2**20, ge=16 * 2**20)
+    """Memory for requests: what calls with more would take waits, and is then refused."""
+    answer_bytes: int = Field(default=160 * 2**20, ge=2**20)
     """Memory for answers that are being sent, mostly to slow readers."""
     index: str = Field(default="memory_idx", pattern=r"^[a-z][a-z0-9_]{0,47}$")
     """The index that a request means when it names none."""

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -86,12 +87,18 @@ def memory(number: int, characters: int, entries: int) -> Memory:
 @given(st.lists(st.tuples(st.sampled_from([1, 20_000, 50_000]), st.sampled_from([0, 32])), max_size=60))
 @example([(20_000, 32)] * 25)
 @example([(1, 0)] * 130)
-def test_chunks_joined_are_the_whole_answer_and_each_is_one_that_any_client_takes(sizes: list[tuple[int, int]]) -> None:
+async def test_chunks_joined_are_the_whole_answer_and_each_is_one_that_any_client_takes(
+    sizes: list[tuple[int, int]],
+) -> None:
     count = len(sizes)
-    hits = [Hit(str(n), memory(n, *size), 1 - n / 1000, n / 1000) for n, size in enumerate(sizes)]
+
+    async def hits() -> AsyncIterator[Hit]:
+        for n, size in enumerate(sizes):
+            yield Hit(str(n), memory(n, *size), 1 - n / 1000, n / 1000)
+
     info = IndexInfo("i", 3, "m", frozenset(Algorithm), True, count, 0)
-    found = Found(hits, count, 0, 1.0 if hits else None, info, Algorithm.FLAT, False, 0.1, 0.2)
-    responses = list(convert.search_responses(found))
+    found = Found(count, 0, 1.0 if count else None, info, Algorithm.FLAT, False, 0.1, 0.2)
+    responses = [one async for one in convert.search_responses(found, hits())]
     assert [hit.memory.id for response in responses for hit in response.hits] == [str(n) for n in range(count)]
     assert [response.HasField("summary") for response in responses] == [False] * (len(responses) - 1) + [True]
     assert all(response.hits for response in responses) or count == 0

@@ -2,19 +2,20 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
+from memory_service.memory import search as memory_search
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
 from tests.by_right import ALICE, CALLS, KEYS, drained, outcome, store
-from tests.guarded import guarded, showing
-from tests.world import TIMEOUT, Stub, message, of, packed, search
+from tests.guarded import guarded, reason, showing
+from tests.world import TIMEOUT, Stub, connected, message, of, packed, search
 
 
 def retry_delay(error: grpc.aio.AioRpcError) -> float:
@@ -71,15 +72,47 @@ async def test_another_users_search_does_not_wait_for_batches(memories: Stub, us
         one.cancel()
 
 
-async def test_answers_are_held_within_a_budget(settings: Settings, user: str) -> None:
-    async with guarded(settings, answer_bytes=2**20) as one, showing(one) as memories:
+async def test_readers_that_take_their_time_hold_the_memory_of_their_answers(
+    settings: Settings, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory_search, "_PATIENCE", 0.3)
+    # A client whose window does not grow, so that what it does not read stays with the server.
+    window = [("grpc.http2.bdp_probe", 0)]
+    async with (
+        guarded(settings, answer_bytes=2**21) as one,
+        showing(one) as memories,
+        grpc.aio.insecure_channel(one.address, options=window) as channel,
+    ):
         items = [store(user) for _ in range(20)]
         for number, item in enumerate(items):
-            item.id, item.content = f"{number}", "x" * 20_000
+            item.id, item.content = f"{number}", "𝕳" * 50_000
         await memories.BatchStore(pb.BatchStoreRequest(memories=items), timeout=TIMEOUT)
-        request = pb.SearchRequest(query_embedding=packed(1.0), filter=memory_pb2.MemoryFilter(user_id=user), k=20)
+        request = pb.SearchRequest(query_embedding=packed(1.0), filter=of(user), k=20)
+        slow: Any = connected(channel).Search(request, timeout=TIMEOUT)
+        first = await slow.read()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await drained(memories.Search(request, timeout=TIMEOUT))
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        request.k = 5
+        assert reason(caught.value) == "OVERLOADED"
+        assert retry_delay(caught.value) > 0
+        other = pb.SearchRequest(query_embedding=packed(1.0), filter=of(f"{user} too"))
+        await drained(memories.Search(other, timeout=TIMEOUT))
+        count = len(first.hits)
+        while (response := await slow.read()) is not grpc.aio.EOF:
+            count += len(response.hits)
+        assert count == 20
         await drained(memories.Search(request, timeout=TIMEOUT))
+
+
+async def test_every_answer_gives_its_memory_back(settings: Settings, user: str) -> None:
+    async with guarded(settings, answer_bytes=2**20) as one, showing(one) as memories:
+        await memories.Store(store(user), timeout=TIMEOUT)
+        for _ in range(3):
+            await memories.List(pb.ListRequest(filter=of(user)), timeout=TIMEOUT)
+            await memories.Get(pb.GetRequest(user_id=user, id="a"), timeout=TIMEOUT)
+            await drained(
+                memories.Search(pb.SearchRequest(query_embedding=packed(1.0), filter=of(user)), timeout=TIMEOUT)
+            )
+            assert await outcome(memories.Get(pb.GetRequest(user_id=user, id="none"), timeout=TIMEOUT))
+            cancelled = memories.Search(pb.SearchRequest(query_embedding=packed(1.0), filter=of(user)), timeout=TIMEOUT)
+            cancelled.cancel()

@@ -139,7 +139,7 @@ def test_windows_that_overlap_are_joined_and_the_best_hit_brings_them(hits: list
         [n for n in range(hit - before, hit + after + 1) if 0 <= n <= 30] for hit in hits
     ]
     joined = context.joined(windows)
-    brought = [[int(one.id) for one in memories] for _, memories in joined]
+    brought = [[int(one.slot) for one in memories] for _, memories in joined]
     shown = [n for number, (bringer, _) in enumerate(joined) if bringer == number for n in brought[number]]
     assert len(shown) == len(set(shown)), "nothing is told twice"
     assert set(shown) == {int(one.slot) for found in windows for one in found}

@@ -69,31 +69,5 @@ class Limits:
         bucket.left -= 1
 
 
-class Budget:
-    """Bytes of answers that are held for readers at once, slow ones among them."""
-
-    def __init__(self, most: int) -> None:
-        self._left = most
-
-    @contextmanager
-    def hold(self, size: int) -> Iterator[None]:
-        """Hold so many bytes while the context is open.
-
-        Raises:
-            Exhausted: others hold too many.
-        """
-        if size > self._left:
-            raise Exhausted(
-                Reason.OVERLOADED,
-                "too much is being sent to readers that take their time: ask for fewer hits, or try again",
-                retry_after=1.0,
-            )
-        self._left -= size
-        try:
-            yield
-        finally:
-            self._left += size
-
-
 def _too_much(what: str, retry_after: float) -> Exhausted:
     return Exhausted(Reason.OVERLOADED, f"this caller {what}: try again, more slowly", retry_after=retry_after)

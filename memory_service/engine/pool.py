@@ -20,7 +20,7 @@ from memory_service.engine.client import Client, ConnectionSettings, create_clie
 from memory_service.engine.errors import meaning, says_not_connected
 from memory_service.memory.deadline import remaining, waited_for_engine, without_deadline
 from memory_service.memory.errors import PATIENCE, engine_silent, engine_unavailable
-from memory_service.memory.fairness import FairBudget
+from memory_service.memory.fairness import FairBudget, Grant
 
 T = TypeVar("T")
 
@@ -34,6 +34,7 @@ class _Link:
     created_at: float
     last_reply_at: float
     pending_since: float | None = None
+    turn: Grant | None = None
 
 
 class Pool:
@@ -156,21 +157,22 @@ class Pool:
 
     async def _acquire(self) -> _Link:
         """An idle link that still leads to the primary, as far as is known."""
-        await self._turns.take(1)
+        turn = await self._turns.take(1)
         try:
             while True:
                 link = await self._idle.get()
                 if link.last_reply_at >= self._silent_from and link.created_at >= self._moved_at:
+                    link.turn = turn
                     return link
                 self._replace(link)
         except BaseException:
-            self._turns.give_back(1)
+            turn.release()
             raise
 
     @contextlib.asynccontextmanager
     async def _in_use(self, link: _Link) -> AsyncIterator[None]:
         """See how a command ends, and return its link to the pool or replace it."""
-        now = asyncio.get_running_loop().time
+        now, turn = asyncio.get_running_loop().time, link.turn
         link.pending_since = now() if link.pending_since is None else link.pending_since
         try:
             yield
@@ -191,7 +193,8 @@ class Pool:
                 self._replace(link)
             else:
                 self._idle.put_nowait(link)
-            self._turns.give_back(1)
+            if turn is not None:
+                turn.release()
 
     def _replace(self, link: _Link) -> None:
         """Put a new link into the pool in place of this one, soon."""

@@ -96,9 +96,17 @@ def spans_text(spans: Sequence[Span]) -> str:
 
 
 def knn_command(
-    search: Searching, within: str, embedding: Embedding, k: int, *, ef_runtime: int | None, returned: Sequence[str]
+    search: Searching,
+    within: str,
+    embedding: Embedding,
+    k: int,
+    *,
+    ef_runtime: int | None,
+    returned: Sequence[str],
+    limit: int | None = None,
 ) -> Command:
-    """The k nearest within a filter. Each part is there for a reason in engines that differ:
+    """The k nearest within a filter, or with `limit` so many of them and their number. Each part is there for a reason
+    in engines that differ:
 
     `EF_RUNTIME` before `AS`, the only order that RediSearch takes; LIMIT, without which both return ten; RETURN,
     without which whole embeddings come back; no SORTBY, which valkey-search refuses; DIALECT 2, as RediSearch's default
@@ -113,7 +121,7 @@ def knn_command(
         "vec",
         pack_embedding(embedding),
         *_return(search, returned, DISTANCE),
-        *_tail(search, k),
+        *_tail(search, k if limit is None else limit),
     ]
 
 

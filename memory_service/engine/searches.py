@@ -27,6 +27,7 @@ from memory_service.engine.schema import key_prefix
 from memory_service.engine.search_replies import SearchReplies
 from memory_service.memory.errors import FailedPrecondition, Reason
 from memory_service.memory.ports import COUNT_LIMIT, SearchOptions
+from memory_service.memory.sizes import LOT
 from memory_service.memory.types import Algorithm, Candidate, Embedding, Filter, IndexInfo, Memory, Span, now
 
 _TIES = 100
@@ -59,9 +60,21 @@ class ValkeySearches:
 
     async def search(
         self, index: IndexInfo, where: Filter, embedding: Embedding, k: int, options: SearchOptions
-    ) -> list[Candidate]:
+    ) -> tuple[list[Candidate], bool]:
         algorithm = self.algorithm_for(index, where)
-        return await self._nearest(index, algorithm, filter_text(where), embedding, k, options, WHOLE, _alive(where))
+        within, keep = filter_text(where), _alive(where)
+        if k <= LOT:
+            return await self._nearest(index, algorithm, within, embedding, k, options, WHOLE, keep), True
+        # With all of k the reply could be of any size. How many there are comes with the first of them.
+        filtered, effort = _unexpired(index, algorithm, within), self._effort(algorithm, options)
+
+        def first(search: Searching) -> list[Command]:
+            return [knn_command(search, filtered, embedding, k, ef_runtime=effort, returned=WHOLE, limit=LOT)]
+
+        [reply] = await self._replies.of(index, algorithm, options, first)
+        if int(reply[0]) <= LOT:
+            return [one for one in parse_search(reply, key_prefix(index.name)) if keep(one)], True
+        return await self._nearest(index, algorithm, within, embedding, k, options, HEADING, keep), False
 
     async def nearest(
         self,
@@ -160,7 +173,7 @@ class ValkeySearches:
                 for limit, start, end in ((before, None, first), (_TIES, first, last), (after, last, None)):
                     within = _unexpired(index, algorithm, filter_text(replace(scope, start=start, end=end)))
                     made.append(
-                        filter_command(search, within, max(limit, 1), returned=WHOLE, newest_first=start is None)
+                        filter_command(search, within, max(limit, 1), returned=HEADING, newest_first=start is None)
                     )
             return made
 
@@ -182,13 +195,15 @@ class ValkeySearches:
         returned: Sequence[str],
         keep: _Keep,
     ) -> list[Candidate]:
-        effort = (options.ef_runtime or self._ef_runtime) if algorithm is Algorithm.HNSW else None
-        filtered = _unexpired(index, algorithm, within)
+        effort, filtered = self._effort(algorithm, options), _unexpired(index, algorithm, within)
 
         def find(search: Searching, count: int) -> Command:
             return knn_command(search, filtered, embedding, count, ef_runtime=effort, returned=returned)
 
         return await self._found(index, algorithm, options, k, find, keep, most=_LARGEST_K)
+
+    def _effort(self, algorithm: Algorithm, options: SearchOptions) -> int | None:
+        return (options.ef_runtime or self._ef_runtime) if algorithm is Algorithm.HNSW else None
 
     async def _found(
         self,

@@ -34,7 +34,7 @@ def window(slot: str, nearby: Sequence[Candidate], before: int, after: int) -> l
     return [] if place is None else ordered[max(0, place - before) : place + after + 1]
 
 
-def joined(windows: Sequence[Sequence[Candidate]]) -> list[tuple[int, tuple[Memory, ...]]]:
+def joined(windows: Sequence[Sequence[Candidate]]) -> list[tuple[int, tuple[Candidate, ...]]]:
     """For each window the number of the one that brings it, and what that one brings: windows that share a memory are
     one, brought by the first of them."""
     groups: list[tuple[int, dict[str, Candidate]]] = []
@@ -51,7 +51,7 @@ def joined(windows: Sequence[Sequence[Candidate]]) -> list[tuple[int, tuple[Memo
                     bringer[member] = first
         bringer[number] = first
         groups.append((first, slots))
-    brought = {first: tuple(one.memory for one in sorted(slots.values(), key=_place)) for first, slots in groups}
+    brought = {first: tuple(sorted(slots.values(), key=_place)) for first, slots in groups}
     return [(bringer[number], brought.get(number, ())) for number in range(len(windows))]
 
 

@@ -146,6 +146,16 @@ def index_backfilling(name: str) -> Unavailable:
     )
 
 
+def response_too_large(id_: str = "") -> Exhausted:
+    """An error about an answer, or a memory with this id, that no message can hold."""
+    what = "this memory, which other software wrote," if id_ else "the answer"
+    return Exhausted(
+        Reason.RESPONSE_TOO_LARGE,
+        f"{what} exceeds 4 MiB, the most that one message may have: read it from Valkey",
+        metadata={"id": id_} if id_ else {},
+    )
+
+
 def engine_unavailable(what: str) -> Unavailable:
     """An error about Valkey; `what` completes "Valkey …"."""
     return Unavailable(

@@ -122,21 +122,36 @@ class FairLine(Generic[T]):
         return next(reversed(longest))
 
 
-class _Waiter:
-    def __init__(self, size: int) -> None:
+class Grant:
+    """A part of a budget that a call holds until it releases it."""
+
+    def __init__(self, budget: "FairBudget", flow: Flow, size: int) -> None:
+        self._budget = budget
+        self.flow = flow
         self.size = size
-        self.granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def shrink(self, size: int) -> None:
+        """Hold no more than so much from now on."""
+        self._budget.change(self, min(size, self.size))
+
+    def release(self) -> None:
+        """Hold nothing any longer."""
+        self._budget.change(self, 0)
 
 
 class FairBudget:
     """An amount of something, such as bytes or connections, of which calls hold a part while they need it. Those for
     whom there is not enough wait in a fair line."""
 
-    def __init__(self, amount: int, *, capacity: int, what: str) -> None:
-        """At most `capacity` calls wait; `what` completes "too many calls wait for …"."""
+    def __init__(self, amount: int, *, capacity: int, what: str, of_one_flow: int | None = None) -> None:
+        """At most `capacity` calls wait, and one flow holds at most `of_one_flow`, None for all of it; `what` completes
+        "too many calls wait for …"."""
         self._amount = amount
+        self._of_one_flow = of_one_flow or amount
         self._free = amount
-        self._line: FairLine[_Waiter] = FairLine(capacity, what)
+        self._held: Counter[Flow] = Counter()
+        self._line: FairLine[Grant] = FairLine(capacity, what)
 
     @property
     def waiting(self) -> int:
@@ -144,53 +159,68 @@ class FairBudget:
         return len(self._line)
 
     @contextlib.asynccontextmanager
-    async def hold(self, size: int, *, patience: float | None = None) -> AsyncIterator[None]:
-        """Hold so much while the context is open; what exceeds the whole amount has all of it for itself. `patience` is
-        the longest wait in seconds, None for as long as the caller of this waits.
+    async def hold(self, size: int, *, patience: float | None = None) -> AsyncIterator[Grant]:
+        """Hold so much while the context is open; see `take`."""
+        grant = await self.take(size, patience=patience)
+        try:
+            yield grant
+        finally:
+            grant.release()
+
+    async def take(self, size: int, *, patience: float | None = None) -> Grant:
+        """Hold so much until the grant is released; what exceeds all that a flow may have gets all of that. `patience`
+        is the longest wait in seconds, None for as long as the caller of this waits.
 
         Raises:
             Exhausted: too many wait, or the wait was too long.
         """
-        size = min(size, self._amount)
-        await self.take(size, patience=patience)
-        try:
-            yield
-        finally:
-            self.give_back(size)
-
-    async def take(self, size: int, *, patience: float | None = None) -> None:
-        """Hold so much until it is given back; as `hold`, which is to be preferred."""
-        if not self._line and size <= self._free:
-            self._free -= size
-        else:
-            await self._wait(size, patience)
-
-    def give_back(self, size: int) -> None:
-        """Hold so much no longer."""
-        self._free += size
-        self._grant()
-
-    async def _wait(self, size: int, patience: float | None) -> None:
-        waiter = _Waiter(size)
-        lost = self._line.add(waiter)
-        if lost is not None and not lost.granted.done():
-            lost.granted.set_exception(self._line.refusal())
-        self._grant()
+        grant = Grant(self, current_flow(), min(size, self._of_one_flow))
+        if not self._line and self._fits(grant):
+            self._give(grant)
+            return grant
+        lost = self._line.add(grant)
+        if lost is not None and not lost.given.done():
+            lost.given.set_exception(self._line.refusal())
+        self._give_to_first()
         try:
             async with asyncio.timeout(patience):
-                await waiter.granted
+                await grant.given
         except BaseException as error:
-            self._line.remove(waiter)
-            if waiter.granted.done() and not waiter.granted.cancelled() and waiter.granted.exception() is None:
-                self._free += size  # It was granted in the very moment in which the call gave up.
-            self._grant()
+            self._line.remove(grant)
+            if grant.given.done() and not grant.given.cancelled() and grant.given.exception() is None:
+                grant.release()  # It was given in the very moment in which the call gave up.
+            self._give_to_first()
             if isinstance(error, TimeoutError):
                 raise self._line.refusal() from error
             raise
+        return grant
 
-    def _grant(self) -> None:
-        while (first := self._line.first()) is not None and first.size <= self._free:
-            self._line.take(first)
-            if not first.granted.done():
-                self._free -= first.size
-                first.granted.set_result(None)
+    def change(self, grant: Grant, size: int) -> None:
+        """Let a grant hold so much less; use Grant's methods."""
+        self._free += grant.size - size
+        self._held[grant.flow] -= grant.size - size
+        grant.size = size
+        if not self._held[grant.flow]:
+            del self._held[grant.flow]
+        self._give_to_first()
+
+    def _fits(self, grant: Grant) -> bool:
+        return grant.size <= self._free and self._held[grant.flow] + grant.size <= self._of_one_flow
+
+    def _give(self, grant: Grant) -> None:
+        self._free -= grant.size
+        self._held[grant.flow] += grant.size
+        grant.given.set_result(None)
+
+    def _give_to_first(self) -> None:
+        full: set[Flow] = set()
+        while (first := self._line.first(but=full)) is not None:
+            if first.given.done():  # It gave up, or lost its place.
+                self._line.remove(first)
+            elif self._fits(first):
+                self._line.take(first)
+                self._give(first)
+            elif first.size <= self._free:
+                full.add(first.flow)
+            else:
+                return

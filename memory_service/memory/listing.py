@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.pages import Binding, Place, seal, unseal
 from memory_service.memory.ports import MemorySearch, MemoryStore, SearchOptions
+from memory_service.memory.sizes import LARGEST, LOT, PAGE, message_size
 from memory_service.memory.types import Candidate, Embedding, Filter, IndexInfo, Memory
 from memory_service.memory.windows import Windows, in_contract, moment
 
@@ -14,8 +15,6 @@ _ORDERED = 1000
 """Memories beside those of the page that the engine may put in order for it."""
 _STEP = 500
 """Memories deleted in one step."""
-_READ = 50
-_PAGE_BYTES = 2 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +72,12 @@ class Listing:
         vectors: list[Embedding] = []
         passed = 0
         volume = 0
-        while passed < min(size, len(found)) and volume < _PAGE_BYTES:
-            slots = [one.slot for one in found[passed : min(size, passed + _READ)]]
+        while passed < min(size, len(found)) and volume < PAGE:
+            slots = [one.slot for one in found[passed : min(size, passed + LOT)]]
             read = await self._store.read(info, slots)
             made = await self._store.embeddings(info, slots) if embeddings else [None] * len(slots)
             for memory, vector in zip(read, made, strict=True):
-                if volume >= _PAGE_BYTES:
+                if volume >= PAGE:
                     break
                 passed += 1
                 # What has gone since it was found is passed over.
@@ -87,9 +86,11 @@ class Listing:
                     and where.admits(memory)
                     and not memory.expired()
                     and not (embeddings and vector is None)
+                    # What other software wrote may exceed any message.
+                    and (size_of := message_size(memory)) <= LARGEST
                 ):
                     memories.append(memory)
-                    volume += len(memory.content) * 4 + sum(map(len, memory.metadata.values())) * 4
+                    volume += size_of
                     if vector is not None:
                         vectors.append(vector)
                         volume += vector.nbytes

@@ -137,8 +137,9 @@ class MemorySearch(Protocol):
 
     async def search(
         self, index: IndexInfo, where: Filter, embedding: Embedding, k: int, options: SearchOptions
-    ) -> list[Candidate]:
-        """The nearest k memories within the filter, whole, nearest first, ties in the order of their ids."""
+    ) -> tuple[list[Candidate], bool]:
+        """The nearest k memories within the filter, nearest first, ties in the order of their ids; and whether they are
+        whole, as a few are. Of more only the headings come back."""
         ...
 
     async def nearest(
@@ -185,6 +186,6 @@ class MemorySearch(Protocol):
     async def neighbors(
         self, index: IndexInfo, memories: Sequence[Memory], before: int, after: int, options: SearchOptions
     ) -> list[list[Candidate]]:
-        """For each memory, whole and in any order: of its user and session the last `before` before it, the first
+        """For each memory, headings in any order: of its user and session the last `before` before it, the first
         `after` after it, and those of its very time, itself among them. One round trip for all."""
         ...

@@ -77,15 +77,15 @@ class Hit:
     recency_score: float | None = None
     context: tuple[Memory, ...] = ()
     context_hit_id: str = ""
+    context_truncated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The answer to a query. Times are in seconds; `engine_time` includes the ranking. `partial`: without the shards
-    that are away; `degraded`: without an embedding of the query's text; `query_truncated`: the embedder read only its
-    beginning."""
+    """What a search says of its answer, beside the hits. Times are in seconds; `engine_time` includes the ranking.
+    `partial`: without the shards that are away; `degraded`: without an embedding of the query's text;
+    `query_truncated`: the embedder read only its beginning."""
 
-    hits: list[Hit]
     candidate_count: int
     below_min_score_count: int
     nearest_score: float | None
@@ -98,9 +98,3 @@ class Found:
     query_terms: tuple[str, ...] = ()
     common_terms: tuple[str, ...] = ()
     query_truncated: bool = False
-
-    @property
-    def size(self) -> int:
-        """Bytes of memory that the answer takes, roughly."""
-        told = [memory for hit in self.hits for memory in (hit.memory, *hit.context)]
-        return sum(1000 + 4 * len(one.content) + 4 * sum(map(len, one.metadata.values())) for one in told)

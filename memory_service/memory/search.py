@@ -8,21 +8,24 @@ every engine, and then reads those that make the answer.
 import asyncio
 import itertools
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from memory_service.memory import context, ranking
+from memory_service.memory.answers import Answer
+from memory_service.memory.deadline import remaining
 from memory_service.memory.embeddings import EmbeddedText, check_dimension
 from memory_service.memory.errors import Exhausted, FailedPrecondition, MemoryServiceError, Unavailable
+from memory_service.memory.fairness import FairBudget
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.ports import Embedder, MemorySearch, MemoryStore, SearchOptions
-from memory_service.memory.query import ContextSize, Found, Hit, Mode, Query
+from memory_service.memory.query import Found, Hit, Mode, Query
 from memory_service.memory.ranking import Neighborhood
 from memory_service.memory.relevance import NO_WORDS, Ranked, Words, relevance
+from memory_service.memory.sizes import COST, LOT
 from memory_service.memory.text import terms
-from memory_service.memory.types import Candidate, Embedding, IndexInfo, Memory, now
+from memory_service.memory.types import Candidate, Embedding, IndexInfo, now
 
 _NEAREST = 100
 """Candidates by embedding."""
@@ -36,6 +39,8 @@ _MOST_TERMS = 32
 _ANCHORS = 20
 """Best candidates whose surroundings are ranked too."""
 _AROUND = 1000
+_PATIENCE = 5.0
+"""Seconds that a search waits for memory."""
 
 
 class _NotEmbedded(Exception):
@@ -49,34 +54,40 @@ class _NotEmbedded(Exception):
 class Searches:
     """Searches of the memories of one engine, for one embedder."""
 
-    def __init__(self, search: MemorySearch, store: MemoryStore, embedder: Embedder, indexes: Indexes) -> None:
+    def __init__(
+        self, search: MemorySearch, store: MemoryStore, embedder: Embedder, indexes: Indexes, budget: FairBudget
+    ) -> None:
+        """`budget` is the memory for answers in bytes."""
         self._search = search
         self._store = store
         self._embedder = embedder
         self._indexes = indexes
+        self._budget = budget
 
-    async def search(self, index: str, query: Query) -> Found:
-        """The memories that answer the query best, best first.
+    async def search(self, index: str, query: Query) -> tuple[Found, Answer]:
+        """The memories that answer the query best, best first, and what is known of them. Close the answer when done.
 
         Raises:
             NotFound, FailedPrecondition, InvalidRequest: the index is missing, of another model, or another dimension.
+            Exhausted: too many other answers take the memory that there is.
         """
         return await self._indexes.retry_if_changed(index, lambda info: self._answer_somehow(info, query))
 
-    async def _answer_somehow(self, info: IndexInfo, query: Query) -> Found:
+    async def _answer_somehow(self, info: IndexInfo, query: Query) -> tuple[Found, Answer]:
         try:
             return await self._answer(info, query)
         except _NotEmbedded as not_embedded:
             return await self._by_words(info, query, not_embedded.error)
 
-    async def _by_words(self, info: IndexInfo, query: Query, error: MemoryServiceError) -> Found:
+    async def _by_words(self, info: IndexInfo, query: Query, error: MemoryServiceError) -> tuple[Found, Answer]:
         """The answer without an embedding; from an index that keeps no words, the error that there is none."""
         try:
-            return replace(await self._answer(info, query.by_words()), degraded=True)
+            found, answer = await self._answer(info, query.by_words())
         except FailedPrecondition:
             raise error from None
+        return replace(found, degraded=True), answer
 
-    async def _answer(self, info: IndexInfo, query: Query) -> Found:
+    async def _answer(self, info: IndexInfo, query: Query) -> tuple[Found, Answer]:
         started = time.perf_counter()
         options = SearchOptions(query.ef_runtime, query.partial_allowed)
         if query.mode is Mode.VECTOR:
@@ -86,24 +97,26 @@ class Searches:
                 self._embed(info, query), self._words(info, query, options)
             )
         embedding = None if embedded is None else embedded.embedding
-        if query.plain:
-            assert embedding is not None  # noqa: S101 - only TEXT embeds nothing
-            found = await self._search.search(info, query.where, embedding, query.k + len(query.exclude_ids), options)
-            candidates = [one for one in found if one.memory.id not in query.exclude_ids][: query.k]
-            ranked = Ranked(candidates, ranking.similarities(candidates))
-        else:
-            ranked = await self._ranked(info, query, embedding, words, options)
-        candidate_count = len(ranked.candidates)
-        nearest = [one.similarity for one in ranked.candidates if one.distance is not None]
-        if query.min_score is not None:
-            kept = [row for row, one in enumerate(ranked.candidates) if one.similarity >= query.min_score]
-            ranked = ranked.rows(kept)
-        below = candidate_count - len(ranked.candidates)
-        hits = await self._hits(info, query, await self._reranked(info, query, ranked))
-        if query.context is not None:
-            hits = await self._with_context(info, query.context, hits, options)
-        return Found(
-            hits=hits,
+        # Whatever k is, so many memories are read at once.
+        most = min(query.k + len(query.exclude_ids), LOT)
+        grant = await self._budget.take(most * COST, patience=remaining(_PATIENCE))
+        try:
+            ranked, whole = await self._all_ranked(info, query, embedding, words, options)
+            candidate_count = len(ranked.candidates)
+            nearest = [one.similarity for one in ranked.candidates if one.distance is not None]
+            if query.min_score is not None:
+                kept = [row for row, one in enumerate(ranked.candidates) if one.similarity >= query.min_score]
+                ranked = ranked.rows(kept)
+            below = candidate_count - len(ranked.candidates)
+            hits = _hits(await self._reranked(info, query, ranked))
+            answer = Answer(self._store, info, query.where, hits, grant)
+            if query.context is not None:
+                await answer.find_context(self._search, query.context, options)
+            await answer.read_lot(whole=whole)
+        except BaseException:
+            grant.release()
+            raise
+        found = Found(
             candidate_count=candidate_count,
             below_min_score_count=below,
             nearest_score=max(nearest, default=None),
@@ -116,6 +129,19 @@ class Searches:
             common_terms=tuple(words.terms[words.rare :]),
             query_truncated=embedded is not None and embedded.truncated,
         )
+        return found, answer
+
+    async def _all_ranked(
+        self, info: IndexInfo, query: Query, embedding: Embedding | None, words: Words, options: SearchOptions
+    ) -> tuple[Ranked, bool]:
+        """The candidates, best first, and whether they are whole."""
+        if not query.plain:
+            return await self._ranked(info, query, embedding, words, options), False
+        assert embedding is not None  # noqa: S101 - only TEXT embeds nothing
+        count = query.k + len(query.exclude_ids)
+        found, whole = await self._search.search(info, query.where, embedding, count, options)
+        candidates = [one for one in found if one.memory.id not in query.exclude_ids][: query.k]
+        return Ranked(candidates, ranking.similarities(candidates)), whole
 
     async def _embed(self, info: IndexInfo, query: Query) -> tuple[EmbeddedText | None, float]:
         """The query's embedding, once it is known to fit the index, and the seconds that it took."""
@@ -211,38 +237,16 @@ class Searches:
                 ranked.rank = np.array([value for _, value in picked])
         return ranked.first(query.k)
 
-    async def _hits(self, info: IndexInfo, query: Query, ranked: Ranked) -> list[Hit]:
-        """The answer, read from the engine unless the candidates are whole; what has gone meanwhile is left out."""
-        memories: Sequence[Memory | None] = [one.memory for one in ranked.candidates]
-        if not query.plain:
-            # Here for the first time as they are, whatever the engine told: hence the last look at their scope.
-            read = await self._store.read(info, [one.slot for one in ranked.candidates])
-            memories = [one if one and query.where.admits(one) and not one.expired() else None for one in read]
-        return [
-            Hit(
-                slot=one.slot,
-                memory=memory,
-                rank_score=float(ranked.rank[row]),
-                distance=one.distance,
-                text_score=None if ranked.text is None else float(ranked.text[row]),
-                recency_score=None if ranked.recency is None else float(ranked.recency[row]),
-            )
-            for row, (one, memory) in enumerate(zip(ranked.candidates, memories, strict=True))
-            if memory is not None
-        ]
 
-    async def _with_context(
-        self, info: IndexInfo, size: ContextSize, hits: list[Hit], options: SearchOptions
-    ) -> list[Hit]:
-        in_sessions = [hit for hit in hits if hit.memory.session_id]
-        memories = [hit.memory for hit in in_sessions]
-        nearby = await self._search.neighbors(info, memories, size.before, size.after, options)
-        windows = {
-            hit.slot: context.window(hit.slot, found, size.before, size.after)
-            for hit, found in zip(in_sessions, nearby, strict=True)
-        }
-        joined = context.joined([windows.get(hit.slot) or [Candidate(hit.slot, hit.memory)] for hit in hits])
-        return [
-            replace(hit, context=brought, context_hit_id="" if bringer == number else hits[bringer].memory.id)
-            for number, (hit, (bringer, brought)) in enumerate(zip(hits, joined, strict=True))
-        ]
+def _hits(ranked: Ranked) -> list[Hit]:
+    return [
+        Hit(
+            slot=one.slot,
+            memory=one.memory,
+            rank_score=float(ranked.rank[row]),
+            distance=one.distance,
+            text_score=None if ranked.text is None else float(ranked.text[row]),
+            recency_score=None if ranked.recency is None else float(ranked.recency[row]),
+        )
+        for row, one in enumerate(ranked.candidates)
+    ]

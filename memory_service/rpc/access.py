@@ -55,12 +55,17 @@ _NEEDS = {
 }
 
 
+def is_batch(method: str) -> bool:
+    """Whether calls of this method stand for many, and wait in lines of their own."""
+    return method == "BatchStore"
+
+
 def flow_of(caller: Caller, method: str, request: Any) -> Flow:
     """Whose work this call is, for queues that are fair between callers and their users."""
     users = _NEEDS[method].users
     named = set(users(request)) if users is not None else set()
     [user] = named if len(named) == 1 else [None]
-    return Flow(caller.name, user or "", batch=method == "BatchStore")
+    return Flow(caller.name, user or "", batch=is_batch(method))
 
 
 def check_access(caller: Caller, method: str, request: Any) -> None:

@@ -1,6 +1,6 @@
 """Messages of the contract to the domain and back."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -20,14 +20,14 @@ from memory_service.memory.query import (
     Query,
     Recency,
 )
+from memory_service.memory.sizes import message_size
 from memory_service.memory.types import EARLIEST, LATEST, Algorithm, Filter, IndexInfo, Layout, Memory, Role
 
 DEFAULT_K = 5
 CHUNK = 25
 """Hits in one message of a stream: each message costs about as much as building 25 hits."""
 CHUNK_BYTES = 2**20
-"""A message ends early at this size: clients take four megabytes unless told otherwise, and a hit alone has no
-half of one, but for its context."""
+"""A message ends before it exceeds this size; only a hit with much context is larger by itself, up to three times."""
 
 _ROLES = {
     memory_pb2.ROLE_USER: Role.USER,
@@ -148,18 +148,19 @@ def fill_stored(response: pb.StoreResponse, stored: Stored) -> None:
         response.near_duplicates.add(id=one.id, score=one.score)
 
 
-def search_responses(found: Found) -> Iterator[pb.SearchResponse]:
+async def search_responses(found: Found, hits: AsyncIterator[Hit]) -> AsyncIterator[pb.SearchResponse]:
     """The chunks of an answer, the summary with the last."""
     response = pb.SearchResponse()
-    size = 0
-    for one in found.hits:
-        if len(response.hits) == CHUNK or size > CHUNK_BYTES:
+    count = size = 0
+    async for one in hits:
+        more = sum(map(message_size, (one.memory, *one.context)))
+        if len(response.hits) == CHUNK or (response.hits and size + more > CHUNK_BYTES):
             yield response
             response, size = pb.SearchResponse(), 0
-        hit = response.hits.add()
-        _fill_hit(hit, one)
-        size += hit.ByteSize()
-    _fill_summary(response.summary, found)
+        _fill_hit(response.hits.add(), one)
+        count += 1
+        size += more
+    _fill_summary(response.summary, found, count)
     yield response
 
 
@@ -177,10 +178,11 @@ def _fill_hit(hit: pb.Hit, one: Hit) -> None:
         fill_memory(hit.context.add(), memory)
     if one.context_hit_id:
         hit.context_hit_id = one.context_hit_id
+    hit.context_truncated = one.context_truncated
 
 
-def _fill_summary(summary: pb.SearchSummary, found: Found) -> None:
-    summary.hit_count = len(found.hits)
+def _fill_summary(summary: pb.SearchSummary, found: Found, hit_count: int) -> None:
+    summary.hit_count = hit_count
     summary.candidate_count = found.candidate_count
     summary.below_min_score_count = found.below_min_score_count
     if found.nearest_score is not None:

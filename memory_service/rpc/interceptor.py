@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeAlias
 
 import grpc
@@ -19,14 +20,23 @@ from memory_service.access.callers import Caller, Verifier, authenticate
 from memory_service.access.limits import Limits
 from memory_service.memory.deadline import set_deadline
 from memory_service.memory.errors import InvalidRequest, MemoryServiceError, Reason, deadline_exceeded
-from memory_service.memory.fairness import set_flow
-from memory_service.rpc.access import check_access, flow_of
+from memory_service.memory.fairness import FairBudget, Flow, Grant, set_flow
+from memory_service.rpc.access import check_access, flow_of, is_batch
 from memory_service.rpc.errors import internal, to_status
+from memory_service.rpc.sizes import MAX_MESSAGE, check_size
 from memory_service.rpc.validation import RequestValidator
 from memory_service.telemetry.calls import current
 from memory_service.telemetry.telemetry import REQUEST_ID
 
 _log = structlog.get_logger(__name__)
+
+_PATIENCE = 5.0
+"""Seconds that a call waits for memory."""
+_UPLOAD = 20.0
+"""Seconds in which a request must arrive, once there is memory for it."""
+_BYTES_EACH = 3
+"""Bytes that a call takes for each byte of its request, while it is parsed, checked and written."""
+_BYTES_OF_CALL = 10_000
 
 Parse: TypeAlias = "Callable[[bytes], Any] | None"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -43,13 +53,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         *,
         verifiers: Sequence[Verifier],
         limits: Limits,
+        requests: FairBudget,
         default_deadline: float,
     ) -> None:
-        """`default_deadline` in seconds holds for calls that have none. Without verifiers everyone is let in."""
+        """`requests` is the memory for requests in bytes. `default_deadline` in seconds holds for calls that have none.
+        Without verifiers everyone is let in."""
         self._prefix = f"/{service}/"
         self._validator = validator
         self._verifiers = verifiers
         self._limits = limits
+        self._requests = requests
         self._default_deadline = default_deadline
         # grpc.aio asks for the handler of every call anew: wrapping each method once is enough.
         self._wrapped: dict[str, Handler] = {}
@@ -70,39 +83,67 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return wrapped
 
     def _wrap(self, handler: Handler, method: str) -> Handler:
+        # As if requests were streams, which look the same to a client: so the one message is read only once there is
+        # memory for it, and parsed here (grpc.aio would show a parser's exception to the client).
         if handler.response_streaming:
-            make = grpc.unary_stream_rpc_method_handler
+            make: Any = grpc.stream_stream_rpc_method_handler
             behaviour: Any = self._streaming(handler.unary_stream, handler.request_deserializer, method)
         else:
-            make = grpc.unary_unary_rpc_method_handler
+            make = grpc.stream_unary_rpc_method_handler
             behaviour = self._unary(handler.unary_unary, handler.request_deserializer, method)
-        # Requests are parsed in here: grpc.aio would show a parser's exception to the client.
-        return make(behaviour, response_serializer=handler.response_serializer)
+        wrapped: Handler = make(behaviour, response_serializer=handler.response_serializer)
+        return wrapped
 
     def _unary(self, handle: Any, parse: Parse, method: str) -> Any:
-        async def unary(packed: bytes, context: Context) -> Any:
+        async def unary(_: Any, context: Context) -> Any:
             try:
-                async with asyncio.timeout(self._begin(context)):
-                    caller = await self._caller(context)
-                    with self._limits.call(caller.name):
-                        return await handle(self._request(parse, packed, caller, method), context)
+                async with (
+                    asyncio.timeout(self._begin(context)),
+                    self._admitted(context, method) as (caller, grant),
+                ):
+                    request = self._request(parse, await self._read(context, grant), caller, method)
+                    response = await handle(request, context)
+                    check_size(response)
+                    return response
             except BaseException as error:  # noqa: BLE001 - every one becomes a status
                 await _abort(error, context, method)
 
         return unary
 
     def _streaming(self, handle: Any, parse: Parse, method: str) -> Any:
-        async def streaming(packed: bytes, context: Context) -> AsyncIterator[Any]:
+        async def streaming(_: Any, context: Context) -> AsyncIterator[Any]:
             try:
-                async with asyncio.timeout(self._begin(context)):
-                    caller = await self._caller(context)
-                    with self._limits.call(caller.name):
-                        async for response in handle(self._request(parse, packed, caller, method), context):
+                async with (
+                    asyncio.timeout(self._begin(context)),
+                    self._admitted(context, method) as (caller, grant),
+                ):
+                    request = self._request(parse, await self._read(context, grant), caller, method)
+                    async with aclosing(handle(request, context)) as responses:
+                        async for response in responses:
+                            check_size(response)
                             yield response
             except BaseException as error:  # noqa: BLE001 - every one becomes a status
                 await _abort(error, context, method)
 
         return streaming
+
+    @asynccontextmanager
+    async def _admitted(self, context: Context, method: str) -> AsyncIterator[tuple[Caller, Grant]]:
+        """The caller of a call, within its limits and with memory for its request."""
+        caller = await self._caller(context)
+        with self._limits.call(caller.name):
+            set_flow(Flow(caller.name, batch=is_batch(method.removeprefix(self._prefix))))
+            async with self._requests.hold(MAX_MESSAGE, patience=_PATIENCE) as grant:
+                yield caller, grant
+
+    async def _read(self, context: Context, grant: Grant) -> bytes:
+        """The message of the call. From then on it holds as much memory as its processing takes."""
+        async with asyncio.timeout(_UPLOAD):
+            packed: Any = await context.read()
+        if not isinstance(packed, bytes):
+            raise InvalidRequest(Reason.INVALID_REQUEST, "the call has no request: send one message")
+        grant.shrink(_BYTES_EACH * len(packed) + _BYTES_OF_CALL)
+        return packed
 
     async def _caller(self, context: Context) -> Caller:
         authorization = None

@@ -50,8 +50,8 @@ class ObservingInterceptor(grpc.aio.ServerInterceptor):
 
     def _wrap(self, handler: Handler, method: str) -> Handler:
         results = _RESULTS.get(method)
-        one: Any = handler.unary_unary
-        many: Any = handler.unary_stream
+        one: Any = handler.stream_unary
+        many: Any = handler.stream_stream
 
         async def unary(request: Any, context: Context) -> Any:
             with self._call(method, context) as call:
@@ -72,9 +72,9 @@ class ObservingInterceptor(grpc.aio.ServerInterceptor):
                         yield response
 
         if handler.response_streaming:
-            make: Any = grpc.unary_stream_rpc_method_handler
+            make: Any = grpc.stream_stream_rpc_method_handler
             return make(streaming, handler.request_deserializer, handler.response_serializer)  # type: ignore[no-any-return]
-        make = grpc.unary_unary_rpc_method_handler
+        make = grpc.stream_unary_rpc_method_handler
         return make(unary, handler.request_deserializer, handler.response_serializer)  # type: ignore[no-any-return]
 
     @contextmanager

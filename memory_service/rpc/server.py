@@ -13,10 +13,12 @@ from semantic_memory.v1.memory_service_pb2_grpc import add_MemoryServiceServicer
 from memory_service.access.callers import Verifier
 from memory_service.access.limits import Limits
 from memory_service.listening import cannot_listen, check_address
+from memory_service.memory.fairness import FairBudget
 from memory_service.rpc.interceptor import CallInterceptor
 from memory_service.rpc.observing import ObservingInterceptor
 from memory_service.rpc.readiness import ReadinessLog
 from memory_service.rpc.servicer import MemoryServicer
+from memory_service.rpc.sizes import MAX_MESSAGE
 from memory_service.rpc.validation import RequestValidator
 from memory_service.telemetry.telemetry import Telemetry
 
@@ -37,9 +39,11 @@ _PROBES = 100
 
 OPTIONS = [
     # A batch of memories; more is refused before it is parsed.
-    ("grpc.max_receive_message_length", 4 * 2**20),
-    # A hit whose whole context is of the longest contents; other messages end at a megabyte or two.
-    ("grpc.max_send_message_length", 16 * 2**20),
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    # Of a request that is not read yet, no more than the first 64 kB is taken from the client.
+    ("grpc.http2.bdp_probe", 0),
+    # The last guard: larger ones are refused before, with a reason.
+    ("grpc.max_send_message_length", MAX_MESSAGE),
     # Connections end now and then, so that clients behind DNS notice new replicas; streams get the grace to end.
     ("grpc.max_connection_age_ms", 30 * _MINUTE_MS),
     ("grpc.max_connection_age_grace_ms", 5 * _MINUTE_MS),
@@ -66,6 +70,7 @@ class RpcServer:
         credentials: grpc.ServerCredentials | None,
         verifiers: Sequence[Verifier],
         limits: Limits,
+        requests: FairBudget,
         telemetry: Telemetry,
         probe: Callable[[], Awaitable[None]],
         explain: Callable[[BaseException], Awaitable[str]],
@@ -92,7 +97,12 @@ class RpcServer:
             interceptors=[
                 ObservingInterceptor(SERVICE, telemetry),
                 CallInterceptor(
-                    SERVICE, validator, verifiers=verifiers, limits=limits, default_deadline=default_deadline
+                    SERVICE,
+                    validator,
+                    verifiers=verifiers,
+                    limits=limits,
+                    requests=requests,
+                    default_deadline=default_deadline,
                 ),
             ],
             options=options,

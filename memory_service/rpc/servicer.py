@@ -1,20 +1,22 @@
 """The methods of semantic_memory.v1.MemoryService: from message to use case and back. Requests arrive validated."""
 
 from collections.abc import AsyncIterator
+from contextlib import closing
 from typing import Any, TypeAlias
 
 import grpc
 from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceServicer
 
-from memory_service.access.limits import Budget
+from memory_service.memory.deadline import remaining
 from memory_service.memory.embeddings import pack_embedding
-from memory_service.memory.errors import InvalidRequest, MemoryServiceError, invalid
+from memory_service.memory.errors import InvalidRequest, MemoryServiceError, invalid, response_too_large
 from memory_service.memory.fairness import FairBudget
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.listing import Listing
 from memory_service.memory.memories import Memories, NewMemory
 from memory_service.memory.search import Searches
+from memory_service.memory.sizes import BYTES_EACH, COST, LARGEST, LOT, PAGE, message_size
 from memory_service.rpc import convert
 from memory_service.rpc.errors import fill_batch_error
 from memory_service.rpc.validation import RequestValidator
@@ -22,6 +24,8 @@ from memory_service.rpc.validation import RequestValidator
 DEFAULT_PAGE_SIZE = 100
 _BATCHES = 16
 """Batches that are stored at the same time."""
+_PATIENCE = 5.0
+"""Seconds that a call waits for memory for its answer."""
 _BATCHES_WAITING = 500
 """Batches that wait."""
 
@@ -39,9 +43,9 @@ class MemoryServicer(MemoryServiceServicer):
         listing: Listing,
         indexes: Indexes,
         validator: RequestValidator,
-        answers: Budget,
+        answers: FairBudget,
     ) -> None:
-        """`answers` bounds what is held for readers of streams."""
+        """`answers` is the memory for answers in bytes."""
         self._memories = memories
         self._searches = searches
         self._listing = listing
@@ -92,16 +96,20 @@ class MemoryServicer(MemoryServiceServicer):
             return error
 
     async def Search(self, request: pb.SearchRequest, context: Context) -> AsyncIterator[pb.SearchResponse]:
-        found = await self._searches.search(request.index, convert.query(request))
-        with self._answers.hold(found.size):
-            for response in convert.search_responses(found):
+        found, answer = await self._searches.search(request.index, convert.query(request))
+        with closing(answer):
+            async for response in convert.search_responses(found, answer.hits()):
                 yield response
 
     async def List(self, request: pb.ListRequest, context: Context) -> pb.ListResponse:
+        where = convert.memory_filter(request.filter)
+        size = request.page_size if request.HasField("page_size") else DEFAULT_PAGE_SIZE
+        grant = await self._answers.take(min(size, LOT) * COST + BYTES_EACH * PAGE, patience=remaining(_PATIENCE))
+        context.add_done_callback(lambda _: grant.release())  # type: ignore[arg-type] # it is called with the context
         page = await self._listing.page(
             request.index,
-            convert.memory_filter(request.filter),
-            size=request.page_size if request.HasField("page_size") else DEFAULT_PAGE_SIZE,
+            where,
+            size=size,
             token=request.page_token,
             newest_first=request.order == pb.LIST_ORDER_NEWEST_FIRST,
             embeddings=request.include_embeddings,
@@ -111,6 +119,7 @@ class MemoryServicer(MemoryServiceServicer):
             convert.fill_memory(response.memories.add(), memory)
         for message, embedding in zip(response.memories, page.embeddings, strict=False):
             message.embedding = pack_embedding(embedding)
+        grant.shrink(BYTES_EACH * response.ByteSize())
         return response
 
     async def DeleteMatching(self, request: pb.DeleteMatchingRequest, context: Context) -> pb.DeleteMatchingResponse:
@@ -124,9 +133,12 @@ class MemoryServicer(MemoryServiceServicer):
 
     async def Get(self, request: pb.GetRequest, context: Context) -> pb.GetResponse:
         response = pb.GetResponse()
-        memory = await self._memories.get(request.index, request.user_id or None, request.id)
-        convert.fill_memory(response.memory, memory)
-        return response
+        async with self._answers.hold(COST, patience=remaining(_PATIENCE)):
+            memory = await self._memories.get(request.index, request.user_id or None, request.id)
+            if message_size(memory) > LARGEST:
+                raise response_too_large(memory.id)
+            convert.fill_memory(response.memory, memory)
+            return response
 
     async def ListIndexes(self, request: pb.ListIndexesRequest, context: Context) -> pb.ListIndexesResponse:
         return pb.ListIndexesResponse(indexes=[convert.index(info) for info in await self._indexes.list()])

@@ -1,0 +1,19 @@
+"""How large messages may be."""
+
+from google.protobuf.message import Message
+
+from memory_service.memory.errors import response_too_large
+
+MAX_MESSAGE = 4 * 2**20
+"""Bytes of a message, of requests and responses: what clients and servers of gRPC take unless told otherwise."""
+HEADROOM = 2**16
+
+
+def check_size(response: Message) -> None:
+    """Refuse to send what clients would not take.
+
+    Raises:
+        Exhausted: with reason RESPONSE_TOO_LARGE.
+    """
+    if response.ByteSize() > MAX_MESSAGE - HEADROOM:
+        raise response_too_large()
