@@ -85,7 +85,9 @@ class Client:
     async def toll(self) -> Toll:
         """What is there, by List and Search alike, against what must be."""
         where = memory_pb2.MemoryFilter(user_id=self.user)
-        there = Counter(one.content for one in await listed(self.memories, where, page_size=1000))
+        # An engine that has just restarted may still be indexing, and List says so.
+        memories = await self._repeated(lambda: listed(self.memories, where, page_size=1000))
+        there = Counter(one.content for one in memories)
         found = [await self._found(id_, TIMEOUT) for id_ in self.stored]
         return Toll(
             lost=len(self.stored.keys() - there.keys()) + found.count(False),
