@@ -29,6 +29,18 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
+{{/* A value as text. Numbers of --values and --set-json are floating-point numbers, which Go prints as 1.34217728e+08. */}}
+{{- define "semantic-memory.text" -}}
+{{- if and (kindIs "float64" .) (eq . (floor .)) }}{{ int64 . }}{{ else }}{{ toString . }}{{ end -}}
+{{- end -}}
+
+{{/* The port of each worker's metrics, by the name of the port. */}}
+{{- define "semantic-memory.metricsPorts" -}}
+{{- range $worker := until (int .Values.workers) }}
+metrics{{ if $worker }}-{{ $worker }}{{ end }}: {{ add 9464 $worker }}
+{{- end -}}
+{{- end -}}
+
 {{/* What "restricted" of the Pod Security Standards asks for, and a read-only root. */}}
 {{- define "semantic-memory.podSecurity" -}}
 runAsNonRoot: true
@@ -51,8 +63,14 @@ capabilities: { drop: [ALL] }
 {{- if and .valkey.url (regexMatch "//[^/]*:[^/]*@" .valkey.url) -}}
 {{ fail "valkey.url has a password: put it into a Secret and name it in valkey.existingSecret" }}
 {{- end -}}
-{{- $jwt := list .access.jwt.jwks .access.jwt.issuer .access.jwt.audience | compact | len -}}
-{{- if not (has $jwt (list 0 3)) }}{{ fail "access.jwt.jwks, .issuer and .audience go together" }}{{ end -}}
+{{- if and .access.jwt.jwks .access.jwt.jwksSecret }}{{ fail "access.jwt.jwks and .jwksSecret exclude each other: keep one" }}{{ end -}}
+{{- $jwt := list (or .access.jwt.jwks .access.jwt.jwksSecret) .access.jwt.issuer .access.jwt.audience | compact | len -}}
+{{- if not (has $jwt (list 0 3)) }}{{ fail "access.jwt.jwks or .jwksSecret, .issuer and .audience go together" }}{{ end -}}
+{{- range $variable, $value := dict "MEMORY_LISTEN" "service.port" "MEMORY_HEALTH_LISTEN" "no value" "MEMORY_METRICS_LISTEN" "metrics.enabled" "MEMORY_WORKERS" "workers" -}}
+{{- $given := has $variable (keys $.Values.settings) -}}
+{{- range $.Values.extraEnv }}{{ if eq .name $variable }}{{ $given = true }}{{ end }}{{ end -}}
+{{- if $given }}{{ fail (printf "the chart sets %s, which its ports follow: leave it out, and set %s" $variable $value) }}{{ end -}}
+{{- end -}}
 {{- if and .tls.clientCaSecret (not .tls.secret) }}{{ fail "tls.clientCaSecret needs tls.secret" }}{{ end -}}
 {{- if not .access.insecure -}}
 {{- if not .tls.secret }}{{ fail "callers would speak in plaintext: name tls.secret, or set access.insecure=true in a network that is safe" }}{{ end -}}
@@ -66,7 +84,7 @@ capabilities: { drop: [ALL] }
 {{/* The Secrets that are mounted, by their folder under /etc/semantic-memory: whole, so that rotation reaches the pod. */}}
 {{- define "semantic-memory.secrets" -}}
 {{- $all := dict "tls" .Values.tls.secret "client-ca" .Values.tls.clientCaSecret -}}
-{{- $all = merge $all (dict "keys" .Values.access.apiKeysSecret "valkey-ca" .Values.valkey.caSecret) -}}
+{{- $all = merge $all (dict "keys" .Values.access.apiKeysSecret "valkey-ca" .Values.valkey.caSecret "jwks" .Values.access.jwt.jwksSecret) -}}
 {{- range $folder, $secret := $all }}{{ if $secret }}
 {{ $folder }}: {{ $secret }}
 {{- end }}{{ end -}}
