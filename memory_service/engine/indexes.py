@@ -1,14 +1,13 @@
 """The index port on Valkey: two engine indexes over one prefix, and a key with the record of the index."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import structlog
 
 from memory_service.engine.connection import Connections
 from memory_service.engine.errors import CommandRefused, says_missing
-from memory_service.engine.index_commands import revision_of
+from memory_service.engine.found_index import FoundIndex
 from memory_service.engine.lease import Lease, lease
 from memory_service.engine.purge import purge
 from memory_service.engine.replies import join_cluster_info, parse_info
@@ -18,8 +17,6 @@ from memory_service.engine.schema import (
     check_metadata,
     check_part,
     create_command,
-    is_expiring,
-    is_extended,
     key_prefix,
     layout_key,
     metadata_key,
@@ -35,27 +32,8 @@ _log = structlog.get_logger(__name__)
 _READY_POLL = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What the engine has of an index: its parts, its record, and the record's text."""
-
-    parts: Mapping[Algorithm, IndexPart]
-    metadata: IndexMetadata | None
-    record: bytes | None
-
-    @property
-    def exists(self) -> bool:
-        """Whether there is anything of it."""
-        return bool(self.parts) or self.metadata is not None
-
-    @property
-    def dropping(self) -> bool:
-        """Whether a drop of it has begun and not ended."""
-        return self.metadata is not None and self.metadata.dropping is not None
-
-
 class ValkeyIndexes:
-    """Indexes of memories at `<prefix><slot>`, answered by valkey-search or RediSearch.
+    """Indexes of memories at `<prefix><slot>`.
 
     Servers that create or drop the same index take turns, by a lease. The record is written last and removed first: a
     write is acknowledged only while it is there, so no drop misses an acknowledged memory.
@@ -79,16 +57,16 @@ class ValkeyIndexes:
                 async with lease(self._connections, spec.name) as held:
                     created |= await self._create(spec, held)
                 continue
-            info = _info(spec.name, found)
+            info = found.info(spec.name)
             if info is not None and info.ready:
                 return created, info
             await asyncio.sleep(min(_READY_POLL, remaining(_READY_POLL)))
 
     async def describe(self, index: str) -> IndexInfo | None:
         found = await self._look(index)
-        if found.dropping or _is_foreign(index, found):
+        if found.dropping or found.is_foreign(index):
             return None
-        return _info(index, found)
+        return found.info(index)
 
     async def describe_all(self) -> list[IndexInfo]:
         # A cluster's nodes each answer with every name.
@@ -106,7 +84,7 @@ class ValkeyIndexes:
     async def drop(self, index: str, *, delete_memories: bool) -> Dropped | None:
         async with lease(self._connections, index) as held:
             found = await self._look(index)
-            if not found.exists or (found.metadata is None and _is_foreign(index, found)):
+            if not found.exists or found.is_foreign(index):
                 return None
             metadata = found.metadata or IndexMetadata(
                 "", 0, frozenset(found.parts), Layout(next(iter(found.parts.values())).key_type)
@@ -176,10 +154,10 @@ class ValkeyIndexes:
             return False
         return True
 
-    def _wanted(self, spec: IndexSpec, found: _Found) -> frozenset[Algorithm]:
+    def _wanted(self, spec: IndexSpec, found: FoundIndex) -> frozenset[Algorithm]:
         return spec.algorithms or (found.metadata.algorithms if found.metadata else frozenset(Algorithm))
 
-    async def _layout_of(self, spec: IndexSpec, found: _Found) -> Layout:
+    async def _layout_of(self, spec: IndexSpec, found: FoundIndex) -> Layout:
         """How the memories of an index lie, even of one that was dropped without them; for a new one what is asked
         for."""
         if found.parts:
@@ -189,7 +167,7 @@ class ValkeyIndexes:
         left = await self._connections.run(["GET", layout_key(spec.name)])
         return (spec.layout or self._new_layout) if left is None else Layout(left.decode())
 
-    async def _look(self, index: str) -> _Found:
+    async def _look(self, index: str) -> FoundIndex:
         # This first, alone: where its shard is unavailable it fails at once, and would leave the others to their waits.
         record = await self._connections.run(["GET", metadata_key(index)])
         hnsw, flat = await asyncio.gather(
@@ -197,7 +175,7 @@ class ValkeyIndexes:
         )
         found = {Algorithm.HNSW: hnsw, Algorithm.FLAT: flat}
         parts = {algorithm: part for algorithm, part in found.items() if part is not None}
-        return _Found(parts, None if record is None else IndexMetadata.decode(record), record)
+        return FoundIndex(parts, None if record is None else IndexMetadata.decode(record), record)
 
     async def _part(self, name: str) -> IndexPart | None:
         try:
@@ -213,7 +191,7 @@ class ValkeyIndexes:
             raise
         return parse_info(info)
 
-    def _check(self, spec: IndexSpec, layout: Layout, found: _Found) -> None:
+    def _check(self, spec: IndexSpec, layout: Layout, found: FoundIndex) -> None:
         """Raise FailedPrecondition (INDEX_DIFFERS) when the index is not what is asked for."""
         differences = [
             one for algorithm, part in found.parts.items() for one in check_part(spec, algorithm, layout, part)
@@ -223,29 +201,3 @@ class ValkeyIndexes:
         if spec.layout not in {None, layout}:
             differences.append(Violation("layout", f"memories of {spec.name} lie as {layout}, asked for {spec.layout}"))
         refuse(spec.name, differences)
-
-
-def _is_foreign(index: str, found: _Found) -> bool:
-    """Whether this is another program's index, over other keys."""
-    return found.metadata is None and any(part.prefixes != (key_prefix(index),) for part in found.parts.values())
-
-
-def _info(name: str, found: _Found) -> IndexInfo | None:
-    parts = found.parts
-    if not parts:
-        return None
-    some = next(iter(parts.values()))
-    return IndexInfo(
-        name=name,
-        dimension=some.dimension,
-        embedding_model=None if found.metadata is None else found.metadata.embedding_model,
-        algorithms=frozenset(parts),
-        ready=all(part.ready for part in parts.values()),
-        memory_count=some.memory_count,
-        indexing_failures=max(part.indexing_failures for part in parts.values()),
-        extended=frozenset(algorithm for algorithm, part in parts.items() if is_extended(part)),
-        expiring=frozenset(algorithm for algorithm, part in parts.items() if is_expiring(part)),
-        layout=Layout(some.key_type),
-        revision=revision_of(found.record),
-        reports_missing_shards=some.reports_missing_shards,
-    )

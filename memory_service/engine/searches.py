@@ -9,6 +9,7 @@ from memory_service.engine.documents import HEADING
 from memory_service.engine.errors import document_or_none
 from memory_service.engine.index_commands import IndexCommands
 from memory_service.engine.layouts import layout_of
+from memory_service.engine.parts import filtering_part, part
 from memory_service.engine.queries import (
     EVERYTHING,
     RANKING,
@@ -25,7 +26,6 @@ from memory_service.engine.queries import (
 from memory_service.engine.replies import lacks_field, parse_search
 from memory_service.engine.schema import key_prefix
 from memory_service.engine.search_replies import SearchReplies
-from memory_service.memory.errors import FailedPrecondition, Reason
 from memory_service.memory.ports import COUNT_LIMIT, SearchOptions
 from memory_service.memory.sizes import LOT
 from memory_service.memory.types import Algorithm, Candidate, Embedding, Filter, IndexInfo, Memory, Span, now
@@ -56,7 +56,7 @@ class ValkeySearches:
     def algorithm_for(self, index: IndexInfo, where: Filter) -> Algorithm:
         """FLAT within one user: the engine filters first and computes only the matching distances, exactly, and 8 to 15
         times faster than by a filtered walk of the graph. HNSW over everyone. Where only one of them can: that one."""
-        return _part(index, Algorithm.HNSW if where.user_id is None else Algorithm.FLAT, extended=where.labelled)
+        return part(index, Algorithm.HNSW if where.user_id is None else Algorithm.FLAT, extended=where.labelled)
 
     async def search(
         self, index: IndexInfo, where: Filter, embedding: Embedding, k: int, options: SearchOptions
@@ -85,14 +85,14 @@ class ValkeySearches:
         options: SearchOptions,
         terms: Sequence[str] = (),
     ) -> list[Candidate]:
-        algorithm = _filtering_part(index, where, terms) if terms else self.algorithm_for(index, where)
+        algorithm = filtering_part(index, where, terms) if terms else self.algorithm_for(index, where)
         within = filter_text(where, terms)
         return await self._nearest(index, algorithm, within, embedding, k, options, RANKING, _alive(where))
 
     async def matching(
         self, index: IndexInfo, where: Filter, limit: int, options: SearchOptions, terms: Sequence[str] = ()
     ) -> list[Candidate]:
-        algorithm = _filtering_part(index, where, terms)
+        algorithm = filtering_part(index, where, terms)
         within = _unexpired(index, algorithm, filter_text(where, terms) or EVERYTHING)
 
         def find(search: Searching, count: int) -> Command:
@@ -105,7 +105,7 @@ class ValkeySearches:
     ) -> list[Candidate]:
         if not (text := spans_text(spans)):
             return []
-        algorithm = _part(index, Algorithm.FLAT)
+        algorithm = part(index, Algorithm.FLAT)
         scopes = {(span.user_id, span.session_id) for span in spans}
 
         def keep(one: Candidate) -> bool:
@@ -121,14 +121,14 @@ class ValkeySearches:
         return await self._found(index, algorithm, options, limit, find, keep)
 
     async def counts(self, index: IndexInfo, filters: Sequence[Filter]) -> list[int]:
-        algorithm = _part(index, Algorithm.FLAT, extended=any(one.labelled for one in filters))
+        algorithm = part(index, Algorithm.FLAT, extended=any(one.labelled for one in filters))
         return await self._counts(index, algorithm, [filter_text(one) for one in filters], SearchOptions())
 
     async def frequencies(
         self, index: IndexInfo, where: Filter, terms: Sequence[str], options: SearchOptions
     ) -> list[int]:
         queries = [filter_text(where), *(filter_text(where, [term]) for term in terms)]
-        return await self._counts(index, _filtering_part(index, where, terms), queries, options)
+        return await self._counts(index, filtering_part(index, where, terms), queries, options)
 
     async def _counts(
         self, index: IndexInfo, algorithm: Algorithm, queries: Sequence[str], options: SearchOptions
@@ -141,7 +141,7 @@ class ValkeySearches:
         return [int(reply[0]) for reply in replies]
 
     async def ordered(self, index: IndexInfo, where: Filter, limit: int, *, newest_first: bool) -> list[Candidate]:
-        algorithm = _filtering_part(index, where)
+        algorithm = filtering_part(index, where)
         within = _unexpired(index, algorithm, filter_text(where) or EVERYTHING)
         last_reply: list[Any] = []
 
@@ -163,7 +163,7 @@ class ValkeySearches:
     ) -> list[list[Candidate]]:
         if not memories:
             return []
-        algorithm = _part(index, Algorithm.FLAT)
+        algorithm = part(index, Algorithm.FLAT)
         scopes = [Filter(one.user_id, (one.session_id,)) for one in memories]
 
         def commands(search: Searching) -> list[Command]:
@@ -244,28 +244,6 @@ class ValkeySearches:
 def _unexpired(index: IndexInfo, algorithm: Algorithm, within: str) -> str:
     """The filter without expired memories, where the part can leave them out."""
     return without_expired(within, now()) if algorithm in index.expiring else within
-
-
-def _part(index: IndexInfo, preferred: Algorithm, *, extended: bool = False) -> Algorithm:
-    """The preferred part, or the one that there is; with `extended` only such as have the fields for labels and words.
-
-    Raises FailedPrecondition (INDEX_LACKS_FIELDS).
-    """
-    able = index.extended if extended else index.algorithms
-    if not able:
-        raise FailedPrecondition(
-            Reason.INDEX_LACKS_FIELDS,
-            f"index {index.name!r} lacks the fields for labels and words, because other software or an earlier version "
-            "created it, or a part of it is missing: call EnsureIndex, which restores a missing part; if that changes "
-            "nothing, DropIndex, which keeps the memories, and EnsureIndex (memory-service drop-index, ensure-index)",
-            metadata={"index": index.name},
-        )
-    return preferred if preferred in able else next(iter(able))
-
-
-def _filtering_part(index: IndexInfo, where: Filter, terms: Sequence[str] = ()) -> Algorithm:
-    """The part for searches without KNN, and with words."""
-    return _part(index, Algorithm.FLAT, extended=where.labelled or bool(terms))
 
 
 def _alive(where: Filter) -> _Keep:

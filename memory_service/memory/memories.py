@@ -1,8 +1,7 @@
 """Use cases of single memories: store one or many, get, delete."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import TypeGuard
 
 from memory_service.memory.embeddings import EmbeddedText, check_dimension
@@ -16,57 +15,16 @@ from memory_service.memory.errors import (
 )
 from memory_service.memory.ids import derived_id, is_made_id, new_id
 from memory_service.memory.indexes import Indexes
+from memory_service.memory.new_memory import NearDuplicate, NewMemory, Stored
 from memory_service.memory.ports import Embedder, MemorySearch, MemoryStore, SearchOptions
 from memory_service.memory.text import terms
-from memory_service.memory.types import Embedding, Filter, IndexInfo, Memory, Role, now
+from memory_service.memory.types import Embedding, Filter, IndexInfo, Memory, now
 
 _AT_ONCE = 32
 """Memories of one batch that are embedded and written at once: embedders take them in lots, and each connection to the
 engine carries one write at a time, since valkey-search stalls on pipelines of indexed writes."""
 
 _MOST_DUPLICATES = 10
-
-
-@dataclass(frozen=True, slots=True)
-class NewMemory:
-    """A memory to be stored. At most one of `id` and `request_id` is set, and one of `ttl` and `expires`; `timestamp`
-    None means now."""
-
-    user_id: str
-    session_id: str
-    role: Role
-    content: str
-    timestamp: int | None = None
-    id: str = ""
-    request_id: str = ""
-    embedding: Embedding | None = None
-    embedding_model: str = ""
-    ttl: int | None = None
-    expires: int | None = None
-    labels: tuple[str, ...] = ()
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    near_duplicate_min_score: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NearDuplicate:
-    """Another memory of the user, nearly the same: its id and cosine similarity."""
-
-    id: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What became of a memory to be stored. `already` means that an earlier call had written it,
-    `truncated` that the embedder read only the beginning of the content."""
-
-    id: str
-    timestamp: int
-    already: bool
-    expires: int | None = None
-    near_duplicates: tuple[NearDuplicate, ...] = ()
-    truncated: bool = False
 
 
 class Memories:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from memory_service.memory import ranking
-from memory_service.memory.query import Mode, Query
+from memory_service.memory.query import Hit, Mode, Query
 from memory_service.memory.ranking import Neighborhood, Numbers
 from memory_service.memory.types import Candidate
 
@@ -52,6 +52,20 @@ class Ranked:
         """The best, ties in the order of their ids."""
         order = sorted(range(len(self.candidates)), key=lambda row: (-self.rank[row], self.candidates[row].memory.id))
         return self.rows(order[:most])
+
+    def hits(self) -> list[Hit]:
+        """The candidates as hits."""
+        return [
+            Hit(
+                slot=one.slot,
+                memory=one.memory,
+                rank_score=float(self.rank[row]),
+                distance=one.distance,
+                text_score=None if self.text is None else float(self.text[row]),
+                recency_score=None if self.recency is None else float(self.recency[row]),
+            )
+            for row, one in enumerate(self.candidates)
+        ]
 
 
 def relevance(query: Query, words: Words, candidates: list[Candidate], neighborhood: Neighborhood | None) -> Ranked:

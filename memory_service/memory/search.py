@@ -20,7 +20,7 @@ from memory_service.memory.errors import Exhausted, FailedPrecondition, MemorySe
 from memory_service.memory.fairness import FairBudget
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.ports import Embedder, MemorySearch, MemoryStore, SearchOptions
-from memory_service.memory.query import Found, Hit, Mode, Query
+from memory_service.memory.query import Found, Mode, Query
 from memory_service.memory.ranking import Neighborhood
 from memory_service.memory.relevance import NO_WORDS, Ranked, Words, relevance
 from memory_service.memory.sizes import COST, LOT
@@ -108,7 +108,7 @@ class Searches:
                 kept = [row for row, one in enumerate(ranked.candidates) if one.similarity >= query.min_score]
                 ranked = ranked.rows(kept)
             below = candidate_count - len(ranked.candidates)
-            hits = _hits(await self._reranked(info, query, ranked))
+            hits = (await self._reranked(info, query, ranked)).hits()
             answer = Answer(self._store, info, query.where, hits, grant)
             if query.context is not None:
                 await answer.find_context(self._search, query.context, options)
@@ -236,17 +236,3 @@ class Searches:
                 ranked = ranked.rows([row for row, _ in picked])
                 ranked.rank = np.array([value for _, value in picked])
         return ranked.first(query.k)
-
-
-def _hits(ranked: Ranked) -> list[Hit]:
-    return [
-        Hit(
-            slot=one.slot,
-            memory=one.memory,
-            rank_score=float(ranked.rank[row]),
-            distance=one.distance,
-            text_score=None if ranked.text is None else float(ranked.text[row]),
-            recency_score=None if ranked.recency is None else float(ranked.recency[row]),
-        )
-        for row, one in enumerate(ranked.candidates)
-    ]

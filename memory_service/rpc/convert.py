@@ -9,7 +9,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.memory.embeddings import unpack_embedding
 from memory_service.memory.errors import invalid
-from memory_service.memory.memories import NewMemory, Stored
+from memory_service.memory.new_memory import NewMemory, Stored
 from memory_service.memory.query import (
     DEFAULT_RECENCY_WEIGHT,
     DEFAULT_TEXT_WEIGHT,

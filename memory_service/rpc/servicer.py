@@ -14,7 +14,8 @@ from memory_service.memory.errors import InvalidRequest, MemoryServiceError, inv
 from memory_service.memory.fairness import FairBudget
 from memory_service.memory.indexes import Indexes
 from memory_service.memory.listing import Listing
-from memory_service.memory.memories import Memories, NewMemory
+from memory_service.memory.memories import Memories
+from memory_service.memory.new_memory import NewMemory
 from memory_service.memory.search import Searches
 from memory_service.memory.sizes import BYTES_EACH, COST, LARGEST, LOT, PAGE, message_size
 from memory_service.rpc import convert
