@@ -23,6 +23,8 @@ from memory_service.memory.errors import PATIENCE, Exhausted, Reason, engine_sil
 
 _SCAN = 1000
 """Keys that one step of a scan looks at."""
+_RECOVERY = 2.0
+"""Seconds after a break in which connections are still being made anew."""
 
 
 @dataclass(slots=True, eq=False)
@@ -194,8 +196,9 @@ class Connections:
                 async with self._in_use(link):
                     yield link.client
         except (TimeoutError, glide.TimeoutError) as error:
-            # Where connections broke during the call, the last of its commands may have had little of its time.
-            raise engine_silent(limit + waited if self.broken_at >= began else limit) from error
+            # Where connections broke shortly before or during the call, the last of its commands may have had little of
+            # its time.
+            raise engine_silent(limit + waited if self.broken_at >= began - _RECOVERY else limit) from error
         except (glide.ConnectionError, glide.ClosingError) as error:
             self.broken_at = time.monotonic()
             raise engine_unavailable("cannot be reached") from error
