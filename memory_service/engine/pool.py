@@ -24,6 +24,9 @@ from memory_service.memory.fairness import FairBudget, Grant
 
 T = TypeVar("T")
 
+_RECOVERY = 2.0
+"""Seconds after a break in which connections are still being made anew."""
+
 
 @dataclass(slots=True, eq=False)
 class _Link:
@@ -145,8 +148,8 @@ class Pool:
         try:
             yield
         except (TimeoutError, glide.TimeoutError) as error:
-            # Where connections broke during the call, the last of its commands may have had little of its time.
-            raise engine_silent(limit + waited if self.broken_at >= began else limit) from error
+            # Where connections broke shortly before or during the call, its last command may have had little of its time.
+            raise engine_silent(limit + waited if self.broken_at >= began - _RECOVERY else limit) from error
         except (glide.ConnectionError, glide.ClosingError) as error:
             self.broken_at = time.monotonic()
             raise engine_unavailable("cannot be reached") from error
