@@ -14,9 +14,9 @@ RUN /build/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -
 RUN find /opt/memory/lib/python3*/site-packages/botocore/data -mindepth 1 -maxdepth 1 -type d \
       ! -name bedrock-runtime ! -name signin ! -name sso ! -name sso-oidc ! -name sts -exec rm -r {} +
 COPY LICENSE README.md pyproject.toml ./
-COPY clients/python clients/python
+COPY clients/python/src clients/python/src
 COPY memory_service memory_service
-RUN /build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist ./clients/python . && \
+RUN /build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . && \
     /build/bin/pip --python /opt/memory/bin/python install --no-cache-dir --no-deps dist/*.whl
 
 FROM ${PYTHON}

@@ -1,5 +1,5 @@
 # The commands of this project; CONTRIBUTING.md says when to use which.
-.PHONY: demo test faults soak check check-alerts generate check-generated land-contract format lock bench image check-deploy clean
+.PHONY: demo test faults soak check check-alerts generate check-generated land-contract format lock bench image check-install check-deploy clean
 PYTHON ?= python3
 BIN := .venv/bin
 STUBS := clients/python/src
@@ -73,6 +73,10 @@ image: .venv/installed
 	scripts/build_image.sh
 	unshare --net $(BIN)/python -m scripts.try_image
 
+# What README.md and docs/clients/ say of installing, in clean environments: minutes, with downloads.
+check-install:
+	scripts/check_install.sh python $(LANGUAGES)
+
 # What deploys the image, as far as it can be checked without a cluster.
 check-deploy: .venv-deploy/installed
 	scripts/check_deploy.sh
@@ -85,13 +89,12 @@ lock: .venv/installed
 	$(BIN)/uv pip compile --group build $(LOCK_FLAGS) -o requirements/build.txt
 	$(BIN)/uv pip compile --group deploy $(LOCK_FLAGS) -o requirements/deploy.txt
 	$(BIN)/uv pip compile --group generate $(LOCK_FLAGS) -o requirements/generate.txt
-LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-  --no-emit-package semantic-memory-client --upgrade
+LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade
 
-.venv/installed: requirements/development.txt pyproject.toml clients/python/pyproject.toml
+.venv/installed: requirements/development.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e clients/python -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
 .venv-generate/installed: requirements/generate.txt

@@ -17,6 +17,7 @@ from memory_service.access.callers import Verifier
 from memory_service.access.keys import ApiKeys
 from memory_service.access.limits import Limits
 from memory_service.access.tokens import Tokens, TokenSettings
+from memory_service.distribution import install_command
 from memory_service.embedded import embedded_engine
 from memory_service.embedding.bedrock import BedrockEmbedder, BedrockSettings
 from memory_service.embedding.breaker import CircuitBreaker
@@ -250,7 +251,8 @@ def _tracing(settings: Settings, stack: contextlib.AsyncExitStack) -> Tracer | N
     try:
         from memory_service.telemetry.tracing import Tracing  # noqa: PLC0415 - an optional extra
     except ImportError as error:
-        why = "MEMORY_TRACES: OpenTelemetry is missing: pip install 'semantic-memory[otel]', or set MEMORY_TRACES=false"
+        command = install_command(extra="otel")
+        why = f"MEMORY_TRACES: OpenTelemetry is missing: {command}; or set MEMORY_TRACES=false"
         raise FailedPrecondition(Reason.SERVER_MISCONFIGURED, why) from error
     tracing = Tracing(SERVICE)
     stack.push_async_callback(asyncio.to_thread, tracing.close)

@@ -157,5 +157,5 @@ async def our_library(us: Ours, work: Workload, plan: Plan, folder: Path) -> Asy
         return sum(await us.cpu())
 
     async with started(sys.executable, "ours", str(folder), us.address) as process:
-        about = "semantic-memory-client of this checkout, asyncio, to a server: one hop more than the others"
+        about = "the Python client of this checkout, asyncio, to a server: one hop more than the others"
         yield Child("semantic_memory client", about, process, others, work, plan)

@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from memory_service.cli import client, indexes, memories, output, search, transfer
 from memory_service.cli.options import SERVER, Address, AsJson, Timeout, User
+from memory_service.distribution import install_command, version
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -59,6 +60,13 @@ def main() -> None:
         sys.exit(1)
 
 
+def print_version(wanted: bool) -> None:
+    """Print the installed version and end."""
+    if wanted:
+        typer.echo(f"memory-service {version()}")
+        raise typer.Exit
+
+
 @app.callback()
 def connection(
     token: Annotated[str, typer.Option(envvar="MEMORY_TOKEN", help="API key or token to show the server.")] = "",
@@ -66,6 +74,9 @@ def connection(
     ca: Annotated[Path | None, typer.Option(envvar="MEMORY_CA", help="Authorities to trust, PEM; says --tls.")] = None,
     cert: Annotated[Path | None, typer.Option(envvar="MEMORY_CERT", help="Certificate to show, PEM (mTLS).")] = None,
     key: Annotated[Path | None, typer.Option(envvar="MEMORY_KEY", help="Its private key, PEM.")] = None,
+    _: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
 ) -> None:
     """Stores chat messages and finds them again by meaning."""
     if not (token.isascii() and token.isprintable()):
@@ -147,7 +158,7 @@ def mcp(
         from memory_service.cli.mcp import memory_tools  # noqa: PLC0415 - an extra
         from memory_service.cli.mcp_http import serve_http  # noqa: PLC0415 - the same
     except ImportError as error:
-        output.print_error("error", "this needs the official SDK: pip install 'semantic-memory[mcp]'")
+        output.print_error("error", f"{error.name} is missing: {install_command(extra='mcp')}")
         raise typer.Exit(1) from error
     tools = memory_tools(lambda: client.memory_client(address), user, session)
     if not http:
@@ -168,7 +179,7 @@ def console(
     try:
         from memory_service.console.serving import run_console  # noqa: PLC0415 - an optional extra
     except ModuleNotFoundError as error:
-        output.fail("console", f"{error.name} is missing: pip install 'semantic-memory[console]'")
+        output.fail("console", f"{error.name} is missing: {install_command(extra='console')}")
     run_console(address, client.channel_to, listen, admin_key)
 
 

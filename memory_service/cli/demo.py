@@ -1,6 +1,9 @@
 """`memory-service demo`: the whole service at work in a few seconds, and nothing left behind."""
 
 import asyncio
+import shlex
+import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -53,10 +56,24 @@ async def _demo(settings: Settings) -> None:
         _say(f"\nDelete: {stored[0].id} (the ECS message)")
         await _search(memories, "after the delete", alice)
     _say("\nStopped; nothing is left running. Next:")
-    output.console.print("  .venv/bin/memory-service serve &           # keeps its data; Ctrl-C or SIGTERM stops it")
-    output.console.print("  .venv/bin/memory-service ensure-index")
-    output.console.print("  .venv/bin/memory-service store 'Ship it on Friday' --user me --session today")
-    output.console.print("  .venv/bin/memory-service search 'When do we release?' --user me")
+    program = _program()
+    for rest in (
+        "serve &           # keeps its data; Ctrl-C or SIGTERM stops it",
+        "ensure-index",
+        "store 'Ship it on Friday' --user me --session today",
+        "search 'When do we release?' --user me",
+    ):
+        output.console.print(f"  {program} {rest}")
+
+
+def _program() -> str:
+    """This command as a shell here finds it: by its name, or by its path, relative to this folder when it is below."""
+    script = Path(sys.executable).with_name("memory-service")
+    if not script.is_file():
+        return shlex.join([sys.executable, "-m", "memory_service"])
+    if (found := shutil.which(script.name)) and Path(found).samefile(script):
+        return script.name
+    return shlex.quote(str(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script))
 
 
 async def _search(memories: client.Stub, where: str, narrowed: memory_pb2.MemoryFilter) -> None:

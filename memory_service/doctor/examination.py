@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+from memory_service import distribution
 from memory_service.doctor.engine import memory, persistence, versions
 from memory_service.doctor.finding import Finding, State
 from memory_service.doctor.index import damage, index
@@ -22,6 +23,7 @@ _EMBED_TIMEOUT = 30.0
 
 async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Every finding, as it is made. Only WRONG ones keep a service from doing what it promises."""
+    yield await asyncio.to_thread(_installation)
     try:
         access(settings)
         yield Finding("access", State.GOOD, _callers(settings))
@@ -42,6 +44,14 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
             return
         async for finding in _engine(settings, reached, model, dimension):
             yield finding
+
+
+def _installation() -> Finding:
+    if (why := distribution.stranger()) is not None:
+        return Finding("installation", State.WRONG, *why)
+    if (why := distribution.installed_twice()) is not None:
+        return Finding("installation", State.RISK, *why)
+    return Finding("installation", State.GOOD, f"version {distribution.version()}")
 
 
 def _callers(settings: Settings) -> str:

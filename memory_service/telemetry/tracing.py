@@ -9,7 +9,6 @@ memories these are, and are left out. Written by hand, since the instrumentation
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import version
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -19,6 +18,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from memory_service.distribution import version
 from memory_service.memory.errors import MemoryServiceError
 from memory_service.telemetry.calls import Call, Stage
 
@@ -75,7 +75,7 @@ class Tracing:
 
     def __init__(self, service: str) -> None:
         self._service = service
-        attributes = {SERVICE_VERSION: version("semantic-memory")}
+        attributes = {SERVICE_VERSION: version()}
         if "OTEL_SERVICE_NAME" not in os.environ and "service.name=" not in os.environ.get(
             "OTEL_RESOURCE_ATTRIBUTES", ""
         ):
