@@ -7,13 +7,14 @@ that they neither meet each other nor what the server holds; what they made is r
 import logging
 import os
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import grpc
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
+from semantic_memory import MemoryClient
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.embedded import EmbeddedValkey
@@ -23,6 +24,7 @@ from memory_service.logs import log_to_stderr
 from memory_service.rpc.server import RpcServer
 from memory_service.server import running
 from memory_service.settings import Settings
+from tests.serving import Served, serving
 from tests.world import TIMEOUT, Stub, connected, delete_keys
 
 hypothesis_settings.register_profile(
@@ -87,6 +89,22 @@ async def memories(server: RpcServer) -> AsyncIterator[Stub]:
     """A client of the server."""
     async with grpc.aio.insecure_channel(server.address) as channel:
         yield connected(channel)
+
+
+@pytest.fixture(scope="session")
+def served(valkey_url: str, raw: Connections) -> Iterator[Served]:  # noqa: ARG001 - raw cleans up last
+    """A server in a process of its own, whose default index exists, for tests that are sync."""
+    with serving(MEMORY_VALKEY_URL=valkey_url, MEMORY_INDEX=f"test_{uuid.uuid4().hex[:12]}") as served:
+        with MemoryClient(served.address) as client:
+            client.ensure_index(pb.EnsureIndexRequest())
+        yield served
+
+
+@pytest.fixture
+def client(served: Served) -> Iterator[MemoryClient]:
+    """A sync client of that server."""
+    with MemoryClient(served.address) as client:
+        yield client
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def fill(store: BaseStore) -> None:
     store.put(("users", "a", "facts"), "2", {"text": "Alice plays chess", "age": 40})
     store.put(("users", "b"), "1", {"text": "Bob likes coffee", "age": 50})
     store.put(("users", "b"), "1", {"text": "Bob likes beer", "age": 51})
-    store.put(("docs",), "ü.1", {"text": "Ein Dokument", "none": None})
+    store.put(("docs",), "ü.1", {"text": "Ein Dokument", "none": None, "tags": ["x", {"y": 1, "z": 2}]})
     store.put(("docs",), "gone", {"text": "x"})
     store.delete(("docs",), "gone")
 
@@ -41,6 +41,10 @@ ANSWERS = {
     "search everywhere": lambda store: store.search(()),
     "search by a field": lambda store: store.search(("users",), filter={"age": 40}),
     "search by an operator": lambda store: store.search(("users",), filter={"age": {"$gt": 30, "$lte": 51}}),
+    "search by what is not equal": lambda store: store.search((), filter={"age": {"$ne": 40}}),
+    "search by none": lambda store: store.search((), filter={"age": {"$eq": None}}),
+    "search by a list": lambda store: store.search((), filter={"tags": ("x", {"y": 1})}),
+    "search by a part of a list": lambda store: store.search((), filter={"tags": ["x"]}),
     "search in depth": lambda store: store.search(("users",), filter={"deep": {"x": 1}}),
     "namespaces": lambda store: store.list_namespaces(),
     "namespaces by prefix": lambda store: store.list_namespaces(prefix=("users", "*")),
@@ -65,6 +69,15 @@ async def test_it_answers_as_the_own_store_of_langgraph(stores: list[BaseStore],
 
     theirs, ours = await asyncio.to_thread(ask)
     assert ours == theirs
+
+
+async def test_an_unknown_operator_is_refused_and_odd_types_do_not_pass(stores: list[BaseStore]) -> None:
+    ours = stores[1]
+    await ours.aput(("a",), "text", {"age": "old"})
+    await ours.aput(("a",), "number", {"age": 50})
+    assert [item.key for item in await ours.asearch(("a",), filter={"age": {"$gt": 30}})] == ["number"]
+    with pytest.raises(ValueError, match=r"'\$in' is unknown"):
+        await ours.asearch(("a",), filter={"age": {"$in": [50]}})
 
 
 async def test_a_query_finds_by_meaning_within_a_prefix(stores: list[BaseStore]) -> None:

@@ -4,7 +4,9 @@ import asyncio
 import base64
 import random
 import uuid
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import grpc
 import pytest
@@ -14,8 +16,10 @@ from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
+from memory_service.engine.connection import Command
+from memory_service.engine.memories import ValkeyMemories
 from memory_service.memory import listing, windows
-from memory_service.memory.types import EARLIEST, LATEST
+from memory_service.memory.types import EARLIEST, LATEST, IndexInfo
 from tests.world import TIMEOUT, Stub, listed, of, packed
 
 OLDEST, NEWEST = pb.LIST_ORDER_OLDEST_FIRST, pb.LIST_ORDER_NEWEST_FIRST
@@ -105,6 +109,26 @@ async def test_more_memories_than_an_engine_puts_in_order_are_taken_in_parts(
     assert keys == sorted(keys, reverse=order == NEWEST)
     assert sorted(one.id for one in found) == sorted(ids)
     assert count.count == len(ids)
+
+
+async def test_a_memory_that_is_replaced_while_it_is_being_read_does_not_end_the_list(
+    memories: Stub, user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stored(memories, user, [1])
+    [replaced] = await stored(memories, user, [2])
+    read = ValkeyMemories._read
+    later: list[str] = []
+
+    async def replace_then_read(self: ValkeyMemories, index: IndexInfo, commands: Sequence[Command]) -> list[Any]:
+        monkeypatch.setattr(ValkeyMemories, "_read", read)
+        later.extend(await stored(memories, user, [3]))
+        await memories.Delete(pb.DeleteRequest(user_id=user, ids=[replaced]), timeout=TIMEOUT)
+        return await read(self, index, commands)
+
+    monkeypatch.setattr(ValkeyMemories, "_read", replace_then_read)
+    found = [one.id for one in await listed(memories, of(user), page_size=1000)]
+    assert len(found) == 2
+    assert found[-1:] == later
 
 
 async def test_a_filter_narrows_a_list(memories: Stub, user: str) -> None:

@@ -94,7 +94,8 @@ class Listing:
                     if vector is not None:
                         vectors.append(vector)
                         volume += vector.nbytes
-        if passed >= len(found):
+        # A memory that went since it was found may have been replaced by a later one: then this is not the end.
+        if passed >= len(found) and len(memories) == passed:
             return Page(memories, vectors, "")
         return Page(memories, vectors, seal(Place(*found[passed - 1].place), binding))
 

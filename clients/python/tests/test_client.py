@@ -131,6 +131,12 @@ async def test_errors_are_typed_by_asyncio(address: str) -> None:
     assert_typed(raised.value)
 
 
+def test_an_async_client_without_an_event_loop_is_refused() -> None:
+    """It would belong to a loop that never runs, and fail in the first call."""
+    with pytest.raises(RuntimeError, match="create it in a coroutine"):
+        AsyncMemoryClient("127.0.0.1:1")
+
+
 def test_a_wrong_address_is_told_in_one_line() -> None:
     with MemoryClient("127.0.0.1:1") as memories, pytest.raises(MemoryServiceError) as raised:
         memories.list_indexes(pb.ListIndexesRequest())

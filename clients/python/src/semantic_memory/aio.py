@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, cast
@@ -27,7 +28,18 @@ class AsyncMemoryClient:
     def __init__(
         self, address: str, *, tls: TLS | None = None, token: str | None = None, timeout: float = DEFAULT_TIMEOUT
     ) -> None:
-        """As those of MemoryClient."""
+        """As those of MemoryClient.
+
+        Raises:
+            RuntimeError: no event loop is running.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError as error:
+            raise RuntimeError(
+                "AsyncMemoryClient belongs to one event loop, and none is running here: create it in a coroutine, or "
+                "use MemoryClient"
+            ) from error
         self.channel = (
             grpc.aio.secure_channel(address, tls.credentials(), OPTIONS)
             if tls

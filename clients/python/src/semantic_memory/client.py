@@ -95,6 +95,19 @@ class MemoryClient:
             raise decoded(error) from error
 
 
+def require_sync(client: object, adapter: str) -> MemoryClient:
+    """Return the client of an adapter that calls it in threads.
+
+    Raises TypeError unless it is a MemoryClient.
+    """
+    if not isinstance(client, MemoryClient):
+        raise TypeError(
+            f"{adapter} needs a MemoryClient, not {type(client).__name__}: its async methods call the sync client in a "
+            "thread"
+        )
+    return client
+
+
 class Hits:
     """The hits of one search, to be iterated once."""
 

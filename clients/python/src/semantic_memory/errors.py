@@ -10,7 +10,7 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 
 from semantic_memory.v1.error_reason_pb2 import ERROR_REASON_UNSPECIFIED, ErrorReason
-from semantic_memory.v1.memory_service_pb2 import FieldViolation
+from semantic_memory.v1.memory_service_pb2 import BatchStoreError, FieldViolation
 
 
 @dataclass
@@ -40,6 +40,12 @@ def decoded(call: Any) -> MemoryServiceError:
             for detail in status_pb2.Status.FromString(value).details:
                 _add(error, detail)
     return error
+
+
+def batch_error(error: BatchStoreError) -> MemoryServiceError:
+    """The error of one memory of a BatchStore."""
+    code = next(one for one in grpc.StatusCode if one.value[0] == error.code)
+    return MemoryServiceError(code, error.message, error.reason, violations=list(error.field_violations))
 
 
 def _add(error: MemoryServiceError, detail: Any) -> None:

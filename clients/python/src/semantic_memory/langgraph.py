@@ -1,55 +1,34 @@
 """A store for LangGraph: `graph.compile(store=SemanticMemoryStore(client))`.
 
-An item is a memory of one user, whatever its namespace. Its id is made of namespace and key, its labels are the
-namespace and all its prefixes, its content is what is searched, and its metadata is the value, of at most 120 kB.
+An item is a memory of one user, whatever its namespace. Its labels are the item, the namespace and its prefixes;
+its content is what is searched, and its metadata is the value, of at most 120 kB.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
-import operator
-from collections.abc import Iterable, Iterator
-from datetime import UTC
-from itertools import islice
-from typing import Any
+import time
+import uuid
+from collections.abc import Iterable, Sequence
 
-import grpc
-from google.protobuf.duration_pb2 import Duration
 from langgraph.store.base import (
     BaseStore,
     GetOp,
     Item,
     ListNamespacesOp,
-    MatchCondition,
     Op,
     PutOp,
     Result,
     SearchItem,
     SearchOp,
-    get_text_at_path,
     validate_op_namespace,
 )
 
-from semantic_memory.client import MemoryClient
-from semantic_memory.errors import MemoryServiceError
-from semantic_memory.v1 import memory_service_pb2 as pb
-from semantic_memory.v1.memory_pb2 import ROLE_SYSTEM, Memory, MemoryFilter
-from semantic_memory.values import from_metadata, to_metadata
-
-_SEARCHED = "searched"
-"""The label of items that a query may find: those without index=False."""
-_MOST_HITS = 1000
-_LONGEST_CONTENT = 50_000
-_COMPARE = {
-    "$eq": operator.eq,
-    "$ne": operator.ne,
-    "$gt": operator.gt,
-    "$gte": operator.ge,
-    "$lt": operator.lt,
-    "$lte": operator.le,
-}
+from semantic_memory._langgraph_filters import matches, passes, require_known_operators
+from semantic_memory._langgraph_items import SEARCHED, Address, Version, complete, draft, item_id, prefix_labels
+from semantic_memory._langgraph_versions import MOST_HITS, MOST_LABELS, Scored, Versions
+from semantic_memory.client import MemoryClient, require_sync
+from semantic_memory.v1.memory_service_pb2 import StoreRequest
 
 
 class SemanticMemoryStore(BaseStore):
@@ -58,121 +37,137 @@ class SemanticMemoryStore(BaseStore):
     supports_ttl = True
 
     def __init__(self, client: MemoryClient, *, user_id: str = "langgraph", fields: tuple[str, ...] = ("$",)) -> None:
-        """`fields` are the paths in a value whose texts are searched, unless put says otherwise."""
-        self._client = client
-        self._user = user_id
+        """`fields` are the paths in a value whose texts are searched, unless put says otherwise.
+
+        Raises:
+            TypeError: the client is not a MemoryClient.
+        """
+        self._versions = Versions(require_sync(client, "SemanticMemoryStore"), user_id)
         self._fields = fields
+        self._may_delete = False
 
     def batch(self, ops: Iterable[Op]) -> list[Result]:
-        """Carry out the operations in their order."""
-        return [self._do(op) for op in ops]
+        """Carry out the operations in their order, once all of them are known to be valid."""
+        checked = [(op, self._checked(op)) for op in ops]
+        return [self._do(op, request) for op, request in checked]
 
     async def abatch(self, ops: Iterable[Op]) -> list[Result]:
         """The same, in a thread."""
         return await asyncio.to_thread(self.batch, list(ops))
 
-    def _do(self, op: Op) -> Result:
+    def _checked(self, op: Op) -> StoreRequest | None:
+        """Check an operation; return what it stores."""
         validate_op_namespace(op)
+        require_known_operators(op)
+        return draft(op, self._fields) if isinstance(op, PutOp) and op.value is not None else None
+
+    def _do(self, op: Op, request: StoreRequest | None) -> Result:
         if isinstance(op, GetOp):
-            return self._get(op)
+            return self._get((op.namespace, op.key))
         if isinstance(op, SearchOp):
-            return self._search(op)
+            return self._search_by_meaning(op) if op.query else self._search_listed(op)
         if isinstance(op, ListNamespacesOp):
             return self._list_namespaces(op)
-        self._put(op)
+        if request is None:
+            self._delete((op.namespace, op.key))
+        else:
+            self._put((op.namespace, op.key), request)
         return None
 
-    def _get(self, op: GetOp) -> Item | None:
-        try:
-            found = self._client.get(pb.GetRequest(user_id=self._user, id=_id(op.namespace, op.key)))
-        except MemoryServiceError as error:
-            if error.code is grpc.StatusCode.NOT_FOUND:
-                return None
-            raise
-        return Item(**_fields(found.memory))
+    def _get(self, address: Address) -> Item | None:
+        newest = self._newest(address) or self._versions.unversioned(address)
+        # A put may have replaced the unversioned one between these two calls.
+        newest = newest or self._newest(address)
+        return Item(**newest.fields()) if newest else None
 
-    def _put(self, op: PutOp) -> None:
-        """Replace what is there. Not atomic: a reader may find nothing in between."""
-        memory_id = _id(op.namespace, op.key)
-        self._client.delete(pb.DeleteRequest(user_id=self._user, ids=[memory_id]))
-        if op.value is None:
-            return
-        paths = self._fields if op.index is None else op.index or ()
-        texts = [text for path in paths for text in get_text_at_path(op.value, path)]
-        content = "\n".join(texts) or json.dumps(op.value)
-        prefixes = [op.namespace[:depth] for depth in range(1, len(op.namespace) + 1)]
-        request = pb.StoreRequest(
-            user_id=self._user,
-            id=memory_id,
-            role=ROLE_SYSTEM,
-            content=content[:_LONGEST_CONTENT],
-            labels=[*map(_label, prefixes), *([_SEARCHED] if texts else [])],
-            metadata=to_metadata({"namespace": op.namespace, "key": op.key, "value": op.value}),
-        )
-        if op.ttl is not None:
-            request.ttl.CopyFrom(Duration(seconds=round(op.ttl * 60)))
-        self._client.store(request)
+    def _newest(self, address: Address) -> Version | None:
+        return next(reversed(self._versions.of(address)), None)
 
-    def _search(self, op: SearchOp) -> list[SearchItem]:
-        found: Iterable[tuple[Memory, float | None]]
-        if op.query:
-            enough = _MOST_HITS if op.filter else min(op.limit + op.offset, _MOST_HITS)
-            where = self._filter(op.namespace_prefix, _SEARCHED)
-            hits = self._client.search(pb.SearchRequest(query_text=op.query, filter=where, k=enough))
-            found = ((hit.memory, hit.score) for hit in hits)
-        else:
-            found = ((memory, None) for memory in self._all(op.namespace_prefix))
-        items = (SearchItem(**_fields(memory), score=score) for memory, score in found)
-        passing = (item for item in items if _passes(item.value, op.filter or {}))
-        return list(islice(passing, op.offset, op.offset + op.limit))
+    def _put(self, address: Address, request: StoreRequest) -> None:
+        """Store a version that is newer than all others, then delete those.
+
+        Wherever this is interrupted, the newest version is the value. Of puts at the same time, the one that looks last
+        sees the versions of all, and leaves one.
+        """
+        if not self._may_delete:
+            # A caller without the right to delete fails here, before it stores what it could not replace.
+            self._versions.delete([f"{item_id(*address)}.none"])
+            self._may_delete = True
+        now = time.time_ns() // 1000
+        earlier = self._newest(address)
+        if earlier:
+            now = max(now, earlier.updated + 1)  # Another client's clock may be ahead.
+        complete(request, f"{item_id(*address)}.{uuid.uuid4().hex}", earlier.created if earlier else now, now)
+        self._versions.store(request)
+        self._delete_older(address, self._versions.of(address))
+
+    def _delete(self, address: Address) -> None:
+        versions = self._versions.of(address)
+        # The newest goes last: an interrupted delete must not bring an older one back.
+        self._delete_older(address, versions)
+        self._versions.delete([one.memory_id for one in versions[-1:]])
+
+    def _delete_older(self, address: Address, versions: Sequence[Version]) -> None:
+        self._versions.delete([item_id(*address), *(one.memory_id for one in versions[:-1])])
+
+    def _search_listed(self, op: SearchOp) -> list[SearchItem]:
+        newest: dict[Address, Version] = {}
+        for one in self._versions.all(prefix_labels(op.namespace_prefix)):
+            if one.address not in newest or newest[one.address].order < one.order:
+                newest[one.address] = one
+        found = sorted((one for one in newest.values() if _is_wanted(one, op)), key=lambda one: one.updated)
+        return [SearchItem(**one.fields()) for one in found[op.offset : op.offset + op.limit]]
+
+    def _search_by_meaning(self, op: SearchOp) -> list[SearchItem]:
+        """Return the best items; ask for more hits while the filter and older versions leave too few."""
+        k, labels = max(1, min(op.offset + op.limit, MOST_HITS)), [*prefix_labels(op.namespace_prefix), SEARCHED]
+        while True:
+            hits, more_below = self._versions.search(op.query or "", k, all_labels=labels)
+            newest = self._replaced_by_newest(op.query or "", hits)
+            found = [(one, score) for one, score in newest if _is_wanted(one, op)]
+            if more_below is not None and k < MOST_HITS:
+                found = [(one, score) for one, score in found if score >= more_below]
+            if more_below is None or k == MOST_HITS or len(found) >= op.offset + op.limit:
+                found.sort(key=lambda scored: -scored[1])
+                part = found[op.offset : op.offset + op.limit]
+                return [SearchItem(**one.fields(), score=score) for one, score in part]
+            k = min(4 * k, MOST_HITS)
+
+    def _replaced_by_newest(self, query: str, hits: Sequence[Scored]) -> list[Scored]:
+        """Return the newest version of each item that has hits, with its own score, if queries may find it.
+
+        A search is one moment of the engine, so an item that a put is replacing is always in it.
+        """
+        kept = _newest_each(hits)
+        addresses = list(kept)
+        for start in range(0, len(addresses), MOST_LABELS):
+            group = addresses[start : start + MOST_LABELS]
+            versions, _ = self._versions.search(query, MOST_HITS, any_labels=[item_id(*one) for one in group])
+            now = _newest_each(versions)
+            for address in group:
+                if address in now:
+                    kept[address] = now[address]
+                elif not kept[address][0].unversioned:  # An unversioned one lacks the label of its item.
+                    del kept[address]  # It was deleted since.
+        return [(one, score) for one, score in kept.values() if one.searched]
 
     def _list_namespaces(self, op: ListNamespacesOp) -> list[tuple[str, ...]]:
         namespaces = {
-            item["namespace"][: op.max_depth]
-            for item in map(_fields, self._all(()))
-            if all(_matches(condition, item["namespace"]) for condition in op.match_conditions or ())
+            namespace[: op.max_depth]
+            for namespace in {one.address[0] for one in self._versions.all([])}
+            if all(matches(condition, namespace) for condition in op.match_conditions or ())
         }
         return sorted(namespaces)[op.offset : op.offset + op.limit]
 
-    def _all(self, prefix: tuple[str, ...]) -> Iterator[Memory]:
-        request = pb.ListRequest(filter=self._filter(prefix), page_size=1000)
-        while True:
-            page = self._client.list(request)
-            yield from page.memories
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return
 
-    def _filter(self, prefix: tuple[str, ...], *labels: str) -> MemoryFilter:
-        return MemoryFilter(user_id=self._user, all_labels=[*([_label(prefix)] if prefix else []), *labels])
+def _newest_each(scored: Iterable[Scored]) -> dict[Address, Scored]:
+    newest: dict[Address, Scored] = {}
+    for one, score in scored:
+        if one.address not in newest or newest[one.address][0].order < one.order:
+            newest[one.address] = one, score
+    return newest
 
 
-def _id(namespace: tuple[str, ...], key: str) -> str:
-    return hashlib.sha256(json.dumps([namespace, key]).encode()).hexdigest()
-
-
-def _label(namespace: tuple[str, ...]) -> str:
-    return hashlib.sha256(json.dumps(namespace).encode()).hexdigest()
-
-
-def _fields(memory: Memory) -> dict[str, Any]:
-    kept = from_metadata(memory.metadata)
-    time = memory.timestamp.ToDatetime(UTC)
-    return {**kept, "namespace": tuple(kept["namespace"]), "created_at": time, "updated_at": time}
-
-
-def _passes(value: Any, wanted: Any) -> bool:
-    """Whether a value passes a filter, as LangGraph's own stores understand it."""
-    if not isinstance(wanted, dict):
-        return bool(value == wanted)
-    if any(name.startswith("$") for name in wanted):
-        return value is not None and all(_COMPARE[name](value, other) for name, other in wanted.items())
-    return isinstance(value, dict) and all(_passes(value.get(name), other) for name, other in wanted.items())
-
-
-def _matches(condition: MatchCondition, namespace: tuple[str, ...]) -> bool:
-    path = tuple(condition.path)
-    if len(namespace) < len(path):
-        return False
-    part = namespace[: len(path)] if condition.match_type == "prefix" else namespace[len(namespace) - len(path) :]
-    return all(wanted in ("*", given) for wanted, given in zip(path, part, strict=True))
+def _is_wanted(one: Version, op: SearchOp) -> bool:
+    namespace, _ = one.address
+    return namespace[: len(op.namespace_prefix)] == tuple(op.namespace_prefix) and passes(one.value, op.filter or {})
