@@ -10,12 +10,15 @@ demo: .venv/installed
 	$(BIN)/memory-service demo
 
 test: .venv/installed $(LANGUAGES:%=test-%) $(LANGUAGES:%=runner-%)
-	$(BIN)/pytest
-	MEMORY_LAYOUT=hash $(BIN)/pytest $(STORED:%=tests/test_%.py)
+	$(BIN)/pytest $(SIDE_BY_SIDE) --ignore tests/faults
+	$(BIN)/pytest -n 2 --dist loadfile tests/faults
+	MEMORY_LAYOUT=hash $(BIN)/pytest $(SIDE_BY_SIDE) $(STORED:%=tests/test_%.py)
 	@$(MAKE) --no-print-directory left-out
+# Test files side by side, each process with an engine of its own: most of their time is waiting.
+SIDE_BY_SIDE := -n 3 --dist loadfile
 # What memories go through, which is tried in the other layout too.
-STORED := memories search backfill batch_store list labels expiry delete_matching isolation ranked_search context text \
-  transfer
+STORED := memories search backfill batch_store list labels expiry expired_keys interrupted_store delete_matching \
+  isolation ranked_search context text transfer
 
 # The tests of faults, longer and larger than `make test` runs them; -s shows what they measure.
 faults: .venv/installed

@@ -148,7 +148,7 @@ class Pool:
         try:
             yield
         except (TimeoutError, glide.TimeoutError) as error:
-            # Where connections broke shortly before or during the call, its last command may have had little of its time.
+            # Where connections broke shortly before or during the call, its last command may have had little time.
             raise engine_silent(limit + waited if self.broken_at >= began - _RECOVERY else limit) from error
         except (glide.ConnectionError, glide.ClosingError) as error:
             self.broken_at = time.monotonic()
