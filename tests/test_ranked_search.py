@@ -226,9 +226,12 @@ async def test_the_commands_of_a_search_do_not_grow_with_what_it_finds(
     memories: Stub, raw: Connections, user: str, mode: pb.SearchMode
 ) -> None:
     async def spent() -> int:
-        before = await engine_calls(raw)
-        await search(memories, query(user, "apple pie", mode=mode, neighbor_weight=0.5, k=100))
-        return (await engine_calls(raw))["ft.search"] - before["ft.search"]
+        counts = []
+        for _ in range(3):  # Now and then a server looks for expired memories meanwhile.
+            before = await engine_calls(raw)
+            await search(memories, query(user, "apple pie", mode=mode, neighbor_weight=0.5, k=100))
+            counts.append((await engine_calls(raw))["ft.search"] - before["ft.search"])
+        return min(counts)
 
     await store(memories, turn(user, "apple pie"))
     few = await spent()

@@ -129,11 +129,14 @@ async def test_a_search_costs_one_engine_command(memories: Stub, raw: Connection
         await memories.Store(message(user, content, session), timeout=TIMEOUT)
 
     await search(memories, pb.SearchRequest(query_text="warm", filter=of(user)))
-    before = await engine_calls(raw)
-    for k in (1, 3, 1000):
-        await search(memories, pb.SearchRequest(query_text="deploy", k=k, filter=of(user)))
-    spent = await engine_calls(raw) - before
-    # Readiness, this count itself, the look at the index every second, and GLIDE's at its cluster.
-    for background in ("ping", "info", "ft.info", "get", "cluster|slots", "cluster|shards", "cluster|nodes"):
-        spent.pop(background, None)
+    for _ in range(3):  # Now and then a server looks for expired memories meanwhile.
+        before = await engine_calls(raw)
+        for k in (1, 3, 1000):
+            await search(memories, pb.SearchRequest(query_text="deploy", k=k, filter=of(user)))
+        spent = await engine_calls(raw) - before
+        # Readiness, this count itself, the look at the index every second and by each search, GLIDE's at its cluster.
+        for background in ("ping", "info", "ft.info", "get", "cluster|slots", "cluster|shards", "cluster|nodes"):
+            spent.pop(background, None)
+        if spent == {"ft.search": 3}:
+            break
     assert spent == {"ft.search": 3}
