@@ -4,13 +4,16 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from memory_service.memory import context
+from memory_service.memory.deadline import remaining
 from memory_service.memory.errors import index_busy
-from memory_service.memory.fairness import Grant
+from memory_service.memory.fairness import FairBudget, Grant
 from memory_service.memory.ports import IndexChanged, MemorySearch, MemoryStore, SearchOptions
 from memory_service.memory.query import ContextSize, Hit
-from memory_service.memory.sizes import BYTES_EACH, CONTEXT, LARGEST, LOT, message_size
+from memory_service.memory.sizes import BYTES_EACH, CONTEXT, COST, LARGEST, LOT, message_size
 from memory_service.memory.types import Candidate, Filter, IndexInfo, Memory
 
+_PATIENCE = 30.0
+"""Seconds that an answer that has begun waits for memory to go on."""
 _HITS = 20
 """Hits whose surroundings are asked for at once, as headings."""
 
@@ -18,9 +21,12 @@ _HITS = 20
 class Answer:
     """The hits of a search, best first. `close` it when done."""
 
-    def __init__(self, store: MemoryStore, info: IndexInfo, where: Filter, hits: list[Hit], grant: Grant) -> None:
-        """`grant` is memory for LOT memories, or for all hits where they are fewer."""
+    def __init__(
+        self, store: MemoryStore, info: IndexInfo, where: Filter, hits: list[Hit], budget: FairBudget, grant: Grant
+    ) -> None:
+        """`grant`, of the budget, is memory for LOT memories, or for all hits where they are fewer."""
         self._store = store
+        self._budget = budget
         self._info = info
         self._where = where
         self._hits = hits
@@ -68,7 +74,7 @@ class Answer:
         # Others must not refer to the context of a hit that is not there.
         self._separate |= {number for number, _ in lot} - {number for number, _ in self._lot}
         await self._read_contexts()
-        if self._next >= len(self._hits) and not self._joined:
+        if not self._joined:
             self._grant.shrink(sum(BYTES_EACH * message_size(hit.memory) for _, hit in self._lot))
 
     async def hits(self) -> AsyncIterator[Hit]:
@@ -79,9 +85,19 @@ class Answer:
                     yield await self._with_context(number, hit) if self._joined else hit
                 if self._next >= len(self._hits):
                     return
+                await self._take_for_next_lot()
                 await self.read_lot()
         except IndexChanged as error:
             raise index_busy("it is being dropped and created again") from error
+
+    async def _take_for_next_lot(self) -> None:
+        """Exchange the memory of the lot that has been sent for that of the next: a reader who takes its time holds no
+        more than what waits for it."""
+        if not self._joined:
+            self._lot, self._known = [], {}
+            self._grant.release()
+            most = min(LOT, len(self._hits) - self._next)
+            self._grant = await self._budget.take(most * COST, patience=remaining(_PATIENCE))
 
     async def _read(self, slots: Sequence[str], where: Filter) -> list[Memory | None]:
         # What the engine found is looked at once more: it may have changed, or expired.

@@ -109,7 +109,7 @@ class Searches:
                 ranked = ranked.rows(kept)
             below = candidate_count - len(ranked.candidates)
             hits = (await self._reranked(info, query, ranked)).hits()
-            answer = Answer(self._store, info, query.where, hits, grant)
+            answer = Answer(self._store, info, query.where, hits, self._budget, grant)
             if query.context is not None:
                 await answer.find_context(self._search, query.context, options)
             await answer.read_lot(whole=whole)
