@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     """Memory for embeddings of texts seen lately."""
     embedder_queue: int = Field(default=1000, ge=1)
     """Texts that may wait for the embedder, in turn between callers and users; more are refused with
-    RESOURCE_EXHAUSTED, those of whoever has most in the queue first."""
+    RESOURCE_EXHAUSTED, those of the caller with the most texts in the queue first."""
     embedder_outages: int = Field(default=5, ge=1)
     """Outages in a row after which the embedder is given a pause of five seconds."""
     local_threads: int = Field(default=1, ge=1, le=64)

@@ -179,7 +179,7 @@ async def test_running_work_goes_on_for_those_who_still_wait() -> None:
     assert await second == "KEY"
 
 
-async def test_when_it_is_full_whoever_has_most_in_it_loses() -> None:
+async def test_a_full_queue_refuses_the_caller_with_the_most_texts() -> None:
     work = Work()
     queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=4)
     many = [asked(queue, f"m{n}", "mallory") for n in range(6)]

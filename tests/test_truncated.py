@@ -1,4 +1,4 @@
-"""Whoever sends more than the model reads is told."""
+"""The response says when the model has read only the beginning of a text."""
 
 from semantic_memory.v1 import memory_service_pb2 as pb
 

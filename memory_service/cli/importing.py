@@ -126,7 +126,7 @@ async def _store_all(
     total: int | None,
     deadline: float,
 ) -> None:
-    """Store the batches and count what becomes of them; show how far that is of a file of so many bytes."""
+    """Store the batches and count what becomes of them; show the progress, for a file of this size in bytes."""
 
     def store(batch: Batch) -> Coroutine[None, None, Results]:
         return _store(memories, index, batch, deadline)

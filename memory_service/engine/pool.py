@@ -122,7 +122,7 @@ class Pool:
         limit = remaining(self._settings.command_timeout)
         with self._translated(limit):
             async with asyncio.timeout(limit):
-                # No await between the two: whoever has the link gives it back.
+                # No await between the two, so that the link always has an owner that returns it.
                 link = await self._acquire()
                 task = asyncio.create_task(self._work(link, work), context=without_deadline())
                 self._unfinished.add(task)

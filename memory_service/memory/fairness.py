@@ -64,7 +64,7 @@ class FairLine(Generic[T]):
     def add(self, item: T) -> T | None:
         """Put an item at the end of the current flow's line; return the item that lost its place to it, if any.
 
-        Where the line is full that is the last one of whoever has the most in it.
+        A full line drops the last item of the caller with the most items.
 
         Raises:
             Exhausted: the line is full, and nobody has more in it than this flow.

@@ -97,7 +97,7 @@ def to_status(error: MemoryServiceError) -> grpc.Status:
 
 
 def shortened(text: str, most: int) -> str:
-    """The text, or its beginning in at most so many bytes with an ellipsis."""
+    """The text, cut to at most this many bytes with an ellipsis."""
     packed = text.encode(errors="replace")
     if len(packed) <= most:
         return packed.decode()
@@ -105,7 +105,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def _fitting(messages: Sequence[M], size: int) -> list[M]:
-    """The first of these that fit into so many bytes."""
+    """The first of these that fit into this many bytes."""
     ends = itertools.accumulate((one.ByteSize() + _ENTRY_BYTES for one in messages), initial=_ANY_BYTES)
     return [one for one, end in zip(messages, list(ends)[1:], strict=True) if end <= size]
 
