@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from semantic_memory.v1 import index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
@@ -28,6 +28,7 @@ DAMAGED: dict[str, dict[str, Any]] = {
     "timestamp before all": {"timestamp": -1e12},
     "no timestamp": {"timestamp": ...},
     "null timestamp": {"timestamp": None},
+    "timestamps with null": {"timestamp": [None, 0.0]},
     "exact timestamp beyond all": {"timestamp_us": "9" * 30},
     "exact timestamp of words": {"timestamp_us": "now"},
     "null content": {"content": None},
@@ -168,8 +169,9 @@ fields = st.sampled_from(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=60)
 @given(st.dictionaries(fields, values, max_size=6))
+@example({"timestamp": [None, 0.0]})
 async def test_no_document_of_any_shape_hides_another(
     memories: Stub, raw: Connections, new_index: Callable[[], str], document: dict[str, Any]
 ) -> None:

@@ -89,6 +89,11 @@ def says_null_field(error: CommandRefused) -> bool:
     return "incompatible type" in error.text and "nil" in error.text
 
 
+def says_unsortable(error: CommandRefused) -> bool:
+    """Tell whether RediSearch could not sort, because a document has something else than a number in the field."""
+    return "converting string" in error.text
+
+
 def says_incomplete(error: CommandRefused) -> bool:
     """Tell whether the refusal says that a search did not hear from every shard in time."""
     return any(word in error.text for word in ("timeout", "deadline", "cancelled", "unable to contact"))

@@ -22,9 +22,6 @@ RANKING = (*HEADING, "terms")
 EVERYTHING = "@timestamp:[-inf +inf]"
 """A filter that lets every memory through; valkey-search knows `*` only beside KNN."""
 
-_NOWHERE = "semantic_memory_none"
-"""A field that no document has: a search has to return something."""
-
 _LONGEST_QUERY = 10_000
 """Bytes of a filter: valkey-search refuses queries of more than 10,240."""
 
@@ -155,8 +152,9 @@ def _head(search: Searching, query: str) -> Command:
 
 
 def _return(search: Searching, fields: Sequence[str], *computed: str) -> Command:
-    named = [_NOWHERE] if search.bare else fields
-    returned = [*computed, *(search.path + name for name in named)]
+    if search.bare and not computed:
+        return ["NOCONTENT"]
+    returned = [*computed, *([] if search.bare else (search.path + name for name in fields))]
     return ["RETURN", str(len(returned)), *returned]
 
 

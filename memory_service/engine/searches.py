@@ -6,7 +6,7 @@ from typing import Any
 
 from memory_service.engine.connection import Connections
 from memory_service.engine.documents import HEADING
-from memory_service.engine.errors import document_or_none
+from memory_service.engine.errors import CommandRefused, document_or_none, says_unsortable
 from memory_service.engine.index_commands import IndexCommands
 from memory_service.engine.layouts import layout_of
 from memory_service.engine.parts import filtering_part, part
@@ -141,6 +141,18 @@ class ValkeySearches:
         return [int(reply[0]) for reply in replies]
 
     async def ordered(self, index: IndexInfo, where: Filter, limit: int, *, newest_first: bool) -> list[Candidate]:
+        try:
+            return await self._ordered(index, where, limit, newest_first=newest_first)
+        except CommandRefused as error:
+            if not says_unsortable(error):
+                raise
+        found = await self._ordered(index, where, COUNT_LIMIT, newest_first=None)
+        return sorted(found, key=lambda one: one.place, reverse=newest_first)[:limit]
+
+    async def _ordered(
+        self, index: IndexInfo, where: Filter, limit: int, *, newest_first: bool | None
+    ) -> list[Candidate]:
+        """The headings of memories by their timestamps, or with None in any order."""
         algorithm = filtering_part(index, where)
         within = _unexpired(index, algorithm, filter_text(where) or EVERYTHING)
         last_reply: list[Any] = []
