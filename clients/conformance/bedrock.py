@@ -26,7 +26,8 @@ def bedrock(texts: dict[str, Any]) -> Iterator[str]:
             time.sleep(answer.get("delay", 0))
             first = answer.get("embedding", [])
             embedding = [*first, *[0.0] * (DIMENSION - len(first))]
-            body = json.dumps({"embedding": embedding, "inputTextTokenCount": 1}).encode()
+            said = {"message": answer["message"]} if "message" in answer else {}
+            body = json.dumps({"embedding": embedding, "inputTextTokenCount": 1, **said}).encode()
             self.send_response(answer.get("status", 200))
             self.send_header("x-amzn-ErrorType", answer.get("error", ""))
             self.send_header("Content-Length", str(len(body)))
