@@ -228,6 +228,26 @@ async def test_an_interrupted_drop_is_finished_by_the_next_call(
         assert await keys(raw, index) == set()
 
 
+async def test_calls_cancelled_at_any_await_leave_no_lease_behind(
+    servers: tuple[Stub, Stub], raw: Connections, new_index: Callable[[], str]
+) -> None:
+    index = new_index()
+    for number in range(40):
+        ensuring = asyncio.ensure_future(
+            servers[number % 2].EnsureIndex(SPECS[0].ensure(index), timeout=TIMEOUT)
+            if number % 4 < 2
+            else dropped(servers[number % 2], index)
+        )
+        await asyncio.sleep(0.0005 * number)
+        ensuring.cancel()
+        await asyncio.gather(ensuring, return_exceptions=True)
+    for _ in range(100):  # Only for when it never goes: a lease that is left behind lasts 20 seconds.
+        if await raw.run(["EXISTS", f"semantic_memory:lease:{index}"]) == 0:
+            break
+        await asyncio.sleep(0.05)
+    assert await raw.run(["EXISTS", f"semantic_memory:lease:{index}"]) == 0
+
+
 async def test_the_layout_of_an_index_may_change_under_a_server(
     servers: tuple[Stub, Stub], new_index: Callable[[], str]
 ) -> None:

@@ -78,8 +78,13 @@ async def lease(connections: Connections, name: str) -> AsyncIterator[Lease]:
 async def try_lease(connections: Connections, name: str) -> Lease | None:
     """The lease of this name, or None when another holds it. Release it with `holding`."""
     key, token = f"semantic_memory:lease:{name}", secrets.token_hex(16)
-    reply = await connections.run(["SET", key, token, "NX", "PX", _PX])
-    return None if reply is None else Lease(connections, key, token)
+    held = Lease(connections, key, token)
+    try:
+        reply = await connections.run(["SET", key, token, "NX", "PX", _PX])
+    except BaseException:
+        _release(held)  # The caller was cancelled or got no answer, and the command may have arrived.
+        raise
+    return None if reply is None else held
 
 
 @contextlib.asynccontextmanager
@@ -90,10 +95,15 @@ async def holding(held: Lease) -> AsyncIterator[None]:
         yield
     finally:
         renewing.cancel()
-        releasing = asyncio.create_task(held.release(), context=without_deadline())
-        _releases.add(releasing)
-        releasing.add_done_callback(_releases.discard)
-        await asyncio.shield(releasing)
+        await asyncio.shield(_release(held))
+
+
+def _release(held: Lease) -> asyncio.Task[None]:
+    """Release a lease, whatever becomes of the caller."""
+    releasing = asyncio.create_task(held.release(), context=without_deadline())
+    _releases.add(releasing)
+    releasing.add_done_callback(_releases.discard)
+    return releasing
 
 
 _releases: set[asyncio.Task[None]] = set()

@@ -83,8 +83,8 @@ class Hit:
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a search says of its answer, beside the hits. Times are in seconds; `engine_time` includes the ranking.
-    `partial`: without the shards that are away; `degraded`: without an embedding of the query's text;
-    `query_truncated`: the embedder read only its beginning."""
+    `partial`: some shards are missing; `degraded`: the query's text could not be embedded; `query_truncated`: the
+    embedding model read only its beginning."""
 
     candidate_count: int
     below_min_score_count: int

@@ -97,7 +97,7 @@ class Searches:
                 self._embed(info, query), self._words(info, query, options)
             )
         embedding = None if embedded is None else embedded.embedding
-        # Whatever k is, so many memories are read at once.
+        # Contents are read in lots of this size, for any k.
         most = min(query.k + len(query.exclude_ids), LOT)
         grant = await self._budget.take(most * COST, patience=remaining(_PATIENCE))
         try:
