@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from memory_service.addresses import is_loopback, parse_host_port, parse_listen
 from memory_service.embedding.bedrock import TITAN_V1
-from memory_service.engine.url import parse_url
+from memory_service.valkey.url import parse_url
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 _LAST_PORT = 65_535
@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     software can read, or as hashes, which take far less memory."""
 
     valkey_url: SecretStr | None = Field(default=None, examples=["valkey://valkey:6379"])
-    """Valkey with valkey-search and valkey-json: see memory_service.engine.url. None starts the embedded engine."""
+    """Valkey with valkey-search and valkey-json: see memory_service.valkey.url. None starts the embedded engine."""
     data_dir: Path = Field(default_factory=lambda: platformdirs.user_data_path("semantic_memory"))
     """Where the embedded engine keeps its data."""
     valkey_connections: int = Field(default=8, ge=1, le=256)

@@ -14,7 +14,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.access import watched
 from memory_service.access.keys import read_keys
-from memory_service.memory.errors import FailedPrecondition
+from memory_service.domain.errors import FailedPrecondition
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
 from tests.by_right import CALLS, KEYS, drained, outcome, store

@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from semantic_memory.v1 import index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.engine import Connections
 from memory_service.settings import Settings
+from memory_service.valkey import Connections
 from tests.guarded import guarded, showing
 from tests.world import TIMEOUT, packed, search
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from memory_service.addresses import HostPort, is_loopback, parse_host_port, parse_listen, parse_target
-from memory_service.engine.url import parse_url
 from memory_service.listening import check_address
 from memory_service.settings import Settings
+from memory_service.valkey.url import parse_url
 from tests.serving import COMMAND, environment, serving
 
 ports = st.integers(1, 65_535)

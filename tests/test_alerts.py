@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from memory_service.memory.errors import Reason
+from memory_service.domain.errors import Reason
 from memory_service.settings import Settings
 from tests.test_metrics import becomes, measured
 from tests.world import TIMEOUT, message

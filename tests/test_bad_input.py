@@ -13,7 +13,7 @@ from grpc_status import rpc_status
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.engine import Connections
+from memory_service.valkey import Connections
 from tests.world import TIMEOUT, Stub, packed
 
 ALICE = memory_pb2.MemoryFilter(user_id="alice")

@@ -15,10 +15,8 @@ from pydantic import SecretStr
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.embedding.bedrock import TITAN_V1, TITAN_V2, BedrockEmbedder, BedrockSettings
-from memory_service.embedding.cache import CachedEmbedder
-from memory_service.memory.deadline import set_deadline
-from memory_service.memory.errors import (
+from memory_service.domain.deadline import set_deadline
+from memory_service.domain.errors import (
     DeadlineExceeded,
     Exhausted,
     FailedPrecondition,
@@ -27,6 +25,8 @@ from memory_service.memory.errors import (
     Reason,
     Unavailable,
 )
+from memory_service.embedding.bedrock import TITAN_V1, TITAN_V2, BedrockEmbedder, BedrockSettings
+from memory_service.embedding.cache import CachedEmbedder
 from memory_service.server import running
 from memory_service.settings import Settings
 from tests.bedrock_endpoint import Answer, Endpoint, bedrock_endpoint, embedding_of

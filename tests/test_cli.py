@@ -112,7 +112,7 @@ def test_list_goes_through_memories_in_order(served: Served) -> None:
 
 
 def test_a_client_command_loads_neither_server_nor_numbers() -> None:
-    heavy = {"numpy", "glide", "onnxruntime", "boto3", "memory_service.server", "memory_service.memory"}
+    heavy = {"numpy", "glide", "onnxruntime", "boto3", "memory_service.server", "memory_service.domain"}
     program = f"import sys, memory_service.cli; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "[]\n"

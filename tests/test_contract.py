@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from semantic_memory.v1 import error_reason_pb2, index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.memory import errors
-from memory_service.memory.query import Found, Hit
-from memory_service.memory.types import Algorithm, IndexInfo, Memory, Role
+from memory_service.domain import errors
+from memory_service.domain.query import Found, Hit
+from memory_service.domain.types import Algorithm, IndexInfo, Memory, Role
 from memory_service.rpc import convert
 from memory_service.rpc.errors import to_status
 

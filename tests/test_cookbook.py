@@ -12,9 +12,9 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.embedding import bedrock
-from memory_service.engine import Connections
 from memory_service.server import running
 from memory_service.settings import Settings
+from memory_service.valkey import Connections
 from tests.world import TIMEOUT, Stub, connected, packed, search
 
 CREATE = (

@@ -11,7 +11,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.doctor.finding import Finding, State
 from memory_service.doctor.index import damage
-from memory_service.engine import Connections
+from memory_service.valkey import Connections
 from tests.world import TIMEOUT, Stub, packed
 
 GOOD = {"user_id": "a", "role": "user", "content": "d", "timestamp": 1, "embedding": [0.05] * 384}

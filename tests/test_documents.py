@@ -3,14 +3,14 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_service.engine.documents import (
+from memory_service.domain.types import Memory, Role
+from memory_service.valkey.documents import (
     FIELDS,
     decode_fields,
     decode_tags,
     encode_fields,
     seconds,
 )
-from memory_service.memory.types import Memory, Role
 
 characters = st.characters(exclude_categories=["Cs"])
 names = st.text(characters, min_size=1, max_size=30)

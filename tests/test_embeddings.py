@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from memory_service.memory.embeddings import check_dimension, normalised, pack_embedding, unpack_embedding
-from memory_service.memory.errors import InvalidRequest, Reason
-from memory_service.memory.types import Embedding
+from memory_service.domain.embeddings import check_dimension, normalised, pack_embedding, unpack_embedding
+from memory_service.domain.errors import InvalidRequest, Reason
+from memory_service.domain.types import Embedding
 
 finite = st.floats(width=32, allow_nan=False, allow_infinity=False)
 vectors = arrays.arrays(np.float32, st.integers(1, 64), elements=finite).filter(lambda one: bool(one.any()))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from memory_service.engine.errors import CommandRefused, meaning, says_not_connected
-from memory_service.memory.errors import FailedPrecondition, Unavailable
+from memory_service.domain.errors import FailedPrecondition, Unavailable
+from memory_service.valkey.errors import CommandRefused, meaning, says_not_connected
 
 GONE = ["Broken: pipe", "Connection: reset by peer", "Connection refused (os error 111)"]
 NOT_NOW = [

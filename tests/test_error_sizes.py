@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.memory.errors import (
+from memory_service.domain.errors import (
     FailedPrecondition,
     InvalidRequest,
     MemoryServiceError,

@@ -11,11 +11,11 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.embedded import EmbeddedValkey
-from memory_service.engine import Connections
-from memory_service.engine.errors import CommandRefused
-from memory_service.engine.url import parse_url
 from memory_service.server import running
 from memory_service.settings import Settings
+from memory_service.valkey import Connections
+from memory_service.valkey.errors import CommandRefused
+from memory_service.valkey.url import parse_url
 from tests.world import TIMEOUT, Stub, connected, listed, of, packed, search
 
 VECTOR, TEXT, HYBRID = pb.SEARCH_MODE_VECTOR, pb.SEARCH_MODE_TEXT, pb.SEARCH_MODE_HYBRID

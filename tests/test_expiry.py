@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.engine import Connections
-from memory_service.memory.ids import derived_id
+from memory_service.domain.ids import derived_id
 from memory_service.settings import Settings
+from memory_service.valkey import Connections
 from tests.world import TIMEOUT, Stub, listed, of, packed, search
 
 

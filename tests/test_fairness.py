@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memory_service.domain.errors import Exhausted
+from memory_service.domain.fairness import FairBudget, FairLine, Flow, set_flow
 from memory_service.embedding.fair_queue import FairQueue
-from memory_service.memory.errors import Exhausted
-from memory_service.memory.fairness import FairBudget, FairLine, Flow, set_flow
 
 FLOWS = st.builds(Flow, st.sampled_from("abc"), st.sampled_from("xyz"), st.booleans())
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from semantic_memory.v1 import index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.engine import Connections
+from memory_service.valkey import Connections
 from tests.two_servers import outcome
 from tests.world import TIMEOUT, Stub, listed, packed, search
 

@@ -10,10 +10,10 @@ from google.protobuf.duration_pb2 import Duration
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.engine import Connections
-from memory_service.memory.ids import derived_id
+from memory_service.domain.ids import derived_id
 from memory_service.server import running
 from memory_service.settings import Settings
+from memory_service.valkey import Connections
 from tests.world import TIMEOUT, Stub, connected, listed, of, packed, search
 
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from semantic_memory.v1 import index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.engine import Connections, ValkeyMemories
-from memory_service.engine.documents import encode_fields
-from memory_service.engine.layouts import layout_of
-from memory_service.memory.types import Algorithm, Embedding, IndexInfo, Layout, Memory, Role
+from memory_service.domain.types import Algorithm, Embedding, IndexInfo, Layout, Memory, Role
 from memory_service.settings import Settings
+from memory_service.valkey import Connections, ValkeyMemories
+from memory_service.valkey.documents import encode_fields
+from memory_service.valkey.layouts import layout_of
 from tests.guarded import guarded, showing
 from tests.test_documents import memories as any_memories
 from tests.test_documents import names

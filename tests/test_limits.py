@@ -10,7 +10,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.memory import search as memory_search
+from memory_service.domain import search as memory_search
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
 from tests.by_right import ALICE, CALLS, KEYS, drained, outcome, store

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.engine.connection import Command
-from memory_service.engine.memories import ValkeyMemories
-from memory_service.memory import listing, windows
-from memory_service.memory.types import EARLIEST, LATEST, IndexInfo
+from memory_service.domain import listing, windows
+from memory_service.domain.types import EARLIEST, LATEST, IndexInfo
+from memory_service.valkey.connection import Command
+from memory_service.valkey.memories import ValkeyMemories
 from tests.world import TIMEOUT, Stub, listed, of, packed
 
 OLDEST, NEWEST = pb.LIST_ORDER_OLDEST_FIRST, pb.LIST_ORDER_NEWEST_FIRST

@@ -10,8 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.engine import Connections
 from memory_service.settings import Settings
+from memory_service.valkey import Connections
 from tests.world import TIMEOUT, Stub, message, of, packed, search
 
 

@@ -12,9 +12,9 @@ from grpc_status import rpc_status
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.engine import Connections
-from memory_service.engine.tags import encode_tag
 from memory_service.rpc.server import RpcServer
+from memory_service.valkey import Connections
+from memory_service.valkey.tags import encode_tag
 from tests.guarded import reason
 from tests.turns import NOW
 from tests.world import TIMEOUT, Stub, connected, listed, of, packed

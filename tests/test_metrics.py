@@ -13,11 +13,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.engine import Connections
-from memory_service.memory.types import Algorithm, IndexInfo
+from memory_service.domain.types import Algorithm, IndexInfo
 from memory_service.rpc.server import METHODS, SERVICE, RpcServer
 from memory_service.settings import Settings
 from memory_service.telemetry.index_watch import IndexWatch
+from memory_service.valkey import Connections
 from tests.guarded import guarded, reason, showing
 from tests.world import TIMEOUT, Stub, message, packed, search
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_service.engine.queries import WHOLE, Searching, filter_text, knn_command, spans_text
-from memory_service.memory.errors import InvalidRequest
-from memory_service.memory.types import Filter, Role, Span
+from memory_service.domain.errors import InvalidRequest
+from memory_service.domain.types import Filter, Role, Span
+from memory_service.valkey.queries import WHOLE, Searching, filter_text, knn_command, spans_text
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=64)
 filters = st.builds(

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.engine import Connections
-from memory_service.memory.text import terms
+from memory_service.domain.text import terms
+from memory_service.valkey import Connections
 from tests.turns import HYBRID, NOW, TEXT, VECTOR, contents, query, store, turn
 from tests.world import TIMEOUT, Stub, engine_calls, of, search
 

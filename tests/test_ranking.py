@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_service.memory import context
-from memory_service.memory.embeddings import normalised
-from memory_service.memory.ranking import (
+from memory_service.domain import context
+from memory_service.domain.embeddings import normalised
+from memory_service.domain.ranking import (
     K1,
     B,
     Neighborhood,
@@ -20,7 +20,7 @@ from memory_service.memory.ranking import (
     similarities,
     text_scores,
 )
-from memory_service.memory.types import Candidate, Memory, Role
+from memory_service.domain.types import Candidate, Memory, Role
 
 WORDS = st.sampled_from("abcde")
 

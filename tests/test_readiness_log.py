@@ -10,13 +10,13 @@ import pytest
 import structlog
 import trustme
 
+from memory_service.domain.errors import engine_unavailable
 from memory_service.embedded import EmbeddedValkey
 from memory_service.embedded.process import free_port
-from memory_service.engine.diagnosis import diagnose
-from memory_service.engine.url import parse_url
-from memory_service.memory.errors import engine_unavailable
 from memory_service.rpc import readiness
 from memory_service.rpc.readiness import ReadinessLog
+from memory_service.valkey.diagnosis import diagnose
+from memory_service.valkey.url import parse_url
 from tests.faults.engines import Engine
 from tests.serving import channel_to, logged, serving
 from tests.world import TIMEOUT

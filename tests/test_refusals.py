@@ -8,8 +8,8 @@ import pytest
 from google.protobuf.message import Message
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.engine import Connections
 from memory_service.rpc.server import RpcServer
+from memory_service.valkey import Connections
 from tests.test_bad_input import key_count, refused, search, store
 from tests.world import TIMEOUT, Stub, packed
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_service.engine.errors import CommandRefused, says_missing
-from memory_service.engine.replies import parse_info, parse_search
-from memory_service.memory.types import Role
+from memory_service.domain.types import Role
+from memory_service.valkey.errors import CommandRefused, says_missing
+from memory_service.valkey.replies import parse_info, parse_search
 
 ENGINES = ["valkey_search", "redisearch"]
 RECORDED: dict[str, Any] = json.loads(Path(__file__).with_name("fixtures").joinpath("engine_replies.json").read_text())

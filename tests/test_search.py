@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from semantic_memory.v1 import index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.engine import Connections
+from memory_service.valkey import Connections
 from tests.world import TIMEOUT, Stub, engine_calls, message, of, packed, search
 
 DEPLOYS = [

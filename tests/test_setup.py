@@ -14,10 +14,10 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.doctor import engine
 from memory_service.doctor.examination import examine
 from memory_service.doctor.finding import Finding, State
-from memory_service.engine import Address, Connections, ConnectionSettings
-from memory_service.engine.inspection import Node, nodes
-from memory_service.engine.schema import metadata_key
 from memory_service.settings import Settings
+from memory_service.valkey import Address, Connections, ConnectionSettings
+from memory_service.valkey.inspection import Node, nodes
+from memory_service.valkey.schema import metadata_key
 from tests.guarded import guarded, showing
 from tests.serving import COMMAND, environment, serving
 from tests.test_acl import RULE, only

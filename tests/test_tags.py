@@ -3,7 +3,7 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from memory_service.engine.tags import decode_tag, encode_tag
+from memory_service.valkey.tags import decode_tag, encode_tag
 
 ids = st.text(min_size=1, max_size=64).filter(lambda text: not any("\ud800" <= c <= "\udfff" for c in text))
 plain = st.from_regex(r"[a-z0-9_]{1,20}[a-z0-9][a-z0-9_]{1,20}", fullmatch=True)

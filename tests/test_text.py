@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_service.memory.text import MAX_TERMS, terms
+from memory_service.domain.text import MAX_TERMS, terms
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.access import watched
-from memory_service.memory.errors import FailedPrecondition
+from memory_service.domain.errors import FailedPrecondition
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
 from tests.guarded import api_key, guarded, showing

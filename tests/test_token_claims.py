@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from memory_service.access.callers import Right
 from memory_service.access.tokens import Tokens, TokenSettings
-from memory_service.memory.errors import Unauthenticated
+from memory_service.domain.errors import Unauthenticated
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
 from tests.by_right import CALLS, outcome

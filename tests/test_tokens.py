@@ -17,7 +17,7 @@ import pytest
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.access import jwks as provider_keys
-from memory_service.memory.errors import Unavailable
+from memory_service.domain.errors import Unavailable
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
 from tests.by_right import ALICE, CALLS, outcome

@@ -17,8 +17,8 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.cli.exporting import export
 from memory_service.cli.importing import import_file
-from memory_service.engine import Connections
 from memory_service.rpc.server import RpcServer
+from memory_service.valkey import Connections
 from tests.serving import cli
 from tests.world import TIMEOUT, Stub, listed, packed
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from semantic_memory.v1 import index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.engine import Connections
-from memory_service.engine.schema import key_prefix
 from memory_service.settings import Settings
+from memory_service.valkey import Connections
+from memory_service.valkey.schema import key_prefix
 from tests.two_servers import SPECS, Spec, dropped, outcome, two_servers
 from tests.world import TIMEOUT, Stub, listed, search
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_service.engine import Address
-from memory_service.engine.url import parse_url
+from memory_service.valkey import Address
+from memory_service.valkey.url import parse_url
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from memory_service.engine import Connections
-from memory_service.engine.url import parse_url
-from memory_service.memory.errors import Unavailable
+from memory_service.domain.errors import Unavailable
+from memory_service.valkey import Connections
+from memory_service.valkey.url import parse_url
 
 
 @pytest.fixture

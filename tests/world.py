@@ -10,7 +10,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 
 from memory_service.cli.client import Stub
-from memory_service.engine import Connections
+from memory_service.valkey import Connections
 
 __all__ = ["TIMEOUT", "Stub", "connected", "delete_keys", "engine_calls", "listed", "message", "of", "packed", "search"]
 

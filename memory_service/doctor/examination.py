@@ -10,12 +10,12 @@ from memory_service import distribution
 from memory_service.doctor.engine import memory, persistence, versions
 from memory_service.doctor.finding import Finding, State
 from memory_service.doctor.index import damage, index
+from memory_service.domain.errors import FailedPrecondition, MemoryServiceError
 from memory_service.embedded import DataDirInUse
-from memory_service.engine import Connections, ConnectionSettings
-from memory_service.engine import inspection as engine
-from memory_service.memory.errors import FailedPrecondition, MemoryServiceError
 from memory_service.server import access, embedder, engine_settings
 from memory_service.settings import Settings
+from memory_service.valkey import Connections, ConnectionSettings
+from memory_service.valkey import inspection as engine
 
 _TIMEOUT = 5.0
 _EMBED_TIMEOUT = 30.0

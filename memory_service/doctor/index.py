@@ -1,12 +1,12 @@
 """Whether the default index is there, whole, and of the model that the embedder has."""
 
 from memory_service.doctor.finding import Finding, State
-from memory_service.engine import Connections, ValkeyIndexes
-from memory_service.engine import inspection as engine
-from memory_service.engine.damage import documents
-from memory_service.engine.schema import OLDEST_SCHEMA, IndexMetadata
-from memory_service.memory.errors import MemoryServiceError
-from memory_service.memory.types import IndexInfo
+from memory_service.domain.errors import MemoryServiceError
+from memory_service.domain.types import IndexInfo
+from memory_service.valkey import Connections, ValkeyIndexes
+from memory_service.valkey import inspection as engine
+from memory_service.valkey.damage import documents
+from memory_service.valkey.schema import OLDEST_SCHEMA, IndexMetadata
 
 _MOST_DOCUMENTS = 5000
 _MOST_NAMED = 5

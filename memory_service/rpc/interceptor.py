@@ -18,9 +18,9 @@ from google.protobuf.message import DecodeError, Message
 
 from memory_service.access.callers import Caller, Verifier, authenticate
 from memory_service.access.limits import Limits
-from memory_service.memory.deadline import set_deadline
-from memory_service.memory.errors import InvalidRequest, MemoryServiceError, Reason, deadline_exceeded
-from memory_service.memory.fairness import FairBudget, Flow, Grant, set_flow
+from memory_service.domain.deadline import set_deadline
+from memory_service.domain.errors import InvalidRequest, MemoryServiceError, Reason, deadline_exceeded
+from memory_service.domain.fairness import FairBudget, Flow, Grant, set_flow
 from memory_service.rpc.access import check_access, flow_of, is_batch
 from memory_service.rpc.errors import internal, to_status
 from memory_service.rpc.sizes import MAX_MESSAGE, check_size

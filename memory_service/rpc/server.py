@@ -12,8 +12,8 @@ from semantic_memory.v1.memory_service_pb2_grpc import add_MemoryServiceServicer
 
 from memory_service.access.callers import Verifier
 from memory_service.access.limits import Limits
+from memory_service.domain.fairness import FairBudget
 from memory_service.listening import cannot_listen, check_address
-from memory_service.memory.fairness import FairBudget
 from memory_service.rpc.interceptor import CallInterceptor
 from memory_service.rpc.observing import ObservingInterceptor
 from memory_service.rpc.readiness import ReadinessLog

@@ -6,8 +6,8 @@ from typing import Protocol
 
 import structlog
 
-from memory_service.memory.errors import MemoryServiceError
-from memory_service.memory.types import IndexInfo
+from memory_service.domain.errors import MemoryServiceError
+from memory_service.domain.types import IndexInfo
 
 _log = structlog.get_logger(__name__)
 

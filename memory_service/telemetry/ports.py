@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from memory_service.memory.embeddings import EmbeddedText
-from memory_service.memory.errors import MemoryServiceError, Reason
-from memory_service.memory.ports import Embedder
+from memory_service.domain.embeddings import EmbeddedText
+from memory_service.domain.errors import MemoryServiceError, Reason
+from memory_service.domain.ports import Embedder
 from memory_service.telemetry.calls import Stage, current
 from memory_service.telemetry.metrics import Metrics
 

@@ -22,8 +22,8 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.embedded.process import free_port
-from memory_service.engine import Connections
-from memory_service.engine.url import parse_url
+from memory_service.valkey import Connections
+from memory_service.valkey.url import parse_url
 from tests.faults.engines import Engine
 from tests.faults.load import SCALE
 from tests.serving import COMMAND, channel_to, environment, serving
