@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory_service.domain.ranking import K1, B, share
-from memory_service.domain.text import terms
+from memory_service.domain.text_analysis import terms
 from memory_service.embedding.local import LocalEmbedder
 
 Numbers = NDArray[np.float64]

@@ -37,7 +37,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from bench.load import Load, framed, h2load, process, random_embeddings
 from memory_service.cli.client import Stub, connect
 from memory_service.domain.ids import new_id
-from memory_service.domain.text import terms
+from memory_service.domain.text_analysis import terms
 from memory_service.domain.types import Algorithm, Embedding, Layout, Memory, Role
 from memory_service.logs import log_to_stderr
 from memory_service.valkey import Connections, ValkeyIndexes, ValkeyMemories

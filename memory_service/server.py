@@ -13,10 +13,10 @@ import grpc
 import structlog
 import uvloop
 
+from memory_service.access.api_keys import ApiKeys
 from memory_service.access.callers import Verifier
-from memory_service.access.keys import ApiKeys
+from memory_service.access.jwt_tokens import Tokens, TokenSettings
 from memory_service.access.limits import Limits
-from memory_service.access.tokens import Tokens, TokenSettings
 from memory_service.distribution import install_command
 from memory_service.domain.errors import FailedPrecondition, Reason
 from memory_service.domain.expiry_sweep import ExpirySweep
@@ -31,19 +31,19 @@ from memory_service.embedding.bedrock import BedrockEmbedder, BedrockSettings
 from memory_service.embedding.breaker import CircuitBreaker
 from memory_service.embedding.cache import CachedEmbedder
 from memory_service.embedding.local import LocalEmbedder
-from memory_service.listening import check_address
+from memory_service.listen_address import check_address
 from memory_service.rpc.server import METHODS, SERVICE, RpcServer
 from memory_service.rpc.servicer import MemoryServicer
 from memory_service.rpc.tls import server_credentials
 from memory_service.rpc.validation import RequestValidator
 from memory_service.settings import Settings
 from memory_service.starting import started_unless
-from memory_service.telemetry.figures import Figures, follow_lag
-from memory_service.telemetry.index_watch import IndexWatch
-from memory_service.telemetry.lines import Lines
+from memory_service.telemetry.call_log import Lines
+from memory_service.telemetry.gauges import Figures, follow_lag
+from memory_service.telemetry.index_monitor import IndexWatch
+from memory_service.telemetry.instrumentation import CountedEmbedder, WatchedEmbedder, watched
 from memory_service.telemetry.metrics import Metrics
-from memory_service.telemetry.ports import CountedEmbedder, WatchedEmbedder, watched
-from memory_service.telemetry.scraping import scraped
+from memory_service.telemetry.metrics_endpoint import scraped
 from memory_service.telemetry.telemetry import Telemetry, Tracer
 from memory_service.valkey import (
     Connections,

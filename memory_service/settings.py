@@ -38,9 +38,9 @@ class Settings(BaseSettings):
     tls_client_ca: Path | None = None
     """Authorities whose clients alone are let in (mTLS), a PEM file."""
     api_keys: Path | None = None
-    """The file of API keys: see memory_service.access.keys and `memory-service make-key`."""
+    """The file of API keys: see memory_service.access.api_keys and `memory-service make-key`."""
     jwt_jwks: str | None = None
-    """URL or file of the keys that sign JSON Web Tokens: see memory_service.access.tokens. Needs the next two."""
+    """URL or file of the keys that sign JSON Web Tokens: see memory_service.access.jwt_tokens. Needs the next two."""
     jwt_issuer: str | None = None
     """The `iss` of good tokens."""
     jwt_audience: str | None = None

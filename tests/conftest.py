@@ -24,8 +24,8 @@ from memory_service.server import running
 from memory_service.settings import Settings
 from memory_service.valkey import Connections
 from memory_service.valkey.url import parse_url
-from tests.serving import Served, serving
-from tests.world import TIMEOUT, Stub, connected, delete_keys
+from tests.support.api import TIMEOUT, Stub, connected, delete_keys
+from tests.support.server_process import Served, serving
 
 hypothesis_settings.register_profile(
     "default",

@@ -3,9 +3,8 @@
 from memory_service.doctor.finding import Finding, State
 from memory_service.domain.errors import MemoryServiceError
 from memory_service.domain.types import IndexInfo
-from memory_service.valkey import Connections, ValkeyIndexes
-from memory_service.valkey import inspection as engine
-from memory_service.valkey.damage import documents
+from memory_service.valkey import Connections, ValkeyIndexes, server_info
+from memory_service.valkey.document_check import documents
 from memory_service.valkey.schema import OLDEST_SCHEMA, IndexMetadata
 
 _MOST_DOCUMENTS = 5000
@@ -16,7 +15,7 @@ async def index(name: str, connections: Connections, model: str, dimension: int)
     """The index of this name, for an embedder of this model; an empty one is not compared."""
     try:
         info = await ValkeyIndexes(connections).describe(name)
-        kept = await engine.metadata(connections, name)
+        kept = await server_info.metadata(connections, name)
     except MemoryServiceError as error:
         return Finding("index", State.WRONG, f"{name}: {error.message}")
     if info is None:

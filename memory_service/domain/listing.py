@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from memory_service.domain.indexes import Indexes
-from memory_service.domain.pages import Binding, Place, seal, unseal
+from memory_service.domain.page_tokens import Binding, Place, seal, unseal
 from memory_service.domain.ports import MemorySearch, MemoryStore, SearchOptions
 from memory_service.domain.sizes import LARGEST, LOT, PAGE, message_size
+from memory_service.domain.time_windows import Windows, in_contract, moment
 from memory_service.domain.types import Candidate, Embedding, Filter, IndexInfo, Memory
-from memory_service.domain.windows import Windows, in_contract, moment
 
 _TIES = 10_000
 """Memories of the very same time that a List can put in order."""

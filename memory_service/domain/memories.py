@@ -17,7 +17,7 @@ from memory_service.domain.ids import derived_id, is_made_id, new_id
 from memory_service.domain.indexes import Indexes
 from memory_service.domain.new_memory import NearDuplicate, NewMemory, Stored
 from memory_service.domain.ports import Embedder, MemorySearch, MemoryStore, SearchOptions
-from memory_service.domain.text import terms
+from memory_service.domain.text_analysis import terms
 from memory_service.domain.types import Embedding, Filter, IndexInfo, Memory, now
 
 _AT_ONCE = 32

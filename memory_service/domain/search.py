@@ -13,7 +13,6 @@ from dataclasses import replace
 import numpy as np
 
 from memory_service.domain import context, ranking
-from memory_service.domain.answers import Answer
 from memory_service.domain.deadline import remaining
 from memory_service.domain.embeddings import EmbeddedText, check_dimension
 from memory_service.domain.errors import Exhausted, FailedPrecondition, MemoryServiceError, Unavailable
@@ -23,8 +22,9 @@ from memory_service.domain.ports import Embedder, MemorySearch, MemoryStore, Sea
 from memory_service.domain.query import Found, Mode, Query
 from memory_service.domain.ranking import Neighborhood
 from memory_service.domain.relevance import NO_WORDS, Ranked, Words, relevance
+from memory_service.domain.search_results import Answer
 from memory_service.domain.sizes import COST, LOT
-from memory_service.domain.text import terms
+from memory_service.domain.text_analysis import terms
 from memory_service.domain.types import Candidate, Embedding, IndexInfo, now
 
 _NEAREST = 100

@@ -11,7 +11,7 @@ from typing import Any
 
 from memory_service.domain.ports import IndexChanged
 from memory_service.domain.types import IndexInfo
-from memory_service.valkey.connection import Command, Connections
+from memory_service.valkey.connections import Command, Connections
 from memory_service.valkey.errors import CommandRefused
 from memory_service.valkey.schema import metadata_key
 

@@ -8,9 +8,9 @@ import structlog
 from memory_service.domain.deadline import remaining
 from memory_service.domain.errors import FailedPrecondition, Violation
 from memory_service.domain.types import Algorithm, Dropped, IndexInfo, IndexPart, IndexSpec, Layout
-from memory_service.valkey.connection import Connections
+from memory_service.valkey.connections import Connections
 from memory_service.valkey.errors import CommandRefused, says_missing
-from memory_service.valkey.found_index import FoundIndex
+from memory_service.valkey.index_state import FoundIndex
 from memory_service.valkey.lease import Lease, lease
 from memory_service.valkey.purge import purge
 from memory_service.valkey.replies import join_cluster_info, parse_info

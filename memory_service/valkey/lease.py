@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 
 from memory_service.domain.deadline import remaining, without_deadline
 from memory_service.domain.errors import MemoryServiceError, index_busy
-from memory_service.valkey.connection import Connections
+from memory_service.valkey.connections import Connections
 from memory_service.valkey.errors import CommandRefused
 
 _PX = "20000"

@@ -6,7 +6,7 @@ from typing import Any
 
 from memory_service.domain.types import Embedding, IndexInfo, Memory
 from memory_service.valkey.client import Client
-from memory_service.valkey.connection import Connections, pipeline
+from memory_service.valkey.connections import Connections, pipeline
 from memory_service.valkey.documents import encode_fields
 from memory_service.valkey.errors import CommandRefused, document_or_none, says_wrong_type
 from memory_service.valkey.expiry import remove_expired

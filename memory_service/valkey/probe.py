@@ -3,7 +3,7 @@
 import asyncio
 
 from memory_service.domain.errors import Unavailable
-from memory_service.valkey.connection import Connections
+from memory_service.valkey.connections import Connections
 
 _TIMEOUT = 0.7
 """Seconds that the engine has to answer."""

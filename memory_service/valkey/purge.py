@@ -1,7 +1,7 @@
 """Deletes the documents of an index that is being dropped, and nothing else that lies under its prefix."""
 
 from memory_service.domain.types import Dropped, Layout
-from memory_service.valkey.connection import Connections
+from memory_service.valkey.connections import Connections
 from memory_service.valkey.errors import CommandRefused
 from memory_service.valkey.layouts import layout_of
 from memory_service.valkey.lease import Lease

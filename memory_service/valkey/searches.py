@@ -7,12 +7,12 @@ from typing import Any
 from memory_service.domain.ports import COUNT_LIMIT, SearchOptions
 from memory_service.domain.sizes import LOT
 from memory_service.domain.types import Algorithm, Candidate, Embedding, Filter, IndexInfo, Memory, Span, now
-from memory_service.valkey.connection import Connections
+from memory_service.valkey.connections import Connections
 from memory_service.valkey.documents import HEADING
 from memory_service.valkey.errors import CommandRefused, document_or_none, says_unsortable
 from memory_service.valkey.index_commands import IndexCommands
+from memory_service.valkey.index_parts import filtering_part, part
 from memory_service.valkey.layouts import layout_of
-from memory_service.valkey.parts import filtering_part, part
 from memory_service.valkey.queries import (
     EVERYTHING,
     RANKING,

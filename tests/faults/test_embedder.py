@@ -27,9 +27,9 @@ from memory_service.domain.errors import (
 from memory_service.embedding.breaker import CircuitBreaker
 from memory_service.server import running
 from memory_service.settings import Settings
-from tests.bedrock_endpoint import Answer, Endpoint, bedrock_endpoint
 from tests.faults.load import retry_delay
-from tests.world import TIMEOUT, Stub, connected, message, packed, search
+from tests.support.api import TIMEOUT, Stub, connected, message, packed, search
+from tests.support.bedrock_endpoint import Answer, Endpoint, bedrock_endpoint
 
 PAUSE = 5.0
 """Seconds that the server's breaker stays open."""
