@@ -37,7 +37,7 @@ from memory_service.cli.client import Stub, connect
 from memory_service.embedded import EmbeddedValkey
 from memory_service.embedding.local import LocalEmbedder
 from memory_service.logs import log_to_stderr
-from memory_service.server import running
+from memory_service.server import run_server
 from memory_service.settings import Settings
 
 DEPTH = 20
@@ -107,7 +107,7 @@ async def embedded(appendfsync: str = "no") -> AsyncIterator[str]:
 async def served(url: str) -> AsyncIterator[Stub]:
     """A client of a new server on this engine, with an index of its own while it lasts."""
     settings = Settings(listen="127.0.0.1:0", valkey_url=SecretStr(url), drain=0, index="bench_locomo")
-    async with running(settings) as server, connect(server.address) as memories:
+    async with run_server(settings) as server, connect(server.address) as memories:
         await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
         yield memories
         await memories.DropIndex(pb.DropIndexRequest(index="bench_locomo", delete_memories=True), timeout=TIMEOUT)

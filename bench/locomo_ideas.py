@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_service.domain.ranking import K1, B, share
+from memory_service.domain.ranking import K1, B, normalize
 from memory_service.domain.text_analysis import terms
 from memory_service.embedding.local import LocalEmbedder
 
@@ -92,7 +92,7 @@ def hybrid(
         spread = similarity or [w ** (d + 1) for d in far]
         similar = c.around(cosine(c, q), spread, similarity or [w_after ** (d + 1) for d in far])
         lexical = c.bm25(q, [w**d for d in far], [w_after**d for d in far], k1)
-        return (1 - text) * share(similar) + text * share(lexical)
+        return (1 - text) * normalize(similar) + text * normalize(lexical)
 
     return score
 
@@ -113,13 +113,13 @@ def feedback(c: Conversation, q: int) -> Numbers:
     best = np.argsort(-hybrid()(c, q))[:5]
     moved = c.questions[q] + 0.5 * c.turns[best].mean(axis=0)
     similar = c.around(c.turns @ (moved / np.linalg.norm(moved)), [0.25, 0.125], [0.25, 0.125])
-    return 0.5 * share(similar) + 0.5 * share(c.bm25(q, [0.5, 0.25]))
+    return 0.5 * normalize(similar) + 0.5 * normalize(c.bm25(q, [0.5, 0.25]))
 
 
 def windows_summed(c: Conversation, q: int) -> Numbers:
     """Turns and windows of three, by meaning and by words, all four summed."""
-    window = share(c.in_window @ c.questions[q])
-    return 0.3 * share(cosine(c, q)) + 0.25 * window + 0.4 * share(c.bm25(q)) + 0.25 * share(c.bm25(q, [1]))
+    window = normalize(c.in_window @ c.questions[q])
+    return 0.3 * normalize(cosine(c, q)) + 0.25 * window + 0.4 * normalize(c.bm25(q)) + 0.25 * normalize(c.bm25(q, [1]))
 
 
 IDEAS: dict[str, Idea] = {

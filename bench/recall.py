@@ -30,7 +30,7 @@ from memory_service.cli.client import connect
 from memory_service.domain.types import Embedding
 from memory_service.embedding.local import LocalEmbedder
 from memory_service.logs import log_to_stderr
-from memory_service.server import running
+from memory_service.server import run_server
 from memory_service.settings import Settings
 from memory_service.valkey import Connections
 from memory_service.valkey.url import parse_url
@@ -58,7 +58,7 @@ async def main(url: str, count: int, texts: Sequence[str], picture: Path) -> Non
         await engine.open()
         stack.push_async_callback(engine.close)
         settings = Settings(listen="127.0.0.1:0", valkey_url=SecretStr(url), index=INDEX, drain=0)
-        server = await stack.enter_async_context(running(settings))
+        server = await stack.enter_async_context(run_server(settings))
         memories = await stack.enter_async_context(connect(server.address))
         for name, (embeddings, queries) in sets.items():
             ensure = pb.EnsureIndexRequest(

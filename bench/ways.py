@@ -11,9 +11,9 @@ import glide
 
 from memory_service.domain.types import Embedding, Filter, Layout, Memory, Role
 from memory_service.valkey import Connections
-from memory_service.valkey.documents import encode_fields
+from memory_service.valkey.documents import MEMORY_FIELDS, encode_fields
 from memory_service.valkey.layouts import layout_of
-from memory_service.valkey.queries import WHOLE, Searching, filter_text, knn_command
+from memory_service.valkey.queries import SearchTarget, filter_text, knn_command
 from memory_service.valkey.replies import parse_search
 from memory_service.valkey.url import parse_url
 
@@ -34,10 +34,12 @@ def works_directly(connections: Connections, embeddings: Sequence[Embedding]) ->
         return await connections.run(layout_of(Layout.JSON).insert(f"mem_{INDEX}:{slot}", fields, embedding))
 
     async def search(n: int) -> object:
-        searching = Searching(f"{INDEX}_flat", 5000, all_shards=False)
+        searching = SearchTarget(f"{INDEX}_flat", 5000, all_shards=False)
         where = filter_text(Filter(f"user{n % USERS}"))
         embedding = embeddings[n % len(embeddings)]
-        reply = await connections.run(knn_command(searching, where, embedding, K, ef_runtime=None, returned=WHOLE))
+        reply = await connections.run(
+            knn_command(searching, where, embedding, K, ef_runtime=None, returned=MEMORY_FIELDS)
+        )
         return parse_search(reply, f"mem_{INDEX}:")
 
     return {"Store": store, "Search": search}

@@ -60,7 +60,7 @@ _log = structlog.get_logger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[RpcServer]:
+async def run_server(settings: Settings) -> AsyncIterator[RpcServer]:
     """A server that serves while the context is open, and has ended its calls and engine when it closes.
 
     Raises:
@@ -91,7 +91,7 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
             breaker,
             max_bytes=settings.embedding_cache_bytes,
             at_once=bare.concurrency,
-            of_one_flow=bare.of_one_flow,
+            per_flow=bare.per_flow,
             queue=settings.embedder_queue,
         )
         cached = WatchedEmbedder(cache)
@@ -101,7 +101,7 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
             settings.answer_bytes,
             capacity=settings.max_concurrent_rpcs,
             what="memory for answers",
-            of_one_flow=settings.answer_bytes // 2,
+            per_flow=settings.answer_bytes // 2,
         )
         server = RpcServer(
             MemoryServicer(
@@ -126,7 +126,7 @@ async def running(settings: Settings) -> AsyncIterator[RpcServer]:
                 settings.request_bytes,
                 capacity=settings.max_concurrent_rpcs,
                 what="memory for requests",
-                of_one_flow=settings.request_bytes // 2,
+                per_flow=settings.request_bytes // 2,
             ),
             telemetry=Telemetry(Lines(sample=settings.log_sample), metrics, _tracing(settings, stack)),
             probe=probe.check,
@@ -185,7 +185,7 @@ async def _serve(settings: Settings, supervised: bool) -> None:
         loop.add_reader(0, end_with_supervisor)
     async with contextlib.AsyncExitStack() as stack:
         # An embedded engine may load its data for minutes.
-        server = await started_unless(told, stack.enter_async_context(running(settings)))
+        server = await started_unless(told, stack.enter_async_context(run_server(settings)))
         if server is None:
             return
         # What the start has made stays: a full collection, which holds up every call, need not look at it again.

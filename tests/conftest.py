@@ -20,7 +20,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.embedded import EmbeddedValkey
 from memory_service.logs import log_to_stderr
 from memory_service.rpc.server import RpcServer
-from memory_service.server import running
+from memory_service.server import run_server
 from memory_service.settings import Settings
 from memory_service.valkey import Connections
 from memory_service.valkey.url import parse_url
@@ -79,7 +79,7 @@ def settings(valkey_url: str) -> Settings:
 @pytest.fixture(scope="session")
 async def server(settings: Settings, raw: Connections) -> AsyncIterator[RpcServer]:  # noqa: ARG001 - raw cleans up last
     """A running server whose default index exists, with the local embedder."""
-    async with running(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
+    async with run_server(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
         await connected(channel).EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
         yield server
 

@@ -26,7 +26,7 @@ from memory_service.access.api_keys import new_key
 from memory_service.access.callers import Right
 from memory_service.embedded import EmbeddedValkey
 from memory_service.logs import log_to_stderr
-from memory_service.server import running
+from memory_service.server import run_server
 from memory_service.settings import Settings
 from memory_service.valkey import Connections
 from memory_service.valkey.url import parse_url
@@ -75,7 +75,7 @@ async def world() -> AsyncIterator[dict[str, str]]:
             "bedrock_endpoint_url": stack.enter_context(bedrock(reading.embeddings())),
             "embedder_outages": 1_000_000,  # Cases of an outage must not open the breaker for the others.
         }
-        server = await stack.enter_async_context(running(Settings(**settings)))
+        server = await stack.enter_async_context(run_server(Settings(**settings)))
         async with AsyncMemoryClient(server.address) as memories:
             await memories.ensure_index(EnsureIndexRequest())
             await memories.ensure_index(EnsureIndexRequest(index="foreign", algorithms=[ALGORITHM_HNSW]))
@@ -95,9 +95,11 @@ async def world() -> AsyncIterator[dict[str, str]]:
         keys = folder / "keys.toml"
         keys.write_text(entry)
         tls: dict[str, Any] = {"tls_cert": certificate, "tls_key": key}
-        secure = await stack.enter_async_context(running(Settings(**settings, **tls, api_keys=keys)))
-        mutual = await stack.enter_async_context(running(Settings(**settings, **tls, tls_client_ca=known.file)))
-        modelless = await stack.enter_async_context(running(Settings(**settings | {"bedrock_endpoint_url": NOWHERE})))
+        secure = await stack.enter_async_context(run_server(Settings(**settings, **tls, api_keys=keys)))
+        mutual = await stack.enter_async_context(run_server(Settings(**settings, **tls, tls_client_ca=known.file)))
+        modelless = await stack.enter_async_context(
+            run_server(Settings(**settings | {"bedrock_endpoint_url": NOWHERE}))
+        )
         places |= {
             "without a model": modelless.address,
             "secure": secure.address,

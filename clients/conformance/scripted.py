@@ -14,7 +14,13 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_pb2 import Memory
 from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceServicer, add_MemoryServiceServicer_to_server
 
-from memory_service.domain.errors import Exhausted, Reason, deadline_exceeded, engine_unavailable, index_backfilling
+from memory_service.domain.errors import (
+    Reason,
+    ResourceExhausted,
+    deadline_exceeded,
+    engine_unavailable,
+    index_backfilling,
+)
 from memory_service.rpc.errors import internal, to_status
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -23,7 +29,7 @@ SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.Health
 ERRORS = {
     "ENGINE_UNAVAILABLE": engine_unavailable("does not answer"),
     "INDEX_BACKFILLING": index_backfilling("memory_idx"),
-    "OVERLOADED": Exhausted(Reason.OVERLOADED, "as many calls as are accepted", retry_after=1.5),
+    "OVERLOADED": ResourceExhausted(Reason.OVERLOADED, "as many calls as are accepted", retry_after=1.5),
     "DEADLINE_EXCEEDED": deadline_exceeded(),
     "INTERNAL": internal("0192"),
 }

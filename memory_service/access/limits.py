@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
-from memory_service.domain.errors import Exhausted, Reason
+from memory_service.domain.errors import Reason, ResourceExhausted
 
 _CALLERS = 10_000
 """Callers whose rate is remembered; one that is forgotten begins anew with a full second."""
@@ -39,11 +39,11 @@ class Limits:
         """A call of this caller, while the context is open.
 
         Raises:
-            Exhausted: there are too many, or it has as many as it may; `retry_after` says when it may again.
+            ResourceExhausted: there are too many, or it has as many as it may; `retry_after` says when it may again.
         """
         if self._of_all >= self._most_of_all:
             message = "the service has as many calls in flight as it takes: try again, more slowly"
-            raise Exhausted(Reason.OVERLOADED, message, retry_after=0.5)
+            raise ResourceExhausted(Reason.OVERLOADED, message, retry_after=0.5)
         if self._in_flight[caller] >= self._most:
             raise _too_much(f"has {self._most} calls in flight, as many as it may", 0.1)
         self._take(caller)
@@ -69,5 +69,5 @@ class Limits:
         bucket.left -= 1
 
 
-def _too_much(what: str, retry_after: float) -> Exhausted:
-    return Exhausted(Reason.OVERLOADED, f"this caller {what}: try again, more slowly", retry_after=retry_after)
+def _too_much(what: str, retry_after: float) -> ResourceExhausted:
+    return ResourceExhausted(Reason.OVERLOADED, f"this caller {what}: try again, more slowly", retry_after=retry_after)

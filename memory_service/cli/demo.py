@@ -13,7 +13,7 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.cli import client, output
-from memory_service.server import running
+from memory_service.server import run_server
 from memory_service.settings import Settings
 
 _MESSAGES = [
@@ -37,7 +37,7 @@ def run_demo(settings: Settings) -> None:
 
 async def _demo(settings: Settings) -> None:
     _say("Starting an embedded Valkey and the gRPC server …")
-    async with running(settings) as server, client.connect(server.address) as memories:
+    async with run_server(settings) as server, client.connect(server.address) as memories:
         _say(f"Serving semantic_memory.v1.MemoryService on {server.address}")
         ensured = await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=_TIMEOUT)
         index = ensured.index

@@ -58,7 +58,7 @@ async def damage(name: str, connections: Connections) -> Finding | None:
 
 
 def _mismatch(info: IndexInfo, kept: IndexMetadata | None, model: str, dimension: int) -> Finding | None:
-    if kept is None and info.extended:
+    if kept is None and info.text_parts:
         told = f"the record of {info.name} is gone, as when Valkey evicts keys"
         advice = "memory-service ensure-index with the model of its embeddings restores it; maxmemory-policy noeviction"
     elif kept is None:
@@ -67,7 +67,7 @@ def _mismatch(info: IndexInfo, kept: IndexMetadata | None, model: str, dimension
         held = f"{info.dimension} dimensions of {info.embedding_model}"
         told = f"{info.name} holds {held}, the embedder makes {dimension} of {model}"
         advice = "set MEMORY_EMBEDDER to the index's model, or MEMORY_INDEX to another index"
-    elif kept.schema_version < OLDEST_SCHEMA or not info.extended:
+    elif kept.schema_version < OLDEST_SCHEMA or not info.text_parts:
         told = f"{info.name} was made by an earlier version: it has no fields for labels and words"
         advice = "memory-service drop-index, which keeps the memories, and ensure-index"
     else:

@@ -26,34 +26,36 @@ def spans(memories: Sequence[Memory]) -> list[Span]:
     return found
 
 
-def window(slot: str, nearby: Sequence[Candidate], before: int, after: int) -> list[Candidate]:
-    """The `before` memories before the one at `slot`, itself, and the `after` after it, in the order of time (those of
-    the same time in the order of their ids). Empty when it is not among those nearby."""
-    ordered = sorted({one.slot: one for one in nearby}.values(), key=_place)
-    place = next((i for i, one in enumerate(ordered) if one.slot == slot), None)
+def window(storage_id: str, nearby: Sequence[Candidate], before: int, after: int) -> list[Candidate]:
+    """Return the memory at `storage_id` with up to `before` memories before it and `after` after it, oldest first.
+
+    Memories of the same time are ordered by id. The window is empty when the memory is not among `nearby`.
+    """
+    ordered = sorted({one.storage_id: one for one in nearby}.values(), key=_place)
+    place = next((i for i, one in enumerate(ordered) if one.storage_id == storage_id), None)
     return [] if place is None else ordered[max(0, place - before) : place + after + 1]
 
 
-def joined(windows: Sequence[Sequence[Candidate]]) -> list[tuple[int, tuple[Candidate, ...]]]:
+def merge_windows(windows: Sequence[Sequence[Candidate]]) -> list[tuple[int, tuple[Candidate, ...]]]:
     """For each window the number of the one that brings it, and what that one brings: windows that share a memory are
     one, brought by the first of them."""
     groups: list[tuple[int, dict[str, Candidate]]] = []
     bringer: dict[int, int] = {}
     for number, found in enumerate(windows):
-        slots = {one.slot: one for one in found}
-        touched = [group for group in groups if not slots.keys().isdisjoint(group[1])]
+        storage_ids = {one.storage_id: one for one in found}
+        touched = [group for group in groups if not storage_ids.keys().isdisjoint(group[1])]
         first = min((group[0] for group in touched), default=number)
         for group in touched:
-            slots |= group[1]
+            storage_ids |= group[1]
             groups.remove(group)
             for member, brings in bringer.items():
                 if brings == group[0]:
                     bringer[member] = first
         bringer[number] = first
-        groups.append((first, slots))
-    brought = {first: tuple(sorted(slots.values(), key=_place)) for first, slots in groups}
+        groups.append((first, storage_ids))
+    brought = {first: tuple(sorted(storage_ids.values(), key=_place)) for first, storage_ids in groups}
     return [(bringer[number], brought.get(number, ())) for number in range(len(windows))]
 
 
 def _place(candidate: Candidate) -> tuple[int, str, str]:
-    return candidate.place
+    return candidate.sort_key

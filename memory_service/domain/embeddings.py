@@ -50,7 +50,7 @@ def pack_embedding(embedding: Embedding) -> bytes:
     return embedding.astype(_FLOAT32, copy=False).tobytes()
 
 
-def normalised(numbers: Embedding) -> Embedding:
+def unit_length(numbers: Embedding) -> Embedding:
     """The numbers at unit length."""
     wide = numbers.astype(np.float64)
     return (wide / math.sqrt(float(wide @ wide))).astype(np.float32)

@@ -5,7 +5,7 @@
     ├── NotFound              no such memory or index
     ├── AlreadyExists         the id is taken by another memory
     ├── FailedPrecondition    the index or the server is not what the call needs: `violations` says how
-    ├── Exhausted             too much work: retry after `retry_after`
+    ├── ResourceExhausted     too much work: retry after `retry_after`
     ├── Unauthenticated       nobody knows who calls
     ├── PermissionDenied      the caller may not do this
     ├── Unavailable           a dependency is unavailable: retry after `retry_after`
@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-PATIENCE = 1.0
+UNRESPONSIVE_AFTER = 1.0
 """Seconds that an engine has to answer anything before it counts as away."""
 
 
@@ -95,7 +95,7 @@ class FailedPrecondition(MemoryServiceError):
     """The index or the server is not what this call needs."""
 
 
-class Exhausted(MemoryServiceError):
+class ResourceExhausted(MemoryServiceError):
     """As much work is under way as is accepted."""
 
 
@@ -146,10 +146,10 @@ def index_backfilling(name: str) -> Unavailable:
     )
 
 
-def response_too_large(id_: str = "") -> Exhausted:
+def response_too_large(id_: str = "") -> ResourceExhausted:
     """An error about an answer, or a memory with this id, that no message can hold."""
     what = "this memory, which other software wrote," if id_ else "the answer"
-    return Exhausted(
+    return ResourceExhausted(
         Reason.RESPONSE_TOO_LARGE,
         f"{what} exceeds 4 MiB, the most that one message may have: read it from Valkey",
         metadata={"id": id_} if id_ else {},
@@ -165,10 +165,12 @@ def engine_unavailable(what: str) -> Unavailable:
     )
 
 
-def engine_silent(seconds: float) -> Unavailable | DeadlineExceeded:
-    """The error of a call that Valkey had so many seconds to answer, and did not: after PATIENCE it is Valkey that is
-    away, before that the caller is in a hurry."""
-    return deadline_exceeded() if seconds < PATIENCE else engine_unavailable("did not answer in time")
+def engine_timeout(seconds: float) -> Unavailable | DeadlineExceeded:
+    """Return the error for a command that Valkey did not answer within `seconds`.
+
+    From UNRESPONSIVE_AFTER on, Valkey counts as unavailable. A shorter wait means that the caller's deadline was short.
+    """
+    return deadline_exceeded() if seconds < UNRESPONSIVE_AFTER else engine_unavailable("did not answer in time")
 
 
 def deadline_exceeded() -> DeadlineExceeded:

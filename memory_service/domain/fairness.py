@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from memory_service.domain.errors import Exhausted, Reason
+from memory_service.domain.errors import Reason, ResourceExhausted
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ def current_flow() -> Flow:
     return _flow.get()
 
 
-class FairLine(Generic[T]):
+class FairWaitingList(Generic[T]):
     """A line of at most `capacity` items, from which they are taken in turn between flows."""
 
     def __init__(self, capacity: int, what: str) -> None:
@@ -67,7 +67,7 @@ class FairLine(Generic[T]):
         A full line drops the last item of the caller with the most items.
 
         Raises:
-            Exhausted: the line is full, and nobody has more in it than this flow.
+            ResourceExhausted: the line is full, and nobody has more in it than this flow.
         """
         flow = _flow.get()
         lost = self._longest_but(flow) if len(self._flows) >= self._capacity else None
@@ -83,7 +83,7 @@ class FairLine(Generic[T]):
         firsts = (next(iter(items)) for lines in self._callers.values() for items in lines.values())
         return next((item for item in firsts if self._flows[item] not in but), None)
 
-    def take(self, item: T) -> None:
+    def pop(self, item: T) -> None:
         """Take an item whose turn it is."""
         flow = self._flows[item]
         self._callers.move_to_end(flow.caller)
@@ -103,10 +103,10 @@ class FairLine(Generic[T]):
         if not lines:
             del self._callers[flow.caller], self._waiting[flow.caller]
 
-    def refusal(self) -> Exhausted:
+    def refusal(self) -> ResourceExhausted:
         """An error for a call that does not get its turn."""
         message = f"too many calls wait for {self._what}: try again, more slowly"
-        return Exhausted(Reason.OVERLOADED, message, retry_after=1.0)
+        return ResourceExhausted(Reason.OVERLOADED, message, retry_after=1.0)
 
     def _longest_but(self, flow: Flow) -> T:
         """The last item of the longest line, of the caller with the most in line; never one of a flow that would then
@@ -144,14 +144,14 @@ class FairBudget:
     """An amount of something, such as bytes or connections, of which calls hold a part while they need it. Those for
     whom there is not enough wait in a fair line."""
 
-    def __init__(self, amount: int, *, capacity: int, what: str, of_one_flow: int | None = None) -> None:
-        """At most `capacity` calls wait, and one flow holds at most `of_one_flow`, None for all of it; `what` completes
+    def __init__(self, amount: int, *, capacity: int, what: str, per_flow: int | None = None) -> None:
+        """At most `capacity` calls wait, and one flow holds at most `per_flow`, None for all of it; `what` completes
         "too many calls wait for …"."""
         self._amount = amount
-        self._of_one_flow = of_one_flow or amount
+        self._per_flow = per_flow or amount
         self._free = amount
         self._held: Counter[Flow] = Counter()
-        self._line: FairLine[Grant] = FairLine(capacity, what)
+        self._line: FairWaitingList[Grant] = FairWaitingList(capacity, what)
 
     @property
     def waiting(self) -> int:
@@ -159,22 +159,22 @@ class FairBudget:
         return len(self._line)
 
     @contextlib.asynccontextmanager
-    async def hold(self, size: int, *, patience: float | None = None) -> AsyncIterator[Grant]:
-        """Hold so much while the context is open; see `take`."""
-        grant = await self.take(size, patience=patience)
+    async def reserve(self, size: int, *, max_wait: float | None = None) -> AsyncIterator[Grant]:
+        """Hold so much while the context is open; see `acquire`."""
+        grant = await self.acquire(size, max_wait=max_wait)
         try:
             yield grant
         finally:
             grant.release()
 
-    async def take(self, size: int, *, patience: float | None = None) -> Grant:
-        """Hold so much until the grant is released; what exceeds all that a flow may have gets all of that. `patience`
+    async def acquire(self, size: int, *, max_wait: float | None = None) -> Grant:
+        """Hold so much until the grant is released; what exceeds all that a flow may have gets all of that. `max_wait`
         is the longest wait in seconds, None for as long as the caller of this waits.
 
         Raises:
-            Exhausted: too many wait, or the wait was too long.
+            ResourceExhausted: too many wait, or the wait was too long.
         """
-        grant = Grant(self, current_flow(), min(size, self._of_one_flow))
+        grant = Grant(self, current_flow(), min(size, self._per_flow))
         if not self._line and self._fits(grant):
             self._give(grant)
             return grant
@@ -183,7 +183,7 @@ class FairBudget:
             lost.given.set_exception(self._line.refusal())
         self._give_to_first()
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(max_wait):
                 await grant.given
         except BaseException as error:
             self._line.remove(grant)
@@ -205,7 +205,7 @@ class FairBudget:
         self._give_to_first()
 
     def _fits(self, grant: Grant) -> bool:
-        return grant.size <= self._free and self._held[grant.flow] + grant.size <= self._of_one_flow
+        return grant.size <= self._free and self._held[grant.flow] + grant.size <= self._per_flow
 
     def _give(self, grant: Grant) -> None:
         self._free -= grant.size
@@ -218,7 +218,7 @@ class FairBudget:
             if first.given.done():  # It gave up, or lost its place.
                 self._line.remove(first)
             elif self._fits(first):
-                self._line.take(first)
+                self._line.pop(first)
                 self._give(first)
             elif first.size <= self._free:
                 full.add(first.flow)

@@ -13,7 +13,7 @@ def new_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
-def is_made_id(id_: str) -> bool:
+def is_generated_id(id_: str) -> bool:
     """Tell whether an id has the form of those made here."""
     return _MADE.fullmatch(id_) is not None
 

@@ -13,14 +13,14 @@ from memory_service.domain.errors import (
     Reason,
     Unavailable,
     Violation,
-    engine_silent,
+    engine_timeout,
     index_backfilling,
     index_busy,
     index_not_found,
     invalid,
 )
 from memory_service.domain.ports import Embedder, IndexChanged, IndexStore
-from memory_service.domain.types import Algorithm, Dropped, IndexInfo, IndexSpec, Layout
+from memory_service.domain.types import Algorithm, DropResult, IndexInfo, IndexSpec, Layout
 
 T = TypeVar("T")
 
@@ -124,7 +124,7 @@ class Indexes:
         """All indexes, in the order of their names."""
         return await self._engine.describe_all()
 
-    async def drop(self, name: str, *, delete_memories: bool) -> Dropped:
+    async def drop(self, name: str, *, delete_memories: bool) -> DropResult:
         """Remove the index, and its memories if asked to.
 
         Raises NotFound (INDEX_NOT_FOUND).
@@ -155,12 +155,12 @@ class Indexes:
             except (TimeoutError, Unavailable) as error:
                 # While nobody can tell, what was known is believed on: commands meet what may have changed.
                 if known is None:
-                    raise (engine_silent(limit) if isinstance(error, TimeoutError) else error) from error
+                    raise (engine_timeout(limit) if isinstance(error, TimeoutError) else error) from error
         elif age > _LOOK_AGAIN:
             self._look(name)
         if known is None:
             raise index_not_found(name)
-        if seen <= self._engine.broken_at():
+        if seen <= self._engine.last_disconnect_at():
             self._look(name)
             return replace(known, ready=False)
         return known
@@ -216,7 +216,7 @@ class Indexes:
 
         Raises FailedPrecondition (MODEL_MISMATCH).
         """
-        if info.embedding_model is None and info.extended:
+        if info.embedding_model is None and info.text_parts:
             advice = (
                 "the key with its record is gone, as when Valkey evicts keys or a backup left it out. EnsureIndex with "
                 "the model that made its embeddings restores it (memory-service ensure-index); set maxmemory-policy to "

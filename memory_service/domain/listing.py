@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from memory_service.domain.indexes import Indexes
-from memory_service.domain.page_tokens import Binding, Place, seal, unseal
+from memory_service.domain.page_tokens import Cursor, TokenBinding, decode_cursor, encode_cursor
 from memory_service.domain.ports import MemorySearch, MemoryStore, SearchOptions
-from memory_service.domain.sizes import LARGEST, LOT, PAGE, message_size
-from memory_service.domain.time_windows import Windows, in_contract, moment
+from memory_service.domain.sizes import MAX_MEMORY_BYTES, MAX_PAGE_BYTES, READ_BATCH, message_size
+from memory_service.domain.time_windows import TimeWindows, rounding_range, within_supported_times
 from memory_service.domain.types import Candidate, Embedding, Filter, IndexInfo, Memory
 
 _TIES = 10_000
@@ -32,7 +32,7 @@ class Listing:
 
     def __init__(self, search: MemorySearch, store: MemoryStore, indexes: Indexes) -> None:
         self._search = search
-        self._windows = Windows(search)
+        self._windows = TimeWindows(search)
         self._store = store
         self._indexes = indexes
         self._secret: bytes | None = None
@@ -57,37 +57,44 @@ class Listing:
         secret = self._secret
 
         async def page(info: IndexInfo) -> Page:
-            binding = Binding(secret, info.name, where, newest_first)
-            after = unseal(token, binding) if token else None
+            binding = TokenBinding(secret, info.name, where, newest_first)
+            after = decode_cursor(token, binding) if token else None
             found = await self._after(info, where, after, size + 1, newest_first=newest_first)
             return await self._page(info, where, found, size, binding, embeddings=embeddings)
 
         return await self._indexes.retry_if_changed(index, page, ready=True)
 
     async def _page(
-        self, info: IndexInfo, where: Filter, found: list[Candidate], size: int, binding: Binding, *, embeddings: bool
+        self,
+        info: IndexInfo,
+        where: Filter,
+        found: list[Candidate],
+        size: int,
+        binding: TokenBinding,
+        *,
+        embeddings: bool,
     ) -> Page:
         """The first memories of those found, read in steps until the page is full."""
         memories: list[Memory] = []
         vectors: list[Embedding] = []
         passed = 0
         volume = 0
-        while passed < min(size, len(found)) and volume < PAGE:
-            slots = [one.slot for one in found[passed : min(size, passed + LOT)]]
-            read = await self._store.read(info, slots)
-            made = await self._store.embeddings(info, slots) if embeddings else [None] * len(slots)
+        while passed < min(size, len(found)) and volume < MAX_PAGE_BYTES:
+            storage_ids = [one.storage_id for one in found[passed : min(size, passed + READ_BATCH)]]
+            read = await self._store.read(info, storage_ids)
+            made = await self._store.embeddings(info, storage_ids) if embeddings else [None] * len(storage_ids)
             for memory, vector in zip(read, made, strict=True):
-                if volume >= PAGE:
+                if volume >= MAX_PAGE_BYTES:
                     break
                 passed += 1
                 # What has gone since it was found is passed over.
                 if (
                     memory is not None
-                    and where.admits(memory)
-                    and not memory.expired()
+                    and where.matches(memory)
+                    and not memory.is_expired()
                     and not (embeddings and vector is None)
                     # What other software wrote may exceed any message.
-                    and (size_of := message_size(memory)) <= LARGEST
+                    and (size_of := message_size(memory)) <= MAX_MEMORY_BYTES
                 ):
                     memories.append(memory)
                     volume += size_of
@@ -97,7 +104,7 @@ class Listing:
         # A memory that went since it was found may have been replaced by a later one: then this is not the end.
         if passed >= len(found) and len(memories) == passed:
             return Page(memories, vectors, "")
-        return Page(memories, vectors, seal(Place(*found[passed - 1].place), binding))
+        return Page(memories, vectors, encode_cursor(Cursor(*found[passed - 1].sort_key), binding))
 
     async def delete_matching(self, index: str, where: Filter, *, dry_run: bool) -> int:
         """Delete the memories within the filter, or count them; return how many.
@@ -113,7 +120,7 @@ class Listing:
         async def step(info: IndexInfo) -> bool:
             nonlocal deleted
             found = await self._search.matching(info, where, _STEP, SearchOptions())
-            deleted += sum(await self._store.delete(info, [one.slot for one in found]))
+            deleted += sum(await self._store.delete(info, [one.storage_id for one in found]))
             return bool(found)
 
         # The index is looked at each time: an engine that restarted meanwhile could find nothing, and have more.
@@ -122,23 +129,26 @@ class Listing:
         return deleted
 
     async def _after(
-        self, info: IndexInfo, where: Filter, after: Place | None, size: int, *, newest_first: bool
+        self, info: IndexInfo, where: Filter, after: Cursor | None, size: int, *, newest_first: bool
     ) -> list[Candidate]:
-        """The first `size` memories after a place. The engine orders by time alone: all memories of a moment that the
-        page begins or ends within are fetched, and ordered here."""
+        """Return the first `size` memories after the cursor.
+
+        The engine orders by time alone. All memories that share the first or last timestamp of the page are therefore
+        fetched and ordered here.
+        """
         found: list[Candidate] = []
         rest: Filter | None = where
         if after is not None:
-            passed = (after.timestamp, after.id, after.slot)
+            passed = (after.timestamp, after.id, after.storage_id)
             same = await self._at(info, where, after.timestamp, newest_first=newest_first)
-            found = [one for one in same if (one.place < passed if newest_first else one.place > passed)]
-            rest = _beyond(where, moment(after.timestamp), newest_first=newest_first)
+            found = [one for one in same if (one.sort_key < passed if newest_first else one.sort_key > passed)]
+            rest = _beyond(where, rounding_range(after.timestamp), newest_first=newest_first)
         while rest is not None and len(found) < size:
             wanted = size - len(found)
             window = await self._windows.first(
                 info, rest, at_least=wanted, at_most=_ORDERED + 4 * wanted, newest_first=newest_first
             )
-            within = in_contract(window)
+            within = within_supported_times(window)
             more = await self._search.ordered(info, within, wanted, newest_first=newest_first) if within else []
             if len(more) < wanted:  # The window has no more. Counts may be too high, so there may be more beyond it.
                 found += sorted(more, key=_place, reverse=newest_first)
@@ -146,13 +156,13 @@ class Listing:
                 rest = None if edge is None else _beyond(rest, (edge, edge), newest_first=newest_first)
                 continue
             more += await self._at(info, where, more[-1].memory.timestamp, newest_first=newest_first)
-            found += sorted({one.slot: one for one in more}.values(), key=_place, reverse=newest_first)
+            found += sorted({one.storage_id: one for one in more}.values(), key=_place, reverse=newest_first)
             break
         return found[:size]
 
     async def _at(self, info: IndexInfo, where: Filter, timestamp: int, *, newest_first: bool) -> list[Candidate]:
-        """The memories of one moment, in order."""
-        only = where.between(*moment(timestamp))
+        """The memories of one rounding_range, in order."""
+        only = where.between(*rounding_range(timestamp))
         if only is None:
             return []
         found = await self._search.ordered(info, only, _TIES, newest_first=newest_first)
@@ -166,4 +176,4 @@ def _beyond(where: Filter, span: tuple[int, int], *, newest_first: bool) -> Filt
 
 
 def _place(candidate: Candidate) -> tuple[int, str, str]:
-    return candidate.place
+    return candidate.sort_key

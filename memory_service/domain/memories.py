@@ -13,9 +13,9 @@ from memory_service.domain.errors import (
     engine_unavailable,
     invalid,
 )
-from memory_service.domain.ids import derived_id, is_made_id, new_id
+from memory_service.domain.ids import derived_id, is_generated_id, new_id
 from memory_service.domain.indexes import Indexes
-from memory_service.domain.new_memory import NearDuplicate, NewMemory, Stored
+from memory_service.domain.new_memory import NearDuplicate, NewMemory, StoreResult
 from memory_service.domain.ports import Embedder, MemorySearch, MemoryStore, SearchOptions
 from memory_service.domain.text_analysis import terms
 from memory_service.domain.types import Embedding, Filter, IndexInfo, Memory, now
@@ -36,7 +36,7 @@ class Memories:
         self._embedder = embedder
         self._indexes = indexes
 
-    async def store(self, index: str, new: NewMemory) -> Stored:
+    async def store(self, index: str, new: NewMemory) -> StoreResult:
         """Write one memory; return when the engine has acknowledged it.
 
         Raises:
@@ -45,7 +45,7 @@ class Memories:
         """
         return await self._store_one(index, new, now())
 
-    async def store_all(self, index: str, news: Sequence[NewMemory]) -> list[Stored | MemoryServiceError]:
+    async def store_all(self, index: str, news: Sequence[NewMemory]) -> list[StoreResult | MemoryServiceError]:
         """Write many memories; return for each what `store` returns or raises. Those without a timestamp get one each,
         a microsecond apart, in their order.
 
@@ -55,7 +55,7 @@ class Memories:
         turn = asyncio.Semaphore(_AT_ONCE)
         started = now()
 
-        async def one(new: NewMemory, time: int) -> Stored | MemoryServiceError:
+        async def one(new: NewMemory, time: int) -> StoreResult | MemoryServiceError:
             async with turn:
                 try:
                     return await self._store_one(index, new, time)
@@ -64,28 +64,28 @@ class Memories:
 
         return await asyncio.gather(*(one(new, started + place) for place, new in enumerate(news)))
 
-    async def _store_one(self, index: str, new: NewMemory, time: int) -> Stored:
+    async def _store_one(self, index: str, new: NewMemory, time: int) -> StoreResult:
         """Write one memory, at `time` unless it has a time of its own."""
-        expires = _expiry(new)
+        expires_at = _expiry(new)
         made = new_id()
         attempted: set[str] = set()
         timestamp = time if new.timestamp is None else new.timestamp
         return await self._indexes.retry_if_changed(
-            index, lambda info: self._write(info, new, timestamp, expires, made, attempted)
+            index, lambda info: self._write(info, new, timestamp, expires_at, made, attempted)
         )
 
     async def _write(
-        self, info: IndexInfo, new: NewMemory, timestamp: int, expires: int | None, made: str, attempted: set[str]
-    ) -> Stored:
-        """Write one memory to the index as it is known. `made` is its id if it needs one; `attempted` are the slots to
+        self, info: IndexInfo, new: NewMemory, timestamp: int, expires_at: int | None, made: str, attempted: set[str]
+    ) -> StoreResult:
+        """Write one memory to the index as it is known. `made` is its id if it needs one; `attempted` are the storage_ids to
         which earlier attempts of this call wrote."""
         embedded = await self._embedded(info, new)
         embedding = embedded.embedding
-        slot = await self._slot(info, new, made)
+        storage_id = await self._storage_id(info, new, made)
         # Looked for first: once the memory is written, nothing may fail.
-        duplicates = await self._near_duplicates(info, new, slot, embedding)
+        duplicates = await self._near_duplicates(info, new, storage_id, embedding)
         memory = Memory(
-            id=new.id or slot,
+            id=new.id or storage_id,
             user_id=new.user_id,
             session_id=new.session_id,
             role=new.role,
@@ -93,18 +93,18 @@ class Memories:
             timestamp=timestamp,
             labels=new.labels,
             metadata=new.metadata,
-            expires=expires,
+            expires_at=expires_at,
         )
-        again = slot in attempted
-        attempted.add(slot)
+        again = storage_id in attempted
+        attempted.add(storage_id)
         stems = terms(new.content)
-        inserted = await self._store.insert(info, slot, memory, embedding, stems)
-        earlier = None if inserted else await self._earlier(info, slot)
-        if earlier is not None and earlier.expired() and await self._store.remove_expired(info, [slot]):
-            inserted = await self._store.insert(info, slot, memory, embedding, stems)
+        inserted = await self._store.insert(info, storage_id, memory, embedding, stems)
+        earlier = None if inserted else await self._earlier(info, storage_id)
+        if earlier is not None and earlier.is_expired() and await self._store.remove_expired(info, [storage_id]):
+            inserted = await self._store.insert(info, storage_id, memory, embedding, stems)
         if inserted:
-            return Stored(memory.id, memory.timestamp, False, memory.expires, duplicates, embedded.truncated)
-        if earlier is None or earlier.expired():
+            return StoreResult(memory.id, memory.timestamp, False, memory.expires_at, duplicates, embedded.truncated)
+        if earlier is None or earlier.is_expired():
             raise engine_unavailable(
                 "holds something under this id that is no memory of the index, or is being removed; if this persists, "
                 "Delete the id"
@@ -117,12 +117,12 @@ class Memories:
                 metadata={"id": memory.id},
             )
         truncated = again and embedded.truncated
-        return Stored(memory.id, earlier.timestamp, not again, earlier.expires, duplicates, truncated)
+        return StoreResult(memory.id, earlier.timestamp, not again, earlier.expires_at, duplicates, truncated)
 
-    async def _earlier(self, info: IndexInfo, slot: str) -> Memory | None:
-        """The memory at a slot that is taken; None when what is there is no memory of this index."""
+    async def _earlier(self, info: IndexInfo, storage_id: str) -> Memory | None:
+        """The memory at a storage_id that is taken; None when what is there is no memory of this index."""
         [earlier], [embedding] = await asyncio.gather(
-            self._store.read(info, [slot]), self._store.embeddings(info, [slot])
+            self._store.read(info, [storage_id]), self._store.embeddings(info, [storage_id])
         )
         return None if embedding is None else earlier
 
@@ -131,7 +131,9 @@ class Memories:
 
         Raises NotFound, for another user's memory as for none.
         """
-        read = await self._indexes.retry_if_changed(index, lambda info: self._store.read(info, _slots(user_id, id_)))
+        read = await self._indexes.retry_if_changed(
+            index, lambda info: self._store.read(info, _storage_ids(user_id, id_))
+        )
         for memory in read:
             if _answers_to(memory, user_id, id_):
                 return memory
@@ -147,13 +149,13 @@ class Memories:
 
     async def _delete(self, info: IndexInfo, user_id: str | None, ids: list[str]) -> tuple[list[str], list[str]]:
         wanted = list(dict.fromkeys(ids))
-        candidates = [(id_, slot) for id_ in wanted for slot in _slots(user_id, id_)]
-        read = await self._store.read(info, [slot for _, slot in candidates])
-        # The first slot that answers to an id is the one that Get returns.
+        candidates = [(id_, storage_id) for id_ in wanted for storage_id in _storage_ids(user_id, id_)]
+        read = await self._store.read(info, [storage_id for _, storage_id in candidates])
+        # The first storage_id that answers to an id is the one that Get returns.
         chosen: dict[str, str] = {}
-        for (id_, slot), memory in zip(candidates, read, strict=True):
+        for (id_, storage_id), memory in zip(candidates, read, strict=True):
             if _answers_to(memory, user_id, id_):
-                chosen.setdefault(id_, slot)
+                chosen.setdefault(id_, storage_id)
         outcome = dict(zip(chosen, await self._store.delete(info, list(chosen.values())), strict=True))
         deleted = [id_ for id_ in wanted if outcome.get(id_)]
         return deleted, [id_ for id_ in wanted if not outcome.get(id_)]
@@ -167,9 +169,9 @@ class Memories:
         self._indexes.check_model(info, self._embedder.model)
         return await self._embedder.embed(new.content)
 
-    async def _slot(self, info: IndexInfo, new: NewMemory, made: str) -> str:
-        """Where the memory belongs: at the slot of what the caller chose, or at `made`."""
-        if is_made_id(new.id):
+    async def _storage_id(self, info: IndexInfo, new: NewMemory, made: str) -> str:
+        """Where the memory belongs: at the storage_id of what the caller chose, or at `made`."""
+        if is_generated_id(new.id):
             # Exported and imported again: it may lie where it was first stored, under the id that it was given there.
             [there] = await self._store.read(info, [new.id])
             if _answers_to(there, new.user_id, new.id):
@@ -179,7 +181,7 @@ class Memories:
         return derived_id("request", new.user_id, new.request_id) if new.request_id else made
 
     async def _near_duplicates(
-        self, info: IndexInfo, new: NewMemory, slot: str, embedding: Embedding
+        self, info: IndexInfo, new: NewMemory, storage_id: str, embedding: Embedding
     ) -> tuple[NearDuplicate, ...]:
         if new.near_duplicate_min_score is None:
             return ()
@@ -187,20 +189,20 @@ class Memories:
         return tuple(
             NearDuplicate(one.memory.id, one.similarity)
             for one in found
-            if one.slot != slot and one.similarity >= new.near_duplicate_min_score
+            if one.storage_id != storage_id and one.similarity >= new.near_duplicate_min_score
         )[:_MOST_DUPLICATES]
 
 
 def _expiry(new: NewMemory) -> int | None:
     if new.ttl is not None:
         return now() + new.ttl
-    if new.expires is not None and new.expires <= now():
+    if new.expires_at is not None and new.expires_at <= now():
         raise invalid("expire_time", "must lie in the future", "store.expire_time")
-    return new.expires
+    return new.expires_at
 
 
-def _slots(user_id: str | None, id_: str) -> list[str]:
-    """Where a memory with this id can lie: at the slot derived from a caller's id, or at the id itself."""
+def _storage_ids(user_id: str | None, id_: str) -> list[str]:
+    """Where a memory with this id can lie: at the storage_id derived from a caller's id, or at the id itself."""
     return [id_] if user_id is None else [derived_id("id", user_id, id_), id_]
 
 
@@ -209,7 +211,7 @@ def _answers_to(memory: Memory | None, user_id: str | None, id_: str) -> TypeGua
         memory is not None
         and memory.id == id_
         and (user_id is None or memory.user_id == user_id)
-        and not memory.expired()
+        and not memory.is_expired()
     )
 
 

@@ -21,7 +21,7 @@ class NewMemory:
     embedding: Embedding | None = None
     embedding_model: str = ""
     ttl: int | None = None
-    expires: int | None = None
+    expires_at: int | None = None
     labels: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     near_duplicate_min_score: float | None = None
@@ -36,13 +36,13 @@ class NearDuplicate:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoreResult:
     """What became of a memory to be stored. `already` means that an earlier call had written it,
     `truncated` that the embedder read only the beginning of the content."""
 
     id: str
     timestamp: int
     already: bool
-    expires: int | None = None
+    expires_at: int | None = None
     near_duplicates: tuple[NearDuplicate, ...] = ()
     truncated: bool = False

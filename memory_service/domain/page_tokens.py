@@ -20,16 +20,16 @@ _HEAD = struct.Struct(">qI")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The last memory of a page in the order of (timestamp, id, slot)."""
+class Cursor:
+    """The last memory of a page in the order of (timestamp, id, storage_id)."""
 
     timestamp: int
     id: str
-    slot: str
+    storage_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Binding:
+class TokenBinding:
     """The request that a token belongs to, and the secret that encrypts it."""
 
     secret: bytes
@@ -43,16 +43,16 @@ class Binding:
         return hashlib.blake2b(repr((self.index, self.where, self.newest_first)).encode()).digest()
 
 
-def seal(place: Place, binding: Binding) -> str:
+def encode_cursor(place: Cursor, binding: TokenBinding) -> str:
     """The token of a place, for the same index, filter and order."""
     nonce = secrets.token_bytes(_NONCE)
     id_ = place.id.encode()
-    plain = _HEAD.pack(place.timestamp, len(id_)) + id_ + place.slot.encode()
+    plain = _HEAD.pack(place.timestamp, len(id_)) + id_ + place.storage_id.encode()
     sealed = AESGCM(binding.secret).encrypt(nonce, plain, binding.authenticated)
     return base64.urlsafe_b64encode(nonce + sealed).decode()
 
 
-def unseal(token: str, binding: Binding) -> Place:
+def decode_cursor(token: str, binding: TokenBinding) -> Cursor:
     """The place of a token.
 
     Raises:
@@ -62,8 +62,8 @@ def unseal(token: str, binding: Binding) -> Place:
         raw = base64.b64decode(token.encode(), altchars=b"-_", validate=True)
         plain = AESGCM(binding.secret).decrypt(raw[:_NONCE], raw[_NONCE:], binding.authenticated)
         timestamp, length = _HEAD.unpack_from(plain)
-        id_, slot = plain[_HEAD.size : _HEAD.size + length], plain[_HEAD.size + length :]
-        return Place(timestamp, id_.decode(), slot.decode())
+        id_, storage_id = plain[_HEAD.size : _HEAD.size + length], plain[_HEAD.size + length :]
+        return Cursor(timestamp, id_.decode(), storage_id.decode())
     except (InvalidTag, ValueError, binascii.Error, struct.error) as error:
         raise invalid(
             "page_token",

@@ -9,7 +9,7 @@ from memory_service.domain.embeddings import EmbeddedText
 from memory_service.domain.types import (
     Algorithm,
     Candidate,
-    Dropped,
+    DropResult,
     Embedding,
     Filter,
     IndexInfo,
@@ -44,7 +44,7 @@ class SearchOptions:
 class Embedder(Protocol):
     """Makes embeddings of one model.
 
-    Raises Exhausted, Unavailable, FailedPrecondition, InvalidRequest (TEXT_NOT_EMBEDDABLE) or DeadlineExceeded.
+    Raises ResourceExhausted, Unavailable, FailedPrecondition, InvalidRequest (TEXT_NOT_EMBEDDABLE) or DeadlineExceeded.
     """
 
     model: str
@@ -56,9 +56,9 @@ class Embedder(Protocol):
 
 
 class IndexStore(Protocol):
-    """Keeps indexes. Raises Unavailable, Exhausted or DeadlineExceeded besides what is named."""
+    """Keeps indexes. Raises Unavailable, ResourceExhausted or DeadlineExceeded besides what is named."""
 
-    def broken_at(self) -> float:
+    def last_disconnect_at(self) -> float:
         """When the engine last broke off, by time.monotonic; 0 if never. One that was started again answers before its
         indexes have taken in everything: what was seen of them earlier no longer holds."""
         ...
@@ -78,44 +78,44 @@ class IndexStore(Protocol):
         """All indexes, in the order of their names."""
         ...
 
-    async def drop(self, index: str, *, delete_memories: bool) -> Dropped | None:
+    async def drop(self, index: str, *, delete_memories: bool) -> DropResult | None:
         """Remove an index, and its memories if asked to; None when there is none. From its first step on the index is
         gone for everyone; a repetition, or `create`, finishes what was interrupted."""
         ...
 
 
 class MemoryStore(Protocol):
-    """Keeps memories. A memory lies at a slot: 128 bits in hex, unique in its index.
+    """Keeps memories. A memory lies at a storage_id: 128 bits in hex, unique in its index.
 
-    Raises IndexChanged, Unavailable, Exhausted or DeadlineExceeded.
+    Raises IndexChanged, Unavailable, ResourceExhausted or DeadlineExceeded.
     """
 
     async def insert(
-        self, index: IndexInfo, slot: str, memory: Memory, embedding: Embedding, terms: Sequence[str]
+        self, index: IndexInfo, storage_id: str, memory: Memory, embedding: Embedding, terms: Sequence[str]
     ) -> bool:
-        """Write the memory unless its slot is taken. False: taken, nothing written. True: acknowledged, searchable, in
+        """Write the memory unless its storage_id is taken. False: taken, nothing written. True: acknowledged, searchable, in
         the index as it is now. `terms` are the stems of its content. Once begun it runs to its end, even when the
         caller is cancelled.
 
-        After IndexChanged the slot may hold the memory if the new index can hold it too; else it does not.
+        After IndexChanged the storage_id may hold the memory if the new index can hold it too; else it does not.
         """
         ...
 
-    async def read(self, index: IndexInfo, slots: Sequence[str]) -> list[Memory | None]:
-        """The memories at these slots, in their order; None where there is none, or no document of this layout."""
+    async def read(self, index: IndexInfo, storage_ids: Sequence[str]) -> list[Memory | None]:
+        """The memories at these storage_ids, in their order; None where there is none, or no document of this layout."""
         ...
 
-    async def remove_expired(self, index: IndexInfo, slots: Sequence[str] | None = None) -> int:
-        """Delete the memories at these slots, or with None some of the index, that have expired and that the engine has
+    async def remove_expired(self, index: IndexInfo, storage_ids: Sequence[str] | None = None) -> int:
+        """Delete the memories at these storage_ids, or with None some of the index, that have expired and that the engine has
         not removed; return how many. Servers may do so at the same time: one works, the others return 0."""
         ...
 
-    async def embeddings(self, index: IndexInfo, slots: Sequence[str]) -> list[Embedding | None]:
-        """The embeddings at these slots, in their order."""
+    async def embeddings(self, index: IndexInfo, storage_ids: Sequence[str]) -> list[Embedding | None]:
+        """The embeddings at these storage_ids, in their order."""
         ...
 
-    async def delete(self, index: IndexInfo, slots: Sequence[str]) -> list[bool]:
-        """Delete these slots; for each, whether something was there."""
+    async def delete(self, index: IndexInfo, storage_ids: Sequence[str]) -> list[bool]:
+        """Delete these storage_ids; for each, whether something was there."""
         ...
 
     async def secret(self) -> bytes:
@@ -126,7 +126,7 @@ class MemoryStore(Protocol):
 class MemorySearch(Protocol):
     """Finds memories. What it finds passes the filter, is alive and, where the engine can tell, is complete.
 
-    Raises IndexChanged, FailedPrecondition (INDEX_LACKS_FIELDS), Unavailable, Exhausted or DeadlineExceeded.
+    Raises IndexChanged, FailedPrecondition (INDEX_LACKS_FIELDS), Unavailable, ResourceExhausted or DeadlineExceeded.
 
     Where fewer memories come back than the limit asks for, there are no more.
     """

@@ -69,7 +69,7 @@ class Query:
 class Hit:
     """A memory that was found, with what its rank is made of; None where the query did not ask for it."""
 
-    slot: str
+    storage_id: str
     memory: Memory
     rank_score: float
     distance: float | None
@@ -81,7 +81,7 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchSummary:
     """What a search says of its answer, beside the hits. Times are in seconds; `engine_time` includes the ranking.
     `partial`: some shards are missing; `degraded`: the query's text could not be embedded; `query_truncated`: the
     embedding model read only its beginning."""

@@ -43,7 +43,7 @@ class Neighborhood:
             rows.append((before, after))
         return cls(tuple(rows))
 
-    def added(self, values: Numbers, weights: Sequence[float]) -> Numbers:
+    def add_neighbors(self, values: Numbers, weights: Sequence[float]) -> Numbers:
         """Each row's values plus its neighbors', those at distance j at the j-th weight. Shape as given."""
         padded = np.concatenate([values, np.zeros_like(values[:1])])
         total = values.copy()
@@ -68,7 +68,7 @@ def text_scores(
     lengths = np.array([len(one.terms) for one in candidates], np.float64)
     if neighborhood is not None:
         weights = [neighbor_weight**distance for distance in range(1, REACH + 1)]
-        counts, lengths = neighborhood.added(counts, weights), neighborhood.added(lengths, weights)
+        counts, lengths = neighborhood.add_neighbors(counts, weights), neighborhood.add_neighbors(lengths, weights)
     having = np.minimum(np.array(frequencies, np.float64), total)
     rarity = np.log(1 + (total - having + 0.5) / (having + 0.5))
     norm = K1 * (1 - B + B * lengths / max(float(lengths.sum()) / max(len(candidates), 1), 1.0))
@@ -83,15 +83,15 @@ def similarities(
     own = np.array([one.similarity for one in candidates], np.float64)
     if neighborhood is None:
         return own
-    return neighborhood.added(own, [neighbor_weight ** (distance + 1) for distance in range(1, REACH + 1)])
+    return neighborhood.add_neighbors(own, [neighbor_weight ** (distance + 1) for distance in range(1, REACH + 1)])
 
 
-def fused(similarity: Numbers, text: Numbers, *, text_weight: float) -> Numbers:
+def fuse(similarity: Numbers, text: Numbers, *, text_weight: float) -> Numbers:
     """Both kinds of relevance as one, each as a share of its highest."""
-    return (1 - text_weight) * share(similarity) + text_weight * share(text)
+    return (1 - text_weight) * normalize(similarity) + text_weight * normalize(text)
 
 
-def share(values: Numbers) -> Numbers:
+def normalize(values: Numbers) -> Numbers:
     """Values as shares of the highest, 0 to 1; negative ones are 0."""
     highest = float(values.max(initial=0.0))
     return np.maximum(values, 0.0) / highest if highest > 0 else np.zeros_like(values)
@@ -104,7 +104,7 @@ def recency_scores(timestamps: Sequence[int], half_life: int, now: int) -> Numbe
     return scores
 
 
-def diverse(relevance: Numbers, embeddings: Sequence[Embedding], diversity: float, k: int) -> list[tuple[int, float]]:
+def diversify(relevance: Numbers, embeddings: Sequence[Embedding], diversity: float, k: int) -> list[tuple[int, float]]:
     """The rows of the k that maximal marginal relevance (Carbonell and Goldstein, 1998) picks, in its order, each with
     its value when it was picked: `(1 - diversity) * relevance - diversity * nearest`, `nearest` being its highest
     cosine similarity to those picked before it, 0 for the first."""
@@ -123,7 +123,7 @@ def diverse(relevance: Numbers, embeddings: Sequence[Embedding], diversity: floa
 
 
 def _place(candidate: Candidate) -> tuple[str, str, int, str, str]:
-    return (candidate.memory.user_id, candidate.memory.session_id, *candidate.place)
+    return (candidate.memory.user_id, candidate.memory.session_id, *candidate.sort_key)
 
 
 def _near(earlier: Candidate, later: Candidate) -> bool:

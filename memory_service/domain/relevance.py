@@ -12,7 +12,7 @@ from memory_service.domain.types import Candidate
 
 
 @dataclass(slots=True)
-class Words:
+class QueryTerms:
     """The stems of a query, rarest first, with the number of memories that have each. The first `rare` ones find
     candidates."""
 
@@ -22,11 +22,11 @@ class Words:
     rare: int
 
 
-NO_WORDS = Words([], [], 0, 0)
+NO_TERMS = QueryTerms([], [], 0, 0)
 
 
 @dataclass(slots=True)
-class Ranked:
+class RankedCandidates:
     """Candidates in the order of their rank, row by row."""
 
     candidates: list[Candidate]
@@ -34,21 +34,21 @@ class Ranked:
     text: Numbers | None = None
     recency: Numbers | None = None
 
-    def rows(self, order: Sequence[int]) -> "Ranked":
+    def rows(self, order: Sequence[int]) -> "RankedCandidates":
         """Those in these rows, in this order."""
         rows = np.array(order, np.intp)
-        return Ranked(
+        return RankedCandidates(
             [self.candidates[row] for row in order],
             self.rank[rows],
             None if self.text is None else self.text[rows],
             None if self.recency is None else self.recency[rows],
         )
 
-    def first(self, most: int) -> "Ranked":
+    def first(self, most: int) -> "RankedCandidates":
         """So many from the top."""
         return self if len(self.candidates) <= most else self.rows(range(most))
 
-    def best(self, most: int) -> "Ranked":
+    def best(self, most: int) -> "RankedCandidates":
         """The best, ties in the order of their ids."""
         order = sorted(range(len(self.candidates)), key=lambda row: (-self.rank[row], self.candidates[row].memory.id))
         return self.rows(order[:most])
@@ -57,7 +57,7 @@ class Ranked:
         """The candidates as hits."""
         return [
             Hit(
-                slot=one.slot,
+                storage_id=one.storage_id,
                 memory=one.memory,
                 rank_score=float(self.rank[row]),
                 distance=one.distance,
@@ -68,7 +68,9 @@ class Ranked:
         ]
 
 
-def relevance(query: Query, words: Words, candidates: list[Candidate], neighborhood: Neighborhood | None) -> Ranked:
+def relevance(
+    query: Query, words: QueryTerms, candidates: list[Candidate], neighborhood: Neighborhood | None
+) -> RankedCandidates:
     """The candidates as they came, with their relevance."""
     weight = (query.neighbor_weight or 0.0) if neighborhood is not None else 0.0
     text = None
@@ -82,8 +84,8 @@ def relevance(query: Query, words: Words, candidates: list[Candidate], neighborh
             neighbor_weight=weight,
         )
     if query.mode is Mode.TEXT and text is not None:
-        return Ranked(candidates, text, text)
+        return RankedCandidates(candidates, text, text)
     similarity = ranking.similarities(candidates, neighborhood=neighborhood, neighbor_weight=weight)
     if text is None:
-        return Ranked(candidates, similarity)
-    return Ranked(candidates, ranking.fused(similarity, text, text_weight=query.text_weight), text)
+        return RankedCandidates(candidates, similarity)
+    return RankedCandidates(candidates, ranking.fuse(similarity, text, text_weight=query.text_weight), text)

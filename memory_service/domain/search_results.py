@@ -9,22 +9,29 @@ from memory_service.domain.errors import index_busy
 from memory_service.domain.fairness import FairBudget, Grant
 from memory_service.domain.ports import IndexChanged, MemorySearch, MemoryStore, SearchOptions
 from memory_service.domain.query import ContextSize, Hit
-from memory_service.domain.sizes import BYTES_EACH, CONTEXT, COST, LARGEST, LOT, message_size
+from memory_service.domain.sizes import (
+    BYTES_PER_MESSAGE_BYTE,
+    MAX_CONTEXT_BYTES,
+    MAX_MEMORY_BYTES,
+    MEMORY_READ_BYTES,
+    READ_BATCH,
+    message_size,
+)
 from memory_service.domain.types import Candidate, Filter, IndexInfo, Memory
 
-_PATIENCE = 30.0
+_MAX_WAIT = 30.0
 """Seconds that an answer that has begun waits for memory to go on."""
 _HITS = 20
 """Hits whose surroundings are asked for at once, as headings."""
 
 
-class Answer:
+class SearchResults:
     """The hits of a search, best first. `close` it when done."""
 
     def __init__(
         self, store: MemoryStore, info: IndexInfo, where: Filter, hits: list[Hit], budget: FairBudget, grant: Grant
     ) -> None:
-        """`grant`, of the budget, is memory for LOT memories, or for all hits where they are fewer."""
+        """`grant`, of the budget, is memory for READ_BATCH memories, or for all hits where they are fewer."""
         self._store = store
         self._budget = budget
         self._info = info
@@ -52,30 +59,30 @@ class Answer:
             memories = [hit.memory for hit in lot]
             nearby = await search.neighbors(self._info, memories, size.before, size.after, options)
             for hit, found in zip(lot, nearby, strict=True):
-                windows[hit.slot] = context.window(hit.slot, found, size.before, size.after)
-        self._windows = [windows.get(hit.slot) or [Candidate(hit.slot, hit.memory)] for hit in self._hits]
-        self._joined = context.joined(self._windows)
+                windows[hit.storage_id] = context.window(hit.storage_id, found, size.before, size.after)
+        self._windows = [windows.get(hit.storage_id) or [Candidate(hit.storage_id, hit.memory)] for hit in self._hits]
+        self._joined = context.merge_windows(self._windows)
 
-    async def read_lot(self, *, whole: bool = False) -> None:
+    async def read_batch(self, *, whole: bool = False) -> None:
         """Read the next hits; `whole` means that they are there already.
 
         Raises IndexChanged.
         """
-        lot = list(enumerate(self._hits))[self._next : self._next + LOT]
+        lot = list(enumerate(self._hits))[self._next : self._next + READ_BATCH]
         self._next += len(lot)
         read: Sequence[Memory | None] = [hit.memory for _, hit in lot]
         if not whole:
-            read = await self._read([hit.slot for _, hit in lot], self._where)
+            read = await self._read([hit.storage_id for _, hit in lot], self._where)
         self._lot = [
             (number, replace(hit, memory=memory))
             for (number, hit), memory in zip(lot, read, strict=True)
-            if memory is not None and message_size(memory) <= LARGEST
+            if memory is not None and message_size(memory) <= MAX_MEMORY_BYTES
         ]
         # Others must not refer to the context of a hit that is not there.
         self._separate |= {number for number, _ in lot} - {number for number, _ in self._lot}
         await self._read_contexts()
         if not self._joined:
-            self._grant.shrink(sum(BYTES_EACH * message_size(hit.memory) for _, hit in self._lot))
+            self._grant.shrink(sum(BYTES_PER_MESSAGE_BYTE * message_size(hit.memory) for _, hit in self._lot))
 
     async def hits(self) -> AsyncIterator[Hit]:
         """The hits, as they are read."""
@@ -86,7 +93,7 @@ class Answer:
                 if self._next >= len(self._hits):
                     return
                 await self._take_for_next_lot()
-                await self.read_lot()
+                await self.read_batch()
         except IndexChanged as error:
             raise index_busy("it is being dropped and created again") from error
 
@@ -96,23 +103,25 @@ class Answer:
         if not self._joined:
             self._lot, self._known = [], {}
             self._grant.release()
-            most = min(LOT, len(self._hits) - self._next)
-            self._grant = await self._budget.take(most * COST, patience=remaining(_PATIENCE))
+            most = min(READ_BATCH, len(self._hits) - self._next)
+            self._grant = await self._budget.acquire(most * MEMORY_READ_BYTES, max_wait=remaining(_MAX_WAIT))
 
-    async def _read(self, slots: Sequence[str], where: Filter) -> list[Memory | None]:
+    async def _read(self, storage_ids: Sequence[str], where: Filter) -> list[Memory | None]:
         # What the engine found is looked at once more: it may have changed, or expired.
-        read = await self._store.read(self._info, slots)
-        return [one if one and where.admits(one) and not one.expired() else None for one in read]
+        read = await self._store.read(self._info, storage_ids)
+        return [one if one and where.matches(one) and not one.is_expired() else None for one in read]
 
     async def _read_contexts(self) -> None:
         """Read the surroundings of this lot in one round trip, where they are few."""
         self._known = {}
-        slots = {one.slot for number, _ in self._lot if self._joined for one in self._joined[number][1]}
-        slots -= {hit.slot for _, hit in self._lot}
-        if 0 < len(slots) <= LOT:
-            read = await self._store.read(self._info, list(slots))
-            self._known = {slot: memory for slot, memory in zip(slots, read, strict=True) if memory is not None}
-        self._known |= {hit.slot: hit.memory for _, hit in self._lot}
+        storage_ids = {one.storage_id for number, _ in self._lot if self._joined for one in self._joined[number][1]}
+        storage_ids -= {hit.storage_id for _, hit in self._lot}
+        if 0 < len(storage_ids) <= READ_BATCH:
+            read = await self._store.read(self._info, list(storage_ids))
+            self._known = {
+                storage_id: memory for storage_id, memory in zip(storage_ids, read, strict=True) if memory is not None
+            }
+        self._known |= {hit.storage_id: hit.memory for _, hit in self._lot}
 
     async def _with_context(self, number: int, hit: Hit) -> Hit:
         bringer, together = self._joined[number]
@@ -128,18 +137,18 @@ class Answer:
 
     async def _around(self, hit: Hit, found: Sequence[Candidate]) -> tuple[tuple[Memory, ...], bool]:
         """The memories of these that fit beside the hit, those nearest to it first; and whether all of them do."""
-        place = next((at for at, one in enumerate(found) if one.slot == hit.slot), 0)
+        place = next((at for at, one in enumerate(found) if one.storage_id == hit.storage_id), 0)
         nearest = sorted(range(len(found)), key=lambda at: abs(at - place))
-        room = min(CONTEXT, LARGEST - message_size(hit.memory))
+        room = min(MAX_CONTEXT_BYTES, MAX_MEMORY_BYTES - message_size(hit.memory))
         scope = Filter(hit.memory.user_id, (hit.memory.session_id,) if hit.memory.session_id else ())
         brought: dict[int, Memory] = {}
-        for start in range(0, len(nearest), LOT):
-            lot = nearest[start : start + LOT]
-            unknown = [found[at].slot for at in lot if found[at].slot not in self._known]
+        for start in range(0, len(nearest), READ_BATCH):
+            lot = nearest[start : start + READ_BATCH]
+            unknown = [found[at].storage_id for at in lot if found[at].storage_id not in self._known]
             read = dict(zip(unknown, await self._store.read(self._info, unknown) if unknown else [], strict=True))
             for at in lot:
-                memory = self._known.get(found[at].slot) or read.get(found[at].slot)
-                if memory is None or memory.expired() or not scope.admits(memory):
+                memory = self._known.get(found[at].storage_id) or read.get(found[at].storage_id)
+                if memory is None or memory.is_expired() or not scope.matches(memory):
                     continue
                 room -= message_size(memory)
                 if room < 0:

@@ -2,17 +2,17 @@
 
 from memory_service.domain.types import Memory
 
-LOT = 25
+READ_BATCH = 25
 """Memories that are read from the engine at once."""
-COST = 3 * 2**19
+MEMORY_READ_BYTES = 3 * 2**19
 """Bytes that reading one memory of the largest size takes at most, with its reply, its texts and its message."""
-BYTES_EACH = 5
+BYTES_PER_MESSAGE_BYTE = 5
 """Bytes that a memory takes for each byte of its message, until it is sent."""
-LARGEST = 4 * 2**20 - 2**17
+MAX_MEMORY_BYTES = 4 * 2**20 - 2**17
 """Bytes of the largest memory that a message can hold beside what belongs to it."""
-CONTEXT = 3_000_000
+MAX_CONTEXT_BYTES = 3_000_000
 """Bytes of the memories around one hit."""
-PAGE = 3 * 2**20
+MAX_PAGE_BYTES = 3 * 2**20
 """Bytes of the memories of one page."""
 
 _FIELD = 8

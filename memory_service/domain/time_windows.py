@@ -18,7 +18,7 @@ _PARTS = 16
 """Even parts for every further look."""
 
 
-class Windows:
+class TimeWindows:
     """Finds such stretches by counting, several counts in one round trip."""
 
     def __init__(self, search: MemorySearch) -> None:
@@ -70,12 +70,12 @@ class Windows:
         return upto(far) or where
 
 
-def in_contract(where: Filter) -> Filter | None:
+def within_supported_times(where: Filter) -> Filter | None:
     """The filter within the times that the contract knows; documents of other software can have others."""
     return where.between(_FIRST, _LAST)
 
 
-def moment(timestamp: int) -> tuple[int, int]:
+def rounding_range(timestamp: int) -> tuple[int, int]:
     """The times that engines may not tell from this one, as a half-open range. They compare seconds as doubles: from
     1697 to 2242 each microsecond is one of its own."""
     first = last = timestamp

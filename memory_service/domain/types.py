@@ -60,11 +60,11 @@ class Memory:
     timestamp: int
     labels: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
-    expires: int | None = None
+    expires_at: int | None = None
 
-    def expired(self) -> bool:
+    def is_expired(self) -> bool:
         """Tell whether it has expired, whatever the engine has removed so far."""
-        return self.expires is not None and self.expires <= now()
+        return self.expires_at is not None and self.expires_at <= now()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +85,11 @@ class Filter:
     exclude_session_ids: tuple[str, ...] = ()
 
     @property
-    def labelled(self) -> bool:
+    def uses_labels(self) -> bool:
         """Whether it asks for labels."""
         return bool(self.any_labels or self.all_labels)
 
-    def admits(self, memory: Memory) -> bool:
+    def matches(self, memory: Memory) -> bool:
         """Tell whether the memory is within this filter's identities. Time is left to the engine, which has
         it exactly where a document of other software comes back rounded."""
         return (
@@ -101,7 +101,7 @@ class Filter:
             and (not self.all_labels or set(self.all_labels).issubset(memory.labels))
         )
 
-    def admits_time(self, memory: Memory) -> bool:
+    def matches_time(self, memory: Memory) -> bool:
         """Tell whether the memory is within this filter's times."""
         return (self.start is None or memory.timestamp >= self.start) and (
             self.end is None or memory.timestamp < self.end
@@ -133,15 +133,15 @@ class Candidate:
     the stems of its content where they were asked for. A search for ranking alone reads no content: `memory` is then
     the heading, and Engine.read brings the rest."""
 
-    slot: str
+    storage_id: str
     memory: Memory
     distance: float | None = None
     terms: tuple[str, ...] = ()
 
     @property
-    def place(self) -> tuple[int, str, str]:
+    def sort_key(self) -> tuple[int, str, str]:
         """Where it stands in the order of time: by timestamp, then by id."""
-        return (self.memory.timestamp, self.memory.id, self.slot)
+        return (self.memory.timestamp, self.memory.id, self.storage_id)
 
     @property
     def similarity(self) -> float:
@@ -178,15 +178,15 @@ class IndexInfo:
     ready: bool
     memory_count: int
     indexing_failures: int
-    extended: frozenset[Algorithm] = frozenset()
+    text_parts: frozenset[Algorithm] = frozenset()
     layout: Layout = Layout.JSON
-    expiring: frozenset[Algorithm] = frozenset()
+    expiry_parts: frozenset[Algorithm] = frozenset()
     revision: str = ""
     reports_missing_shards: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class DropResult:
     """What a drop has removed: memories deleted, and keys under the prefix that are no memories and were kept."""
 
     deleted: int

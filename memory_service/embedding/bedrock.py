@@ -19,13 +19,13 @@ from botocore import exceptions as boto
 from botocore.config import Config
 
 from memory_service.domain.deadline import remaining
-from memory_service.domain.embeddings import EmbeddedText, normalised
+from memory_service.domain.embeddings import EmbeddedText, unit_length
 from memory_service.domain.errors import (
-    Exhausted,
     FailedPrecondition,
     InvalidRequest,
     MemoryServiceError,
     Reason,
+    ResourceExhausted,
     Unavailable,
     Violation,
     deadline_exceeded,
@@ -85,7 +85,7 @@ class BedrockEmbedder:
             raise _misconfigured(f"MEMORY_BEDROCK_DIMENSION: {why}; for example {example}")
         self.model = settings.model
         self.dimension = settings.dimension or dimensions[0]
-        self.concurrency = self.of_one_flow = settings.concurrency
+        self.concurrency = self.per_flow = settings.concurrency
         self._settings = settings
         self._on_tokens = on_tokens
         self._executor = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="bedrock")
@@ -151,7 +151,7 @@ class BedrockEmbedder:
             raise self._unavailable("sent an answer without an embedding") from error
         if numbers.shape != (self.dimension,) or not np.isfinite(numbers).all() or not numbers.any():
             raise self._unavailable(f"sent something else than {self.dimension} finite numbers")
-        return normalised(numbers)
+        return unit_length(numbers)
 
     def _translate(self, error: boto.ClientError) -> MemoryServiceError:
         code = error.response.get("Error", {}).get("Code", "")
@@ -159,7 +159,7 @@ class BedrockEmbedder:
         if code in _AWAY or status >= 500:
             return self._unavailable("is not available")
         if code in _THROTTLED or status == 429:
-            return Exhausted(
+            return ResourceExhausted(
                 Reason.EMBEDDER_THROTTLED,
                 f"{self.model} throttles: try again more slowly, or ask AWS for a higher quota",
                 metadata={"model": self.model},

@@ -27,7 +27,7 @@ class CachedEmbedder:
         *,
         max_bytes: int,
         at_once: int = 16,
-        of_one_flow: int | None = None,
+        per_flow: int | None = None,
         queue: int = 1000,
     ) -> None:
         """`embedder` takes `at_once` texts at the same time, of which one flow may have so many, or all of them with
@@ -40,13 +40,13 @@ class CachedEmbedder:
         self._embedder = embedder
         self._known: LRUCache[str, tuple[int, EmbeddedText]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[0])
         self._queue: FairQueue[EmbeddedText] = FairQueue(
-            self._embed, at_once=at_once, of_one_flow=of_one_flow or at_once, capacity=queue
+            self._embed, at_once=at_once, per_flow=per_flow or at_once, capacity=queue
         )
 
     async def embed(self, text: str) -> EmbeddedText:
         """The unit-length embedding of a text.
 
-        Raises Exhausted when too many wait.
+        Raises ResourceExhausted when too many wait.
         """
         if (entry := self._known.get(text)) is not None:
             self.hits += 1

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from memory_service.domain.deadline import without_deadline
-from memory_service.domain.fairness import FairLine, Flow, current_flow
+from memory_service.domain.fairness import FairWaitingList, Flow, current_flow
 
 T = TypeVar("T")
 
@@ -26,17 +26,17 @@ class FairQueue(Generic[T]):
     """Runs `work` for keys. Who asks for a key that others wait for already takes a place of their own in the line: the
     work is done when the first of these places is reached, so that nobody waits in the line of another caller."""
 
-    def __init__(self, work: Callable[[str], Awaitable[T]], *, at_once: int, of_one_flow: int, capacity: int) -> None:
-        """At most `at_once` pieces of work run at the same time, of which `of_one_flow` for one flow; and at most
+    def __init__(self, work: Callable[[str], Awaitable[T]], *, at_once: int, per_flow: int, capacity: int) -> None:
+        """At most `at_once` pieces of work run at the same time, of which `per_flow` for one flow; and at most
         `capacity` calls wait."""
         self._work = work
         self._at_once = at_once
-        self._of_one_flow = of_one_flow
+        self._per_flow = per_flow
         self._running: set[asyncio.Task[None]] = set()
         self._running_of: Counter[Flow] = Counter()
         self._jobs: dict[str, _Job[T]] = {}
         self._waiters: dict[asyncio.Future[T], tuple[_Job[T], Flow]] = {}
-        self._line: FairLine[asyncio.Future[T]] = FairLine(capacity, "the embedding model")
+        self._line: FairWaitingList[asyncio.Future[T]] = FairWaitingList(capacity, "the embedding model")
 
     @property
     def waiting(self) -> int:
@@ -50,7 +50,7 @@ class FairQueue(Generic[T]):
         """Return the outcome of the work for this key. Work that nobody waits for any more is dropped, unless it runs.
 
         Raises:
-            Exhausted: the line is full.
+            ResourceExhausted: the line is full.
         """
         job = self._jobs.get(key) or _Job[T](key)
         waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -81,10 +81,10 @@ class FairQueue(Generic[T]):
 
     def _start(self) -> None:
         while len(self._running) < self._at_once:
-            full = [flow for flow, count in self._running_of.items() if count >= self._of_one_flow]
+            full = [flow for flow, count in self._running_of.items() if count >= self._per_flow]
             if (first := self._line.first(but=full)) is None:
                 return
-            self._line.take(first)
+            self._line.pop(first)
             job, flow = self._waiters[first]
             job.flow = flow
             self._running_of[flow] += 1

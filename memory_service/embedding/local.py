@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from memory_service.distribution import install_command
-from memory_service.domain.embeddings import EmbeddedText, normalised
+from memory_service.domain.embeddings import EmbeddedText, unit_length
 from memory_service.domain.errors import FailedPrecondition, Reason
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class LocalEmbedder:
     model = "all-minilm-l6-v2-int8"
     dimension = 384
     concurrency = 2
-    of_one_flow = 1
+    per_flow = 1
     """A text takes long: another one's that comes in between does not wait for its end."""
 
     def __init__(self, *, threads: int = 1, on_tokens: Callable[[int], None] = lambda _: None) -> None:
@@ -65,7 +65,7 @@ class LocalEmbedder:
         inputs = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
         self._on_tokens(ids.size)
         [hidden] = self._session.run(["last_hidden_state"], inputs)
-        return EmbeddedText(normalised(hidden[0].mean(axis=0)), truncated=bool(encoding.overflowing))
+        return EmbeddedText(unit_length(hidden[0].mean(axis=0)), truncated=bool(encoding.overflowing))
 
 
 def _load(threads: int) -> tuple[Any, "BertWordPieceTokenizer"]:

@@ -30,7 +30,7 @@ from memory_service.telemetry.telemetry import REQUEST_ID
 
 _log = structlog.get_logger(__name__)
 
-_PATIENCE = 5.0
+_MAX_WAIT = 5.0
 """Seconds that a call waits for memory."""
 _UPLOAD = 20.0
 """Seconds in which a request must arrive, once there is memory for it."""
@@ -133,7 +133,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         caller = await self._caller(context)
         with self._limits.call(caller.name):
             set_flow(Flow(caller.name, batch=is_batch(method.removeprefix(self._prefix))))
-            async with self._requests.hold(MAX_MESSAGE, patience=_PATIENCE) as grant:
+            async with self._requests.reserve(MAX_MESSAGE, max_wait=_MAX_WAIT) as grant:
                 yield caller, grant
 
     async def _read(self, context: Context, grant: Grant) -> bytes:

@@ -9,16 +9,16 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.domain.embeddings import unpack_embedding
 from memory_service.domain.errors import invalid
-from memory_service.domain.new_memory import NewMemory, Stored
+from memory_service.domain.new_memory import NewMemory, StoreResult
 from memory_service.domain.query import (
     DEFAULT_RECENCY_WEIGHT,
     DEFAULT_TEXT_WEIGHT,
     ContextSize,
-    Found,
     Hit,
     Mode,
     Query,
     Recency,
+    SearchSummary,
 )
 from memory_service.domain.sizes import message_size
 from memory_service.domain.types import EARLIEST, LATEST, Algorithm, Filter, IndexInfo, Layout, Memory, Role
@@ -64,7 +64,7 @@ def new_memory(request: pb.StoreRequest) -> NewMemory:
         embedding=unpack_embedding(request.embedding, field="embedding") if request.embedding else None,
         embedding_model=request.embedding_model,
         ttl=_duration(request.ttl) if request.HasField("ttl") else None,
-        expires=_microseconds(request.expire_time, "expire_time") if request.HasField("expire_time") else None,
+        expires_at=_microseconds(request.expire_time, "expire_time") if request.HasField("expire_time") else None,
         labels=tuple(request.labels),
         metadata=dict(request.metadata),
         near_duplicate_min_score=(
@@ -136,19 +136,19 @@ def layout(request: pb.EnsureIndexRequest) -> Layout | None:
     return _LAYOUTS.get(request.layout)
 
 
-def fill_stored(response: pb.StoreResponse, stored: Stored) -> None:
+def fill_stored(response: pb.StoreResponse, stored: StoreResult) -> None:
     """Write what became of a memory into its message."""
     response.id = stored.id
     response.already_stored = stored.already
     fill_timestamp(response.timestamp, stored.timestamp)
-    if stored.expires is not None:
-        fill_timestamp(response.expire_time, stored.expires)
+    if stored.expires_at is not None:
+        fill_timestamp(response.expire_time, stored.expires_at)
     response.truncated = stored.truncated
     for one in stored.near_duplicates:
         response.near_duplicates.add(id=one.id, score=one.score)
 
 
-async def search_responses(found: Found, hits: AsyncIterator[Hit]) -> AsyncIterator[pb.SearchResponse]:
+async def search_responses(found: SearchSummary, hits: AsyncIterator[Hit]) -> AsyncIterator[pb.SearchResponse]:
     """The chunks of an answer, the summary with the last."""
     response = pb.SearchResponse()
     count = size = 0
@@ -181,7 +181,7 @@ def _fill_hit(hit: pb.Hit, one: Hit) -> None:
     hit.context_truncated = one.context_truncated
 
 
-def _fill_summary(summary: pb.SearchSummary, found: Found, hit_count: int) -> None:
+def _fill_summary(summary: pb.SearchSummary, found: SearchSummary, hit_count: int) -> None:
     summary.hit_count = hit_count
     summary.candidate_count = found.candidate_count
     summary.below_min_score_count = found.below_min_score_count
@@ -211,8 +211,8 @@ def fill_memory(message: memory_pb2.Memory, memory: Memory) -> None:
         message.labels.extend(memory.labels)
     if memory.metadata:
         message.metadata.update(memory.metadata)
-    if memory.expires is not None:
-        fill_timestamp(message.expire_time, memory.expires)
+    if memory.expires_at is not None:
+        fill_timestamp(message.expire_time, memory.expires_at)
 
 
 def fill_timestamp(message: Timestamp, microseconds: int) -> None:

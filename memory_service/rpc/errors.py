@@ -15,13 +15,13 @@ from semantic_memory.v1 import error_reason_pb2, memory_service_pb2
 from memory_service.domain.errors import (
     AlreadyExists,
     DeadlineExceeded,
-    Exhausted,
     FailedPrecondition,
     InvalidRequest,
     MemoryServiceError,
     NotFound,
     PermissionDenied,
     Reason,
+    ResourceExhausted,
     Unauthenticated,
     Unavailable,
 )
@@ -47,7 +47,7 @@ _CODES: dict[type[MemoryServiceError], grpc.StatusCode] = {
     NotFound: grpc.StatusCode.NOT_FOUND,
     AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
     FailedPrecondition: grpc.StatusCode.FAILED_PRECONDITION,
-    Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ResourceExhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
     PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
     Unavailable: grpc.StatusCode.UNAVAILABLE,

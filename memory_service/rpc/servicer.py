@@ -17,7 +17,14 @@ from memory_service.domain.listing import Listing
 from memory_service.domain.memories import Memories
 from memory_service.domain.new_memory import NewMemory
 from memory_service.domain.search import Searches
-from memory_service.domain.sizes import BYTES_EACH, COST, LARGEST, LOT, PAGE, message_size
+from memory_service.domain.sizes import (
+    BYTES_PER_MESSAGE_BYTE,
+    MAX_MEMORY_BYTES,
+    MAX_PAGE_BYTES,
+    MEMORY_READ_BYTES,
+    READ_BATCH,
+    message_size,
+)
 from memory_service.rpc import convert
 from memory_service.rpc.errors import fill_batch_error
 from memory_service.rpc.validation import RequestValidator
@@ -25,7 +32,7 @@ from memory_service.rpc.validation import RequestValidator
 DEFAULT_PAGE_SIZE = 100
 _BATCHES = 16
 """Batches that are stored at the same time."""
-_PATIENCE = 5.0
+_MAX_WAIT = 5.0
 """Seconds that a call waits for memory for its answer."""
 _BATCHES_WAITING = 500
 """Batches that wait."""
@@ -72,7 +79,7 @@ class MemoryServicer(MemoryServiceServicer):
 
     async def BatchStore(self, request: pb.BatchStoreRequest, context: Context) -> pb.BatchStoreResponse:
         # Others wait: the items of more would only fill the queue of the embedder, and refuse each other.
-        async with self._batches.hold(1):
+        async with self._batches.reserve(1):
             checked = [self._checked(item) for item in request.memories]
             good = [one for one in checked if isinstance(one, NewMemory)]
             stored = iter(await self._memories.store_all(request.index, good))
@@ -105,7 +112,10 @@ class MemoryServicer(MemoryServiceServicer):
     async def List(self, request: pb.ListRequest, context: Context) -> pb.ListResponse:
         where = convert.memory_filter(request.filter)
         size = request.page_size if request.HasField("page_size") else DEFAULT_PAGE_SIZE
-        grant = await self._answers.take(min(size, LOT) * COST + BYTES_EACH * PAGE, patience=remaining(_PATIENCE))
+        grant = await self._answers.acquire(
+            min(size, READ_BATCH) * MEMORY_READ_BYTES + BYTES_PER_MESSAGE_BYTE * MAX_PAGE_BYTES,
+            max_wait=remaining(_MAX_WAIT),
+        )
         context.add_done_callback(lambda _: grant.release())  # type: ignore[arg-type] # it is called with the context
         page = await self._listing.page(
             request.index,
@@ -120,7 +130,7 @@ class MemoryServicer(MemoryServiceServicer):
             convert.fill_memory(response.memories.add(), memory)
         for message, embedding in zip(response.memories, page.embeddings, strict=False):
             message.embedding = pack_embedding(embedding)
-        grant.shrink(BYTES_EACH * response.ByteSize())
+        grant.shrink(BYTES_PER_MESSAGE_BYTE * response.ByteSize())
         return response
 
     async def DeleteMatching(self, request: pb.DeleteMatchingRequest, context: Context) -> pb.DeleteMatchingResponse:
@@ -134,9 +144,9 @@ class MemoryServicer(MemoryServiceServicer):
 
     async def Get(self, request: pb.GetRequest, context: Context) -> pb.GetResponse:
         response = pb.GetResponse()
-        async with self._answers.hold(COST, patience=remaining(_PATIENCE)):
+        async with self._answers.reserve(MEMORY_READ_BYTES, max_wait=remaining(_MAX_WAIT)):
             memory = await self._memories.get(request.index, request.user_id or None, request.id)
-            if message_size(memory) > LARGEST:
+            if message_size(memory) > MAX_MEMORY_BYTES:
                 raise response_too_large(memory.id)
             convert.fill_memory(response.memory, memory)
             return response

@@ -13,7 +13,7 @@ def check_size(response: Message) -> None:
     """Refuse to send what clients would not take.
 
     Raises:
-        Exhausted: with reason RESPONSE_TOO_LARGE.
+        ResourceExhausted: with reason RESPONSE_TOO_LARGE.
     """
     if response.ByteSize() > MAX_MESSAGE - HEADROOM:
         raise response_too_large()

@@ -9,7 +9,7 @@ import glide
 
 from memory_service.domain.errors import engine_unavailable
 from memory_service.valkey.client import Client, ConnectionSettings
-from memory_service.valkey.errors import CommandRefused, meaning
+from memory_service.valkey.errors import CommandRefused, translate
 from memory_service.valkey.pool import Pool
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ class Connections:
     """The commands that the service sends. `open` it before use, `close` it after.
 
     Every method raises CommandRefused when the engine answers with an error, FailedPrecondition (SERVER_MISCONFIGURED)
-    when that is for the operator, and Unavailable, Exhausted or DeadlineExceeded when the engine does not answer.
+    when that is for the operator, and Unavailable, ResourceExhausted or DeadlineExceeded when the engine does not answer.
     """
 
     def __init__(self, settings: ConnectionSettings) -> None:
@@ -98,8 +98,8 @@ class Connections:
         stall then (valkey#4531), and in a cluster the two may go to different nodes."""
         if self.cluster:
             return False
-        if self._pipelines_writes is None or self._asked_before != self.pool.broken_at:
-            self._asked_before = self.pool.broken_at
+        if self._pipelines_writes is None or self._asked_before != self.pool.last_disconnect_at:
+            self._asked_before = self.pool.last_disconnect_at
             told = _VERSION.search(bytes(await self.run(["INFO", "SERVER"])).decode())
             version = tuple(map(int, told.groups())) if told else (0, 0, 0)
             self._pipelines_writes = not (9, 0, 0) <= version < (9, 1, 2)
@@ -143,7 +143,7 @@ async def pipeline(client: Client, commands: Sequence[Command], *, raise_on_erro
 def _outcome(reply: Any) -> Any:
     if not isinstance(reply, glide.RequestError):
         return reply
-    error = meaning(str(reply))
+    error = translate(str(reply))
     if not isinstance(error, CommandRefused):
         raise error
     return error

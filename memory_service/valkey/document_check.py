@@ -8,7 +8,7 @@ import numpy as np
 
 from memory_service.domain.types import IndexInfo
 from memory_service.valkey.connections import Connections
-from memory_service.valkey.errors import CommandRefused, says_wrong_type
+from memory_service.valkey.errors import CommandRefused, is_wrong_type
 from memory_service.valkey.layouts import layout_of
 from memory_service.valkey.schema import key_prefix
 
@@ -40,7 +40,7 @@ async def documents(connections: Connections, index: IndexInfo) -> AsyncIterator
 
 
 def _flaw(index: IndexInfo, row: Any, vector: Any) -> str:
-    if isinstance(row, CommandRefused) and says_wrong_type(row):
+    if isinstance(row, CommandRefused) and is_wrong_type(row):
         return f"is no {index.layout} document"
     if isinstance(row, CommandRefused):
         raise row

@@ -20,10 +20,10 @@ import orjson
 from memory_service.domain.types import EARLIEST, LATEST, Memory, Role
 from memory_service.valkey.tags import MARKER, decode_tag, encode_tag
 
-HEADING = ("user_id", "session_id", "role", "labels", "timestamp", "timestamp_us", "expires_us", "id")
+HEADER_FIELDS = ("user_id", "session_id", "role", "labels", "timestamp", "timestamp_us", "expires_us", "id")
 """The fields that tell whose memory it is and when it was written."""
 
-FIELDS = (*HEADING, "content", "metadata")
+MEMORY_FIELDS = (*HEADER_FIELDS, "content", "metadata")
 """The fields that make a memory: all but the embedding and the stems."""
 
 SEPARATOR = ","
@@ -32,7 +32,7 @@ _ROLES = {role.value: role for role in Role}
 
 
 def encode_fields(memory: Memory, terms: Sequence[str], *, own_id: bool) -> dict[str, str]:
-    """The fields of a memory, all but the embedding; `own_id` when its id is the caller's and not its slot."""
+    """The fields of a memory, all but the embedding; `own_id` when its id is the caller's and not its storage_id."""
     fields = {"user_id": encode_tag(memory.user_id)}
     if memory.session_id:
         fields["session_id"] = encode_tag(memory.session_id)
@@ -47,22 +47,22 @@ def encode_fields(memory: Memory, terms: Sequence[str], *, own_id: bool) -> dict
         fields["labels"] = SEPARATOR.join(map(encode_tag, memory.labels))
     if memory.metadata:
         fields["metadata"] = orjson.dumps(dict(memory.metadata)).decode()
-    if memory.expires is not None:
-        fields["expires_at"] = seconds(memory.expires)
-        fields["expires_us"] = str(memory.expires)
+    if memory.expires_at is not None:
+        fields["expires_at"] = seconds(memory.expires_at)
+        fields["expires_us"] = str(memory.expires_at)
     if terms:
         fields["terms"] = SEPARATOR.join(map(encode_tag, terms))
     return fields
 
 
-def decode_fields(slot: str, fields: Mapping[str, Any]) -> Memory:
+def decode_fields(storage_id: str, fields: Mapping[str, Any]) -> Memory:
     """The memory of a document's fields, as a search or a hash has them (texts) or JSON.GET does (values).
 
     Documents of other software may lack any of them, or have them of any type: what is missing or null is empty, or
     zero; what is not a text is shown as JSON; times beyond those of the contract become its first or last.
     """
     return Memory(
-        id=_text(fields.get("id")) or slot,
+        id=_text(fields.get("id")) or storage_id,
         user_id=decode_tag(_text(fields.get("user_id"))),
         session_id=decode_tag(_text(fields.get("session_id"))),
         role=_ROLES.get(_text(fields.get("role"))),
@@ -70,7 +70,7 @@ def decode_fields(slot: str, fields: Mapping[str, Any]) -> Memory:
         timestamp=_microseconds(fields.get("timestamp_us"), fields.get("timestamp")) or 0,
         labels=decode_tags(fields.get("labels")),
         metadata=_metadata(fields.get("metadata")),
-        expires=_microseconds(fields.get("expires_us"), None),
+        expires_at=_microseconds(fields.get("expires_us"), None),
     )
 
 

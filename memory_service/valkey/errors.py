@@ -44,7 +44,7 @@ class CommandRefused(Exception):
         self.text = text.lower()
 
 
-def meaning(text: str) -> Exception:
+def translate(text: str) -> Exception:
     """The error for what GLIDE says that the engine has answered: Unavailable where it means "not now",
     FailedPrecondition where the operator must act, CommandRefused otherwise."""
     lower = text.lower()
@@ -52,25 +52,25 @@ def meaning(text: str) -> Exception:
         if reply.search(lower):
             _log.warning("engine_not_ready", reply=text[:200])
             return engine_unavailable(what)
-    if says_not_connected(text):
+    if is_not_connected(text):
         return engine_unavailable("cannot be reached")
     return _misconfigured(lower) or CommandRefused(text)
 
 
-def says_not_connected(text: str) -> bool:
+def is_not_connected(text: str) -> bool:
     """Tell whether what GLIDE says is of a connection that broke, or that could not be made."""
     lower = text.lower()
     return _NOT_CONNECTED.search(lower) is not None and _NOT_LET_IN.search(lower) is None
 
 
-def says_missing(error: CommandRefused) -> bool:
+def is_missing_index(error: CommandRefused) -> bool:
     """Tell whether the refusal says that there is no such index."""
     # GLIDE takes the first word for an error code and puts a colon after it: "Unknown: index name".
     text = error.text.replace(":", "")
     return any(words in text for words in _MISSING_INDEX)
 
 
-def says_wrong_type(error: CommandRefused) -> bool:
+def is_wrong_type(error: CommandRefused) -> bool:
     """Tell whether the refusal says that the key holds something else than a document of this layout."""
     return any(words in error.text.replace(":", "") for words in ("wrongtype", "wrong redis type", "wrong kind"))
 
@@ -79,27 +79,27 @@ def document_or_none(reply: Any) -> Any:
     """The reply to a read of a document; None where the key holds something else than a document of this layout."""
     if not isinstance(reply, CommandRefused):
         return reply
-    if not says_wrong_type(reply):
+    if not is_wrong_type(reply):
         raise reply
     return None
 
 
-def says_null_field(error: CommandRefused) -> bool:
+def is_null_field(error: CommandRefused) -> bool:
     """Tell whether GLIDE could not convert the reply to a search, because a document has null in a returned field."""
     return "incompatible type" in error.text and "nil" in error.text
 
 
-def says_unsortable(error: CommandRefused) -> bool:
+def is_unsortable(error: CommandRefused) -> bool:
     """Tell whether RediSearch could not sort, because a document has something else than a number in the field."""
     return "converting string" in error.text
 
 
-def says_incomplete(error: CommandRefused) -> bool:
+def is_incomplete(error: CommandRefused) -> bool:
     """Tell whether the refusal says that a search did not hear from every shard in time."""
     return any(word in error.text for word in ("timeout", "deadline", "cancelled", "unable to contact"))
 
 
-def incomplete() -> Exception:
+def incomplete_search() -> Exception:
     """The error of a search that did not hear from every shard in time."""
     return engine_unavailable("did not answer in time from every shard")
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 from memory_service.domain.ports import IndexChanged
 from memory_service.domain.types import IndexInfo, now
-from memory_service.valkey.errors import CommandRefused, says_missing
+from memory_service.valkey.errors import CommandRefused, is_missing_index
 from memory_service.valkey.index_commands import IndexCommands
 from memory_service.valkey.layouts import layout_of
 from memory_service.valkey.lease import holding, try_lease
-from memory_service.valkey.queries import Searching, expired_before, filter_command
+from memory_service.valkey.queries import SearchTarget, expired_before, filter_command
 from memory_service.valkey.replies import found_keys
 from memory_service.valkey.schema import key_prefix, part_name
 
@@ -22,10 +22,14 @@ _LOT = 500
 _TIMEOUT_MS = 5000
 
 
-async def remove_expired(commands: IndexCommands, index: IndexInfo, slots: Sequence[str] | None) -> int:
-    """Delete the memories at these slots, or with None some of the index, if they have expired; return how many. 0 also
+async def remove_expired(commands: IndexCommands, index: IndexInfo, storage_ids: Sequence[str] | None) -> int:
+    """Delete the memories at these storage_ids, or with None some of the index, if they have expired; return how many. 0 also
     when another server does so now."""
-    found = await _find(commands, index) if slots is None else [key_prefix(index.name) + slot for slot in slots]
+    found = (
+        await _find(commands, index)
+        if storage_ids is None
+        else [key_prefix(index.name) + storage_id for storage_id in storage_ids]
+    )
     if not found:
         return 0
     held = await try_lease(commands.connections, f"{index.name}:expiry")
@@ -39,23 +43,23 @@ async def remove_expired(commands: IndexCommands, index: IndexInfo, slots: Seque
             (key, None if isinstance(reply, CommandRefused) else layout.decode(key.removeprefix(prefix), reply))
             for key, reply in zip(found, replies, strict=True)
         ]
-        gone = [key for key, memory in memories if memory is not None and memory.expired()]
+        gone = [key for key, memory in memories if memory is not None and memory.is_expired()]
         held.check()
         return sum(await commands.connections.run_all([["DEL", key] for key in gone]))
 
 
 async def _find(commands: IndexCommands, index: IndexInfo) -> list[str]:
     """The keys of some memories whose indexed expiry has passed."""
-    if not index.expiring:
+    if not index.expiry_parts:
         return []
-    part = part_name(index.name, next(iter(sorted(index.expiring))))
+    part = part_name(index.name, next(iter(sorted(index.expiry_parts))))
     layout = layout_of(index.layout)
-    search = Searching(part, _TIMEOUT_MS, all_shards=index.reports_missing_shards, path=layout.path)
+    search = SearchTarget(part, _TIMEOUT_MS, all_shards=index.reports_missing_shards, path=layout.path)
     command = filter_command(search, expired_before(now()), _LOT, returned=("expires_us",))
     try:
         [reply] = await commands.run_all(index, [command])
     except CommandRefused as error:
-        if says_missing(error):
+        if is_missing_index(error):
             raise IndexChanged(index.name) from error
         raise
     return found_keys(reply)

@@ -6,12 +6,12 @@ from memory_service.domain.errors import FailedPrecondition, Reason
 from memory_service.domain.types import Algorithm, Filter, IndexInfo
 
 
-def part(index: IndexInfo, preferred: Algorithm, *, extended: bool = False) -> Algorithm:
-    """The preferred part, or the one that there is; with `extended` only such as have the fields for labels and words.
+def part(index: IndexInfo, preferred: Algorithm, *, needs_text: bool = False) -> Algorithm:
+    """The preferred part, or the one that there is; with `needs_text` only such as have the fields for labels and words.
 
     Raises FailedPrecondition (INDEX_LACKS_FIELDS).
     """
-    able = index.extended if extended else index.algorithms
+    able = index.text_parts if needs_text else index.algorithms
     if not able:
         raise FailedPrecondition(
             Reason.INDEX_LACKS_FIELDS,
@@ -25,4 +25,4 @@ def part(index: IndexInfo, preferred: Algorithm, *, extended: bool = False) -> A
 
 def filtering_part(index: IndexInfo, where: Filter, terms: Sequence[str] = ()) -> Algorithm:
     """The part for searches without KNN, and with words."""
-    return part(index, Algorithm.FLAT, extended=where.labelled or bool(terms))
+    return part(index, Algorithm.FLAT, needs_text=where.uses_labels or bool(terms))

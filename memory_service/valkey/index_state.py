@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from memory_service.domain.types import Algorithm, IndexInfo, IndexPart, Layout
 from memory_service.valkey.index_commands import revision_of
-from memory_service.valkey.schema import IndexMetadata, is_expiring, is_extended, key_prefix
+from memory_service.valkey.schema import IndexMetadata, has_expiry_field, has_text_fields, key_prefix
 
 
 @dataclass(frozen=True, slots=True)
-class FoundIndex:
+class IndexState:
     """Its parts, its record, and the record's text."""
 
     parts: Mapping[Algorithm, IndexPart]
@@ -43,8 +43,8 @@ class FoundIndex:
             ready=all(part.ready for part in self.parts.values()),
             memory_count=some.memory_count,
             indexing_failures=max(part.indexing_failures for part in self.parts.values()),
-            extended=frozenset(algorithm for algorithm, part in self.parts.items() if is_extended(part)),
-            expiring=frozenset(algorithm for algorithm, part in self.parts.items() if is_expiring(part)),
+            text_parts=frozenset(algorithm for algorithm, part in self.parts.items() if has_text_fields(part)),
+            expiry_parts=frozenset(algorithm for algorithm, part in self.parts.items() if has_expiry_field(part)),
             layout=Layout(some.key_type),
             revision=revision_of(self.record),
             reports_missing_shards=some.reports_missing_shards,

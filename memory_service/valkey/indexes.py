@@ -7,10 +7,10 @@ import structlog
 
 from memory_service.domain.deadline import remaining
 from memory_service.domain.errors import FailedPrecondition, Violation
-from memory_service.domain.types import Algorithm, Dropped, IndexInfo, IndexPart, IndexSpec, Layout
+from memory_service.domain.types import Algorithm, DropResult, IndexInfo, IndexPart, IndexSpec, Layout
 from memory_service.valkey.connections import Connections
-from memory_service.valkey.errors import CommandRefused, says_missing
-from memory_service.valkey.index_state import FoundIndex
+from memory_service.valkey.errors import CommandRefused, is_missing_index
+from memory_service.valkey.index_state import IndexState
 from memory_service.valkey.lease import Lease, lease
 from memory_service.valkey.purge import purge
 from memory_service.valkey.replies import join_cluster_info, parse_info
@@ -33,7 +33,7 @@ _READY_POLL = 0.05
 
 
 class ValkeyIndexes:
-    """Indexes of memories at `<prefix><slot>`.
+    """Indexes of memories at `<prefix><storage_id>`.
 
     Servers that create or drop the same index take turns, by a lease. The record is written last and removed first: a
     write is acknowledged only while it is there, so no drop misses an acknowledged memory.
@@ -44,8 +44,8 @@ class ValkeyIndexes:
         self._connections = connections
         self._new_layout = new_layout
 
-    def broken_at(self) -> float:
-        return self._connections.pool.broken_at
+    def last_disconnect_at(self) -> float:
+        return self._connections.pool.last_disconnect_at
 
     async def create(self, spec: IndexSpec) -> tuple[bool, IndexInfo]:
         created = False
@@ -81,7 +81,7 @@ class ValkeyIndexes:
                     raise
         return [info for info in found if info is not None]
 
-    async def drop(self, index: str, *, delete_memories: bool) -> Dropped | None:
+    async def drop(self, index: str, *, delete_memories: bool) -> DropResult | None:
         async with lease(self._connections, index) as held:
             found = await self._look(index)
             if not found.exists or found.is_foreign(index):
@@ -123,9 +123,9 @@ class ValkeyIndexes:
             else:  # On a cluster it may take a moment until it is seen.
                 await asyncio.sleep(min(_READY_POLL, remaining(_READY_POLL)))
 
-    async def _finish_drop(self, index: str, record: IndexMetadata, held: Lease) -> Dropped:
+    async def _finish_drop(self, index: str, record: IndexMetadata, held: Lease) -> DropResult:
         """Do what is left to do of a drop whose record says so."""
-        dropped = Dropped(0, 0)
+        dropped = DropResult(0, 0)
         if record.dropping:
             dropped = await purge(self._connections, index, record.layout, held)
             await self._connections.run(["DEL", layout_key(index)])
@@ -136,7 +136,7 @@ class ValkeyIndexes:
             try:
                 await self._connections.run(["FT.DROPINDEX", part_name(index, algorithm)])
             except CommandRefused as error:
-                if not says_missing(error):
+                if not is_missing_index(error):
                     raise
         await self._connections.run(["DEL", metadata_key(index)])
         return dropped
@@ -145,19 +145,19 @@ class ValkeyIndexes:
         self, index: str, dimension: int, layout: Layout, algorithm: Algorithm, all_of: frozenset[Algorithm]
     ) -> bool:
         """Create one part of an index; True unless it is there."""
-        extended = algorithm is Algorithm.FLAT or Algorithm.FLAT not in all_of
+        with_text = algorithm is Algorithm.FLAT or Algorithm.FLAT not in all_of
         try:
-            await self._connections.run(create_command(index, algorithm, dimension, layout, extended=extended))
+            await self._connections.run(create_command(index, algorithm, dimension, layout, with_text=with_text))
         except CommandRefused as error:
             if "already exists" not in error.text:
                 raise
             return False
         return True
 
-    def _wanted(self, spec: IndexSpec, found: FoundIndex) -> frozenset[Algorithm]:
+    def _wanted(self, spec: IndexSpec, found: IndexState) -> frozenset[Algorithm]:
         return spec.algorithms or (found.metadata.algorithms if found.metadata else frozenset(Algorithm))
 
-    async def _layout_of(self, spec: IndexSpec, found: FoundIndex) -> Layout:
+    async def _layout_of(self, spec: IndexSpec, found: IndexState) -> Layout:
         """How the memories of an index lie, even of one that was dropped without them; for a new one what is asked
         for."""
         if found.parts:
@@ -167,7 +167,7 @@ class ValkeyIndexes:
         left = await self._connections.run(["GET", layout_key(spec.name)])
         return (spec.layout or self._new_layout) if left is None else Layout(left.decode())
 
-    async def _look(self, index: str) -> FoundIndex:
+    async def _look(self, index: str) -> IndexState:
         # This first, alone: where its shard is unavailable it fails at once, and would leave the others to their waits.
         record = await self._connections.run(["GET", metadata_key(index)])
         hnsw, flat = await asyncio.gather(
@@ -175,7 +175,7 @@ class ValkeyIndexes:
         )
         found = {Algorithm.HNSW: hnsw, Algorithm.FLAT: flat}
         parts = {algorithm: part for algorithm, part in found.items() if part is not None}
-        return FoundIndex(parts, None if record is None else IndexMetadata.decode(record), record)
+        return IndexState(parts, None if record is None else IndexMetadata.decode(record), record)
 
     async def _part(self, name: str) -> IndexPart | None:
         try:
@@ -186,12 +186,12 @@ class ValkeyIndexes:
                 state = await self._connections.run(["FT.INFO", name, "CLUSTER"])
                 info = join_cluster_info(info, counts, state)
         except CommandRefused as error:
-            if says_missing(error):
+            if is_missing_index(error):
                 return None
             raise
         return parse_info(info)
 
-    def _check(self, spec: IndexSpec, layout: Layout, found: FoundIndex) -> None:
+    def _check(self, spec: IndexSpec, layout: Layout, found: IndexState) -> None:
         """Raise FailedPrecondition (INDEX_DIFFERS) when the index is not what is asked for."""
         differences = [
             one for algorithm, part in found.parts.items() for one in check_part(spec, algorithm, layout, part)

@@ -13,7 +13,7 @@ import orjson
 
 from memory_service.domain.embeddings import pack_embedding
 from memory_service.domain.types import Embedding, Layout, Memory
-from memory_service.valkey.documents import FIELDS, decode_fields
+from memory_service.valkey.documents import MEMORY_FIELDS, decode_fields
 
 Command = list[str | bytes]
 Fields = Mapping[str, str]
@@ -34,10 +34,10 @@ class DocumentLayout(Protocol):
         ...
 
     def read(self, key: str) -> Command:
-        """Read FIELDS of a document."""
+        """Read MEMORY_FIELDS of a document."""
         ...
 
-    def decode(self, slot: str, reply: Any) -> Memory | None:
+    def decode(self, storage_id: str, reply: Any) -> Memory | None:
         """The memory of the reply, or None when there is no such key, or nothing of a memory in it."""
         ...
 
@@ -80,14 +80,14 @@ class _Json:
         return reply is not None
 
     def read(self, key: str) -> Command:
-        return ["JSON.GET", key, *(f"$.{name}" for name in FIELDS)]
+        return ["JSON.GET", key, *(f"$.{name}" for name in MEMORY_FIELDS)]
 
-    def decode(self, slot: str, reply: Any) -> Memory | None:
+    def decode(self, storage_id: str, reply: Any) -> Memory | None:
         if reply is None:
             return None
         values = orjson.loads(reply)  # {"$.role": ["user"], …}
-        fields = {name: values[f"$.{name}"][0] for name in FIELDS if values.get(f"$.{name}")}
-        return decode_fields(slot, fields) if fields else None
+        fields = {name: values[f"$.{name}"][0] for name in MEMORY_FIELDS if values.get(f"$.{name}")}
+        return decode_fields(storage_id, fields) if fields else None
 
     def read_row(self, key: str, fields: Sequence[str]) -> Command:
         return ["JSON.GET", key, *(f"$.{name}" for name in fields)]
@@ -133,14 +133,16 @@ class _Hash:
         return bool(reply)
 
     def read(self, key: str) -> Command:
-        return ["HMGET", key, *FIELDS]
+        return ["HMGET", key, *MEMORY_FIELDS]
 
-    def decode(self, slot: str, reply: Any) -> Memory | None:
+    def decode(self, storage_id: str, reply: Any) -> Memory | None:
         found: Sequence[bytes | None] = reply or ()
         if not any(found):
             return None
-        fields = zip(FIELDS, found, strict=True)
-        return decode_fields(slot, {name: text.decode(errors="replace") for name, text in fields if text is not None})
+        fields = zip(MEMORY_FIELDS, found, strict=True)
+        return decode_fields(
+            storage_id, {name: text.decode(errors="replace") for name, text in fields if text is not None}
+        )
 
     def read_row(self, key: str, fields: Sequence[str]) -> Command:
         return ["HMGET", key, *fields]

@@ -1,4 +1,4 @@
-"""The memory port on Valkey: documents at `<prefix><slot>`."""
+"""The memory port on Valkey: documents at `<prefix><storage_id>`."""
 
 import secrets
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from memory_service.domain.types import Embedding, IndexInfo, Memory
 from memory_service.valkey.client import Client
 from memory_service.valkey.connections import Connections, pipeline
 from memory_service.valkey.documents import encode_fields
-from memory_service.valkey.errors import CommandRefused, document_or_none, says_wrong_type
+from memory_service.valkey.errors import CommandRefused, document_or_none, is_wrong_type
 from memory_service.valkey.expiry import remove_expired
 from memory_service.valkey.index_commands import IndexCommands, record_command, revision_of
 from memory_service.valkey.layouts import DocumentLayout, layout_of
@@ -21,18 +21,18 @@ _SECRET_KEY = "semantic_memory:secret"  # noqa: S105 - where it lies, not what i
 
 
 class ValkeyMemories:
-    """Writes and reads memories by their slots."""
+    """Writes and reads memories by their storage_ids."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self._commands = IndexCommands(connections)
 
     async def insert(
-        self, index: IndexInfo, slot: str, memory: Memory, embedding: Embedding, terms: Sequence[str]
+        self, index: IndexInfo, storage_id: str, memory: Memory, embedding: Embedding, terms: Sequence[str]
     ) -> bool:
         layout = layout_of(index.layout)
-        key = _key(index, slot)
-        fields = encode_fields(memory, terms, own_id=memory.id != slot)
+        key = _key(index, storage_id)
+        fields = encode_fields(memory, terms, own_id=memory.id != storage_id)
         command = layout.insert(key, fields, embedding)
         look = record_command(index)
         fresh = self._commands.is_fresh(index)
@@ -52,38 +52,40 @@ class ValkeyMemories:
             # A drop removes the record before it looks for memories: one that is still there has missed none.
             if inserted and not _fits(index, record):
                 await client.custom_command(["DEL", key])
-            elif inserted and memory.expires is not None:
-                await client.custom_command(["PEXPIREAT", key, str(-(-memory.expires // 1000))])
+            elif inserted and memory.expires_at is not None:
+                await client.custom_command(["PEXPIREAT", key, str(-(-memory.expires_at // 1000))])
             return inserted, record
 
         try:
             inserted, record = await self._connections.run_to_end(work)
         except CommandRefused as error:
-            if not says_wrong_type(error):
+            if not is_wrong_type(error):
                 raise
             return False  # Another program's key, or a document of the other layout.
         self._commands.confirm(index, record)
         return inserted
 
-    async def read(self, index: IndexInfo, slots: Sequence[str]) -> list[Memory | None]:
+    async def read(self, index: IndexInfo, storage_ids: Sequence[str]) -> list[Memory | None]:
         layout = layout_of(index.layout)
-        replies = await self._read(index, [layout.read(_key(index, slot)) for slot in slots])
-        return [layout.decode(slot, reply) for slot, reply in zip(slots, replies, strict=True)]
+        replies = await self._read(index, [layout.read(_key(index, storage_id)) for storage_id in storage_ids])
+        return [layout.decode(storage_id, reply) for storage_id, reply in zip(storage_ids, replies, strict=True)]
 
-    async def embeddings(self, index: IndexInfo, slots: Sequence[str]) -> list[Embedding | None]:
+    async def embeddings(self, index: IndexInfo, storage_ids: Sequence[str]) -> list[Embedding | None]:
         layout = layout_of(index.layout)
-        replies = await self._read(index, [layout.read_embedding(_key(index, slot)) for slot in slots])
+        replies = await self._read(
+            index, [layout.read_embedding(_key(index, storage_id)) for storage_id in storage_ids]
+        )
         return [_of_index(index, layout, reply) for reply in replies]
 
-    async def delete(self, index: IndexInfo, slots: Sequence[str]) -> list[bool]:
-        commands = [["DEL", _key(index, slot)] for slot in slots]
+    async def delete(self, index: IndexInfo, storage_ids: Sequence[str]) -> list[bool]:
+        commands = [["DEL", _key(index, storage_id)] for storage_id in storage_ids]
         deleted: list[bool] = []
         for start in range(0, len(commands), _PIPELINE):
             deleted += map(bool, await self._connections.run_all(commands[start : start + _PIPELINE]))
         return deleted
 
-    async def remove_expired(self, index: IndexInfo, slots: Sequence[str] | None = None) -> int:
-        return await remove_expired(self._commands, index, slots)
+    async def remove_expired(self, index: IndexInfo, storage_ids: Sequence[str] | None = None) -> int:
+        return await remove_expired(self._commands, index, storage_ids)
 
     async def secret(self) -> bytes:
         # Looked for first, so that an engine that takes no writes just now can still be read page by page.
@@ -117,5 +119,5 @@ def _fits(index: IndexInfo, record: bytes | None) -> bool:
     return now.dropping is None and (now.layout, now.dimension, now.embedding_model) == known
 
 
-def _key(index: IndexInfo, slot: str) -> str:
-    return key_prefix(index.name) + slot
+def _key(index: IndexInfo, storage_id: str) -> str:
+    return key_prefix(index.name) + storage_id

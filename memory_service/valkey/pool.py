@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 import glide
 
 from memory_service.domain.deadline import remaining, waited_for_engine, without_deadline
-from memory_service.domain.errors import PATIENCE, engine_silent, engine_unavailable
+from memory_service.domain.errors import UNRESPONSIVE_AFTER, engine_timeout, engine_unavailable
 from memory_service.domain.fairness import FairBudget, Grant
 from memory_service.valkey.client import Client, ConnectionSettings, create_client
-from memory_service.valkey.errors import meaning, says_not_connected
+from memory_service.valkey.errors import is_not_connected, translate
 
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class Pool:
         self._turns = FairBudget(settings.connections, capacity=settings.queue, what="Valkey")
         self._silent_from = 0.0
         """A link was silent from here on: those without a reply since then may be, too."""
-        self.broken_at = 0.0
+        self.last_disconnect_at = 0.0
         """When a connection with a command in flight was last found broken or silent, by time.monotonic: the engine may
         have been restarted."""
         self._moved_at = 0.0
@@ -89,11 +89,11 @@ class Pool:
         for link in self._links:
             await link.client.close()
 
-    def learn_from(self, other: "Pool") -> None:
+    def adopt_failover(self, other: "Pool") -> None:
         """Take over from another pool of the same engine that the primary is another node."""
         self._moved_at = max(self._moved_at, other._moved_at)
 
-    def heard_within(self, seconds: float) -> bool:
+    def replied_within(self, seconds: float) -> bool:
         """Tell whether the engine has answered any command in this time."""
         since = asyncio.get_running_loop().time() - seconds
         return any(link.last_reply_at > max(since, link.created_at) for link in self._links)
@@ -104,7 +104,7 @@ class Pool:
 
         Raises:
             CommandRefused: the engine answered with an error.
-            Unavailable, Exhausted, DeadlineExceeded: it did not answer.
+            Unavailable, ResourceExhausted, DeadlineExceeded: it did not answer.
         """
         limit = remaining(self._settings.command_timeout)
         with self._translated(limit):
@@ -149,18 +149,18 @@ class Pool:
             yield
         except (TimeoutError, glide.TimeoutError) as error:
             # Where connections broke shortly before or during the call, its last command may have had little time.
-            raise engine_silent(limit + waited if self.broken_at >= began - _RECOVERY else limit) from error
+            raise engine_timeout(limit + waited if self.last_disconnect_at >= began - _RECOVERY else limit) from error
         except (glide.ConnectionError, glide.ClosingError) as error:
-            self.broken_at = time.monotonic()
+            self.last_disconnect_at = time.monotonic()
             raise engine_unavailable("cannot be reached") from error
         except glide.RequestError as error:
-            if says_not_connected(str(error)):
-                self.broken_at = time.monotonic()
-            raise meaning(str(error)) from error
+            if is_not_connected(str(error)):
+                self.last_disconnect_at = time.monotonic()
+            raise translate(str(error)) from error
 
     async def _acquire(self) -> _Link:
         """An idle link that still leads to the primary, as far as is known."""
-        turn = await self._turns.take(1)
+        turn = await self._turns.acquire(1)
         try:
             while True:
                 link = await self._idle.get()
@@ -187,9 +187,9 @@ class Pool:
                 self._moved_at = now()
             raise
         finally:
-            silent = link.pending_since is not None and now() - link.pending_since >= PATIENCE
+            silent = link.pending_since is not None and now() - link.pending_since >= UNRESPONSIVE_AFTER
             if silent:
-                self.broken_at = time.monotonic()
+                self.last_disconnect_at = time.monotonic()
             # A cluster's client finds its nodes by itself; a new one might know only addresses that are gone.
             if silent and link.pending_since is not None and not self._settings.cluster:
                 self._silent_from = max(self._silent_from, link.pending_since)
@@ -209,7 +209,7 @@ class Pool:
                 try:
                     return await self._add()
                 except glide.GlideError:  # The pool must not shrink, whatever keeps it from being filled just now.
-                    await asyncio.sleep(PATIENCE)
+                    await asyncio.sleep(UNRESPONSIVE_AFTER)
 
         task = asyncio.create_task(replace())
         self._replacements.add(task)

@@ -22,9 +22,9 @@ class EngineProbe:
             async with asyncio.timeout(_TIMEOUT):
                 await self._own.check()
         except Unavailable:
-            self._others.pool.learn_from(self._own.pool)
+            self._others.pool.adopt_failover(self._own.pool)
             raise
         except TimeoutError:
             # On a machine that is short of CPU that says little while other commands are answered.
-            if not self._others.pool.heard_within(_TIMEOUT):
+            if not self._others.pool.replied_within(_TIMEOUT):
                 raise

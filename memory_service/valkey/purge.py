@@ -1,6 +1,6 @@
 """Deletes the documents of an index that is being dropped, and nothing else that lies under its prefix."""
 
-from memory_service.domain.types import Dropped, Layout
+from memory_service.domain.types import DropResult, Layout
 from memory_service.valkey.connections import Connections
 from memory_service.valkey.errors import CommandRefused
 from memory_service.valkey.layouts import layout_of
@@ -10,7 +10,7 @@ from memory_service.valkey.schema import key_prefix
 _LOT = 100
 
 
-async def purge(connections: Connections, index: str, layout: Layout, held: Lease) -> Dropped:
+async def purge(connections: Connections, index: str, layout: Layout, held: Lease) -> DropResult:
     """Delete the documents of an index; count the keys of other programs, which stay.
 
     Raises Unavailable when the lease has run out, so that no document of a later index is deleted.
@@ -30,4 +30,4 @@ async def purge(connections: Connections, index: str, layout: Layout, held: Leas
             gone = sum(await connections.run_all([["DEL", key] for key in ours]))
             deleted += gone
             kept += len(lot) - len(ours)
-    return Dropped(deleted, kept)
+    return DropResult(deleted, kept)

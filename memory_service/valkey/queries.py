@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from memory_service.domain.embeddings import pack_embedding
 from memory_service.domain.errors import invalid
 from memory_service.domain.types import Embedding, Filter, Span
-from memory_service.valkey.documents import FIELDS, HEADING, seconds
+from memory_service.valkey.documents import HEADER_FIELDS, seconds
 from memory_service.valkey.tags import encode_tag
 
 Command = list[str | bytes]
@@ -14,12 +14,10 @@ Command = list[str | bytes]
 DISTANCE = "distance"
 """The name under which a search returns the distance."""
 
-WHOLE = FIELDS
-"""What a search returns for an answer."""
-RANKING = (*HEADING, "terms")
+RANKING_FIELDS = (*HEADER_FIELDS, "terms")
 """What a search returns for ranking."""
 
-EVERYTHING = "@timestamp:[-inf +inf]"
+MATCH_ALL = "@timestamp:[-inf +inf]"
 """A filter that lets every memory through; valkey-search knows `*` only beside KNN."""
 
 _LONGEST_QUERY = 10_000
@@ -27,7 +25,7 @@ _LONGEST_QUERY = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Searching:
+class SearchTarget:
     """What every search of a call has in common.
 
     `timeout_ms` bounds it in the engine; `all_shards` makes a cluster that cannot answer in full give an error;
@@ -76,7 +74,7 @@ def _clauses(where: Filter) -> list[str]:
     if where.start is not None or where.end is not None:
         clauses.append(_times(where.start, where.end))
     elif clauses and all(clause.startswith("-") for clause in clauses):
-        clauses.append(EVERYTHING)  # valkey-search 1.2 takes no query of negations alone.
+        clauses.append(MATCH_ALL)  # valkey-search 1.2 takes no query of negations alone.
     return clauses
 
 
@@ -93,7 +91,7 @@ def spans_text(spans: Sequence[Span]) -> str:
 
 
 def knn_command(
-    search: Searching,
+    search: SearchTarget,
     within: str,
     embedding: Embedding,
     k: int,
@@ -123,14 +121,14 @@ def knn_command(
 
 
 def filter_command(
-    search: Searching, within: str, limit: int, *, returned: Sequence[str], newest_first: bool | None = None
+    search: SearchTarget, within: str, limit: int, *, returned: Sequence[str], newest_first: bool | None = None
 ) -> Command:
     """Memories within a filter, in any order or by their timestamps."""
     order = [] if newest_first is None else ["SORTBY", "timestamp", "DESC" if newest_first else "ASC"]
     return [*_head(search, within), *_return(search, returned), *order, *_tail(search, limit)]
 
 
-def count_command(search: Searching, within: str) -> Command:
+def count_command(search: SearchTarget, within: str) -> Command:
     """How many memories pass a filter."""
     return [*_head(search, within), *_tail(search, 0)]
 
@@ -146,19 +144,19 @@ def without_expired(within: str, microseconds: int) -> str:
     return f"{within} -{expired_before(microseconds)}".lstrip()
 
 
-def _head(search: Searching, query: str) -> Command:
+def _head(search: SearchTarget, query: str) -> Command:
     scope = ["ALLSHARDS"] if search.all_shards else ["LOCALONLY"] if search.one_node else []
     return ["FT.SEARCH", search.index, query, *scope]
 
 
-def _return(search: Searching, fields: Sequence[str], *computed: str) -> Command:
+def _return(search: SearchTarget, fields: Sequence[str], *computed: str) -> Command:
     if search.bare and not computed:
         return ["NOCONTENT"]
     returned = [*computed, *([] if search.bare else (search.path + name for name in fields))]
     return ["RETURN", str(len(returned)), *returned]
 
 
-def _tail(search: Searching, limit: int) -> Command:
+def _tail(search: SearchTarget, limit: int) -> Command:
     return ["LIMIT", "0", str(limit), "TIMEOUT", str(search.timeout_ms), "DIALECT", "2"]
 
 

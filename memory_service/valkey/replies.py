@@ -27,8 +27,10 @@ def parse_search(reply: Sequence[Any], prefix: str) -> list[Candidate]:
             continue
         if distance is not None:
             distance = min(max(distance, 0.0), 2.0)
-        slot = _text(key)[start:]
-        candidates.append(Candidate(slot, decode_fields(slot, fields), distance, decode_tags(fields.get("terms"))))
+        storage_id = _text(key)[start:]
+        candidates.append(
+            Candidate(storage_id, decode_fields(storage_id, fields), distance, decode_tags(fields.get("terms")))
+        )
     if all(one.distance is not None for one in candidates):
         candidates.sort(key=lambda one: (one.distance, one.memory.id))
     return candidates

@@ -22,7 +22,7 @@ _FIELDS = {"session_id": "TAG", "role": "TAG", "user_id": "TAG", "timestamp": "N
 
 _EXPIRY = {"expires_at": "NUMERIC"}
 """With which a part leaves out expired memories. Every part has it since schema 3."""
-_MORE_FIELDS = {"labels": "TAG", "terms": "TAG"}
+_TEXT_FIELDS = {"labels": "TAG", "terms": "TAG"}
 """What filters by labels and ranking by words need. One part of an index has them: the FLAT one, which filters first,
 or else the HNSW one."""
 
@@ -89,25 +89,25 @@ def part_name(index: str, algorithm: Algorithm) -> str:
     return index if algorithm is Algorithm.HNSW else index + FLAT_SUFFIX
 
 
-def is_extended(part: IndexPart) -> bool:
+def has_text_fields(part: IndexPart) -> bool:
     """Whether a part has the fields for labels and words."""
-    return {name for name, _, _ in part.fields} >= _MORE_FIELDS.keys()
+    return {name for name, _, _ in part.fields} >= _TEXT_FIELDS.keys()
 
 
-def is_expiring(part: IndexPart) -> bool:
+def has_expiry_field(part: IndexPart) -> bool:
     """Whether a part can leave out expired memories."""
     return {name for name, _, _ in part.fields} >= _EXPIRY.keys()
 
 
 def create_command(
-    index: str, algorithm: Algorithm, dimension: int, layout: Layout, *, extended: bool
+    index: str, algorithm: Algorithm, dimension: int, layout: Layout, *, with_text: bool
 ) -> list[str | bytes]:
     """FT.CREATE of one part. Every field has a name of its own (AS), which valkey-search 1.2 demands, and tags are
     case-sensitive with an explicit separator, since the engines' defaults differ. Only RediSearch makes something of
     SORTABLE: a List need not read every document."""
     schema: list[str | bytes] = []
     # The embedding comes last: its attributes follow.
-    for name, kind in ((_MORE_FIELDS if extended else {}) | _EXPIRY | _FIELDS).items():
+    for name, kind in ((_TEXT_FIELDS if with_text else {}) | _EXPIRY | _FIELDS).items():
         schema += [f"{layout_of(layout).path}{name}", "AS", name, kind]
         if kind == "TAG":
             schema += ["SEPARATOR", SEPARATOR, "CASESENSITIVE"]

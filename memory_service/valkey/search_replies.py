@@ -9,23 +9,23 @@ from memory_service.domain.deadline import remaining
 from memory_service.domain.errors import Unavailable
 from memory_service.domain.ports import IndexChanged, SearchOptions
 from memory_service.domain.types import Algorithm, IndexInfo
-from memory_service.valkey.documents import FIELDS
+from memory_service.valkey.documents import MEMORY_FIELDS
 from memory_service.valkey.errors import (
     CommandRefused,
     document_or_none,
-    incomplete,
-    says_incomplete,
-    says_missing,
-    says_null_field,
+    incomplete_search,
+    is_incomplete,
+    is_missing_index,
+    is_null_field,
 )
 from memory_service.valkey.index_commands import IndexCommands
 from memory_service.valkey.layouts import layout_of
-from memory_service.valkey.queries import Command, Searching
+from memory_service.valkey.queries import Command, SearchTarget
 from memory_service.valkey.replies import join_search_replies
 from memory_service.valkey.schema import part_name
 
 _PIPELINE = 100
-_ANY_FIELD = (*FIELDS, "terms")
+_ANY_FIELD = (*MEMORY_FIELDS, "terms")
 
 _LONGEST_SEARCH = 60.0
 """Seconds: valkey-search takes no longer TIMEOUT."""
@@ -34,7 +34,7 @@ _SHARE_OF_PARTS = 0.2
 _ENDS_BEFORE = 0.9
 """Of the time of a search in a cluster: valkey-search needs some more than its TIMEOUT."""
 
-Commands = Callable[[Searching], Sequence[Command]]
+Commands = Callable[[SearchTarget], Sequence[Command]]
 
 
 class SearchReplies:
@@ -50,13 +50,13 @@ class SearchReplies:
 
         Raises:
             IndexChanged: the index is another one by now, or its part is gone.
-            Unavailable, Exhausted, DeadlineExceeded: the engine did not answer.
+            Unavailable, ResourceExhausted, DeadlineExceeded: the engine did not answer.
         """
         cluster = self._commands.connections.cluster
         # What may be asked twice leaves time for that.
         twice = options.partial_allowed and cluster
         seconds = remaining(self._timeout) * (0.4 if twice else 1.0)
-        search = Searching(
+        search = SearchTarget(
             part_name(index.name, algorithm),
             max(1, int(seconds * 1000)),
             all_shards=index.reports_missing_shards,
@@ -72,14 +72,14 @@ class SearchReplies:
                 async with asyncio.timeout(seconds if twice else None):
                     return await self._commands.run_all(index, asked)
             except CommandRefused as error:
-                if says_missing(error):
+                if is_missing_index(error):
                     raise IndexChanged(index.name) from error
-                if says_null_field(error):
+                if is_null_field(error):
                     return await self._field_by_field(index, commands(replace(search, bare=True)))
-                if not says_incomplete(error):
+                if not is_incomplete(error):
                     raise
                 if not twice:
-                    raise incomplete() from error
+                    raise incomplete_search() from error
             except (TimeoutError, Unavailable):
                 if not twice:
                     raise
@@ -105,7 +105,7 @@ class SearchReplies:
                 }
         return replies
 
-    async def _partial(self, search: Searching, commands: Commands) -> list[Any]:
+    async def _partial(self, search: SearchTarget, commands: Commands) -> list[Any]:
         """The replies of the shards that are there, joined. valkey-search itself would wait for the others for longer
         than callers do, whatever its TIMEOUT, and then not report that they are missing."""
         within = remaining(self._timeout) * _SHARE_OF_PARTS

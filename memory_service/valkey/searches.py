@@ -5,20 +5,19 @@ from dataclasses import replace
 from typing import Any
 
 from memory_service.domain.ports import COUNT_LIMIT, SearchOptions
-from memory_service.domain.sizes import LOT
+from memory_service.domain.sizes import READ_BATCH
 from memory_service.domain.types import Algorithm, Candidate, Embedding, Filter, IndexInfo, Memory, Span, now
 from memory_service.valkey.connections import Connections
-from memory_service.valkey.documents import HEADING
-from memory_service.valkey.errors import CommandRefused, document_or_none, says_unsortable
+from memory_service.valkey.documents import HEADER_FIELDS, MEMORY_FIELDS
+from memory_service.valkey.errors import CommandRefused, document_or_none, is_unsortable
 from memory_service.valkey.index_commands import IndexCommands
 from memory_service.valkey.index_parts import filtering_part, part
 from memory_service.valkey.layouts import layout_of
 from memory_service.valkey.queries import (
-    EVERYTHING,
-    RANKING,
-    WHOLE,
+    MATCH_ALL,
+    RANKING_FIELDS,
     Command,
-    Searching,
+    SearchTarget,
     count_command,
     filter_command,
     filter_text,
@@ -37,7 +36,7 @@ _ROUNDING = 5_000
 _LARGEST_K = 10_000
 """The most that valkey-search takes, unless configured otherwise."""
 
-_Find = Callable[[Searching, int], Command]
+_Find = Callable[[SearchTarget, int], Command]
 """Makes a search for so many hits."""
 _Keep = Callable[[Candidate], bool]
 
@@ -56,25 +55,27 @@ class ValkeySearches:
     def algorithm_for(self, index: IndexInfo, where: Filter) -> Algorithm:
         """FLAT within one user: the engine filters first and computes only the matching distances, exactly, and 8 to 15
         times faster than by a filtered walk of the graph. HNSW over everyone. Where only one of them can: that one."""
-        return part(index, Algorithm.HNSW if where.user_id is None else Algorithm.FLAT, extended=where.labelled)
+        return part(index, Algorithm.HNSW if where.user_id is None else Algorithm.FLAT, needs_text=where.uses_labels)
 
     async def search(
         self, index: IndexInfo, where: Filter, embedding: Embedding, k: int, options: SearchOptions
     ) -> tuple[list[Candidate], bool]:
         algorithm = self.algorithm_for(index, where)
         within, keep = filter_text(where), _alive(where)
-        if k <= LOT:
-            return await self._nearest(index, algorithm, within, embedding, k, options, WHOLE, keep), True
+        if k <= READ_BATCH:
+            return await self._nearest(index, algorithm, within, embedding, k, options, MEMORY_FIELDS, keep), True
         # With all of k the reply could be of any size. How many there are comes with the first of them.
         filtered, effort = _unexpired(index, algorithm, within), self._effort(algorithm, options)
 
-        def first(search: Searching) -> list[Command]:
-            return [knn_command(search, filtered, embedding, k, ef_runtime=effort, returned=WHOLE, limit=LOT)]
+        def first(search: SearchTarget) -> list[Command]:
+            return [
+                knn_command(search, filtered, embedding, k, ef_runtime=effort, returned=MEMORY_FIELDS, limit=READ_BATCH)
+            ]
 
         [reply] = await self._replies.of(index, algorithm, options, first)
-        if int(reply[0]) <= LOT:
+        if int(reply[0]) <= READ_BATCH:
             return [one for one in parse_search(reply, key_prefix(index.name)) if keep(one)], True
-        return await self._nearest(index, algorithm, within, embedding, k, options, HEADING, keep), False
+        return await self._nearest(index, algorithm, within, embedding, k, options, HEADER_FIELDS, keep), False
 
     async def nearest(
         self,
@@ -87,16 +88,16 @@ class ValkeySearches:
     ) -> list[Candidate]:
         algorithm = filtering_part(index, where, terms) if terms else self.algorithm_for(index, where)
         within = filter_text(where, terms)
-        return await self._nearest(index, algorithm, within, embedding, k, options, RANKING, _alive(where))
+        return await self._nearest(index, algorithm, within, embedding, k, options, RANKING_FIELDS, _alive(where))
 
     async def matching(
         self, index: IndexInfo, where: Filter, limit: int, options: SearchOptions, terms: Sequence[str] = ()
     ) -> list[Candidate]:
         algorithm = filtering_part(index, where, terms)
-        within = _unexpired(index, algorithm, filter_text(where, terms) or EVERYTHING)
+        within = _unexpired(index, algorithm, filter_text(where, terms) or MATCH_ALL)
 
-        def find(search: Searching, count: int) -> Command:
-            return filter_command(search, within, count, returned=RANKING)
+        def find(search: SearchTarget, count: int) -> Command:
+            return filter_command(search, within, count, returned=RANKING_FIELDS)
 
         return await self._found(index, algorithm, options, limit, find, _alive(where))
 
@@ -109,19 +110,19 @@ class ValkeySearches:
         scopes = {(span.user_id, span.session_id) for span in spans}
 
         def keep(one: Candidate) -> bool:
-            return (one.memory.user_id, one.memory.session_id) in scopes and not one.memory.expired()
+            return (one.memory.user_id, one.memory.session_id) in scopes and not one.memory.is_expired()
 
         if embedding is not None:
-            return await self._nearest(index, algorithm, f"({text})", embedding, limit, options, RANKING, keep)
+            return await self._nearest(index, algorithm, f"({text})", embedding, limit, options, RANKING_FIELDS, keep)
         within = _unexpired(index, algorithm, f"({text})")
 
-        def find(search: Searching, count: int) -> Command:
-            return filter_command(search, within, count, returned=RANKING)
+        def find(search: SearchTarget, count: int) -> Command:
+            return filter_command(search, within, count, returned=RANKING_FIELDS)
 
         return await self._found(index, algorithm, options, limit, find, keep)
 
     async def counts(self, index: IndexInfo, filters: Sequence[Filter]) -> list[int]:
-        algorithm = part(index, Algorithm.FLAT, extended=any(one.labelled for one in filters))
+        algorithm = part(index, Algorithm.FLAT, needs_text=any(one.uses_labels for one in filters))
         return await self._counts(index, algorithm, [filter_text(one) for one in filters], SearchOptions())
 
     async def frequencies(
@@ -134,7 +135,7 @@ class ValkeySearches:
         self, index: IndexInfo, algorithm: Algorithm, queries: Sequence[str], options: SearchOptions
     ) -> list[int]:
         """How many memories that have not expired answer each query."""
-        asked = [_unexpired(index, algorithm, one or EVERYTHING) for one in queries]
+        asked = [_unexpired(index, algorithm, one or MATCH_ALL) for one in queries]
         replies = await self._replies.of(
             index, algorithm, options, lambda search: [count_command(search, one) for one in asked]
         )
@@ -144,21 +145,21 @@ class ValkeySearches:
         try:
             return await self._ordered(index, where, limit, newest_first=newest_first)
         except CommandRefused as error:
-            if not says_unsortable(error):
+            if not is_unsortable(error):
                 raise
         found = await self._ordered(index, where, COUNT_LIMIT, newest_first=None)
-        return sorted(found, key=lambda one: one.place, reverse=newest_first)[:limit]
+        return sorted(found, key=lambda one: one.sort_key, reverse=newest_first)[:limit]
 
     async def _ordered(
         self, index: IndexInfo, where: Filter, limit: int, *, newest_first: bool | None
     ) -> list[Candidate]:
         """The headings of memories by their timestamps, or with None in any order."""
         algorithm = filtering_part(index, where)
-        within = _unexpired(index, algorithm, filter_text(where) or EVERYTHING)
+        within = _unexpired(index, algorithm, filter_text(where) or MATCH_ALL)
         last_reply: list[Any] = []
 
-        def find(search: Searching, count: int) -> Command:
-            return filter_command(search, within, count, returned=HEADING, newest_first=newest_first)
+        def find(search: SearchTarget, count: int) -> Command:
+            return filter_command(search, within, count, returned=HEADER_FIELDS, newest_first=newest_first)
 
         def parse(reply: list[Any]) -> list[Candidate]:
             last_reply[:] = reply
@@ -178,14 +179,16 @@ class ValkeySearches:
         algorithm = part(index, Algorithm.FLAT)
         scopes = [Filter(one.user_id, (one.session_id,)) for one in memories]
 
-        def commands(search: Searching) -> list[Command]:
+        def commands(search: SearchTarget) -> list[Command]:
             made = []
             for scope, memory in zip(scopes, memories, strict=True):
                 first, last = memory.timestamp - _ROUNDING, memory.timestamp + _ROUNDING
                 for limit, start, end in ((before, None, first), (_TIES, first, last), (after, last, None)):
                     within = _unexpired(index, algorithm, filter_text(replace(scope, start=start, end=end)))
                     made.append(
-                        filter_command(search, within, max(limit, 1), returned=HEADING, newest_first=start is None)
+                        filter_command(
+                            search, within, max(limit, 1), returned=HEADER_FIELDS, newest_first=start is None
+                        )
                     )
             return made
 
@@ -209,7 +212,7 @@ class ValkeySearches:
     ) -> list[Candidate]:
         effort, filtered = self._effort(algorithm, options), _unexpired(index, algorithm, within)
 
-        def find(search: Searching, count: int) -> Command:
+        def find(search: SearchTarget, count: int) -> Command:
             return knn_command(search, filtered, embedding, count, ef_runtime=effort, returned=returned)
 
         return await self._found(index, algorithm, options, k, find, keep, most=_LARGEST_K)
@@ -243,9 +246,11 @@ class ValkeySearches:
 
     async def _with_exact_times(self, index: IndexInfo, found: Sequence[Candidate]) -> list[Candidate]:
         layout = layout_of(index.layout)
-        commands = [layout.read(key_prefix(index.name) + one.slot) for one in found]
+        commands = [layout.read(key_prefix(index.name) + one.storage_id) for one in found]
         replies = await self._commands.run_each(index, commands)
-        read = [layout.decode(one.slot, document_or_none(reply)) for one, reply in zip(found, replies, strict=True)]
+        read = [
+            layout.decode(one.storage_id, document_or_none(reply)) for one, reply in zip(found, replies, strict=True)
+        ]
         return [
             replace(one, memory=replace(one.memory, timestamp=exact.timestamp))
             for one, exact in zip(found, read, strict=True)
@@ -255,8 +260,8 @@ class ValkeySearches:
 
 def _unexpired(index: IndexInfo, algorithm: Algorithm, within: str) -> str:
     """The filter without expired memories, where the part can leave them out."""
-    return without_expired(within, now()) if algorithm in index.expiring else within
+    return without_expired(within, now()) if algorithm in index.expiry_parts else within
 
 
 def _alive(where: Filter) -> _Keep:
-    return lambda one: where.admits(one.memory) and not one.memory.expired()
+    return lambda one: where.matches(one.memory) and not one.memory.is_expired()

@@ -17,7 +17,7 @@ import psutil
 import uvloop
 
 from memory_service.logs import log_to_stderr
-from memory_service.server import running
+from memory_service.server import run_server
 from memory_service.settings import Settings
 from tests.support.server_process import environment, logs_taken
 
@@ -76,7 +76,7 @@ async def _main() -> None:
     end = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, end.set)
     loop.add_signal_handler(signal.SIGUSR1, lambda: print(len(asyncio.all_tasks()), flush=True))
-    async with running(Settings()):
+    async with run_server(Settings()):
         await end.wait()
 
 

@@ -16,16 +16,16 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.domain.embeddings import EmbeddedText
 from memory_service.domain.errors import (
     DeadlineExceeded,
-    Exhausted,
     InvalidRequest,
     MemoryServiceError,
     Reason,
+    ResourceExhausted,
     Unavailable,
     deadline_exceeded,
     invalid,
 )
 from memory_service.embedding.breaker import CircuitBreaker
-from memory_service.server import running
+from memory_service.server import run_server
 from memory_service.settings import Settings
 from tests.faults.load import retry_delay
 from tests.support.api import TIMEOUT, Stub, connected, message, packed, search
@@ -58,7 +58,7 @@ async def memories(endpoint: Endpoint, valkey_url: str, new_index: Callable[[], 
         bedrock_endpoint_url=endpoint.url,
         drain=0,
     )
-    async with running(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
+    async with run_server(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
         memories = connected(channel)
         await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
         yield memories
@@ -219,7 +219,9 @@ def outage() -> Unavailable:
     return Unavailable(Reason.EMBEDDER_UNAVAILABLE, "away", retry_after=1.0)
 
 
-@pytest.mark.parametrize("answered", [Exhausted(Reason.EMBEDDER_THROTTLED, "slowly"), invalid("f", "d", "r"), None])
+@pytest.mark.parametrize(
+    "answered", [ResourceExhausted(Reason.EMBEDDER_THROTTLED, "slowly"), invalid("f", "d", "r"), None]
+)
 async def test_only_outages_in_a_row_open_the_breaker(answered: MemoryServiceError | None) -> None:
     scripted = Scripted()
     breaker = CircuitBreaker(scripted, threshold=3, pause=60)
@@ -231,7 +233,7 @@ async def test_only_outages_in_a_row_open_the_breaker(answered: MemoryServiceErr
         if answered is None:
             await breaker.embed("t")
         else:
-            with pytest.raises((Exhausted, InvalidRequest)):
+            with pytest.raises((ResourceExhausted, InvalidRequest)):
                 await breaker.embed("t")
     assert scripted.calls == 9
 

@@ -75,7 +75,7 @@ async def test_another_users_search_does_not_wait_for_batches(memories: Stub, us
 async def test_readers_that_take_their_time_hold_the_memory_of_their_answers(
     settings: Settings, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory_search, "_PATIENCE", 0.3)
+    monkeypatch.setattr(memory_search, "_MAX_WAIT", 0.3)
     # A client whose window does not grow, so that what it does not read stays with the server.
     window = [("grpc.http2.bdp_probe", 0)]
     async with (

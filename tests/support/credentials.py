@@ -15,7 +15,7 @@ from memory_service.access.api_keys import new_key
 from memory_service.access.callers import Right
 from memory_service.cli import client
 from memory_service.rpc.server import RpcServer
-from memory_service.server import running
+from memory_service.server import run_server
 from memory_service.settings import Settings
 from tests.support.api import Stub, connected
 
@@ -65,7 +65,7 @@ def api_key(name: str, users: list[str] | None, *rights: str) -> tuple[str, str]
 @asynccontextmanager
 async def guarded(settings: Settings, **changes: Any) -> AsyncIterator[RpcServer]:
     """A server on the same engine and index as the others, with these settings."""
-    async with running(Settings(**{**settings.model_dump(exclude={"data_dir"}), **changes})) as server:
+    async with run_server(Settings(**{**settings.model_dump(exclude={"data_dir"}), **changes})) as server:
         yield server
 
 

@@ -8,7 +8,7 @@ import grpc
 from semantic_memory.v1 import index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.server import running
+from memory_service.server import run_server
 from memory_service.settings import Settings
 from tests.support.api import TIMEOUT, Stub, connected, packed
 from tests.support.credentials import reason
@@ -61,7 +61,7 @@ async def two_servers(settings: Settings, **changes: object) -> AsyncIterator[tu
     async with AsyncExitStack() as stack:
         stubs = []
         for _ in range(2):
-            server = await stack.enter_async_context(running(settings.model_copy(update=changes)))
+            server = await stack.enter_async_context(run_server(settings.model_copy(update=changes)))
             channel = await stack.enter_async_context(grpc.aio.insecure_channel(server.address))
             stubs.append(connected(channel))
         yield stubs[0], stubs[1]

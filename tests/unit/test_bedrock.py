@@ -18,16 +18,16 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.domain.deadline import set_deadline
 from memory_service.domain.errors import (
     DeadlineExceeded,
-    Exhausted,
     FailedPrecondition,
     InvalidRequest,
     MemoryServiceError,
     Reason,
+    ResourceExhausted,
     Unavailable,
 )
 from memory_service.embedding.bedrock import TITAN_V1, TITAN_V2, BedrockEmbedder, BedrockSettings
 from memory_service.embedding.cache import CachedEmbedder
-from memory_service.server import running
+from memory_service.server import run_server
 from memory_service.settings import Settings
 from tests.support.api import TIMEOUT, connected, message, search
 from tests.support.bedrock_endpoint import Answer, Endpoint, bedrock_endpoint, embedding_of
@@ -78,8 +78,8 @@ async def test_titan_v2_is_asked_for_its_dimension(endpoint: Endpoint, dimension
 @pytest.mark.parametrize(
     ("answer", "error", "reason"),
     [
-        (Answer(429, "ThrottlingException"), Exhausted, Reason.EMBEDDER_THROTTLED),
-        (Answer(400, "ServiceQuotaExceededException"), Exhausted, Reason.EMBEDDER_THROTTLED),
+        (Answer(429, "ThrottlingException"), ResourceExhausted, Reason.EMBEDDER_THROTTLED),
+        (Answer(400, "ServiceQuotaExceededException"), ResourceExhausted, Reason.EMBEDDER_THROTTLED),
         (Answer(429, "ModelNotReadyException"), Unavailable, Reason.EMBEDDER_UNAVAILABLE),
         (Answer(503, "ServiceUnavailableException"), Unavailable, Reason.EMBEDDER_UNAVAILABLE),
         (Answer(500, "InternalServerException"), Unavailable, Reason.EMBEDDER_UNAVAILABLE),
@@ -105,7 +105,7 @@ async def test_each_failure_has_its_meaning_and_shows_nothing_of_aws(
         await embedded(embedder(endpoint, read_timeout=1.0))
     assert caught.value.reason == reason
     assert "internals" not in caught.value.message
-    assert (caught.value.retry_after is not None) == isinstance(caught.value, Exhausted | Unavailable)
+    assert (caught.value.retry_after is not None) == isinstance(caught.value, ResourceExhausted | Unavailable)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ async def test_no_more_calls_run_at_once_than_set_and_no_more_wait(endpoint: End
     answers = await asyncio.gather(*(cached.embed(f"text {n}") for n in range(6)), return_exceptions=True)
     one.close()
     assert endpoint.most_at_once == 2
-    assert [isinstance(answer, Exhausted) for answer in answers] == [False] * 4 + [True] * 2
+    assert [isinstance(answer, ResourceExhausted) for answer in answers] == [False] * 4 + [True] * 2
 
 
 async def test_no_credentials_are_the_operators_matter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,7 +294,7 @@ async def test_the_service_stores_and_finds_with_titan_and_tells_of_throttling(
         bedrock_endpoint_url=endpoint.url,
         drain=0,
     )
-    async with running(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
+    async with run_server(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
         memories = connected(channel)
         made = await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
         assert (made.index.dimension, made.index.embedding_model) == (1536, TITAN_V1)
@@ -341,7 +341,7 @@ async def test_a_client_whose_deadline_has_passed_is_no_bug(
         bedrock_endpoint_url=endpoint.url,
         drain=0,
     )
-    async with running(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
+    async with run_server(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
         memories = connected(channel)
         await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
         endpoint.script = [Answer(delay=0.5)] * 16

@@ -15,7 +15,7 @@ from semantic_memory.v1 import error_reason_pb2, index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.domain import errors
-from memory_service.domain.query import Found, Hit
+from memory_service.domain.query import Hit, SearchSummary
 from memory_service.domain.types import Algorithm, IndexInfo, Memory, Role
 from memory_service.rpc import convert
 from memory_service.rpc.errors import to_status
@@ -97,7 +97,7 @@ async def test_chunks_joined_are_the_whole_answer_and_each_is_one_that_any_clien
             yield Hit(str(n), memory(n, *size), 1 - n / 1000, n / 1000)
 
     info = IndexInfo("i", 3, "m", frozenset(Algorithm), True, count, 0)
-    found = Found(count, 0, 1.0 if count else None, info, Algorithm.FLAT, False, 0.1, 0.2)
+    found = SearchSummary(count, 0, 1.0 if count else None, info, Algorithm.FLAT, False, 0.1, 0.2)
     responses = [one async for one in convert.search_responses(found, hits())]
     assert [hit.memory.id for response in responses for hit in response.hits] == [str(n) for n in range(count)]
     assert [response.HasField("summary") for response in responses] == [False] * (len(responses) - 1) + [True]

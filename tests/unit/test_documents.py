@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from memory_service.domain.types import Memory, Role
 from memory_service.valkey.documents import (
-    FIELDS,
+    MEMORY_FIELDS,
     decode_fields,
     decode_tags,
     encode_fields,
@@ -25,14 +25,14 @@ memories = st.builds(
     timestamp=times,
     labels=st.lists(names, max_size=4, unique=True).map(tuple),
     metadata=st.dictionaries(names, st.text(characters), max_size=4),
-    expires=st.none() | times,
+    expires_at=st.none() | times,
 )
 
 
 @given(memories, st.booleans(), st.lists(names))
 def test_the_fields_read_back_as_their_memory(memory: Memory, own_id: bool, stems: list[str]) -> None:
     fields = encode_fields(memory, stems, own_id=own_id)
-    assert decode_fields("some-slot" if own_id else memory.id, fields) == memory
+    assert decode_fields("some-storage_id" if own_id else memory.id, fields) == memory
     assert decode_tags(fields.get("terms")) == tuple(stems)
 
 
@@ -60,6 +60,6 @@ def test_a_document_of_the_cookbook_reads_as_a_memory() -> None:
     assert decode_fields("k", document) == Memory("k", "alice", "sess_1", Role.USER, "hi", 1_700_000_000_123_000)
 
 
-@given(st.dictionaries(st.sampled_from(FIELDS), st.text() | st.floats() | st.none() | st.integers()))
+@given(st.dictionaries(st.sampled_from(MEMORY_FIELDS), st.text() | st.floats() | st.none() | st.integers()))
 def test_documents_of_other_software_never_break_the_reader(document: dict[str, object]) -> None:
-    assert isinstance(decode_fields("slot", document), Memory)
+    assert isinstance(decode_fields("storage_id", document), Memory)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from memory_service.domain.embeddings import check_dimension, normalised, pack_embedding, unpack_embedding
+from memory_service.domain.embeddings import check_dimension, pack_embedding, unit_length, unpack_embedding
 from memory_service.domain.errors import InvalidRequest, Reason
 from memory_service.domain.types import Embedding
 
@@ -37,7 +37,7 @@ def test_an_unpacked_embedding_has_unit_length_and_the_same_direction(
 @given(vectors, st.floats(0.001, 1000))
 def test_length_does_not_matter(vector: Embedding, factor: float) -> None:
     tame = (vector / np.abs(vector).max()).astype(np.float32)
-    assert np.allclose(normalised(tame), normalised((tame * np.float32(factor)).astype(np.float32)), atol=1e-4)
+    assert np.allclose(unit_length(tame), unit_length((tame * np.float32(factor)).astype(np.float32)), atol=1e-4)
 
 
 @given(vectors, st.sampled_from([np.nan, np.inf, -np.inf]), st.data())

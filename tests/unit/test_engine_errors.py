@@ -3,7 +3,7 @@
 import pytest
 
 from memory_service.domain.errors import FailedPrecondition, Unavailable
-from memory_service.valkey.errors import CommandRefused, meaning, says_not_connected
+from memory_service.valkey.errors import CommandRefused, is_not_connected, translate
 
 GONE = ["Broken: pipe", "Connection: reset by peer", "Connection refused (os error 111)"]
 NOT_NOW = [
@@ -16,25 +16,25 @@ OPERATORS = ["NOPERM: User default has no permissions to run the 'ft.search' com
 
 @pytest.mark.parametrize("text", GONE)
 def test_a_connection_that_broke_is_worth_another_try(text: str) -> None:
-    assert isinstance(meaning(text), Unavailable)
-    assert says_not_connected(text)
+    assert isinstance(translate(text), Unavailable)
+    assert is_not_connected(text)
 
 
 @pytest.mark.parametrize("text", NOT_NOW)
 def test_an_engine_that_cannot_just_now_is_worth_another_try(text: str) -> None:
-    assert isinstance(meaning(text), Unavailable)
-    assert not says_not_connected(text)
+    assert isinstance(translate(text), Unavailable)
+    assert not is_not_connected(text)
 
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_a_refusal_is_none(text: str) -> None:
-    assert isinstance(meaning(text), CommandRefused)
-    assert not says_not_connected(text)
+    assert isinstance(translate(text), CommandRefused)
+    assert not is_not_connected(text)
 
 
 @pytest.mark.parametrize("text", OPERATORS)
 def test_what_the_operator_must_fix_says_so(text: str) -> None:
-    error = meaning(text)
+    error = translate(text)
     assert isinstance(error, FailedPrecondition)
     assert "operator" in error.message
-    assert not says_not_connected(text)
+    assert not is_not_connected(text)

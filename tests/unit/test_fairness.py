@@ -8,21 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_service.domain.errors import Exhausted
-from memory_service.domain.fairness import FairBudget, FairLine, Flow, set_flow
+from memory_service.domain.errors import ResourceExhausted
+from memory_service.domain.fairness import FairBudget, FairWaitingList, Flow, set_flow
 from memory_service.embedding.fair_queue import FairQueue
 
 FLOWS = st.builds(Flow, st.sampled_from("abc"), st.sampled_from("xyz"), st.booleans())
 
 
-def added(line: FairLine[int], item: int, flow: Flow) -> int | None:
+def added(line: FairWaitingList[int], item: int, flow: Flow) -> int | None:
     """Add an item for a flow; return what lost its place, -1 for the item itself."""
 
     def add() -> int | None:
         set_flow(flow)
         try:
             return line.add(item)
-        except Exhausted:
+        except ResourceExhausted:
             return -1
 
     return copy_context().run(add)
@@ -30,7 +30,7 @@ def added(line: FairLine[int], item: int, flow: Flow) -> int | None:
 
 @given(st.lists(FLOWS, max_size=60), st.integers(1, 60))
 def test_turns_go_round(flows: list[Flow], capacity: int) -> None:
-    line: FairLine[int] = FairLine(capacity, "a turn")
+    line: FairWaitingList[int] = FairWaitingList(capacity, "a turn")
     waiting = {}
     for item, flow in enumerate(flows):
         if (lost := added(line, item, flow)) != -1:
@@ -40,7 +40,7 @@ def test_turns_go_round(flows: list[Flow], capacity: int) -> None:
         assert len(line) == len(waiting) <= capacity
     taken = []
     while (first := line.first()) is not None:
-        line.take(first)
+        line.pop(first)
         taken.append(first)
     assert sorted(taken) == sorted(waiting)
     for place, after in enumerate(taken[1:], 1):
@@ -54,7 +54,7 @@ def test_turns_go_round(flows: list[Flow], capacity: int) -> None:
 
 @given(st.lists(FLOWS, min_size=1, max_size=60), st.integers(1, 20))
 def test_nobody_is_refused_who_has_less_than_others(flows: list[Flow], capacity: int) -> None:
-    line: FairLine[int] = FairLine(capacity, "a turn")
+    line: FairWaitingList[int] = FairWaitingList(capacity, "a turn")
     waiting: dict[int, Flow] = {}
 
     def of_caller(flow: Flow) -> int:
@@ -101,7 +101,7 @@ async def settled() -> None:
 
 async def test_another_caller_waits_for_one_turn_and_not_for_a_thousand() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=2000)
+    queue = FairQueue(work, at_once=1, per_flow=1, capacity=2000)
     many = [asked(queue, f"m{n}", "mallory") for n in range(1000)]
     await settled()
     bob = asked(queue, "b", "bob")
@@ -118,7 +118,7 @@ async def test_another_caller_waits_for_one_turn_and_not_for_a_thousand() -> Non
 
 async def test_one_user_of_a_caller_does_not_wait_for_all_of_another_ones() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=2000)
+    queue = FairQueue(work, at_once=1, per_flow=1, capacity=2000)
     many = [asked(queue, f"m{n}", "backend", "mallory") for n in range(1000)]
     await settled()
     bob = asked(queue, "b", "backend", "bob")
@@ -134,7 +134,7 @@ async def test_one_user_of_a_caller_does_not_wait_for_all_of_another_ones() -> N
 
 async def test_the_same_work_is_done_at_the_first_turn_of_those_who_wait_for_it() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=2000)
+    queue = FairQueue(work, at_once=1, per_flow=1, capacity=2000)
     many = [asked(queue, f"m{n}", "mallory") for n in range(100)]
     await settled()
     bob = asked(queue, "m99", "bob")
@@ -152,7 +152,7 @@ async def test_the_same_work_is_done_at_the_first_turn_of_those_who_wait_for_it(
 
 async def test_work_that_nobody_waits_for_any_more_is_dropped() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=10)
+    queue = FairQueue(work, at_once=1, per_flow=1, capacity=10)
     first = asked(queue, "first", "a")
     await settled()
     abandoned, shared = asked(queue, "abandoned", "a"), [asked(queue, "shared", who) for who in ("a", "b", "c")]
@@ -171,7 +171,7 @@ async def test_work_that_nobody_waits_for_any_more_is_dropped() -> None:
 
 async def test_running_work_goes_on_for_those_who_still_wait() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=10)
+    queue = FairQueue(work, at_once=1, per_flow=1, capacity=10)
     first, second = asked(queue, "key", "a"), asked(queue, "key", "b")
     await settled()
     first.cancel()
@@ -181,7 +181,7 @@ async def test_running_work_goes_on_for_those_who_still_wait() -> None:
 
 async def test_a_full_queue_refuses_the_caller_with_the_most_texts() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=4)
+    queue = FairQueue(work, at_once=1, per_flow=1, capacity=4)
     many = [asked(queue, f"m{n}", "mallory") for n in range(6)]
     await settled()
     assert [one.done() for one in many] == [False] * 5 + [True]
@@ -191,7 +191,7 @@ async def test_a_full_queue_refuses_the_caller_with_the_most_texts() -> None:
     refused = [one for one in [*many, *others] if one.done()]
     assert len(refused) == 4
     for one in refused:
-        with pytest.raises(Exhausted) as caught:
+        with pytest.raises(ResourceExhausted) as caught:
             await one
         assert caught.value.retry_after
     assert queue.waiting == 4
@@ -209,7 +209,7 @@ async def test_a_failure_reaches_all_who_wait_and_the_next_tries_again() -> None
             raise failures.pop()
         return key
 
-    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=10)
+    queue = FairQueue(work, at_once=1, per_flow=1, capacity=10)
     outcomes = await asyncio.gather(*(asked(queue, "key", who) for who in "abc"), return_exceptions=True)
     assert [type(one) for one in outcomes] == [OSError] * 3
     assert await asked(queue, "key", "a") == "key"
@@ -217,7 +217,7 @@ async def test_a_failure_reaches_all_who_wait_and_the_next_tries_again() -> None
 
 async def test_one_flow_leaves_room_for_another_ones_first() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=2, of_one_flow=1, capacity=10)
+    queue = FairQueue(work, at_once=2, per_flow=1, capacity=10)
     many = [asked(queue, f"m{n}", "mallory") for n in range(5)]
     await settled()
     assert queue.waiting == 4
@@ -232,7 +232,7 @@ async def test_one_flow_leaves_room_for_another_ones_first() -> None:
 
 async def holding(budget: FairBudget, size: int, caller: str, held: list[str], go: asyncio.Event) -> None:
     set_flow(Flow(caller))
-    async with budget.hold(size):
+    async with budget.reserve(size):
         held.append(caller)
         await go.wait()
 
@@ -269,7 +269,7 @@ async def test_a_budget_is_never_exceeded_and_never_lost(steps: list[tuple[str, 
     async def call(caller: str, size: int, pauses: int) -> None:
         nonlocal held
         set_flow(Flow(caller))
-        async with budget.hold(size):
+        async with budget.reserve(size):
             held += min(size, 10)
             try:
                 assert held <= 10
@@ -285,17 +285,17 @@ async def test_a_budget_is_never_exceeded_and_never_lost(steps: list[tuple[str, 
         if random.random() < 0.3:
             random.choice(calls).cancel()
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
-    assert all(one is None or isinstance(one, Exhausted | asyncio.CancelledError) for one in outcomes), outcomes
-    async with asyncio.timeout(1), budget.hold(10):
+    assert all(one is None or isinstance(one, ResourceExhausted | asyncio.CancelledError) for one in outcomes), outcomes
+    async with asyncio.timeout(1), budget.reserve(10):
         assert budget.waiting == 0, "all of it is there again"
 
 
 async def test_who_waits_too_long_for_a_budget_is_told_to_come_again() -> None:
     budget = FairBudget(10, capacity=8, what="memory")
-    async with budget.hold(10):
-        with pytest.raises(Exhausted) as caught:
-            async with budget.hold(1, patience=0.01):
+    async with budget.reserve(10):
+        with pytest.raises(ResourceExhausted) as caught:
+            async with budget.reserve(1, max_wait=0.01):
                 pass
     assert caught.value.retry_after
-    async with budget.hold(10):
+    async with budget.reserve(10):
         pass

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from memory_service.domain.errors import InvalidRequest
 from memory_service.domain.types import Filter, Role, Span
-from memory_service.valkey.queries import WHOLE, Searching, filter_text, knn_command, spans_text
+from memory_service.valkey.documents import MEMORY_FIELDS
+from memory_service.valkey.queries import SearchTarget, filter_text, knn_command, spans_text
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=64)
 filters = st.builds(
@@ -74,9 +75,9 @@ def test_a_filter_longer_than_engines_take_is_refused_and_not_cut(words: list[st
 
 
 def command(effort: int | None = None, *, k: int = 5, all_shards: bool = False) -> list[str | bytes]:
-    search = Searching("memory_idx", 700, all_shards)
+    search = SearchTarget("memory_idx", 700, all_shards)
     where = filter_text(Filter("alice"))
-    return knn_command(search, where, np.ones(4, np.float32), k, ef_runtime=effort, returned=WHOLE)
+    return knn_command(search, where, np.ones(4, np.float32), k, ef_runtime=effort, returned=MEMORY_FIELDS)
 
 
 def test_a_search_never_asks_for_embeddings_and_says_all_that_engines_differ_in() -> None:

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_service.domain import context
-from memory_service.domain.embeddings import normalised
+from memory_service.domain.embeddings import unit_length
 from memory_service.domain.ranking import (
     K1,
     B,
     Neighborhood,
-    diverse,
-    fused,
+    diversify,
+    fuse,
+    normalize,
     recency_scores,
-    share,
     similarities,
     text_scores,
 )
@@ -25,8 +25,10 @@ from memory_service.domain.types import Candidate, Memory, Role
 WORDS = st.sampled_from("abcde")
 
 
-def candidate(slot: str, *terms: str, session: str = "s", time: int = 0, distance: float | None = None) -> Candidate:
-    return Candidate(slot, Memory(slot, "u", session, Role.USER, "", time), distance, terms)
+def candidate(
+    storage_id: str, *terms: str, session: str = "s", time: int = 0, distance: float | None = None
+) -> Candidate:
+    return Candidate(storage_id, Memory(storage_id, "u", session, Role.USER, "", time), distance, terms)
 
 
 def bm25(terms: list[str], counts: dict[str, float], length: float, average: float, df: list[int], total: int) -> float:
@@ -90,7 +92,7 @@ numbers = st.lists(st.floats(-1, 1), min_size=1, max_size=20).map(lambda values:
 
 @given(numbers)
 def test_shares_are_of_the_highest_and_never_negative(values: np.ndarray) -> None:
-    shares = share(values)
+    shares = normalize(values)
     assert ((shares >= 0) & (shares <= 1)).all()
     if values.max() > 0:
         assert shares.max() == 1
@@ -100,8 +102,8 @@ def test_shares_are_of_the_highest_and_never_negative(values: np.ndarray) -> Non
 @given(numbers, st.floats(0, 1))
 def test_fused_scores_lie_between_their_parts(values: np.ndarray, weight: float) -> None:
     text = values[::-1]
-    both = fused(values, text, text_weight=weight)
-    low, high = np.minimum(share(values), share(text)), np.maximum(share(values), share(text))
+    both = fuse(values, text, text_weight=weight)
+    low, high = np.minimum(normalize(values), normalize(text)), np.maximum(normalize(values), normalize(text))
     assert ((both >= low - 1e-9) & (both <= high + 1e-9)).all()
 
 
@@ -116,10 +118,10 @@ def test_recency_halves_with_every_half_life(half_life: int, age: int) -> None:
 @given(st.integers(1, 8), st.floats(0, 1), st.integers(1, 10), st.integers(0, 2**32))
 def test_diversity_picks_by_maximal_marginal_relevance(count: int, diversity: float, k: int, seed: int) -> None:
     chance = np.random.default_rng(seed)
-    vectors = [normalised(one) for one in chance.normal(size=(count, 4)).astype(np.float32)]
+    vectors = [unit_length(one) for one in chance.normal(size=(count, 4)).astype(np.float32)]
     relevance = chance.random(count)
     picked: list[int] = []
-    for row, value in diverse(relevance, vectors, diversity, k):
+    for row, value in diversify(relevance, vectors, diversity, k):
         values = {
             other: (1 - diversity) * relevance[other]
             - diversity * max((float(vectors[other] @ vectors[one]) for one in picked), default=0.0)
@@ -135,14 +137,14 @@ def test_diversity_picks_by_maximal_marginal_relevance(count: int, diversity: fl
 def test_windows_that_overlap_are_joined_and_the_best_hit_brings_them(hits: list[int], before: int, after: int) -> None:
     session = [candidate(f"{n:02}", time=n) for n in range(31)]
     windows = [context.window(f"{hit:02}", session, before, after) for hit in hits]
-    assert [[int(one.slot) for one in found] for found in windows] == [
+    assert [[int(one.storage_id) for one in found] for found in windows] == [
         [n for n in range(hit - before, hit + after + 1) if 0 <= n <= 30] for hit in hits
     ]
-    joined = context.joined(windows)
-    brought = [[int(one.slot) for one in memories] for _, memories in joined]
+    joined = context.merge_windows(windows)
+    brought = [[int(one.storage_id) for one in memories] for _, memories in joined]
     shown = [n for number, (bringer, _) in enumerate(joined) if bringer == number for n in brought[number]]
     assert len(shown) == len(set(shown)), "nothing is told twice"
-    assert set(shown) == {int(one.slot) for found in windows for one in found}
+    assert set(shown) == {int(one.storage_id) for found in windows for one in found}
     for number, (bringer, memories) in enumerate(joined):
         assert bringer <= number
         assert bool(memories) == (bringer == number)

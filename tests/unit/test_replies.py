@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_service.domain.types import Role
-from memory_service.valkey.errors import CommandRefused, says_missing
+from memory_service.valkey.errors import CommandRefused, is_missing_index
 from memory_service.valkey.replies import parse_info, parse_search
 
 ENGINES = ["valkey_search", "redisearch"]
@@ -64,8 +64,8 @@ def test_a_new_index_of_valkey_search_is_not_ready() -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", ["info_missing", "search_missing", "drop_missing"])
 def test_both_engines_ways_to_say_that_an_index_is_missing(engine: str, name: str) -> None:
-    assert says_missing(CommandRefused(RECORDED[engine][name]["error"]))
-    assert not says_missing(CommandRefused(RECORDED[engine]["knn_wrong_blob"]["error"]))
+    assert is_missing_index(CommandRefused(RECORDED[engine][name]["error"]))
+    assert not is_missing_index(CommandRefused(RECORDED[engine]["knn_wrong_blob"]["error"]))
 
 
 distances = st.floats(-1e-6, 2.000001).map(lambda one: f"{one:.12g}")

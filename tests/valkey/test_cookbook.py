@@ -12,7 +12,7 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.embedding import bedrock
-from memory_service.server import running
+from memory_service.server import run_server
 from memory_service.settings import Settings
 from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, Stub, connected, packed, search
@@ -50,7 +50,7 @@ async def titan(cookbook: Connections, valkey_url: str, monkeypatch: pytest.Monk
     settings = Settings(
         listen="127.0.0.1:0", valkey_url=SecretStr(valkey_url), embedder="bedrock", bedrock_region="us-east-1", drain=0
     )
-    async with running(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
+    async with run_server(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
         yield connected(channel)
 
 

@@ -11,7 +11,7 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.embedded import EmbeddedValkey
-from memory_service.server import running
+from memory_service.server import run_server
 from memory_service.settings import Settings
 from memory_service.valkey import Connections
 from memory_service.valkey.errors import CommandRefused
@@ -41,7 +41,7 @@ async def keeping(
         pytest.skip("this engine allows no DEBUG")
     here = settings.model_copy(update={"valkey_url": url, "expiry_sweep_every": 60.0})
     try:
-        async with running(here) as server, grpc.aio.insecure_channel(server.address) as channel:
+        async with run_server(here) as server, grpc.aio.insecure_channel(server.address) as channel:
             memories = connected(channel)
             await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
             yield memories, raw, here.index

@@ -11,7 +11,7 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.domain.ids import derived_id
-from memory_service.server import running
+from memory_service.server import run_server
 from memory_service.settings import Settings
 from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, Stub, connected, listed, of, packed, search
@@ -21,7 +21,7 @@ from tests.support.api import TIMEOUT, Stub, connected, listed, of, packed, sear
 async def sweeping(settings: Settings) -> AsyncIterator[Stub]:
     """A server that looks for expired memories all the time; the others do so rarely."""
     here = settings.model_copy(update={"expiry_sweep_every": 0.1})
-    async with running(here) as server, grpc.aio.insecure_channel(server.address) as channel:
+    async with run_server(here) as server, grpc.aio.insecure_channel(server.address) as channel:
         yield connected(channel)
 
 

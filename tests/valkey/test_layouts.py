@@ -37,7 +37,7 @@ async def test_what_is_written_reads_back_bit_for_bit(
     raw: Connections, layout: Layout, memory: Memory, stems: list[str], embedding: Embedding
 ) -> None:
     store, index, slot = ValkeyMemories(raw), keys_of(layout), uuid.uuid4().hex
-    memory = replace(memory, expires=None)  # The engine would remove at once what has ended.
+    memory = replace(memory, expires_at=None)  # The engine would remove at once what has ended.
     assert await store.insert(index, slot, memory, embedding, stems)
     try:
         assert await store.read(index, [slot]) == [memory]
