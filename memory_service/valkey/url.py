@@ -40,7 +40,7 @@ def parse_url(url: str, *, connections: int = 8, command_timeout: float = 10.0) 
     iam = _IAM.fullmatch(options["iam"][-1]) if "iam" in options else None
     if "iam" in options and (iam is None or colon or not username or scheme != "valkeys"):
         raise ValueError(
-            f"iam requires valkeys://user@… without a password, and elasticache:REGION:NAME or memorydb:…: {_FORM}"
+            f"iam needs valkeys://user@… without a password, and elasticache:REGION:NAME or memorydb:…: {_FORM}"
         )
     return ConnectionSettings(
         addresses=tuple(_address(one) for one in hosts.split(",")),
