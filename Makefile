@@ -12,14 +12,14 @@ demo: .venv/installed
 test: .venv/installed $(LANGUAGES:%=test-%) $(LANGUAGES:%=runner-%)
 	$(BIN)/pytest $(SIDE_BY_SIDE) --ignore tests/faults
 	$(BIN)/pytest -n 2 --dist loadfile tests/faults
-	MEMORY_LAYOUT=hash $(BIN)/pytest $(SIDE_BY_SIDE) $(STORED:%=tests/test_%.py)
+	MEMORY_LAYOUT=hash $(BIN)/pytest $(SIDE_BY_SIDE) $(STORED:%=tests/*/test_%.py)
 	@$(MAKE) --no-print-directory left-out
 # Test files side by side, each process with an engine of its own: most of their time is waiting. On one engine that is
 # given they run one after the other, since some count its keys and commands.
 SIDE_BY_SIDE := $(if $(MEMORY_TEST_VALKEY_URL),,-n 3 --dist loadfile)
 # What memories go through, which is tried in the other layout too.
-STORED := memories search backfill batch_store list labels expiry expired_keys interrupted_store delete_matching \
-  isolation ranked_search context text transfer
+STORED := store_get_delete search backfill batch_store list labels expiry expired_keys interrupted_store delete_matching \
+  tenant_isolation ranked_search context text_analysis transfer
 
 # The tests of faults, longer and larger than `make test` runs them; -s shows what they measure.
 faults: .venv/installed

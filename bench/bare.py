@@ -18,9 +18,9 @@ import uvloop
 
 from bench.load import random_embeddings
 from bench.ways import DIMENSION, Work, works_directly
-from memory_service.engine import Connections
-from memory_service.engine.url import parse_url
 from memory_service.rpc.server import OPTIONS, SERVICE
+from memory_service.valkey import Connections
+from memory_service.valkey.url import parse_url
 
 
 async def main(port: int, stored: bytes, found: bytes, *, glide: str, native: bool) -> None:

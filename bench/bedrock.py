@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 
-from tests.bedrock_endpoint import Answer, bedrock_endpoint, embedding_of
+from tests.support.bedrock_endpoint import Answer, bedrock_endpoint, embedding_of
 
 DIMENSION = 1536
 

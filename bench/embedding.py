@@ -39,9 +39,9 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from bench.load import process, random_embeddings
 from bench.locomo import embedded
 from bench.telemetry import Server, server
+from memory_service.domain.embeddings import pack_embedding
 from memory_service.embedded.process import free_port
 from memory_service.logs import log_to_stderr
-from memory_service.memory.embeddings import pack_embedding
 
 CALLERS, K, MEMORIES, KNOWN = 64, 5, 1000, 256
 TIMEOUT = 60

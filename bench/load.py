@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from memory_service.memory.types import Embedding
+from memory_service.domain.types import Embedding
 from memory_service.rpc.server import SERVICE
 
 

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from memory_service.domain.ranking import K1, B, share
+from memory_service.domain.text_analysis import terms
 from memory_service.embedding.local import LocalEmbedder
-from memory_service.memory.ranking import K1, B, share
-from memory_service.memory.text import terms
 
 Numbers = NDArray[np.float64]
 

@@ -42,11 +42,11 @@ from bench.load import Running, framed, h2load, process, random_embeddings
 from bench.locomo import embedded
 from bench.ways import CONTENT, DIMENSION, INDEX, USERS, K, Work, one_connection, works_by_the_book, works_directly
 from memory_service.cli.client import Stub, connect
+from memory_service.domain.types import Embedding
 from memory_service.embedded.process import free_port
-from memory_service.engine import Connections
-from memory_service.engine.url import parse_url
 from memory_service.logs import log_to_stderr
-from memory_service.memory.types import Embedding
+from memory_service.valkey import Connections
+from memory_service.valkey.url import parse_url
 
 CALLERS = 16
 

@@ -27,13 +27,13 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from bench.load import random_embeddings
 from bench.scale import INDEX, QUERIES, Bench, K
 from memory_service.cli.client import connect
+from memory_service.domain.types import Embedding
 from memory_service.embedding.local import LocalEmbedder
-from memory_service.engine import Connections
-from memory_service.engine.url import parse_url
 from memory_service.logs import log_to_stderr
-from memory_service.memory.types import Embedding
 from memory_service.server import running
 from memory_service.settings import Settings
+from memory_service.valkey import Connections
+from memory_service.valkey.url import parse_url
 
 EFFORTS = (10, 50, 100, 200, 400, 800, 1000, 1600)
 Curve = list[tuple[int, float, float]]

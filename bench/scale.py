@@ -36,12 +36,12 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from bench.load import Load, framed, h2load, process, random_embeddings
 from memory_service.cli.client import Stub, connect
-from memory_service.engine import Connections, ValkeyIndexes, ValkeyMemories
-from memory_service.engine.url import parse_url
+from memory_service.domain.ids import new_id
+from memory_service.domain.text_analysis import terms
+from memory_service.domain.types import Algorithm, Embedding, Layout, Memory, Role
 from memory_service.logs import log_to_stderr
-from memory_service.memory.ids import new_id
-from memory_service.memory.text import terms
-from memory_service.memory.types import Algorithm, Embedding, Layout, Memory, Role
+from memory_service.valkey import Connections, ValkeyIndexes, ValkeyMemories
+from memory_service.valkey.url import parse_url
 
 INDEX, K, QUERIES = "bench_scale", 10, 50
 USERS = {"one": 1, "hundred": 100, "many": 10_000}

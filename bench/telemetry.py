@@ -30,9 +30,9 @@ from bench.load import random_embeddings
 from bench.overhead import rate
 from bench.ways import USERS
 from memory_service.cli.client import Stub
+from memory_service.domain.embeddings import pack_embedding
 from memory_service.embedded import EmbeddedValkey
 from memory_service.embedded.process import free_port
-from memory_service.memory.embeddings import pack_embedding
 
 QUIET = {"MEMORY_LOG_LEVEL": "error"}
 METRICS = {"MEMORY_METRICS_LISTEN": "127.0.0.1:0"}

@@ -9,13 +9,13 @@ from typing import Any
 
 import glide
 
-from memory_service.engine import Connections
-from memory_service.engine.documents import encode_fields
-from memory_service.engine.layouts import layout_of
-from memory_service.engine.queries import WHOLE, Searching, filter_text, knn_command
-from memory_service.engine.replies import parse_search
-from memory_service.engine.url import parse_url
-from memory_service.memory.types import Embedding, Filter, Layout, Memory, Role
+from memory_service.domain.types import Embedding, Filter, Layout, Memory, Role
+from memory_service.valkey import Connections
+from memory_service.valkey.documents import encode_fields
+from memory_service.valkey.layouts import layout_of
+from memory_service.valkey.queries import WHOLE, Searching, filter_text, knn_command
+from memory_service.valkey.replies import parse_search
+from memory_service.valkey.url import parse_url
 
 DIMENSION, USERS, K = 1536, 100, 10
 INDEX = "bench_overhead"

@@ -13,17 +13,39 @@ import grpc
 import structlog
 import uvloop
 
+from memory_service.access.api_keys import ApiKeys
 from memory_service.access.callers import Verifier
-from memory_service.access.keys import ApiKeys
+from memory_service.access.jwt_tokens import Tokens, TokenSettings
 from memory_service.access.limits import Limits
-from memory_service.access.tokens import Tokens, TokenSettings
 from memory_service.distribution import install_command
+from memory_service.domain.errors import FailedPrecondition, Reason
+from memory_service.domain.expiry_sweep import ExpirySweep
+from memory_service.domain.fairness import FairBudget
+from memory_service.domain.indexes import Indexes
+from memory_service.domain.listing import Listing
+from memory_service.domain.memories import Memories
+from memory_service.domain.search import Searches
+from memory_service.domain.types import Layout
 from memory_service.embedded import embedded_engine
 from memory_service.embedding.bedrock import BedrockEmbedder, BedrockSettings
 from memory_service.embedding.breaker import CircuitBreaker
 from memory_service.embedding.cache import CachedEmbedder
 from memory_service.embedding.local import LocalEmbedder
-from memory_service.engine import (
+from memory_service.listen_address import check_address
+from memory_service.rpc.server import METHODS, SERVICE, RpcServer
+from memory_service.rpc.servicer import MemoryServicer
+from memory_service.rpc.tls import server_credentials
+from memory_service.rpc.validation import RequestValidator
+from memory_service.settings import Settings
+from memory_service.starting import started_unless
+from memory_service.telemetry.call_log import Lines
+from memory_service.telemetry.gauges import Figures, follow_lag
+from memory_service.telemetry.index_monitor import IndexWatch
+from memory_service.telemetry.instrumentation import CountedEmbedder, WatchedEmbedder, watched
+from memory_service.telemetry.metrics import Metrics
+from memory_service.telemetry.metrics_endpoint import scraped
+from memory_service.telemetry.telemetry import Telemetry, Tracer
+from memory_service.valkey import (
     Connections,
     ConnectionSettings,
     EngineProbe,
@@ -31,30 +53,8 @@ from memory_service.engine import (
     ValkeyMemories,
     ValkeySearches,
 )
-from memory_service.engine.diagnosis import diagnose
-from memory_service.engine.url import parse_url
-from memory_service.listening import check_address
-from memory_service.memory.errors import FailedPrecondition, Reason
-from memory_service.memory.expiry_sweep import ExpirySweep
-from memory_service.memory.fairness import FairBudget
-from memory_service.memory.indexes import Indexes
-from memory_service.memory.listing import Listing
-from memory_service.memory.memories import Memories
-from memory_service.memory.search import Searches
-from memory_service.memory.types import Layout
-from memory_service.rpc.server import METHODS, SERVICE, RpcServer
-from memory_service.rpc.servicer import MemoryServicer
-from memory_service.rpc.tls import server_credentials
-from memory_service.rpc.validation import RequestValidator
-from memory_service.settings import Settings
-from memory_service.starting import started_unless
-from memory_service.telemetry.figures import Figures, follow_lag
-from memory_service.telemetry.index_watch import IndexWatch
-from memory_service.telemetry.lines import Lines
-from memory_service.telemetry.metrics import Metrics
-from memory_service.telemetry.ports import CountedEmbedder, WatchedEmbedder, watched
-from memory_service.telemetry.scraping import scraped
-from memory_service.telemetry.telemetry import Telemetry, Tracer
+from memory_service.valkey.diagnosis import diagnose
+from memory_service.valkey.url import parse_url
 
 _log = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from memory_service.addresses import is_loopback, parse_host_port, parse_listen
 from memory_service.embedding.bedrock import TITAN_V1
-from memory_service.engine.url import parse_url
+from memory_service.valkey.url import parse_url
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 _LAST_PORT = 65_535
@@ -38,9 +38,9 @@ class Settings(BaseSettings):
     tls_client_ca: Path | None = None
     """Authorities whose clients alone are let in (mTLS), a PEM file."""
     api_keys: Path | None = None
-    """The file of API keys: see memory_service.access.keys and `memory-service make-key`."""
+    """The file of API keys: see memory_service.access.api_keys and `memory-service make-key`."""
     jwt_jwks: str | None = None
-    """URL or file of the keys that sign JSON Web Tokens: see memory_service.access.tokens. Needs the next two."""
+    """URL or file of the keys that sign JSON Web Tokens: see memory_service.access.jwt_tokens. Needs the next two."""
     jwt_issuer: str | None = None
     """The `iss` of good tokens."""
     jwt_audience: str | None = None
@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     software can read, or as hashes, which take far less memory."""
 
     valkey_url: SecretStr | None = Field(default=None, examples=["valkey://valkey:6379"])
-    """Valkey with valkey-search and valkey-json: see memory_service.engine.url. None starts the embedded engine."""
+    """Valkey with valkey-search and valkey-json: see memory_service.valkey.url. None starts the embedded engine."""
     data_dir: Path = Field(default_factory=lambda: platformdirs.user_data_path("semantic_memory"))
     """Where the embedded engine keeps its data."""
     valkey_connections: int = Field(default=8, ge=1, le=256)

@@ -22,10 +22,10 @@ from typing import NoReturn
 import structlog
 
 from memory_service.addresses import parse_host_port
+from memory_service.domain.errors import MemoryServiceError
 from memory_service.embedded import embedded_engine
-from memory_service.listening import cannot_listen
+from memory_service.listen_address import cannot_listen
 from memory_service.logs import log_to_stderr
-from memory_service.memory.errors import MemoryServiceError
 from memory_service.starting import started_unless
 
 _PAUSE, _LONGEST_PAUSE = 0.5, 30.0

@@ -18,14 +18,14 @@ from semantic_memory import MemoryClient
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.embedded import EmbeddedValkey
-from memory_service.engine import Connections
-from memory_service.engine.url import parse_url
 from memory_service.logs import log_to_stderr
 from memory_service.rpc.server import RpcServer
 from memory_service.server import running
 from memory_service.settings import Settings
-from tests.serving import Served, serving
-from tests.world import TIMEOUT, Stub, connected, delete_keys
+from memory_service.valkey import Connections
+from memory_service.valkey.url import parse_url
+from tests.support.api import TIMEOUT, Stub, connected, delete_keys
+from tests.support.server_process import Served, serving
 
 hypothesis_settings.register_profile(
     "default",

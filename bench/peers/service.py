@@ -11,8 +11,8 @@ import psutil
 
 from bench.locomo import embedded
 from bench.peers.wire import Call, Grpc, Http1, Outcome, load
-from memory_service.engine import Connections
-from memory_service.engine.url import parse_url
+from memory_service.valkey import Connections
+from memory_service.valkey.url import parse_url
 
 _START = 120.0
 """Seconds that a server may take to start."""

@@ -22,14 +22,14 @@ from semantic_memory.v1.memory_service_pb2 import BatchStoreRequest, EnsureIndex
 from clients.conformance import reading, scripted
 from clients.conformance.bedrock import DIMENSION, bedrock
 from clients.conformance.certificates import Authority
+from memory_service.access.api_keys import new_key
 from memory_service.access.callers import Right
-from memory_service.access.keys import new_key
 from memory_service.embedded import EmbeddedValkey
-from memory_service.engine import Connections
-from memory_service.engine.url import parse_url
 from memory_service.logs import log_to_stderr
 from memory_service.server import running
 from memory_service.settings import Settings
+from memory_service.valkey import Connections
+from memory_service.valkey.url import parse_url
 
 CLIENTS = Path(__file__).parents[1]
 # By column of the table; each runs in the folder of its language.

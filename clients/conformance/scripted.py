@@ -14,7 +14,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_pb2 import Memory
 from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceServicer, add_MemoryServiceServicer_to_server
 
-from memory_service.memory.errors import Exhausted, Reason, deadline_exceeded, engine_unavailable, index_backfilling
+from memory_service.domain.errors import Exhausted, Reason, deadline_exceeded, engine_unavailable, index_backfilling
 from memory_service.rpc.errors import internal, to_status
 
 Context = grpc.aio.ServicerContext[Any, Any]

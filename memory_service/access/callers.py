@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from memory_service.memory.errors import PermissionDenied, Reason, Unauthenticated
+from memory_service.domain.errors import PermissionDenied, Reason, Unauthenticated
 
 
 class Right(StrEnum):

@@ -19,8 +19,8 @@ import jwt
 import orjson
 import structlog
 
-from memory_service.memory.deadline import without_deadline
-from memory_service.memory.errors import Reason, Unavailable
+from memory_service.domain.deadline import without_deadline
+from memory_service.domain.errors import Reason, Unavailable
 
 _log = structlog.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cachetools import LRUCache
 
-from memory_service.memory.errors import Exhausted, Reason
+from memory_service.domain.errors import Exhausted, Reason
 
 _CALLERS = 10_000
 """Callers whose rate is remembered; one that is forgotten begins anew with a full second."""

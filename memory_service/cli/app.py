@@ -190,11 +190,11 @@ def make_key(
     right: Annotated[list[Right] | None, typer.Option(help="Repeatable; all but admin when left out.")] = None,
 ) -> None:
     """Make an API key: the key on standard error, once; its entry for the file MEMORY_API_KEYS on standard output."""
-    from memory_service.access import keys  # noqa: PLC0415 - it brings what serving needs
+    from memory_service.access import api_keys  # noqa: PLC0415 - it brings what serving needs
     from memory_service.access.callers import Right as Granted  # noqa: PLC0415
 
     rights = [Granted(one) for one in right or (Right.READ, Right.WRITE, Right.DELETE)]
-    key, entry = keys.new_key(name, user or None, rights)
+    key, entry = api_keys.new_key(name, user or None, rights)
     output.errors.print(f"The key, which is told only now: {key}")
     typer.echo(entry)
 

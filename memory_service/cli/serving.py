@@ -7,8 +7,8 @@ import typer
 from pydantic import ValidationError
 
 from memory_service.cli.output import print_error
+from memory_service.domain.errors import MemoryServiceError
 from memory_service.logs import log_to_stderr
-from memory_service.memory.errors import MemoryServiceError
 from memory_service.settings import Settings
 from memory_service.workers import Plan, become_supervisor
 

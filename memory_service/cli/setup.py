@@ -14,7 +14,7 @@ from rich.text import Text
 
 from memory_service.cli.output import console, visible
 from memory_service.cli.serving import read_settings
-from memory_service.doctor.examination import examine
+from memory_service.doctor.checks import examine
 from memory_service.doctor.finding import Finding, State
 from memory_service.logs import log_to_stderr
 from memory_service.settings import Settings

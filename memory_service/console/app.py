@@ -16,21 +16,21 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from memory_service.cli.client import Stub
-from memory_service.console import changing, looking
+from memory_service.console import read_views, write_views
 from memory_service.console.forms import FormError
 from memory_service.console.guard import Guard, Sessions
 from memory_service.console.pages import Api, Problem, form_of, page, problem_of
 
 _ROUTES = [
-    Route("/", looking.overview, methods=["GET"]),
-    Route("/search", looking.search, methods=["GET"]),
-    Route("/read", looking.read, methods=["GET"]),
-    Route("/memory", looking.memory, methods=["GET"]),
-    Route("/map", looking.map_, methods=["GET"]),
-    Route("/store", changing.store, methods=["GET", "POST"]),
-    Route("/delete", changing.delete, methods=["GET", "POST"]),
-    Route("/login", changing.login, methods=["GET", "POST"]),
-    Route("/logout", changing.logout, methods=["POST"]),
+    Route("/", read_views.overview, methods=["GET"]),
+    Route("/search", read_views.search, methods=["GET"]),
+    Route("/read", read_views.read, methods=["GET"]),
+    Route("/memory", read_views.memory, methods=["GET"]),
+    Route("/map", read_views.map_, methods=["GET"]),
+    Route("/store", write_views.store, methods=["GET", "POST"]),
+    Route("/delete", write_views.delete, methods=["GET", "POST"]),
+    Route("/login", write_views.login, methods=["GET", "POST"]),
+    Route("/logout", write_views.logout, methods=["POST"]),
     Mount("/static", StaticFiles(packages=[("memory_service.console", "static")]), name="static"),
 ]
 

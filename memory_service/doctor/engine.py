@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from memory_service.doctor.finding import Finding, State
-from memory_service.engine import ConnectionSettings
-from memory_service.engine.inspection import Node, Version
+from memory_service.valkey import ConnectionSettings
+from memory_service.valkey.server_info import Node, Version
 
 _VALKEY = (9, 1, 2)
 _SEARCH = (1, 2, 1)

@@ -1,12 +1,11 @@
 """Whether the default index is there, whole, and of the model that the embedder has."""
 
 from memory_service.doctor.finding import Finding, State
-from memory_service.engine import Connections, ValkeyIndexes
-from memory_service.engine import inspection as engine
-from memory_service.engine.damage import documents
-from memory_service.engine.schema import OLDEST_SCHEMA, IndexMetadata
-from memory_service.memory.errors import MemoryServiceError
-from memory_service.memory.types import IndexInfo
+from memory_service.domain.errors import MemoryServiceError
+from memory_service.domain.types import IndexInfo
+from memory_service.valkey import Connections, ValkeyIndexes, server_info
+from memory_service.valkey.document_check import documents
+from memory_service.valkey.schema import OLDEST_SCHEMA, IndexMetadata
 
 _MOST_DOCUMENTS = 5000
 _MOST_NAMED = 5
@@ -16,7 +15,7 @@ async def index(name: str, connections: Connections, model: str, dimension: int)
     """The index of this name, for an embedder of this model; an empty one is not compared."""
     try:
         info = await ValkeyIndexes(connections).describe(name)
-        kept = await engine.metadata(connections, name)
+        kept = await server_info.metadata(connections, name)
     except MemoryServiceError as error:
         return Finding("index", State.WRONG, f"{name}: {error.message}")
     if info is None:

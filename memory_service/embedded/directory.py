@@ -8,7 +8,7 @@ from typing import IO
 
 import structlog
 
-from memory_service.memory.errors import FailedPrecondition, Reason
+from memory_service.domain.errors import FailedPrecondition, Reason
 
 _LEFTOVER = 45.0
 """Seconds to wait for an engine of an earlier service: its guard kills it sooner."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memory_service.distribution import install_command
-from memory_service.memory.errors import FailedPrecondition, Reason
+from memory_service.domain.errors import FailedPrecondition, Reason
 
 
 @dataclass(frozen=True, slots=True)

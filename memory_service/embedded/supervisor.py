@@ -9,10 +9,10 @@ from typing import IO
 
 import structlog
 
+from memory_service.domain.errors import FailedPrecondition, Reason
 from memory_service.embedded.directory import reserve, reserve_for_engine
 from memory_service.embedded.packages import EngineFiles, find_engine
 from memory_service.embedded.process import ServerProcess, free_port
-from memory_service.memory.errors import FailedPrecondition, Reason
 
 _STALL = 60.0
 """Seconds without progress after which a server that starts counts as hanging, and is killed."""

@@ -18,10 +18,9 @@ import orjson
 from botocore import exceptions as boto
 from botocore.config import Config
 
-from memory_service.embedding.bedrock_refusals import advice, says_too_long
-from memory_service.memory.deadline import remaining
-from memory_service.memory.embeddings import EmbeddedText, normalised
-from memory_service.memory.errors import (
+from memory_service.domain.deadline import remaining
+from memory_service.domain.embeddings import EmbeddedText, normalised
+from memory_service.domain.errors import (
     Exhausted,
     FailedPrecondition,
     InvalidRequest,
@@ -31,7 +30,8 @@ from memory_service.memory.errors import (
     Violation,
     deadline_exceeded,
 )
-from memory_service.memory.types import Embedding
+from memory_service.domain.types import Embedding
+from memory_service.embedding.bedrock_refusals import advice, says_too_long
 
 TITAN_V1 = "amazon.titan-embed-text-v1"
 TITAN_V2 = "amazon.titan-embed-text-v2:0"

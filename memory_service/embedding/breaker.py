@@ -8,9 +8,9 @@ import time
 
 import structlog
 
-from memory_service.memory.embeddings import EmbeddedText
-from memory_service.memory.errors import DeadlineExceeded, MemoryServiceError, Reason, Unavailable
-from memory_service.memory.ports import Embedder
+from memory_service.domain.embeddings import EmbeddedText
+from memory_service.domain.errors import DeadlineExceeded, MemoryServiceError, Reason, Unavailable
+from memory_service.domain.ports import Embedder
 
 _log = structlog.get_logger(__name__)
 

@@ -4,11 +4,11 @@ import asyncio
 
 from cachetools import LRUCache
 
+from memory_service.domain.deadline import remaining
+from memory_service.domain.embeddings import EmbeddedText
+from memory_service.domain.errors import deadline_exceeded
+from memory_service.domain.ports import Embedder
 from memory_service.embedding.fair_queue import FairQueue
-from memory_service.memory.deadline import remaining
-from memory_service.memory.embeddings import EmbeddedText
-from memory_service.memory.errors import deadline_exceeded
-from memory_service.memory.ports import Embedder
 
 _ENTRY_OVERHEAD = 400
 """Bytes that an entry costs beside its text and numbers: array, key, flag and dict entry."""

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Generic, TypeVar
 
-from memory_service.memory.deadline import without_deadline
-from memory_service.memory.fairness import FairLine, Flow, current_flow
+from memory_service.domain.deadline import without_deadline
+from memory_service.domain.fairness import FairLine, Flow, current_flow
 
 T = TypeVar("T")
 

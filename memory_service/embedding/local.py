@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from memory_service.distribution import install_command
-from memory_service.memory.embeddings import EmbeddedText, normalised
-from memory_service.memory.errors import FailedPrecondition, Reason
+from memory_service.domain.embeddings import EmbeddedText, normalised
+from memory_service.domain.errors import FailedPrecondition, Reason
 
 if TYPE_CHECKING:
     from tokenizers import BertWordPieceTokenizer

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from semantic_memory.v1.memory_service_pb2 import BatchStoreRequest
 
 from memory_service.access.callers import Caller, Right
-from memory_service.memory.fairness import Flow
+from memory_service.domain.fairness import Flow
 
 Users: TypeAlias = "Iterable[str | None]"
 """Users of a request; None for all of them."""

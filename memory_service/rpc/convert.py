@@ -7,10 +7,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from semantic_memory.v1 import index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.memory.embeddings import unpack_embedding
-from memory_service.memory.errors import invalid
-from memory_service.memory.new_memory import NewMemory, Stored
-from memory_service.memory.query import (
+from memory_service.domain.embeddings import unpack_embedding
+from memory_service.domain.errors import invalid
+from memory_service.domain.new_memory import NewMemory, Stored
+from memory_service.domain.query import (
     DEFAULT_RECENCY_WEIGHT,
     DEFAULT_TEXT_WEIGHT,
     ContextSize,
@@ -20,8 +20,8 @@ from memory_service.memory.query import (
     Query,
     Recency,
 )
-from memory_service.memory.sizes import message_size
-from memory_service.memory.types import EARLIEST, LATEST, Algorithm, Filter, IndexInfo, Layout, Memory, Role
+from memory_service.domain.sizes import message_size
+from memory_service.domain.types import EARLIEST, LATEST, Algorithm, Filter, IndexInfo, Layout, Memory, Role
 
 DEFAULT_K = 5
 CHUNK = 25

@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from semantic_memory.v1 import error_reason_pb2, memory_service_pb2
 
-from memory_service.memory.errors import (
+from memory_service.domain.errors import (
     AlreadyExists,
     DeadlineExceeded,
     Exhausted,

@@ -12,13 +12,13 @@ from semantic_memory.v1.memory_service_pb2_grpc import add_MemoryServiceServicer
 
 from memory_service.access.callers import Verifier
 from memory_service.access.limits import Limits
-from memory_service.listening import cannot_listen, check_address
-from memory_service.memory.fairness import FairBudget
-from memory_service.rpc.interceptor import CallInterceptor
-from memory_service.rpc.observing import ObservingInterceptor
+from memory_service.domain.fairness import FairBudget
+from memory_service.listen_address import cannot_listen, check_address
+from memory_service.rpc.call_interceptor import CallInterceptor
 from memory_service.rpc.readiness import ReadinessLog
 from memory_service.rpc.servicer import MemoryServicer
 from memory_service.rpc.sizes import MAX_MESSAGE
+from memory_service.rpc.telemetry_interceptor import ObservingInterceptor
 from memory_service.rpc.validation import RequestValidator
 from memory_service.telemetry.telemetry import Telemetry
 

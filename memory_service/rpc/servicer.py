@@ -8,16 +8,16 @@ import grpc
 from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceServicer
 
-from memory_service.memory.deadline import remaining
-from memory_service.memory.embeddings import pack_embedding
-from memory_service.memory.errors import InvalidRequest, MemoryServiceError, invalid, response_too_large
-from memory_service.memory.fairness import FairBudget
-from memory_service.memory.indexes import Indexes
-from memory_service.memory.listing import Listing
-from memory_service.memory.memories import Memories
-from memory_service.memory.new_memory import NewMemory
-from memory_service.memory.search import Searches
-from memory_service.memory.sizes import BYTES_EACH, COST, LARGEST, LOT, PAGE, message_size
+from memory_service.domain.deadline import remaining
+from memory_service.domain.embeddings import pack_embedding
+from memory_service.domain.errors import InvalidRequest, MemoryServiceError, invalid, response_too_large
+from memory_service.domain.fairness import FairBudget
+from memory_service.domain.indexes import Indexes
+from memory_service.domain.listing import Listing
+from memory_service.domain.memories import Memories
+from memory_service.domain.new_memory import NewMemory
+from memory_service.domain.search import Searches
+from memory_service.domain.sizes import BYTES_EACH, COST, LARGEST, LOT, PAGE, message_size
 from memory_service.rpc import convert
 from memory_service.rpc.errors import fill_batch_error
 from memory_service.rpc.validation import RequestValidator

@@ -2,7 +2,7 @@
 
 from google.protobuf.message import Message
 
-from memory_service.memory.errors import response_too_large
+from memory_service.domain.errors import response_too_large
 
 MAX_MESSAGE = 4 * 2**20
 """Bytes of a message, of requests and responses: what clients and servers of gRPC take unless told otherwise."""

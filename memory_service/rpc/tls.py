@@ -4,7 +4,7 @@ from pathlib import Path
 
 import grpc
 
-from memory_service.access.watched import WatchedFiles
+from memory_service.access.reloading_files import WatchedFiles
 
 
 def server_credentials(certificate: Path, key: Path, client_ca: Path | None) -> grpc.ServerCredentials:

@@ -12,7 +12,7 @@ import protovalidate
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
-from memory_service.memory.errors import InvalidRequest, Reason, Violation
+from memory_service.domain.errors import InvalidRequest, Reason, Violation
 from memory_service.rpc.errors import shortened
 
 MAX_VIOLATIONS = 20

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Protocol
 
+from memory_service.telemetry.call_log import Lines
 from memory_service.telemetry.calls import Call, Trace, begin
-from memory_service.telemetry.lines import Lines
 from memory_service.telemetry.metrics import Metrics
 
 REQUEST_ID = "x-request-id"

@@ -19,7 +19,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from memory_service.distribution import version
-from memory_service.memory.errors import MemoryServiceError
+from memory_service.domain.errors import MemoryServiceError
 from memory_service.telemetry.calls import Call, Stage
 
 _OPERATIONS = {

@@ -16,7 +16,7 @@ from grpc_status import rpc_status
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from tests.world import TIMEOUT, Stub, connected, listed
+from tests.support.api import TIMEOUT, Stub, connected, listed
 
 SCALE = float(os.environ.get("MEMORY_FAULTS_SCALE", "1"))
 """How much longer and larger than in CI the tests are; `make faults` sets it."""

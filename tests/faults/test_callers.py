@@ -9,13 +9,13 @@ import grpc
 import numpy as np
 import pytest
 
-from tests.faults.calls import ensured, store_megabytes
-from tests.faults.engines import Engine
+from tests.faults.bad_clients import KINDS
+from tests.faults.call_table import ensured, store_megabytes
+from tests.faults.engine_process import Engine
 from tests.faults.load import NONE, SCALE, load, toll_of
-from tests.faults.misbehaviour import KINDS
-from tests.faults.observed import Observed, Sample, observed
-from tests.serving import channel_to
-from tests.world import TIMEOUT
+from tests.faults.server_resources import Observed, Sample, observed
+from tests.support.api import TIMEOUT
+from tests.support.server_process import channel_to
 
 COUNTS = {
     "dropped_connections": 1000,
@@ -66,7 +66,7 @@ async def test_misbehaviour_leaves_nothing_behind_and_others_hardly_notice(serve
 
 
 async def misbehave(kind: str, server: Observed, count: int) -> None:
-    program = (sys.executable, "-m", "tests.faults.misbehaviour", kind, server.address, str(count))
+    program = (sys.executable, "-m", "tests.faults.bad_clients", kind, server.address, str(count))
     process = await asyncio.create_subprocess_exec(*program)
     assert await process.wait() == 0
 

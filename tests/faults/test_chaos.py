@@ -22,12 +22,12 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.embedded.process import free_port
-from memory_service.engine import Connections
-from memory_service.engine.url import parse_url
-from tests.faults.engines import Engine
+from memory_service.valkey import Connections
+from memory_service.valkey.url import parse_url
+from tests.faults.engine_process import Engine
 from tests.faults.load import SCALE
-from tests.serving import COMMAND, channel_to, environment, serving
-from tests.world import TIMEOUT, Stub, connected, listed, packed
+from tests.support.api import TIMEOUT, Stub, connected, listed, packed
+from tests.support.server_process import COMMAND, channel_to, environment, serving
 
 LASTING, VICTIM = "memory_idx", "victim"
 USER = "u"

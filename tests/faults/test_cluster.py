@@ -12,10 +12,10 @@ import pytest
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.embedded.process import free_port
-from tests.faults.calls import CALLS, DEADLINE, SEARCHES, Call, answer, refused, service, store
-from tests.faults.engines import PRODUCTION, Engine
+from tests.faults.call_table import CALLS, DEADLINE, SEARCHES, Call, answer, refused, service, store
+from tests.faults.engine_process import PRODUCTION, Engine
 from tests.faults.load import retry_delay
-from tests.world import TIMEOUT, Stub
+from tests.support.api import TIMEOUT, Stub
 
 pytestmark = pytest.mark.skipif(not PRODUCTION, reason="the embedded engine has no clusters: MEMORY_TEST_VALKEY_SERVER")
 

@@ -16,13 +16,21 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
+from memory_service.domain.errors import FailedPrecondition
 from memory_service.embedded import EmbeddedValkey, process
 from memory_service.logs import log_to_stderr
-from memory_service.memory.errors import FailedPrecondition
-from tests.faults.calls import answers_again, ensured, store
+from tests.faults.call_table import answers_again, ensured, store
 from tests.faults.two_workers import WORKERS
-from tests.serving import COMMAND, channel_to, environment, health_becomes, logged, serving, wait_until_gone
-from tests.world import TIMEOUT, Stub, connected
+from tests.support.api import TIMEOUT, Stub, connected
+from tests.support.server_process import (
+    COMMAND,
+    channel_to,
+    environment,
+    health_becomes,
+    logged,
+    serving,
+    wait_until_gone,
+)
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 SET = b"*3\r\n$3\r\nSET\r\n$7\r\n%07d\r\n$1\r\nv\r\n"

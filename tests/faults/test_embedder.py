@@ -13,9 +13,8 @@ from pydantic import SecretStr
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.embedding.breaker import CircuitBreaker
-from memory_service.memory.embeddings import EmbeddedText
-from memory_service.memory.errors import (
+from memory_service.domain.embeddings import EmbeddedText
+from memory_service.domain.errors import (
     DeadlineExceeded,
     Exhausted,
     InvalidRequest,
@@ -25,11 +24,12 @@ from memory_service.memory.errors import (
     deadline_exceeded,
     invalid,
 )
+from memory_service.embedding.breaker import CircuitBreaker
 from memory_service.server import running
 from memory_service.settings import Settings
-from tests.bedrock_endpoint import Answer, Endpoint, bedrock_endpoint
 from tests.faults.load import retry_delay
-from tests.world import TIMEOUT, Stub, connected, message, packed, search
+from tests.support.api import TIMEOUT, Stub, connected, message, packed, search
+from tests.support.bedrock_endpoint import Answer, Endpoint, bedrock_endpoint
 
 PAUSE = 5.0
 """Seconds that the server's breaker stays open."""

@@ -5,11 +5,11 @@ import asyncio
 import time
 from pathlib import Path
 
-from tests.faults.calls import CALLS, SEARCHES, answer, answers_again, ensured, refused, service, store
-from tests.faults.engines import Engine
+from tests.faults.call_table import CALLS, SEARCHES, answer, answers_again, ensured, refused, service, store
+from tests.faults.engine_process import Engine
 from tests.faults.load import NONE, SCALE, ended_by_grpc, load, retry_delay, toll_of
-from tests.serving import channel_to, serving
-from tests.world import TIMEOUT
+from tests.support.api import TIMEOUT
+from tests.support.server_process import channel_to, serving
 
 BACK = 2.0
 """Seconds after the engine's first answer within which every client has been answered."""

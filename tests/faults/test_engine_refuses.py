@@ -8,11 +8,11 @@ from pathlib import Path
 import grpc
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from tests.faults.calls import READS, WRITES, answers_again, ensured, refused, service, store
-from tests.faults.engines import PRODUCTION, Engine
+from tests.faults.call_table import READS, WRITES, answers_again, ensured, refused, service, store
+from tests.faults.engine_process import PRODUCTION, Engine
 from tests.faults.load import NONE, load, toll_of
-from tests.serving import channel_to, serving
-from tests.world import TIMEOUT
+from tests.support.api import TIMEOUT
+from tests.support.server_process import channel_to, serving
 
 
 async def test_an_engine_without_memory_refuses_writes_and_says_so(tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ import grpc
 import pytest
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from tests.faults.calls import CALLS, answers_again, ensured, refused, service, store
-from tests.faults.engines import Engine
+from tests.faults.call_table import CALLS, answers_again, ensured, refused, service, store
+from tests.faults.engine_process import Engine
 from tests.faults.load import NONE, SCALE, load, retry_delay, toll_of
 from tests.faults.proxy import Proxy, proxy
-from tests.serving import channel_to, serving
-from tests.world import TIMEOUT, Stub
+from tests.support.api import TIMEOUT, Stub
+from tests.support.server_process import channel_to, serving
 
 
 @pytest.fixture(scope="module")

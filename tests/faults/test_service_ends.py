@@ -13,11 +13,11 @@ from grpc_health.v1 import health_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.embedded.process import free_port
-from tests.faults.calls import SLOW_READER, WHERE, ensured, store_megabytes
-from tests.faults.engines import Engine
+from tests.faults.call_table import SLOW_READER, WHERE, ensured, store_megabytes
+from tests.faults.engine_process import Engine
 from tests.faults.load import NONE, SCALE, load, toll_of
-from tests.serving import SERVICE, Served, channel_to, health_becomes, serving
-from tests.world import TIMEOUT, connected, packed
+from tests.support.api import TIMEOUT, connected, packed
+from tests.support.server_process import SERVICE, Served, channel_to, health_becomes, serving
 
 ROUND_ROBIN_BY_HEALTH = json.dumps(
     {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": SERVICE}}

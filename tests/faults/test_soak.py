@@ -11,12 +11,12 @@ from pathlib import Path
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from tests.faults.calls import CALLS, ensured, store
-from tests.faults.engines import Engine
+from tests.faults.call_table import CALLS, ensured, store
+from tests.faults.engine_process import Engine
 from tests.faults.load import NONE, load, toll_of
-from tests.faults.observed import observed
-from tests.serving import channel_to
-from tests.world import TIMEOUT, Stub, message
+from tests.faults.server_resources import observed
+from tests.support.api import TIMEOUT, Stub, message
+from tests.support.server_process import channel_to
 
 SECONDS = float(os.environ.get("MEMORY_SOAK_SECONDS", "12"))
 SAMPLES = 12

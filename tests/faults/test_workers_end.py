@@ -11,13 +11,13 @@ import pytest
 from grpc_health.v1 import health_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from tests.faults.engines import Engine
+from tests.faults.engine_process import Engine
 from tests.faults.load import NONE, load, toll_of
 from tests.faults.test_service_ends import ROUND_ROBIN_BY_HEALTH
 from tests.faults.two_workers import WORKERS, channel_of_each
-from tests.guarded import api_key
-from tests.serving import Served, channel_to, health_becomes, logged, serving, wait_until_gone
-from tests.world import TIMEOUT, connected
+from tests.support.api import TIMEOUT, connected
+from tests.support.credentials import api_key
+from tests.support.server_process import Served, channel_to, health_becomes, logged, serving, wait_until_gone
 
 BALANCED = [
     ("grpc.service_config", ROUND_ROBIN_BY_HEALTH),

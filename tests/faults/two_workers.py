@@ -7,8 +7,8 @@ import grpc
 import pytest
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from tests.serving import Served, logged
-from tests.world import TIMEOUT, connected
+from tests.support.api import TIMEOUT, connected
+from tests.support.server_process import Served, logged
 
 WORKERS = {"MEMORY_WORKERS": "2"}
 

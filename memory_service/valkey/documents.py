@@ -1,0 +1,116 @@
+"""The fields of a memory's document: the Valkey cookbook's, and a few beside them.
+
+    {"user_id": tag, "session_id": tag, "role": "user", "content": …, "timestamp": 1700000000.123456,
+     "timestamp_us": "1700000000123456", "id": …, "labels": "tag,tag", "metadata": "{…}", "expires_at": 1700003600,
+     "expires_us": "1700003600000000", "terms": "tag,tag,tag", "embedding": [0.1, …]}
+
+`timestamp` is in seconds, the cookbook's unit, for time filters; `timestamp_us` carries the exact time as text because
+RediSearch prints numbers with 12 digits; `expires_at` and `expires_us` are such a pair too. `terms` are the stems of
+the content, repeated as they are in it. Fields that would be empty are left out; `id` is there only for a caller's own.
+What filters ask for are tags: see tags.py. Lists of tags are texts, since valkey-search does not index JSON arrays.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from memory_service.domain.types import EARLIEST, LATEST, Memory, Role
+from memory_service.valkey.tags import MARKER, decode_tag, encode_tag
+
+HEADING = ("user_id", "session_id", "role", "labels", "timestamp", "timestamp_us", "expires_us", "id")
+"""The fields that tell whose memory it is and when it was written."""
+
+FIELDS = (*HEADING, "content", "metadata")
+"""The fields that make a memory: all but the embedding and the stems."""
+
+SEPARATOR = ","
+
+_ROLES = {role.value: role for role in Role}
+
+
+def encode_fields(memory: Memory, terms: Sequence[str], *, own_id: bool) -> dict[str, str]:
+    """The fields of a memory, all but the embedding; `own_id` when its id is the caller's and not its slot."""
+    fields = {"user_id": encode_tag(memory.user_id)}
+    if memory.session_id:
+        fields["session_id"] = encode_tag(memory.session_id)
+    if memory.role is not None:
+        fields["role"] = memory.role.value
+    fields["content"] = memory.content
+    fields["timestamp"] = seconds(memory.timestamp)
+    fields["timestamp_us"] = str(memory.timestamp)
+    if own_id:
+        fields["id"] = memory.id
+    if memory.labels:
+        fields["labels"] = SEPARATOR.join(map(encode_tag, memory.labels))
+    if memory.metadata:
+        fields["metadata"] = orjson.dumps(dict(memory.metadata)).decode()
+    if memory.expires is not None:
+        fields["expires_at"] = seconds(memory.expires)
+        fields["expires_us"] = str(memory.expires)
+    if terms:
+        fields["terms"] = SEPARATOR.join(map(encode_tag, terms))
+    return fields
+
+
+def decode_fields(slot: str, fields: Mapping[str, Any]) -> Memory:
+    """The memory of a document's fields, as a search or a hash has them (texts) or JSON.GET does (values).
+
+    Documents of other software may lack any of them, or have them of any type: what is missing or null is empty, or
+    zero; what is not a text is shown as JSON; times beyond those of the contract become its first or last.
+    """
+    return Memory(
+        id=_text(fields.get("id")) or slot,
+        user_id=decode_tag(_text(fields.get("user_id"))),
+        session_id=decode_tag(_text(fields.get("session_id"))),
+        role=_ROLES.get(_text(fields.get("role"))),
+        content=_text(fields.get("content")),
+        timestamp=_microseconds(fields.get("timestamp_us"), fields.get("timestamp")) or 0,
+        labels=decode_tags(fields.get("labels")),
+        metadata=_metadata(fields.get("metadata")),
+        expires=_microseconds(fields.get("expires_us"), None),
+    )
+
+
+def decode_tags(joined: Any) -> tuple[str, ...]:
+    """The ids of a list of tags."""
+    if not isinstance(joined, str) or not joined:
+        return ()
+    tags = joined.split(SEPARATOR)
+    return tuple(map(decode_tag, tags)) if MARKER in joined else tuple(tags)
+
+
+def seconds(microseconds: int) -> str:
+    """Seconds in plain decimals, which both engines read in documents and in filters; `1700000000.123456`."""
+    sign = "-" if microseconds < 0 else ""
+    whole, fraction = divmod(abs(microseconds), 1_000_000)
+    return f"{sign}{whole}.{fraction:06}".rstrip("0").rstrip(".")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _metadata(value: Any) -> dict[str, str]:
+    if isinstance(value, str):
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return {}
+    return {key: _text(one) for key, one in value.items()} if isinstance(value, dict) else {}
+
+
+def _microseconds(exact: Any, in_seconds: Any) -> int | None:
+    """A time within those of the contract, from its exact text or else from seconds; None when neither is a number."""
+    for value, unit in ((exact, 1), (in_seconds, 1_000_000)):
+        try:
+            number = Decimal(str(value)) * unit
+            if number.is_finite():
+                return EARLIEST if number < EARLIEST else LATEST if number > LATEST else int(number)
+        except ArithmeticError:
+            continue
+    return None

@@ -1,0 +1,185 @@
+"""What the commands print of what others stored, and how they fail: nothing that a terminal obeys, and no traceback."""
+
+import asyncio
+import json
+import subprocess
+import unicodedata
+from typing import Any
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
+from semantic_memory.v1 import memory_pb2
+from semantic_memory.v1 import memory_service_pb2 as pb
+from typer.testing import CliRunner
+
+from memory_service.cli import output
+from memory_service.cli.app import app
+from memory_service.rpc.server import RpcServer
+from tests.cli.test_transfer import run
+from tests.support.api import TIMEOUT, Stub, packed
+from tests.support.server_process import COMMAND, environment
+
+ESCAPES = "\x1b[2J\x1b]0;pwned\x07 \r\x08\x7f\x9b31m\u202e\u2066\u200f\u2028"
+BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+texts = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(ESCAPES), max_size=30)
+memories_of_others = st.builds(
+    memory_pb2.Memory,
+    id=texts,
+    user_id=texts,
+    session_id=texts,
+    content=texts,
+    labels=st.lists(texts, max_size=2),
+    metadata=st.dictionaries(texts, texts, max_size=2),
+    timestamp=st.just(Timestamp(seconds=1)),
+)
+
+
+def obeyed(printed: str) -> set[str]:
+    """Characters that a terminal would obey, but for those that end our lines."""
+    return {
+        one
+        for one in printed
+        if (unicodedata.category(one) in {"Cc", "Zl", "Zp"} and one not in "\n\t")
+        or unicodedata.bidirectional(one) in BIDI
+    }
+
+
+@given(memories_of_others)
+def test_nothing_that_is_stored_is_obeyed_by_a_terminal(memory: memory_pb2.Memory) -> None:
+    with output.console.capture() as printed, output.errors.capture() as errors:
+        output.print_memory(memory)
+        output.print_line(memory, with_user=True)
+        output.print_hit(pb.Hit(memory=memory, context=[memory, memory]))
+        output.print_summary(pb.SearchSummary(index=memory.id, query_terms=[memory.content]))
+        output.print_error(memory.id, memory.content)
+    assert obeyed(printed.get() + errors.get()) == set()
+
+
+def test_a_text_of_several_lines_cannot_look_like_another_memory() -> None:
+    memory = memory_pb2.Memory(id="m1", content="one\ntwo\tthree", session_id="s\nm2")
+    with output.console.capture() as printed:
+        output.print_line(memory, with_user=False)
+    first, second = printed.get().splitlines()
+    assert first.endswith("one")
+    assert "s\\x0am2" in first
+    assert second.split() == ["two", "three"]
+    assert second.startswith("        ")
+
+
+async def store(memories: Stub, user: str, content: str, **more: Any) -> None:
+    request = pb.StoreRequest(user_id=user, role=memory_pb2.ROLE_USER, content=content, **more)
+    await memories.Store(request, timeout=TIMEOUT)
+
+
+async def test_every_command_shows_escapes_and_json_is_exact(memories: Stub, server: RpcServer, user: str) -> None:
+    id_ = f"id{ESCAPES}"
+    labels, metadata = [f"l{ESCAPES}"], {f"k{ESCAPES}": f"v{ESCAPES}"}
+    await store(memories, user, f"safe{ESCAPES}", id=id_, session_id=f"s{ESCAPES}", labels=labels, metadata=metadata)
+    for command in (["list"], ["search", "safe"], ["get", id_], ["delete", f"none{ESCAPES}"]):
+        printed = (await run(server, *command, "-u", user)).stdout
+        assert obeyed(printed) == set(), command
+        assert "\\x1b]0;pwned\\x07" in printed
+    told = json.loads((await run(server, "get", id_, "-u", user, "--json")).stdout)
+    assert (told["id"], told["content"], told["labels"], told["metadata"]) == (id_, f"safe{ESCAPES}", labels, metadata)
+    refused = await run(server, "get", f"none{ESCAPES}", "--user", user, "--index", f"i{ESCAPES}", status=1)
+    assert obeyed(refused.stderr) == set()
+
+
+async def test_a_terminal_without_unicode_gets_escapes(memories: Stub, server: RpcServer, user: str) -> None:
+    await store(memories, user, "rocket 🚀 é")
+    for arguments in (["list", "-u", user], ["search", "rocket", "-u", user], ["indexes"], ["--help"]):
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [*COMMAND, *arguments],
+            env=environment(MEMORY_ADDRESS=server.address, PYTHONIOENCODING="ascii"),
+            capture_output=True,
+            check=True,
+            timeout=60,
+        )
+        printed = done.stdout.decode("ascii")
+        assert "rocket" not in printed or "\\U0001f680 \\xe9" in printed
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "told"),
+    [
+        ("list -u USER --json | head -c 5 > /dev/null", 1, ""),
+        ("export - -u USER | head -c 1 > /dev/null", 1, ""),
+        ("list -u USER > /dev/full", 1, "standard output: No space left on device\n"),
+        ("list -u USER --json > /dev/full", 1, "standard output: No space left on device\n"),
+        ("config > /dev/full", 1, "standard output: No space left on device\n"),
+        ("export - -u USER > /dev/full", 1, "-: No space left on device\n"),
+        ("export /dev/full -u USER --force", 1, "/dev/full: No space left on device\n"),
+        ("export /nowhere/file -u USER", 1, "/nowhere/file: No such file or directory\n"),
+        ("import /nowhere/file", 1, "/nowhere/file: No such file or directory\n"),
+        ("import /", 1, "/: Is a directory\n"),
+        ("list -u USER >&-", 0, ""),
+        ("store - -u USER < <(printf '\\xff')", 1, "standard input: is not UTF-8: byte 1\n"),
+        ("search $'\\xff' -u USER", 2, "error: the argument '\\udcff' is not UTF-8\n"),
+        ("--ca /nowhere/ca list -u USER", 1, "/nowhere/ca: No such file or directory\n"),
+        ("health --address no-such-host.invalid:1", 1, "UNAVAILABLE"),
+    ],
+)
+async def test_what_goes_wrong_outside_is_told_in_words(
+    memories: Stub, server: RpcServer, user: str, command: str, status: int, told: str
+) -> None:
+    # More than a pipe holds.
+    for number in range(3):
+        await store(memories, user, "text " * 10_000, id=f"m{number}", embedding=packed(1.0, number))
+    done = await asyncio.to_thread(
+        subprocess.run,
+        ["bash", "-o", "pipefail", "-c", f"{' '.join(COMMAND)} {command.replace('USER', user)}"],
+        env=environment(MEMORY_ADDRESS=server.address),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    assert told in done.stderr
+    assert bool(told) == bool(done.stderr)
+    delete = pb.DeleteRequest(user_id=user, ids=["m0", "m1", "m2"])
+    await memories.Delete(delete, timeout=TIMEOUT)  # The index is that of other tests too.
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "search x -u me -k 99999999999",
+        "search x -u me --before 99999999999",
+        "search x -u me --ef-runtime -1",
+        "search x -u me --min-score high",
+        "search x -u me --recency 5",
+        "ensure-index x --dimension 99999999999",
+        "list -u me --since yesterday",
+        "list -u me --since 2026-13-01",
+        "list -u me --until 0001-01-01T00:00:00+05:00",
+        "list -u me --until 9999-12-31T23:59:59-05:00",
+        "list -u me --limit 0",
+        "store x -u me --ttl 1w",
+        "store x -u me --metadata k",
+        "store x -u me --timeout 0",
+        "store x -u me --timeout nan",
+        "store x -u me --timeout inf",
+        "store x -u me --timeout soon",
+        "health --address localhost",
+        "health --address h:99999",
+        "health --address http://h:1",
+        "--token bad\u00e9 list -u me",
+        "--token bad\x01 list -u me",
+    ],
+)
+def test_a_value_that_no_request_can_have_is_refused_before_any_call(arguments: str) -> None:
+    done = CliRunner().invoke(app, arguments.split(" "))
+    assert done.exit_code == 2, done.output
+    assert isinstance(done.exception, SystemExit)
+    assert "Invalid value" in done.stderr
+
+
+async def test_deleting_what_is_not_one_session_of_everyone_is_refused_with_the_true_reason(server: RpcServer) -> None:
+    refused = await run(server, "delete-matching", "--all-users", "--exclude-session", "s", "--yes", status=1)
+    assert refused.stderr.startswith("INVALID_ARGUMENT: with all_users also set session_ids, roles, labels or times")
+    assert "with exclude_session_ids alone" in refused.stderr

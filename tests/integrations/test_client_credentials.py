@@ -1,0 +1,124 @@
+"""The console and the MCP server reach what the key that they show reaches, and nothing else."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from mcp import Client, StdioServerParameters
+
+from memory_service.cli import client
+from memory_service.rpc.server import RpcServer
+from memory_service.settings import Settings
+from tests.support.api import TIMEOUT
+from tests.support.authorization_cases import store
+from tests.support.console_pages import looking
+from tests.support.credentials import api_key, guarded, showing
+from tests.support.server_process import COMMAND, environment
+
+KEYS = {
+    "alice": api_key("alice", ["alice"], "read", "write", "delete", "admin"),
+    "reader": api_key("reader", ["alice"], "read"),
+    "backend": api_key("backend", None, "read", "write", "delete"),
+}
+
+
+@pytest.fixture(scope="module")
+async def keyed(
+    settings: Settings, server: RpcServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RpcServer]:
+    """A server with a memory of alice's and one of bob's."""
+    assert server, "its index is there"
+    file = tmp_path_factory.mktemp("keys") / "keys.toml"
+    file.write_text("\n".join(entry for _, entry in KEYS.values()))
+    async with guarded(settings, api_keys=file) as one:
+        async with showing(one, KEYS["backend"][0]) as memories:
+            for user in ("alice", "bob"):
+                await memories.Store(store(user), timeout=TIMEOUT)
+        yield one
+
+
+@pytest.fixture(autouse=True)
+def no_key_afterwards() -> Iterator[None]:
+    yield
+    client.use(client.Credentials())
+
+
+PAGES: dict[str, tuple[str, dict[str, str]]] = {
+    "search": ("/search", {"q": "anything"}),
+    "read": ("/read", {}),
+    "memory": ("/memory", {"id": "a"}),
+    "map": ("/map", {}),
+    "delete": ("/delete", {"id": "a"}),
+}
+FORMS: dict[str, tuple[str, dict[str, str]]] = {
+    "store": ("/store", {"content": "told", "role": "user", "request_id": "console"}),
+    "delete": ("/delete", {"id": "never"}),
+}
+
+
+async def page(browser: httpx.AsyncClient, path: str, **query: str) -> str:
+    return (await browser.get(path, params=query)).text
+
+
+@pytest.mark.parametrize("name", PAGES)
+async def test_a_page_shows_the_memories_of_the_keys_users_alone(keyed: RpcServer, name: str) -> None:
+    path, query = PAGES[name]
+    client.use(client.Credentials(token=KEYS["alice"][0]))
+    async with looking(keyed.address) as browser:
+        assert "secret" in await page(browser, path, user="alice", **query)
+        denied = await page(browser, path, user="bob", **query)
+    assert "PERMISSION_DENIED" in denied
+    assert "secret" not in denied
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize(
+    ("key", "user", "status"), [("alice", "alice", 303), ("alice", "bob", 403), ("reader", "alice", 403)]
+)
+async def test_a_form_changes_what_the_key_may_change(
+    keyed: RpcServer, name: str, key: str, user: str, status: int
+) -> None:
+    path, fields = FORMS[name]
+    client.use(client.Credentials(token=KEYS[key][0]))
+    async with looking(keyed.address) as browser:
+        assert (await browser.post(path, data={"user": user, **fields})).status_code == status
+
+
+async def test_the_overview_tells_a_key_of_some_users_nothing_of_the_index(
+    keyed: RpcServer, settings: Settings
+) -> None:
+    client.use(client.Credentials(token=KEYS["alice"][0]))
+    async with looking(keyed.address) as browser:
+        html = await page(browser, "/")
+    assert "PERMISSION_DENIED" in html
+    assert settings.index not in html
+
+
+@pytest.mark.parametrize(
+    ("key", "user", "allowed"),
+    [
+        ("alice", "alice", {"remember", "recall", "forget"}),
+        ("alice", "bob", set()),
+        ("reader", "alice", {"recall"}),
+        ("reader", "bob", set()),
+        ("backend", "bob", {"remember", "recall", "forget"}),
+    ],
+)
+async def test_mcp_tools_reach_one_user_by_the_rights_of_the_key(
+    keyed: RpcServer, key: str, user: str, allowed: set[str]
+) -> None:
+    arguments: dict[str, dict[str, Any]] = {
+        "remember": {"content": "told"},
+        "recall": {"query": "secret"},
+        "forget": {"ids": ["never"]},
+    }
+    command, *options = [*COMMAND, "mcp", "--user", user]
+    shown = environment(MEMORY_ADDRESS=keyed.address, MEMORY_TOKEN=KEYS[key][0])
+    async with Client(StdioServerParameters(command=command, args=options, env=shown)) as assistant:
+        for tool, given in arguments.items():
+            result = await assistant.call_tool(tool, given)
+            assert result.is_error == (tool not in allowed), result.content
+            assert ("PERMISSION_DENIED" in str(result.content)) == result.is_error
+        schemas = [tool.input_schema["properties"] for tool in (await assistant.list_tools()).tools]
+        assert {name for one in schemas for name in one} == {"content", "role", "query", "k", "ids"}, "none is a user"

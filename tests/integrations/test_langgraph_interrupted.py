@@ -1,0 +1,148 @@
+"""A put or delete of the LangGraph store that is interrupted leaves one of both values."""
+
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from langgraph.store.base import PutOp
+from semantic_memory import MemoryClient, MemoryServiceError
+from semantic_memory.langgraph import SemanticMemoryStore
+
+from tests.support.langgraph_items import NAMESPACE, NEW, OLD, memory_count, values
+from tests.support.server_process import Served, environment
+
+
+@pytest.fixture
+def store(client: MemoryClient, user: str) -> SemanticMemoryStore:
+    return SemanticMemoryStore(client, user_id=user)
+
+
+class Interrupted(MemoryClient):
+    """Fails one of its calls, before or after the server has carried it out."""
+
+    def __init__(self, address: str, call: int, *, carried_out: bool) -> None:
+        super().__init__(address)
+        self.calls_left = call
+        self.carried_out = carried_out
+
+    def _call(self, method: Any, request: Any, timeout: float | None) -> Any:
+        self.calls_left -= 1
+        if self.calls_left == 0:
+            if self.carried_out:
+                super()._call(method, request, timeout)
+            raise MemoryServiceError(grpc.StatusCode.CANCELLED, "interrupted")
+        return super()._call(method, request, timeout)
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+@pytest.mark.parametrize("value", [NEW, None])
+def test_an_interrupted_put_or_delete_leaves_one_of_both_values(
+    served: Served, client: MemoryClient, user: str, value: dict[str, str] | None, *, carried_out: bool
+) -> None:
+    store = SemanticMemoryStore(client, user_id=user)
+    interrupted = 0
+    for call in range(1, 10):
+        key = f"k{call}"
+        store.put(NAMESPACE, key, OLD)
+        with Interrupted(served.address, call, carried_out=carried_out) as interrupting:
+            try:
+                SemanticMemoryStore(interrupting, user_id=user).batch([PutOp(NAMESPACE, key, value)])
+            except MemoryServiceError:
+                interrupted += 1
+        seen = values(store, key)
+        assert seen in ([OLD] * 3, [value] * 3), call
+        store.put(NAMESPACE, key, NEW)
+        assert values(store, key) == [NEW] * 3
+        store.delete(NAMESPACE, key)
+        assert values(store, key) == [None] * 3
+    assert 3 <= interrupted < 9
+    assert memory_count(client, user) == 0
+
+
+def test_an_older_version_takes_no_place_among_the_best(
+    served: Served, client: MemoryClient, store: SemanticMemoryStore, user: str
+) -> None:
+    """A put was interrupted: its item no longer says what the query asks for, though its older version does."""
+    store.put(NAMESPACE, "stale", {"text": "Alice likes tea best"})
+    with Interrupted(served.address, 4, carried_out=False) as interrupting, pytest.raises(MemoryServiceError):
+        SemanticMemoryStore(interrupting, user_id=user).put(NAMESPACE, "stale", {"text": "Rome is in Italy"})
+    assert memory_count(client, user) == 2
+    store.put(NAMESPACE, "fresh", {"text": "Tea is what she likes"})
+    store.put(NAMESPACE, "hidden", {"text": "Alice likes tea"}, index=False)
+    best = store.search(NAMESPACE, query="Alice likes tea best", limit=1)
+    assert [item.key for item in best] == ["fresh"]
+    both = store.search(NAMESPACE, query="Alice likes tea best")
+    assert [item.key for item in both] == ["fresh", "stale"]
+    assert both[1].value == {"text": "Rome is in Italy"}
+
+
+class Hurried(MemoryClient):
+    """Gives each call a few milliseconds."""
+
+    def _call(self, method: Any, request: Any, timeout: float | None) -> Any:  # noqa: ARG002 - too long a time
+        return super()._call(method, request, random.uniform(0.001, 0.008))
+
+
+def test_a_put_whose_deadline_passes_leaves_one_of_both_values(served: Served, client: MemoryClient, user: str) -> None:
+    store = SemanticMemoryStore(client, user_id=user)
+    store.put(NAMESPACE, "k", {"n": 0})
+    failed = 0
+    with Hurried(served.address) as hurried:
+        grpc.channel_ready_future(hurried.channel).result(30)
+        for n in range(1, 100):
+            try:
+                SemanticMemoryStore(hurried, user_id=user).put(NAMESPACE, "k", {"n": n})
+            except MemoryServiceError:
+                failed += 1
+            item = store.get(NAMESPACE, "k")
+            assert item is not None
+            assert item.value["n"] <= n
+    assert failed
+    time.sleep(1)  # A Store that has begun runs to its end.
+    store.put(NAMESPACE, "k", NEW)
+    assert values(store) == [NEW] * 3
+    assert memory_count(client, user) == 1
+
+
+PUTTING = """
+import sys
+from itertools import count
+from semantic_memory import MemoryClient
+from semantic_memory.langgraph import SemanticMemoryStore
+store = SemanticMemoryStore(MemoryClient(sys.argv[1]), user_id=sys.argv[2])
+for n in count():
+    store.put(("users", "alice"), "k", {"n": n})
+    print(n, flush=True)
+"""
+
+
+def test_a_killed_client_leaves_the_last_value_or_the_one_before(
+    served: Served, client: MemoryClient, user: str
+) -> None:
+    store = SemanticMemoryStore(client, user_id=user)
+    for _ in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-c", PUTTING, served.address, user],
+            env=environment(),
+            cwd=Path(__file__).parents[2],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        printed = [process.stdout.readline() for _ in range(random.randrange(5, 20))]
+        process.kill()
+        with process.stdout:
+            printed += process.stdout.readlines()
+        process.wait(30)
+        last = int(printed[-1])
+        item = store.get(NAMESPACE, "k")
+        assert item is not None
+        assert item.value["n"] in (last, last + 1)
+    store.put(NAMESPACE, "k", NEW)
+    assert values(store) == [NEW] * 3
+    assert memory_count(client, user) == 1

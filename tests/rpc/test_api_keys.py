@@ -1,0 +1,159 @@
+"""Who is let in by an API key, and to what: every method, every right, over a real socket."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from semantic_memory.v1 import memory_pb2
+from semantic_memory.v1 import memory_service_pb2 as pb
+
+from memory_service.access import reloading_files
+from memory_service.access.api_keys import read_keys
+from memory_service.domain.errors import FailedPrecondition
+from memory_service.rpc.server import RpcServer
+from memory_service.settings import Settings
+from tests.support.api import TIMEOUT
+from tests.support.authorization_cases import CALLS, KEYS, drained, outcome, store
+from tests.support.credentials import api_key, guarded, reason, showing
+
+
+@pytest.fixture(scope="module")
+async def keyed(
+    settings: Settings, server: RpcServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RpcServer]:
+    """A server that knows the callers of KEYS."""
+    assert server, "its index is there"
+    file = tmp_path_factory.mktemp("keys") / "keys.toml"
+    file.write_text("\n".join(entry for _, entry in KEYS.values()))
+    async with guarded(settings, api_keys=file) as one:
+        yield one
+
+
+MAY = {
+    "backend": {"read", "write", "read and write", "delete", "admin", "read everyone"},
+    "alice": {"read", "write", "read and write", "delete"},
+    "reader": {"read"},
+    "writer": {"write"},
+}
+
+
+def test_every_method_of_the_contract_is_tried_here() -> None:
+    methods = {one.name for one in pb.DESCRIPTOR.services_by_name["MemoryService"].methods}
+    assert {name.split(",")[0] for name in CALLS} == methods
+
+
+@pytest.mark.parametrize("who", KEYS)
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_caller_does_what_it_has_a_right_to_and_nothing_else(keyed: RpcServer, who: str, name: str) -> None:
+    right, call = CALLS[name]
+    async with showing(keyed, KEYS[who][0]) as memories:
+        code = await outcome(call(memories, "alice"))
+    if right in MAY[who]:
+        assert code in {grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND}
+    else:
+        assert code is grpc.StatusCode.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize("user", ["bob", "nobody at all", None])
+@pytest.mark.parametrize("name", [name for name, (right, _) in CALLS.items() if right in MAY["alice"]])
+async def test_a_caller_learns_nothing_of_other_users(keyed: RpcServer, name: str, user: str | None) -> None:
+    async with showing(keyed, KEYS["backend"][0]) as memories:
+        await memories.Store(store("bob"), timeout=TIMEOUT)
+    async with showing(keyed, KEYS["alice"][0]) as memories:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await CALLS[name][1](memories, user)
+    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert reason(caught.value) == "PERMISSION_DENIED"
+    assert "bob" not in str(caught.value.details())
+    assert "secret" not in str(caught.value.details())
+    assert caught.value.details() == "this key or token is for other users: name a user_id that it is for"
+
+
+@pytest.mark.parametrize(
+    "shown", [None, "", "Bearer", "Bearer ", "Basic YTpi", "Bearer smk_unknown", "Bearer nonsense", "Bearer a.b.c"]
+)
+async def test_without_a_good_credential_nobody_is_let_in(keyed: RpcServer, shown: str | None) -> None:
+    metadata = () if shown is None else (("authorization", shown),)
+    async with grpc.aio.insecure_channel(keyed.address) as channel:
+        search: Any = channel.unary_unary("/semantic_memory.v1.MemoryService/Search")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await search(b"\xff not even a message", metadata=metadata, timeout=TIMEOUT)
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED, "before anything is read of the request"
+    assert reason(caught.value) == "UNAUTHENTICATED"
+    assert "smk_" not in str(caught.value.details())
+
+
+async def test_access_is_judged_before_validity(keyed: RpcServer) -> None:
+    invalid = pb.SearchRequest(query_text="x", filter=memory_pb2.MemoryFilter(user_id="bob", session_ids=[""]))
+    async with showing(keyed, KEYS["alice"][0]) as memories:
+        assert await outcome(drained(memories.Search(invalid, timeout=TIMEOUT))) is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_health_needs_no_credential(keyed: RpcServer) -> None:
+    async with grpc.aio.insecure_channel(keyed.address) as channel:
+        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_keys_come_and_go_without_a_restart(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reloading_files, "_LOOK_EVERY", 0.0)
+    file = tmp_path / "keys.toml"
+    (old, old_entry), (new, new_entry) = KEYS["reader"], api_key("new", ["alice"], "read")
+    file.write_text(old_entry)
+
+    async def lets_in(key: str) -> bool:
+        async with showing(one, key) as memories:
+            return await outcome(CALLS["List"][1](memories, "alice")) is grpc.StatusCode.OK
+
+    async with guarded(settings, api_keys=file) as one:
+        assert [await lets_in(old), await lets_in(new)] == [True, False]
+        file.write_text(new_entry)
+        assert [await lets_in(old), await lets_in(new)] == [False, True]
+        file.write_text("[[keys]]\nname = 'half writ")
+        assert await lets_in(new), "a file that is wrong changes nothing"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("keys = 3", "[[keys]]"),
+        ("[[keys]]\nsha256 = 'x'", "no name"),
+        ("[[keys]]\nname = 'a'\nsha256 = 'x'", "64 hexadecimal digits"),
+        (f"[[keys]]\nname = 'a'\nsha256 = '{'0' * 64}'\nrights = []", "users must be"),
+        (f"[[keys]]\nname = 'a'\nsha256 = '{'0' * 64}'\nusers = []\nrights = []", "users must be"),
+        (f"[[keys]]\nname = 'a'\nsha256 = '{'0' * 64}'\nusers = '*'\nrights = ['fly']", "rights must be"),
+        (f"[[keys]]\nname = 'a'\nsha256 = '{'0' * 64}'\nusers = '*'\nrights = []\nkey = 'k'", "unknown entry"),
+    ],
+)
+async def test_a_wrong_file_of_keys_stops_the_start_with_a_reason(
+    settings: Settings, tmp_path: Path, content: str, told: str
+) -> None:
+    file = tmp_path / "keys.toml"
+    file.write_text(content)
+    with pytest.raises(FailedPrecondition) as stopped:
+        async with guarded(settings, api_keys=file):
+            pass
+    assert "MEMORY_API_KEYS" in stopped.value.message
+    assert told in stopped.value.message
+
+
+@given(st.text(min_size=1), st.none() | st.lists(st.text(min_size=1), min_size=1, max_size=3, unique=True))
+def test_an_entry_reads_back_as_its_caller(name: str, users: list[str] | None) -> None:
+    _, entry = api_key(name, users, "read", "admin")
+    [caller] = read_keys(entry.encode("utf-8", "surrogatepass") if entry.isascii() else entry.encode()).values()
+    assert caller.name == name
+    assert caller.users == (None if users is None else frozenset(users))
+
+
+@settings(max_examples=30)
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(lambda one: one != "alice"))
+async def test_no_other_id_is_within_a_callers_users(keyed: RpcServer, user: str) -> None:
+    async with showing(keyed, KEYS["alice"][0]) as memories:
+        assert await outcome(CALLS["List"][1](memories, user)) is grpc.StatusCode.PERMISSION_DENIED

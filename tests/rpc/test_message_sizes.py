@@ -1,0 +1,205 @@
+"""No message of an answer exceeds what a client of gRPC takes unless told otherwise, whatever there is to answer."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+import numpy as np
+import orjson
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+from semantic_memory.v1 import memory_pb2
+from semantic_memory.v1 import memory_service_pb2 as pb
+
+from memory_service.rpc.server import RpcServer
+from memory_service.valkey import Connections
+from memory_service.valkey.tags import encode_tag
+from tests.support.api import TIMEOUT, Stub, connected, listed, of, packed
+from tests.support.credentials import reason
+from tests.support.ranked_messages import NOW
+
+LIMIT = 4 * 2**20 - 2**16
+VECTOR = packed(1.0)
+
+
+@pytest.fixture(scope="module")
+async def plain(server: RpcServer) -> AsyncIterator[Stub]:
+    """A client with gRPC's defaults."""
+    async with grpc.aio.insecure_channel(server.address) as channel:
+        yield connected(channel)
+
+
+def longest(user: str, number: int, session: str = "s", **more: Any) -> pb.StoreRequest:
+    """A memory of the largest size: 330 kB."""
+    request = pb.StoreRequest(
+        user_id=user,
+        session_id=session,
+        role=memory_pb2.ROLE_USER,
+        content="𝕳" * 49_990 + f"{number:010}",
+        embedding=packed(1.0, number / 1000),
+        metadata={f"k{n}": "𝕳" * 1024 for n in range(32)},
+        **more,
+    )
+    request.timestamp.FromSeconds(NOW + number)
+    return request
+
+
+async def responses(memories: Stub, user: str, **query: Any) -> list[pb.SearchResponse]:
+    request = pb.SearchRequest(query_embedding=VECTOR, filter=of(user), **query)
+    found = [one async for one in memories.Search(request, timeout=TIMEOUT)]
+    assert max(one.ByteSize() for one in found) <= LIMIT
+    assert found[-1].summary.hit_count == sum(len(one.hits) for one in found)
+    return found
+
+
+async def stored(memories: Stub, *requests: pb.StoreRequest) -> list[str]:
+    return [(await memories.Store(one, timeout=TIMEOUT)).id for one in requests]
+
+
+def hits(found: list[pb.SearchResponse]) -> list[pb.Hit]:
+    return [hit for one in found for hit in one.hits]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"k": 1000}, {"k": 200, "diversity": 0.5}, {"k": 1000, "mode": pb.SEARCH_MODE_HYBRID, "query_text": "word"}],
+)
+async def test_answers_of_the_largest_memories_come_in_messages_that_any_client_takes(
+    plain: Stub, user: str, query: dict[str, Any]
+) -> None:
+    ids = await stored(plain, *(longest(user, n) for n in range(30)))
+    found = await responses(plain, user, **query)
+    assert len(found) > 5
+    assert sorted(hit.memory.id for hit in hits(found)) == sorted(ids)
+    assert all(len(hit.memory.content) == 50_000 for hit in hits(found))
+    if query == {"k": 1000}:
+        assert [hit.memory.id for hit in hits(found)] == ids, "nearest first, across lots"
+
+
+async def test_of_a_context_that_is_too_large_the_nearest_are_kept(plain: Stub, user: str) -> None:
+    ids = await stored(plain, *(longest(user, n) for n in range(-10, 11)))
+    [hit] = hits(await responses(plain, user, k=1, context=pb.ContextSize(before=10, after=10)))
+    assert hit.memory.id == ids[10], "the nearest to the query"
+    assert hit.context_truncated
+    around = [ids.index(one.id) for one in hit.context]
+    assert around == list(range(around[0], around[-1] + 1))
+    assert 10 in around
+    assert abs((around[0] + around[-1]) / 2 - 10) <= 1
+    assert 7 <= len(around) <= 9
+
+
+async def test_contexts_that_would_be_too_large_together_are_not_joined(plain: Stub, user: str) -> None:
+    ids = await stored(plain, *(longest(user, n) for n in range(12)))
+    found = hits(await responses(plain, user, k=12, context=pb.ContextSize(before=1, after=1)))
+    assert [hit.memory.id for hit in found] == ids
+    assert [hit.context_hit_id for hit in found] == [""] * 12
+    assert [[one.id for one in hit.context] for hit in found] == [ids[max(0, n - 1) : n + 2] for n in range(12)]
+    assert not any(hit.context_truncated for hit in found)
+
+
+async def test_a_context_that_fits_is_whole_and_joined(plain: Stub, user: str) -> None:
+    ids = await stored(plain, *(longest(user, n) for n in range(4)))
+    found = hits(await responses(plain, user, k=2, context=pb.ContextSize(before=2, after=2)))
+    assert [one.id for one in found[0].context] == ids
+    assert found[1].context_hit_id == found[0].memory.id
+    assert not found[0].context_truncated
+
+
+async def test_more_hits_with_context_than_are_read_at_once(plain: Stub, user: str) -> None:
+    def small(number: int) -> pb.StoreRequest:
+        request = pb.StoreRequest(
+            user_id=user, session_id="s", role=memory_pb2.ROLE_USER, content=f"{number}", embedding=packed(1.0, number)
+        )
+        request.timestamp.FromSeconds(NOW + number * 60)
+        return request
+
+    batch = pb.BatchStoreRequest(memories=[small(number) for number in range(90)])
+    await plain.BatchStore(batch, timeout=TIMEOUT)
+    found = hits(await responses(plain, user, k=80, context=pb.ContextSize(before=1, after=1)))
+    assert [hit.memory.content for hit in found] == [f"{n}" for n in range(80)]
+    assert [one.content for one in found[0].context] == [f"{n}" for n in range(81)], "all of them are one"
+    assert {hit.context_hit_id for hit in found[1:]} == {found[0].memory.id}
+
+
+async def test_pages_of_memories_with_many_labels_are_bounded_too(plain: Stub, user: str) -> None:
+    """The fields beside the content alone make 1,000 memories larger than a message."""
+    long_user = user.ljust(256, "u")
+    requests = [
+        pb.StoreRequest(
+            user_id=long_user,
+            session_id="s" * 256,
+            id=f"{number}".ljust(256, "i"),
+            role=memory_pb2.ROLE_USER,
+            content="x",
+            embedding=VECTOR,
+            labels=[f"{n}".ljust(64, "l") for n in range(16)],
+            metadata={f"{n}".ljust(64, "k"): "" for n in range(32)},
+        )
+        for number in range(1100)
+    ]
+    for start in range(0, 1100, 100):
+        answer = await plain.BatchStore(pb.BatchStoreRequest(memories=requests[start : start + 100]), timeout=TIMEOUT)
+        assert all(one.HasField("stored") for one in answer.results)
+    page = await plain.List(pb.ListRequest(filter=of(long_user), page_size=1000), timeout=TIMEOUT)
+    assert page.ByteSize() <= LIMIT
+    assert page.next_page_token
+    found = await listed(plain, of(long_user), page_size=1000, include_embeddings=True)
+    assert sorted(one.id for one in found) == sorted(one.id for one in requests)
+
+
+async def test_pages_of_the_largest_memories_with_embeddings(plain: Stub, user: str) -> None:
+    ids = await stored(plain, *(longest(user, n) for n in range(30)))
+    request = pb.ListRequest(filter=of(user), page_size=1000, include_embeddings=True)
+    page = await plain.List(request, timeout=TIMEOUT)
+    assert 8 <= len(page.memories) <= 12
+    assert page.ByteSize() <= LIMIT
+    assert [one.id for one in await listed(plain, of(user), page_size=1000, include_embeddings=True)] == ids
+
+
+@pytest.fixture
+async def huge(plain: Stub, raw: Connections, user: str, new_index: Callable[[], str]) -> tuple[str, str]:
+    """An index of other software's making, too: a memory of 5 MB beside one of ours; its name and the id."""
+    index, slot = new_index(), "f" * 32
+    await plain.EnsureIndex(pb.EnsureIndexRequest(index=index, layout="LAYOUT_JSON"), timeout=TIMEOUT)
+    own = longest(user, 1, index=index)
+    await plain.Store(own, timeout=TIMEOUT)
+    document = {
+        "user_id": encode_tag(user),
+        "session_id": "s",
+        "role": "user",
+        "content": "x" * 5_000_000,
+        "timestamp": NOW,
+        "embedding": np.ones(384).tolist(),
+    }
+    await raw.run(["JSON.SET", f"mem_{index}:{slot}", "$", orjson.dumps(document)])
+    return index, slot
+
+
+async def test_a_memory_larger_than_any_message_is_refused_with_a_reason(
+    plain: Stub, user: str, huge: tuple[str, str]
+) -> None:
+    index, slot = huge
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await plain.Get(pb.GetRequest(index=index, user_id=user, id=slot), timeout=TIMEOUT)
+    assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert reason(caught.value) == "RESPONSE_TOO_LARGE"
+    status = rpc_status.from_call(caught.value)
+    info = error_details_pb2.ErrorInfo()
+    assert status is not None
+    assert status.details[0].Unpack(info)
+    assert info.metadata == {"id": slot}
+    assert len(status.details) == 1, "a retry meets the same"
+
+
+@pytest.mark.parametrize("query", [{}, {"diversity": 0.5}, {"k": 100}, {"context": pb.ContextSize(before=5, after=5)}])
+async def test_searches_and_lists_leave_it_out(
+    plain: Stub, user: str, huge: tuple[str, str], query: dict[str, Any]
+) -> None:
+    index, _ = huge
+    found = await responses(plain, user, index=index, **query)
+    assert [hit.memory.content[-1] for hit in hits(found)] == ["1"]
+    page = await plain.List(pb.ListRequest(index=index, filter=of(user)), timeout=TIMEOUT)
+    assert [one.content[-1] for one in page.memories] == ["1"]
+    deleted = await plain.DeleteMatching(pb.DeleteMatchingRequest(index=index, filter=of(user)), timeout=TIMEOUT)
+    assert deleted.count == 2, "and it can be deleted"

@@ -1,0 +1,239 @@
+"""Metrics as Prometheus scrapes them from a real server after real calls."""
+
+import asyncio
+import urllib.request
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import grpc
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from semantic_memory.v1 import memory_pb2
+from semantic_memory.v1 import memory_service_pb2 as pb
+
+from memory_service.domain.types import Algorithm, IndexInfo
+from memory_service.rpc.server import METHODS, SERVICE, RpcServer
+from memory_service.settings import Settings
+from memory_service.telemetry.index_monitor import IndexWatch
+from memory_service.valkey import Connections
+from tests.support.api import TIMEOUT, Stub, message, packed, search
+from tests.support.credentials import guarded, reason, showing
+
+
+class Scraped:
+    """All samples of one scrape."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.samples = [one for family in text_string_to_metric_families(text) for one in family.samples]
+
+    def __call__(self, name: str, **labels: str) -> float:
+        """The sum of the samples of this name with these labels."""
+        return sum(one.value for one in self.samples if one.name == name and labels.items() <= one.labels.items())
+
+    def has(self, name: str) -> bool:
+        return any(one.name == name for one in self.samples)
+
+    def values(self, label: str) -> set[str]:
+        """All values of one label, of our own metrics."""
+        ours = [one for one in self.samples if one.name.startswith(("grpc_", "semantic_memory_"))]
+        return {one.labels[label] for one in ours if label in one.labels}
+
+
+async def scrape(server: RpcServer) -> Scraped:
+    def read() -> str:
+        with urllib.request.urlopen(f"http://{server.metrics_address}/metrics", timeout=TIMEOUT) as answer:
+            return str(answer.read().decode())
+
+    return Scraped(await asyncio.to_thread(read))
+
+
+async def becomes(server: RpcServer, name: str, value: float) -> Scraped:
+    """Scrape until the sample has this value; the bound is only for when it never has."""
+    for _ in range(200):
+        seen = await scrape(server)
+        if seen.has(name) and seen(name) == value:
+            return seen
+        await asyncio.sleep(0.1)
+    pytest.fail(f"{name} never became {value}: {[one for one in seen.samples if one.name == name]}")
+
+
+@asynccontextmanager
+async def measured(settings: Settings, **changes: Any) -> AsyncIterator[tuple[RpcServer, Stub]]:
+    """A server with metrics, whose index is its own."""
+    changes = {"index": f"test_{uuid.uuid4().hex[:12]}", "metrics_listen": "127.0.0.1:0", **changes}
+    async with guarded(settings, **changes) as server, showing(server) as memories:
+        await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+        yield server, memories
+
+
+async def test_calls_are_counted_by_method_and_code_under_the_names_that_dashboards_know(settings: Settings) -> None:
+    async with measured(settings) as (server, memories):
+        alice = memory_pb2.MemoryFilter(user_id="alice")
+        for n in range(3):
+            await memories.Store(message("alice", f"the canary sings {n}"), timeout=TIMEOUT)
+        hits, _ = await search(memories, pb.SearchRequest(query_text="bird", filter=alice))
+        assert len(hits) == 3
+        with suppress(grpc.aio.AioRpcError):
+            await memories.Get(pb.GetRequest(user_id="alice", id="nowhere"), timeout=TIMEOUT)
+        with suppress(grpc.aio.AioRpcError):
+            await memories.Store(pb.StoreRequest(), timeout=TIMEOUT)
+        seen = await scrape(server)
+    store = {"grpc_service": SERVICE, "grpc_method": "Store", "grpc_type": "unary"}
+    assert seen("grpc_server_started_total", **store) == 4
+    assert seen("grpc_server_handled_total", grpc_code="OK", **store) == 3
+    assert seen("grpc_server_handled_total", grpc_code="InvalidArgument", **store) == 1
+    assert seen("grpc_server_handling_seconds_count", grpc_code="OK", **store) == 3
+    assert seen("grpc_server_handled_total", grpc_method="Get", grpc_code="NotFound") == 1
+    assert seen("grpc_server_handled_total", grpc_method="Search", grpc_type="server_stream", grpc_code="OK") == 1
+    assert seen("grpc_server_started_total", grpc_method="DropIndex") == 0
+    assert seen("semantic_memory_errors_total", grpc_method="Get", reason="MEMORY_NOT_FOUND") == 1
+    assert seen("semantic_memory_calls_in_flight") == 0
+
+
+async def test_the_time_of_a_search_is_told_by_stage(settings: Settings) -> None:
+    async with measured(settings) as (server, memories):
+        await memories.Store(message("alice", "the canary sings"), timeout=TIMEOUT)
+        request = pb.SearchRequest(
+            query_text="bird", filter=memory_pb2.MemoryFilter(user_id="alice"), mode=pb.SEARCH_MODE_HYBRID
+        )
+        _, summary = await search(memories, request)
+        seen = await scrape(server)
+    stages = {}
+    for stage in ("embed", "engine", "rank", "stream"):
+        assert seen("semantic_memory_stage_seconds_count", grpc_method="Search", stage=stage) == 1, stage
+        stages[stage] = seen("semantic_memory_stage_seconds_sum", grpc_method="Search", stage=stage)
+    assert 0 < stages["embed"] < summary.embedding_time.ToNanoseconds() / 1e9 + 0.005
+    whole = seen("grpc_server_handling_seconds_sum", grpc_method="Search")
+    # Embedding and counting words run side by side: the parts may overlap there, and nowhere else.
+    assert stages["rank"] + stages["stream"] < whole
+    assert whole <= sum(stages.values()) + 0.001
+    assert seen("semantic_memory_engine_operation_seconds_count", operation="nearest") >= 1
+    assert seen("semantic_memory_engine_operation_seconds_count", operation="insert") == 1
+
+
+async def test_the_embedder_its_cache_and_its_tokens_are_counted(settings: Settings) -> None:
+    async with measured(settings) as (server, memories):
+        for text in ("one canary", "one canary", "two canaries"):
+            await memories.Store(message("alice", text), timeout=TIMEOUT)
+        seen = await scrape(server)
+    assert seen("semantic_memory_embedding_cache_hits_total") == 1
+    assert seen("semantic_memory_embedding_cache_misses_total") == 2
+    assert seen("semantic_memory_embedding_cache_bytes") > 2 * 384 * 4
+    assert seen("semantic_memory_embedder_calls_total", outcome="OK") == 2
+    assert seen("semantic_memory_embedder_seconds_count") == 2
+    assert seen("semantic_memory_embedder_tokens_total") >= 8  # each text's words, [CLS] and [SEP]
+
+
+async def test_size_failures_and_drift_of_the_index_are_seen(settings: Settings, raw: Connections) -> None:
+    looking = {"index_look_every": 0.2, "index_count_every": 1.0, "layout": "json"}
+    async with measured(settings, **looking) as (server, memories):
+        for n in range(4):
+            item = pb.StoreRequest(user_id="alice", role=memory_pb2.ROLE_USER, content=str(n), embedding=packed(1.0, n))
+            await memories.Store(item, timeout=TIMEOUT)
+        await becomes(server, "semantic_memory_index_memories", 4)
+        await becomes(server, "semantic_memory_index_drift", 0)
+        index = (await memories.GetIndex(pb.GetIndexRequest(), timeout=TIMEOUT)).index.name
+        # A key that the index does not take: its embedding has another dimension.
+        await raw.run(["JSON.SET", f"mem_{index}:{uuid.uuid4().hex}", "$", '{"embedding":[1,2]}'])
+        # RediSearch does not count it among its documents, valkey-search does; both tell of the failure.
+        for _ in range(200):
+            seen = await scrape(server)
+            if seen("semantic_memory_index_failures") >= 1:
+                break
+            await asyncio.sleep(0.1)
+        assert seen("semantic_memory_index_failures") >= 1
+
+
+@pytest.mark.parametrize(
+    ("before", "keys", "after", "drift"),
+    [(10, 10, 10, 0), (10, 13, 10, 3), (10, 8, 10, -2), (10, 12, 15, 0), (10, 16, 15, 1), (15, 9, 10, -1)],
+)
+async def test_drift_is_what_writes_meanwhile_do_not_explain(before: int, keys: int, after: int, drift: int) -> None:
+    class Engine:
+        counts = iter([before, after])
+
+        async def describe(self, index: str) -> IndexInfo:
+            return IndexInfo(index, 384, "model", frozenset(Algorithm), True, next(self.counts), 0)
+
+        async def count_keys(self, index: str) -> int:
+            assert index == "an_index"
+            return keys
+
+    watch = IndexWatch(Engine(), "an_index", look_every=3600, count_every=3600)
+    following = asyncio.create_task(watch.follow())
+    for _ in range(100):  # None of what it awaits takes any time.
+        await asyncio.sleep(0)
+    following.cancel()
+    assert (watch.memories, watch.drift) == (before, drift)
+
+
+async def test_readiness_the_pool_and_the_loop_are_seen(settings: Settings) -> None:
+    async with measured(settings, valkey_connections=3) as (server, memories):
+        await becomes(server, "semantic_memory_ready", 1)
+        await memories.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
+        seen = await scrape(server)
+        assert seen("semantic_memory_engine_connections") == 3
+        assert 0 <= seen("semantic_memory_engine_connections_busy") <= 3
+        assert seen("semantic_memory_engine_waiting") == 0
+        await asyncio.sleep(0.6)
+        assert (await scrape(server))("semantic_memory_event_loop_lag_seconds_count") >= 1
+        assert seen("semantic_memory_build_info") == 1
+        await server.drain(0)
+        assert (await scrape(server))("semantic_memory_ready") == 0
+
+
+async def test_what_is_shed_is_counted_with_its_reason_and_health_checks_are_not_shed(settings: Settings) -> None:
+    async with measured(settings, max_concurrent_rpcs=2) as (server, memories):
+        item = message("alice", "the canary sings")
+        results = await asyncio.gather(
+            *(memories.Store(item, timeout=TIMEOUT) for _ in range(30)), return_exceptions=True
+        )
+        refused = [one for one in results if isinstance(one, grpc.aio.AioRpcError)]
+        assert refused
+        assert {one.code() for one in refused} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+        assert {reason(one) for one in refused} == {"OVERLOADED"}
+        seen = await scrape(server)
+    assert seen("semantic_memory_errors_total", grpc_method="Store", reason="OVERLOADED") == len(refused)
+
+
+async def unary(channel: grpc.aio.Channel, method: str) -> None:
+    call: Any = channel.unary_unary(method)
+    await call(b"")
+
+
+def _labels() -> Iterator[tuple[str, set[str]]]:
+    yield "grpc_method", set(METHODS)
+    yield "grpc_service", {SERVICE}
+    yield "grpc_type", {"unary", "server_stream"}
+    yield "stage", {"embed", "engine", "rank", "stream"}
+
+
+async def test_nothing_that_a_caller_chooses_is_a_label(settings: Settings) -> None:
+    async with measured(settings) as (server, memories):
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            with suppress(grpc.aio.AioRpcError):
+                await unary(channel, f"/{SERVICE}/zebra_method")
+            with suppress(grpc.aio.AioRpcError):
+                await unary(channel, "/zebra.Service/Method")
+        index = f"zebra_{uuid.uuid4().hex[:8]}"
+        with suppress(grpc.aio.AioRpcError):
+            await memories.GetIndex(pb.GetIndexRequest(index=index), timeout=TIMEOUT)
+        item = message("zebra_user", "zebra content", session="zebra_session")
+        item.labels.append("zebra_label")
+        await memories.Store(item, timeout=TIMEOUT, metadata=(("x-request-id", "zebra-request"),))
+        where = memory_pb2.MemoryFilter(user_id="zebra_user", session_ids=["zebra_session"])
+        await search(memories, pb.SearchRequest(query_text="zebra", filter=where))
+        seen = await scrape(server)
+    assert "zebra" not in seen.text
+    for label, allowed in _labels():
+        assert seen.values(label) <= allowed
+
+
+async def test_a_port_that_is_taken_stops_the_start_in_words(settings: Settings) -> None:
+    async with measured(settings) as (server, _):
+        with pytest.raises(OSError, match="MEMORY_METRICS_LISTEN"):
+            async with guarded(settings, metrics_listen=server.metrics_address):
+                pass

@@ -1,0 +1,150 @@
+"""A service that is not ready says why, again and again, and once when it is."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import structlog
+import trustme
+
+from memory_service.domain.errors import engine_unavailable
+from memory_service.embedded import EmbeddedValkey
+from memory_service.embedded.process import free_port
+from memory_service.rpc import readiness
+from memory_service.rpc.readiness import ReadinessLog
+from memory_service.valkey.diagnosis import diagnose
+from memory_service.valkey.url import parse_url
+from tests.faults.engine_process import Engine
+from tests.support.api import TIMEOUT
+from tests.support.server_process import channel_to, logged, serving
+
+FAILURE = engine_unavailable("cannot be reached")
+
+
+async def cause_of(url: str) -> str:
+    return await asyncio.wait_for(diagnose(parse_url(url), FAILURE), TIMEOUT)
+
+
+async def first_cause(**settings: str) -> str:
+    """What the log of a server says first of why it is not ready."""
+    with serving(**settings) as served:
+        [line, *_] = await logged(served, "not_ready")
+        assert line["level"] == "warning"
+        assert "ready" not in [one["event"] for one in served.log]
+        return str(line["cause"])
+
+
+async def test_a_closed_port_is_told_with_its_address_and_no_password() -> None:
+    port = free_port()
+    told = await first_cause(MEMORY_VALKEY_URL=f"valkey://:s3cret@127.0.0.1:{port}")
+    assert told == f"Valkey at 127.0.0.1:{port} refuses connections: nothing listens there"
+
+
+async def test_a_host_that_does_not_resolve_is_told() -> None:
+    told = await first_cause(MEMORY_VALKEY_URL="valkeys://:s3cret@no-such-host.invalid")
+    assert told == "Valkey at no-such-host.invalid:6379 cannot be found: there is no such host"
+
+
+@pytest.fixture(scope="module")
+async def valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedValkey]:
+    """An engine with a password."""
+    valkey = EmbeddedValkey(tmp_path_factory.mktemp("valkey"), appendfsync="no")
+    await valkey.start()
+    yield valkey
+    await valkey.stop()
+
+
+async def test_a_wrong_password_is_told(valkey: EmbeddedValkey) -> None:
+    told = await first_cause(MEMORY_VALKEY_URL=f"valkey://:s3cret@127.0.0.1:{valkey.port}")
+    assert told == f"Valkey at 127.0.0.1:{valkey.port} refuses this user and password: check MEMORY_VALKEY_URL"
+    assert "wants a password" in await cause_of(f"valkey://127.0.0.1:{valkey.port}")
+    assert "refuses this user" in await cause_of(f"valkey://nobody:{valkey.password}@127.0.0.1:{valkey.port}")
+
+
+async def test_it_is_told_again_and_once_when_it_is_over(tmp_path: Path) -> None:
+    port = free_port()
+    with serving(MEMORY_VALKEY_URL=f"valkey://127.0.0.1:{port}") as served:
+        lines = await logged(served, "not_ready", 2)
+        assert lines[0]["seconds"] < lines[1]["seconds"]
+        async with Engine(tmp_path, port=port), channel_to(served.address):
+            await logged(served, "ready")
+            await asyncio.sleep(1.0)
+            assert [one["event"] for one in served.log if one["event"].endswith("ready")][-1] == "ready"
+            assert len([one for one in served.log if one["event"] == "ready"]) == 1
+
+
+async def test_the_intervals_grow_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(readiness, "_LONGEST_PAUSE", 0.04)
+    slept = []
+    sleep = asyncio.sleep
+
+    async def counted(seconds: float) -> None:
+        task = asyncio.current_task()
+        if task is not None and "ReadinessLog" in str(task.get_coro()):  # The shared server sleeps, too.
+            slept.append(seconds)
+        await sleep(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", counted)
+    failures: list[BaseException] = []
+
+    async def explain(failure: BaseException) -> str:
+        failures.append(failure)
+        if len(failures) == 2:
+            raise OSError
+        return "words"
+
+    with structlog.testing.capture_logs():
+        log = ReadinessLog(explain)
+        for number in range(3):
+            log.not_ready(OSError(number))
+        while len(slept) < 5:
+            await sleep(0.01)
+        log.close()
+    assert slept[:5] == [0.01, 0.02, 0.04, 0.04, 0.04]
+    assert {str(one) for one in failures} == {"2"}, "the latest"
+
+
+@asynccontextmanager
+async def listening(context: ssl.SSLContext | None, reply: bytes | None) -> AsyncIterator[int]:
+    """A server that answers everything with this, or None: closes the connection."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if reply is not None:
+            await reader.read(1)
+            writer.write(reply)
+            await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_tls_and_protocols_that_do_not_match_are_told(tmp_path: Path) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    ca = tmp_path / "ca.pem"
+    ca.write_bytes(authority.cert_pem.bytes())
+    async with listening(context, b"+PONG\r\n") as port:
+        assert "certificate that is not trusted" in await cause_of(f"valkeys://127.0.0.1:{port}")
+        trusted = await cause_of(f"valkeys://127.0.0.1:{port}/?ca={ca}")
+        assert trusted == f"Valkey at 127.0.0.1:{port} answers a PING, but not this service: {FAILURE.message}"
+    async with listening(None, b"+PONG\r\n") as port:
+        assert "does not speak TLS" in await cause_of(f"valkeys://127.0.0.1:{port}")
+    async with listening(None, None) as port:
+        assert "valkeys://" in await cause_of(f"valkey://127.0.0.1:{port}")
+    async with listening(None, b"") as port:
+        assert "does not answer within" in await cause_of(f"valkey://127.0.0.1:{port}")
+    async with listening(None, b"-LOADING Valkey is loading\r\n") as port:
+        assert "is loading its data" in await cause_of(f"valkey://127.0.0.1:{port}")
+    async with listening(None, b"-ODD thing\r\n") as port:
+        assert "ODD thing" in await cause_of(f"valkey://127.0.0.1:{port}")
+
+
+async def test_of_several_addresses_those_that_fail_are_told(valkey: EmbeddedValkey) -> None:
+    port = free_port()
+    told = await cause_of(f"valkey://:{valkey.password}@127.0.0.1:{valkey.port},127.0.0.1:{port}")
+    assert told == f"Valkey at 127.0.0.1:{port} refuses connections: nothing listens there"

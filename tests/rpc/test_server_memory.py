@@ -1,0 +1,146 @@
+"""The worst legal mix of calls stays within the memory that the chart allows, counted on the server's process."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psutil
+import pytest
+from semantic_memory.v1 import memory_pb2
+from semantic_memory.v1 import memory_service_pb2 as pb
+
+from tests.support.api import TIMEOUT, Stub, connected, of, packed
+from tests.support.server_process import Served, serving
+
+LIMIT = 1024 * 2**20
+"""Bytes: resources.limits.memory of the chart."""
+START = 1_700_000_000
+LONG = 120.0
+
+
+def longest(user: str, number: int, seconds: int) -> pb.StoreRequest:
+    """A memory of the largest size: 330 kB."""
+    request = pb.StoreRequest(
+        user_id=user,
+        session_id="s",
+        role=memory_pb2.ROLE_USER,
+        content="𝕳" * 49_990 + f"{number:010}",
+        embedding=packed(1.0, number / 1000),
+        metadata={f"k{n}": "𝕳" * 1024 for n in range(32)},
+    )
+    request.timestamp.FromSeconds(START + seconds)
+    return request
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder: Path = tmp_path_factory.mktemp("engine")
+    with serving(MEMORY_DATA_DIR=str(folder)) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+async def clients(served: Served) -> AsyncIterator[Sequence[Stub]]:
+    """Clients over connections of their own; the server holds memories of the largest size."""
+    async with AsyncExitStack() as stack:
+        channels = [
+            await stack.enter_async_context(grpc.aio.insecure_channel(served.address, options=[("number", number)]))
+            for number in range(4)
+        ]
+        stubs = [connected(one) for one in channels]
+        await stubs[0].EnsureIndex(pb.EnsureIndexRequest(), timeout=LONG)
+        for number in range(110):
+            await stubs[0].Store(longest("spread", number, number), timeout=TIMEOUT)
+        for number in range(60):
+            await stubs[0].Store(longest("ties", number, 0), timeout=TIMEOUT)
+        yield stubs
+
+
+@contextmanager
+def peak(served: Served) -> Iterator[Callable[[], int]]:
+    """The most memory that the server's process has had while the context is open."""
+    process, ended, most = psutil.Process(served.process.pid), threading.Event(), [0]
+
+    def watch() -> None:
+        while not ended.wait(0.005):
+            most[0] = max(most[0], process.memory_info().rss)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield lambda: most[0]
+    finally:
+        ended.set()
+        thread.join()
+
+
+async def searched(memories: Stub, user: str, **query: Any) -> int:
+    request = pb.SearchRequest(query_embedding=packed(1.0), filter=of(user), **query)
+    return sum([len(one.hits) async for one in memories.Search(request, timeout=LONG)])
+
+
+async def listed(memories: Stub, user: str) -> int:
+    request = pb.ListRequest(filter=of(user), page_size=1000, include_embeddings=True)
+    return len((await memories.List(request, timeout=LONG)).memories)
+
+
+async def batch(memories: Stub, packed_batch: bytes) -> int:
+    request = pb.BatchStoreRequest.FromString(packed_batch)
+    return len((await memories.BatchStore(request, timeout=10)).results)
+
+
+WIDE = pb.ContextSize(before=10, after=10)
+CALLS: dict[str, tuple[int, Callable[[Stub], Any]]] = {
+    "large k": (16, lambda memories: searched(memories, "spread", k=1000)),
+    "small k": (100, lambda memories: searched(memories, "spread", k=25)),
+    "ranked": (16, lambda memories: searched(memories, "spread", k=100, diversity=0.5)),
+    "contexts": (8, lambda memories: searched(memories, "spread", k=100, context=WIDE)),
+    "ties": (8, lambda memories: searched(memories, "ties", k=60, context=pb.ContextSize(before=1))),
+    "pages": (50, lambda memories: listed(memories, "spread")),
+}
+
+
+async def run(clients: Sequence[Stub], calls: Sequence[Callable[[Stub], Any]]) -> list[Any]:
+    """The outcomes of calls that are made at once."""
+    outcomes = await asyncio.gather(
+        *(call(clients[number % len(clients)]) for number, call in enumerate(calls)), return_exceptions=True
+    )
+    for one in outcomes:
+        if isinstance(one, BaseException):
+            assert isinstance(one, grpc.aio.AioRpcError)
+            assert one.code() in {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED}, one
+    return [one for one in outcomes if isinstance(one, int)]
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_calls_that_ask_for_very_much(served: Served, clients: Sequence[Stub], name: str) -> None:
+    count, call = CALLS[name]
+    with peak(served) as most:
+        answered = await run(clients, [call] * count)
+        assert len(answered) >= 2
+        assert all(answered)
+        assert most() < LIMIT * 3 // 4
+
+
+async def test_batches_of_the_largest_size(served: Served, clients: Sequence[Stub]) -> None:
+    text = "word " * 8_000
+    memories = [pb.StoreRequest(user_id="writer", role=memory_pb2.ROLE_USER, content=f"{n} {text}") for n in range(100)]
+    largest = pb.BatchStoreRequest(memories=memories).SerializeToString()
+    assert len(largest) > 4_000_000
+    with peak(served) as most:
+        await run(clients, [lambda memories: batch(memories, largest)] * 120)
+        assert most() < LIMIT * 3 // 4
+
+
+async def test_all_of_it_at_once(served: Served, clients: Sequence[Stub]) -> None:
+    text = "word " * 8_000
+    memories = [pb.StoreRequest(user_id="w", role=memory_pb2.ROLE_USER, content=f"{n} {text}") for n in range(100)]
+    largest = pb.BatchStoreRequest(memories=memories).SerializeToString()
+    calls = [call for count, call in CALLS.values() for _ in range(count // 2)]
+    with peak(served) as most:
+        await run(clients, [*([lambda memories: batch(memories, largest)] * 60), *calls])
+        assert most() < LIMIT

@@ -1,0 +1,185 @@
+"""The server as a process: health, reflection, signals, restarts, faults of its engine."""
+
+import asyncio
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf import descriptor_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from semantic_memory.v1 import memory_pb2
+from semantic_memory.v1 import memory_service_pb2 as pb
+
+from memory_service.embedded import EmbeddedValkey
+from memory_service.embedded.packages import find_engine
+from tests.support.api import TIMEOUT, connected, message, packed, search
+from tests.support.server_process import (
+    COMMAND,
+    SERVICE,
+    Served,
+    channel_to,
+    environment,
+    health_becomes,
+    serving,
+    wait_until_gone,
+)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server with an embedded engine."""
+    with serving(MEMORY_DATA_DIR=str(tmp_path_factory.mktemp("data"))) as served:
+        yield served
+
+
+async def test_health_and_reflection_serve_any_grpc_client(served: Served) -> None:
+    async with channel_to(served.address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        alive = await stub.Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT)
+        assert alive.status == health_pb2.HealthCheckResponse.SERVING
+        await health_becomes(channel, health_pb2.HealthCheckResponse.SERVING)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Check(health_pb2.HealthCheckRequest(service="other"), timeout=TIMEOUT)
+        assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+
+        async def ask(**question: str) -> reflection_pb2.ServerReflectionResponse:
+            call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(timeout=TIMEOUT)
+            await call.write(reflection_pb2.ServerReflectionRequest(**question))
+            await call.done_writing()
+            response: reflection_pb2.ServerReflectionResponse = await call.read()
+            return response
+
+        listed = await ask(list_services="")
+        assert SERVICE in [one.name for one in listed.list_services_response.service]
+        described = await ask(file_containing_symbol=SERVICE)
+        files = [
+            descriptor_pb2.FileDescriptorProto.FromString(one)
+            for one in described.file_descriptor_response.file_descriptor_proto
+        ]
+        assert "semantic_memory/v1/memory_service.proto" in [file.name for file in files]
+
+
+async def test_all_data_survives_a_restart(tmp_path: Path) -> None:
+    where = memory_pb2.MemoryFilter(user_id="alice")
+    request = pb.SearchRequest(query_text="canary", filter=where)
+    with serving(MEMORY_DATA_DIR=str(tmp_path)) as first:
+        assert first.first_line["event"] == "starting_embedded_engine"
+        assert first.first_line["data_dir"] == str(tmp_path)
+        async with channel_to(first.address) as channel:
+            memories = connected(channel)
+            await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+            stored = await memories.Store(message("alice", "canary deploys"), timeout=TIMEOUT)
+            before, _ = await search(memories, request)
+    with serving(MEMORY_DATA_DIR=str(tmp_path)) as second:
+        async with channel_to(second.address) as channel:
+            after, _ = await search(connected(channel), request)
+    assert [hit.memory.id for hit in after] == [stored.id]
+    assert after == before
+
+
+async def test_an_acknowledged_write_survives_kill_9_of_the_service(tmp_path: Path) -> None:
+    with serving(MEMORY_DATA_DIR=str(tmp_path)) as first:
+        engine = first.engine()
+        async with channel_to(first.address) as channel:
+            memories = connected(channel)
+            await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+            requests = [
+                pb.StoreRequest(user_id="a", role=memory_pb2.ROLE_USER, content=f"{n}", embedding=packed(1.0, n))
+                for n in range(50)
+            ]
+            stored = await asyncio.gather(*(memories.Store(one, timeout=TIMEOUT) for one in requests))
+            first.process.kill()
+    await asyncio.to_thread(wait_until_gone, engine)
+    with serving(MEMORY_DATA_DIR=str(tmp_path)) as second:
+        async with channel_to(second.address) as channel:
+            request = pb.SearchRequest(query_text="q", k=100, filter=memory_pb2.MemoryFilter(user_id="a"))
+            hits, _ = await search(connected(channel), request)
+    assert {hit.memory.id for hit in hits} == {one.id for one in stored}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_cleanly_and_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
+    with serving(MEMORY_DATA_DIR=str(tmp_path)) as served:
+        engine = served.engine()
+        served.process.send_signal(number)
+        assert served.process.wait(30) == 0
+        wait_until_gone(engine)
+
+
+async def test_sigterm_says_not_ready_first_and_serves_on_while_it_drains(tmp_path: Path) -> None:
+    with serving(MEMORY_DATA_DIR=str(tmp_path), MEMORY_DRAIN="3") as served:
+        async with channel_to(served.address) as channel:
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
+            states = []
+            async for response in watch:
+                states.append(response.status)
+                if response.status == health_pb2.HealthCheckResponse.SERVING:
+                    served.process.terminate()
+                elif len(states) > 1 and health_pb2.HealthCheckResponse.SERVING in states:
+                    break
+            assert states[-1] == health_pb2.HealthCheckResponse.NOT_SERVING
+            watch.cancel()
+            answer = await connected(channel).ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
+            assert list(answer.indexes) == []
+        assert await asyncio.to_thread(served.process.wait, 30) == 0
+
+
+async def test_readiness_follows_the_engine_and_calls_tell_of_it(tmp_path: Path) -> None:
+    with serving(MEMORY_DATA_DIR=str(tmp_path), MEMORY_VALKEY_TIMEOUT="2") as served:
+        async with channel_to(served.address) as channel:
+            memories = connected(channel)
+            await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+            engine = served.engine()
+            engine.send_signal(signal.SIGSTOP)
+            try:
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await memories.Store(message("a", "while it stands still"), timeout=TIMEOUT)
+                assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await memories.Store(message("a", "while it stands still"), timeout=0.5)
+                assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+                await health_becomes(channel, health_pb2.HealthCheckResponse.NOT_SERVING)
+            finally:
+                engine.send_signal(signal.SIGCONT)
+            await health_becomes(channel, health_pb2.HealthCheckResponse.SERVING)
+            await memories.Store(message("a", "after it"), timeout=TIMEOUT)
+
+
+def test_one_data_directory_serves_one_server(tmp_path: Path) -> None:
+    with serving(MEMORY_DATA_DIR=str(tmp_path)):
+        other = subprocess.run(
+            [*COMMAND, "serve"],
+            env=environment(MEMORY_LISTEN="127.0.0.1:0", MEMORY_DATA_DIR=str(tmp_path)),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert other.returncode == 1
+    assert "MEMORY_DATA_DIR" in other.stderr
+
+
+async def test_it_starts_without_its_valkey_and_says_so_until_that_is_there(tmp_path: Path) -> None:
+    valkey = EmbeddedValkey(tmp_path, appendfsync="no")
+    await valkey.start()
+    await valkey.stop()  # What is left is a configuration with a free port, to start by hand.
+    with serving(MEMORY_VALKEY_URL=f"valkey://:{valkey.password}@127.0.0.1:{valkey.port}") as served:
+        async with channel_to(served.address) as channel:
+            await health_becomes(channel, health_pb2.HealthCheckResponse.NOT_SERVING)
+            memories = connected(channel)
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+            assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+            assert "Valkey cannot be reached" in str(caught.value.details())
+            engine = await asyncio.create_subprocess_exec(find_engine().server, tmp_path / "valkey.conf")
+            try:
+                await health_becomes(channel, health_pb2.HealthCheckResponse.SERVING)
+                await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+                await memories.Store(message("a", "after it came"), timeout=TIMEOUT)
+            finally:
+                engine.terminate()
+                await engine.wait()

@@ -1,0 +1,89 @@
+"""Servers that know their callers, for tests: keys, tokens, certificates."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from memory_service.access.api_keys import new_key
+from memory_service.access.callers import Right
+from memory_service.cli import client
+from memory_service.rpc.server import RpcServer
+from memory_service.server import running
+from memory_service.settings import Settings
+from tests.support.api import Stub, connected
+
+ISSUER, AUDIENCE = "https://issuer.test", "semantic-memory"
+EVERYTHING = "memory.read memory.write memory.delete memory.admin memory.all_users"
+
+SIGNERS: dict[str, Any] = {
+    "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
+    "ES256": ec.generate_private_key(ec.SECP256R1()),
+    "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+}
+
+
+def jwks(*names: str) -> dict[str, Any]:
+    """The public keys of these signers, as a provider publishes them."""
+    keys = []
+    for name in names or SIGNERS:
+        algorithm: Any = jwt.get_algorithm_by_name(name)
+        keys.append({**algorithm.to_jwk(SIGNERS[name].public_key(), as_dict=True), "kid": name, "alg": name})
+    return {"keys": keys}
+
+
+def token(algorithm: str = "RS256", *, kid: str | None = None, key: Any = None, **claims: Any) -> str:
+    """A token of alice's that may read and write, unless claims say otherwise."""
+    said = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "exp": time.time() + 600,
+        "sub": "alice",
+        "scope": "memory.read memory.write",
+        **claims,
+    }
+    kept = {name: value for name, value in said.items() if value is not None}
+    return jwt.encode(kept, key or SIGNERS[algorithm], algorithm, headers={"kid": kid or algorithm})
+
+
+def signed(claims: bytes) -> str:
+    """A token with these claims as they are, whatever a library would say of them."""
+    return jwt.api_jws.encode(claims, SIGNERS["EdDSA"], "EdDSA", headers={"kid": "EdDSA"})
+
+
+def api_key(name: str, users: list[str] | None, *rights: str) -> tuple[str, str]:
+    """A key and its entry in the file."""
+    return new_key(name, users, [Right(one) for one in rights])
+
+
+@asynccontextmanager
+async def guarded(settings: Settings, **changes: Any) -> AsyncIterator[RpcServer]:
+    """A server on the same engine and index as the others, with these settings."""
+    async with running(Settings(**{**settings.model_dump(exclude={"data_dir"}), **changes})) as server:
+        yield server
+
+
+@asynccontextmanager
+async def showing(server: RpcServer, credential: str = "", **shown: Any) -> AsyncIterator[Stub]:
+    """A client that shows a key or a token, and what else Credentials says."""
+    client.use(client.Credentials(token=credential, **shown))
+    try:
+        async with client.channel_to(server.address) as channel:
+            yield connected(channel)
+    finally:
+        client.use(client.Credentials())
+
+
+def reason(error: grpc.aio.AioRpcError) -> str:
+    """The stable reason of an error."""
+    status = rpc_status.from_call(error)
+    info = error_details_pb2.ErrorInfo()
+    assert status is not None
+    assert status.details[0].Unpack(info)
+    return str(info.reason)

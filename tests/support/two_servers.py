@@ -1,0 +1,80 @@
+"""Two servers on one engine, each with a client, and indexes that either may create, drop and fill."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+from semantic_memory.v1 import index_pb2, memory_pb2
+from semantic_memory.v1 import memory_service_pb2 as pb
+
+from memory_service.server import running
+from memory_service.settings import Settings
+from tests.support.api import TIMEOUT, Stub, connected, packed
+from tests.support.credentials import reason
+
+
+@dataclass(frozen=True)
+class Spec:
+    """An index that can be asked for."""
+
+    dimension: int
+    model: str
+    layout: index_pb2.Layout
+
+    def ensure(self, index: str) -> pb.EnsureIndexRequest:
+        return pb.EnsureIndexRequest(
+            index=index, dimension=self.dimension, embedding_model=self.model, layout=self.layout
+        )
+
+    def store(self, index: str, user: str, id_: str, content: str = "c") -> pb.StoreRequest:
+        return pb.StoreRequest(
+            index=index,
+            user_id=user,
+            role=memory_pb2.ROLE_USER,
+            id=id_,
+            content=content,
+            embedding=packed(1.0, dimension=self.dimension),
+            embedding_model=self.model,
+        )
+
+    def search(self, index: str, user: str) -> pb.SearchRequest:
+        return pb.SearchRequest(
+            index=index,
+            query_embedding=packed(1.0, dimension=self.dimension),
+            embedding_model=self.model,
+            filter=memory_pb2.MemoryFilter(user_id=user),
+            k=1000,
+        )
+
+
+SPECS = [
+    Spec(3, "one", index_pb2.LAYOUT_JSON),
+    Spec(5, "one", index_pb2.LAYOUT_JSON),
+    Spec(3, "other", index_pb2.LAYOUT_JSON),
+    Spec(3, "one", index_pb2.LAYOUT_HASH),
+]
+
+
+@asynccontextmanager
+async def two_servers(settings: Settings, **changes: object) -> AsyncIterator[tuple[Stub, Stub]]:
+    async with AsyncExitStack() as stack:
+        stubs = []
+        for _ in range(2):
+            server = await stack.enter_async_context(running(settings.model_copy(update=changes)))
+            channel = await stack.enter_async_context(grpc.aio.insecure_channel(server.address))
+            stubs.append(connected(channel))
+        yield stubs[0], stubs[1]
+
+
+async def outcome(call: object) -> str:
+    """OK, or the status and reason of a call."""
+    try:
+        await call  # type: ignore[misc]
+    except grpc.aio.AioRpcError as error:
+        return f"{error.code().name} {reason(error)}"
+    return "OK"
+
+
+async def dropped(memories: Stub, index: str) -> pb.DropIndexResponse:
+    return await memories.DropIndex(pb.DropIndexRequest(index=index, delete_memories=True), timeout=TIMEOUT)

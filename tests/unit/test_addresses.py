@@ -1,0 +1,242 @@
+"""Every address that can be set is checked in one place: what is right arrives, anything else is refused in words."""
+
+import contextlib
+import ipaddress
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from memory_service.addresses import HostPort, is_loopback, parse_host_port, parse_listen, parse_target
+from memory_service.listen_address import check_address
+from memory_service.settings import Settings
+from memory_service.valkey.url import parse_url
+from tests.support.server_process import COMMAND, environment, serving
+
+ports = st.integers(1, 65_535)
+ipv4 = st.ip_addresses(v=4).map(str)
+ipv6 = st.ip_addresses(v=6).map(str)
+labels = st.from_regex(r"\A[a-z]([a-z0-9-]{0,20}[a-z0-9])?\Z")
+names = st.lists(labels, min_size=1, max_size=4).map(".".join)
+hosts = ipv4 | ipv6 | names
+anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+address_like = st.text(st.sampled_from("[]:.-%/@,0123456789abfu localhostunix"), max_size=30)
+
+
+def outcome(parse: Callable[[str], Any], text: str) -> tuple[Any, str]:
+    """What is understood, or else why it is refused."""
+    try:
+        return parse(text), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+@given(hosts, ports)
+def test_a_host_and_a_port_arrive_however_ipv6_is_written(host: str, port: int) -> None:
+    meant = HostPort(host, port)
+    assert parse_host_port(str(meant)) == meant
+    assert parse_host_port(f"{host}:{port}") == meant, "IPv6 without brackets, where a port must follow"
+    assert parse_listen(f"{host}:{port}") == parse_target(f"{host}:{port}") == str(meant)
+    assert parse_target(f"dns:///{meant}") == f"dns:///{meant}"
+
+
+@given(hosts, st.integers(65_536, 10**8) | st.just(0))
+def test_a_port_that_is_none_is_refused(host: str, port: int) -> None:
+    for parse in (parse_host_port, parse_target):
+        with pytest.raises(ValueError, match="out of range: use 1 to 65535"):
+            parse(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    if port:
+        with pytest.raises(ValueError, match="use 0 to 65535"):
+            parse_listen(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    else:
+        assert parse_listen(f"{host}:0").endswith(":0")
+
+
+@given(anything | address_like)
+@example("localhost")
+@example("127.0.0.256:1")
+@example("[::1]")
+@example("[::1")
+@example("[localhost]:1")
+@example("[::1]x:1")
+@example("::1")
+@example(":50051")
+@example("h:５００")
+@example("h:+1")
+@example("h: 1")
+@example("https://h:1")
+@example("unix:")
+@example("dns:///h")
+def test_whatever_is_written_is_an_address_or_refused_in_words(text: str) -> None:
+    for parse in (parse_listen, parse_target):
+        understood, refusal = outcome(parse, text)
+        if refusal:
+            assert len(refusal.splitlines()) == 1
+            continue
+        if not understood.startswith(("unix", "dns:", "ipv4:", "ipv6:")):
+            host, _, port = understood.rpartition(":")
+            assert 0 <= int(port) <= 65_535
+            if host.startswith("["):
+                ipaddress.IPv6Address(host[1:-1])
+        assert parse(understood) == understood
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("localhost", "no port"),
+        ("foo", "no port"),
+        ("", "no port"),
+        ("::1", "neither a host name nor an IP address"),
+        ("2001:db8::1", "neither a host name nor an IP address"),
+        (":1", "no host"),
+        ("h:99999", "out of range"),
+        ("h:http", "not a port"),
+        ("http://h:1", "leave out http://"),
+        ("h/x:1", "neither a host name"),
+        ("user@h:1", "neither a host name"),
+        ("dns:///h", "no port"),
+        ("ipv4:1.2.3.4", "no port"),
+        ("unix:", "needs a path"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_told(text: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        parse_target(text)
+
+
+@given(hosts, ports, st.booleans())
+def test_a_valkey_url_takes_the_same_hosts_with_ipv6_in_brackets(host: str, port: int, given_port: bool) -> None:
+    written = f"[{host}]" if ":" in host else host
+    [address] = parse_url(f"valkey://:secret@{written}{f':{port}' if given_port else ''}").addresses
+    assert (address.host, address.port) == (host, port if given_port else 6379)
+    if ":" in host:
+        with pytest.raises(ValueError, match="in brackets"):
+            parse_url(f"valkey://{host}")
+
+
+@given(anything | address_like, anything)
+@example("h:1#", "")
+@example("ℂ", "")
+@example("[h", "")
+def test_no_valkey_url_is_repeated_with_its_password(host: str, more: str) -> None:
+    for password in ("hunter2", quote(f"hunter2{more}", safe=""), f"hunter2{more}"):
+        _, refusal = outcome(parse_url, f"valkey://me:{password}@{host}")
+        assert "hunter2" not in refusal
+
+
+SETTINGS: list[tuple[str, Callable[[str], str]]] = [
+    ("listen", str),
+    ("health_listen", str),
+    ("metrics_listen", str),
+    ("valkey_url", lambda address: f"valkey://{address}"),
+]
+
+
+def settings(name: str, value: str) -> Settings:
+    changes: dict[str, Any] = {name: value, "insecure": True}
+    return Settings(**changes)
+
+
+@pytest.mark.parametrize(("name", "written"), SETTINGS)
+@pytest.mark.parametrize("address", ["h:99999", "h:-1", "h:x", "[::1:1", "[h]:1", "127.0.0.256:1", ":1", "a b:1"])
+def test_every_setting_that_is_an_address_refuses_what_is_none(
+    name: str, written: Callable[[str], str], address: str
+) -> None:
+    with pytest.raises(ValidationError):
+        settings(name, written(address))
+
+
+@pytest.mark.parametrize(("name", "written"), SETTINGS)
+@pytest.mark.parametrize("address", ["h:65535", "127.0.0.1:1", "[::1]:50051", "a-b.c_d.example:80"])
+def test_every_setting_that_is_an_address_takes_what_is_one(
+    name: str, written: Callable[[str], str], address: str
+) -> None:
+    assert settings(name, written(address))
+
+
+@pytest.mark.parametrize(
+    ("listen", "alone"),
+    [
+        ("127.0.0.1:1", True),
+        ("127.9.9.9:1", True),
+        ("localhost:1", True),
+        ("[::1]:1", True),
+        ("::1:1", True),
+        ("unix:/run/x", True),
+        ("0.0.0.0:1", False),
+        ("[::]:1", False),
+        ("localhost.example:1", False),
+        ("192.0.2.1:1", False),
+    ],
+)
+def test_only_loopback_is_this_machine_alone(listen: str, alone: bool) -> None:
+    assert is_loopback(parse_listen(listen)) == alone
+
+
+@contextlib.contextmanager
+def taken() -> Iterator[int]:
+    """A port at which somebody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        yield other.getsockname()[1]
+
+
+@pytest.mark.parametrize("setting", ["MEMORY_LISTEN", "MEMORY_HEALTH_LISTEN", "MEMORY_METRICS_LISTEN"])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_that_is_taken_is_one_line_with_another_port(tmp_path: Path, setting: str, workers: str) -> None:
+    with taken() as port:
+        settings = {"MEMORY_LISTEN": "127.0.0.1:0", setting: f"127.0.0.1:{port}", "MEMORY_WORKERS": workers}
+        done = subprocess.run(
+            [*COMMAND, "serve"],
+            env=environment(MEMORY_DATA_DIR=str(tmp_path), **settings),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    said = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    why = "another process listens there: stop it, or choose another port"
+    another = f"for example {setting}=127.0.0.1:{port + 1}"
+    assert said == [f"error: {setting}: cannot listen on 127.0.0.1:{port}: {why}; {another}"]
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("listen", "told"),
+    [
+        ("192.0.2.7:50051", "no address of this machine"),
+        ("no-such-host.invalid:50051", "no such host"),
+        ("unix:/nowhere/memory.sock", "no folder /nowhere"),
+        ("unix:///nowhere/memory.sock", "no folder /nowhere"),
+        ("unix:/tmp/" + "x" * 108, "107 bytes at most"),
+    ],
+)
+def test_an_address_at_which_nobody_can_listen_is_told_before_an_engine_is_started(
+    tmp_path: Path, listen: str, told: str
+) -> None:
+    with pytest.raises(
+        OSError, match=f"MEMORY_LISTEN: cannot listen on .*{told}; for example MEMORY_LISTEN="
+    ) as caught:
+        check_address("MEMORY_LISTEN", listen)
+    done = subprocess.run(
+        [*COMMAND, "serve"],
+        env=environment(MEMORY_DATA_DIR=str(tmp_path), MEMORY_LISTEN=listen, MEMORY_INSECURE="true"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (1, f"error: {caught.value}\n")
+
+
+async def test_a_server_listens_at_a_path_and_at_ipv6(tmp_path: Path) -> None:
+    for listen in (f"unix:{tmp_path}/s", "::1:0"):
+        with serving(MEMORY_LISTEN=listen, MEMORY_DATA_DIR=str(tmp_path / "data")) as served:
+            assert served.cli("health", "live").stdout == "SERVING\n"

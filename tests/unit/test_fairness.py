@@ -1,0 +1,301 @@
+"""Lines and queues that are fair between callers and their users."""
+
+import asyncio
+from contextvars import copy_context
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memory_service.domain.errors import Exhausted
+from memory_service.domain.fairness import FairBudget, FairLine, Flow, set_flow
+from memory_service.embedding.fair_queue import FairQueue
+
+FLOWS = st.builds(Flow, st.sampled_from("abc"), st.sampled_from("xyz"), st.booleans())
+
+
+def added(line: FairLine[int], item: int, flow: Flow) -> int | None:
+    """Add an item for a flow; return what lost its place, -1 for the item itself."""
+
+    def add() -> int | None:
+        set_flow(flow)
+        try:
+            return line.add(item)
+        except Exhausted:
+            return -1
+
+    return copy_context().run(add)
+
+
+@given(st.lists(FLOWS, max_size=60), st.integers(1, 60))
+def test_turns_go_round(flows: list[Flow], capacity: int) -> None:
+    line: FairLine[int] = FairLine(capacity, "a turn")
+    waiting = {}
+    for item, flow in enumerate(flows):
+        if (lost := added(line, item, flow)) != -1:
+            waiting[item] = flow
+        if lost is not None and lost != -1:
+            del waiting[lost]
+        assert len(line) == len(waiting) <= capacity
+    taken = []
+    while (first := line.first()) is not None:
+        line.take(first)
+        taken.append(first)
+    assert sorted(taken) == sorted(waiting)
+    for place, after in enumerate(taken[1:], 1):
+        before, flow, left = waiting[taken[place - 1]], waiting[after], [waiting[one] for one in taken[place:]]
+        if before.caller == flow.caller:
+            assert all(one.caller == flow.caller for one in left), "no caller goes twice while another one waits"
+    for flow in set(waiting.values()):
+        own = [one for one in taken if waiting[one] == flow]
+        assert own == sorted(own), "a flow's own work keeps its order"
+
+
+@given(st.lists(FLOWS, min_size=1, max_size=60), st.integers(1, 20))
+def test_nobody_is_refused_who_has_less_than_others(flows: list[Flow], capacity: int) -> None:
+    line: FairLine[int] = FairLine(capacity, "a turn")
+    waiting: dict[int, Flow] = {}
+
+    def of_caller(flow: Flow) -> int:
+        return sum(one.caller == flow.caller for one in waiting.values())
+
+    for item, flow in enumerate(flows):
+        lost = added(line, item, flow)
+        most = max((of_caller(one) for one in waiting.values()), default=0)
+        if lost == -1:
+            assert len(waiting) == capacity
+            assert of_caller(flow) + 1 >= most
+            continue
+        if lost is not None:
+            loser = waiting.pop(lost)
+            assert loser.caller == flow.caller or of_caller(loser) > of_caller(flow)
+        waiting[item] = flow
+
+
+def asked(queue: FairQueue[str], key: str, caller: str, user: str = "") -> "asyncio.Task[str]":
+    async def run() -> str:
+        set_flow(Flow(caller, user))
+        return await queue.run(key)
+
+    return asyncio.create_task(run())
+
+
+class Work:
+    """Work that a test lets end, one piece after another."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.go = asyncio.Semaphore(0)
+
+    async def __call__(self, key: str) -> str:
+        await self.go.acquire()
+        self.done.append(key)
+        return key.upper()
+
+
+async def settled() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_another_caller_waits_for_one_turn_and_not_for_a_thousand() -> None:
+    work = Work()
+    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=2000)
+    many = [asked(queue, f"m{n}", "mallory") for n in range(1000)]
+    await settled()
+    bob = asked(queue, "b", "bob")
+    await settled()
+    for _ in range(3):
+        work.go.release()
+        await settled()
+    assert "b" in work.done
+    assert await bob == "B"
+    for one in many:
+        one.cancel()
+    work.go.release()
+
+
+async def test_one_user_of_a_caller_does_not_wait_for_all_of_another_ones() -> None:
+    work = Work()
+    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=2000)
+    many = [asked(queue, f"m{n}", "backend", "mallory") for n in range(1000)]
+    await settled()
+    bob = asked(queue, "b", "backend", "bob")
+    await settled()
+    for _ in range(3):
+        work.go.release()
+        await settled()
+    assert await bob == "B"
+    for one in many:
+        one.cancel()
+    work.go.release()
+
+
+async def test_the_same_work_is_done_at_the_first_turn_of_those_who_wait_for_it() -> None:
+    work = Work()
+    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=2000)
+    many = [asked(queue, f"m{n}", "mallory") for n in range(100)]
+    await settled()
+    bob = asked(queue, "m99", "bob")
+    await settled()
+    for _ in range(3):
+        work.go.release()
+        await settled()
+    assert await bob == "M99"
+    assert await many[99] == "M99"
+    assert work.done.count("m99") == 1
+    for one in many:
+        one.cancel()
+    work.go.release()
+
+
+async def test_work_that_nobody_waits_for_any_more_is_dropped() -> None:
+    work = Work()
+    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=10)
+    first = asked(queue, "first", "a")
+    await settled()
+    abandoned, shared = asked(queue, "abandoned", "a"), [asked(queue, "shared", who) for who in ("a", "b", "c")]
+    last = asked(queue, "last", "a")
+    await settled()
+    for one in (abandoned, shared[0], shared[1]):
+        one.cancel()
+    await settled()
+    assert queue.waiting == 2
+    for _ in range(4):
+        work.go.release()
+    assert [await one for one in (first, shared[2], last)] == ["FIRST", "SHARED", "LAST"]
+    assert "abandoned" not in work.done
+    assert work.done.count("shared") == 1
+
+
+async def test_running_work_goes_on_for_those_who_still_wait() -> None:
+    work = Work()
+    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=10)
+    first, second = asked(queue, "key", "a"), asked(queue, "key", "b")
+    await settled()
+    first.cancel()
+    work.go.release()
+    assert await second == "KEY"
+
+
+async def test_a_full_queue_refuses_the_caller_with_the_most_texts() -> None:
+    work = Work()
+    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=4)
+    many = [asked(queue, f"m{n}", "mallory") for n in range(6)]
+    await settled()
+    assert [one.done() for one in many] == [False] * 5 + [True]
+    others = [asked(queue, f"b{n}", "bob") for n in range(3)]
+    await settled()
+    assert [one.done() for one in others] == [False, False, True]
+    refused = [one for one in [*many, *others] if one.done()]
+    assert len(refused) == 4
+    for one in refused:
+        with pytest.raises(Exhausted) as caught:
+            await one
+        assert caught.value.retry_after
+    assert queue.waiting == 4
+    for one in [*many, *others]:
+        one.cancel()
+    work.go.release()
+
+
+async def test_a_failure_reaches_all_who_wait_and_the_next_tries_again() -> None:
+    failures = [OSError("once")]
+
+    async def work(key: str) -> str:
+        await asyncio.sleep(0)
+        if failures:
+            raise failures.pop()
+        return key
+
+    queue = FairQueue(work, at_once=1, of_one_flow=1, capacity=10)
+    outcomes = await asyncio.gather(*(asked(queue, "key", who) for who in "abc"), return_exceptions=True)
+    assert [type(one) for one in outcomes] == [OSError] * 3
+    assert await asked(queue, "key", "a") == "key"
+
+
+async def test_one_flow_leaves_room_for_another_ones_first() -> None:
+    work = Work()
+    queue = FairQueue(work, at_once=2, of_one_flow=1, capacity=10)
+    many = [asked(queue, f"m{n}", "mallory") for n in range(5)]
+    await settled()
+    assert queue.waiting == 4
+    bob = asked(queue, "b", "bob")
+    await settled()
+    assert queue.waiting == 4, "bob's runs beside mallory's"
+    for _ in range(6):
+        work.go.release()
+    assert await bob == "B"
+    assert await asyncio.gather(*many) == [f"M{n}" for n in range(5)]
+
+
+async def holding(budget: FairBudget, size: int, caller: str, held: list[str], go: asyncio.Event) -> None:
+    set_flow(Flow(caller))
+    async with budget.hold(size):
+        held.append(caller)
+        await go.wait()
+
+
+async def test_a_budget_is_held_in_turn_between_callers() -> None:
+    budget, held = FairBudget(10, capacity=100, what="memory"), list[str]()
+    gates = [asyncio.Event() for _ in range(6)]
+    sizes = [("a", 6), ("a", 6), ("a", 6), ("b", 4), ("c", 100), ("a", 1)]
+    calls = [
+        asyncio.create_task(holding(budget, size, caller, held, gate))
+        for (caller, size), gate in zip(sizes, gates, strict=True)
+    ]
+    await settled()
+    assert held == ["a"], "4 are left, which the second needs more than and whose turn it is"
+    gates[0].set()
+    await settled()
+    assert held == ["a", "a", "b"]
+    gates[1].set()
+    gates[3].set()
+    await settled()
+    assert held == ["a", "a", "b", "c"], "what exceeds all of it has all of it"
+    for gate in gates:
+        gate.set()
+    await asyncio.gather(*calls)
+    assert held == ["a", "a", "b", "c", "a", "a"]
+    assert budget.waiting == 0
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 12), st.integers(0, 3)), max_size=25), st.randoms())
+async def test_a_budget_is_never_exceeded_and_never_lost(steps: list[tuple[str, int, int]], random: Random) -> None:
+    budget = FairBudget(10, capacity=8, what="memory")
+    held = 0
+
+    async def call(caller: str, size: int, pauses: int) -> None:
+        nonlocal held
+        set_flow(Flow(caller))
+        async with budget.hold(size):
+            held += min(size, 10)
+            try:
+                assert held <= 10
+                for _ in range(pauses):
+                    await asyncio.sleep(0)
+            finally:
+                held -= min(size, 10)
+
+    calls = []
+    for step in steps:
+        calls.append(asyncio.create_task(call(*step)))
+        await asyncio.sleep(0)
+        if random.random() < 0.3:
+            random.choice(calls).cancel()
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert all(one is None or isinstance(one, Exhausted | asyncio.CancelledError) for one in outcomes), outcomes
+    async with asyncio.timeout(1), budget.hold(10):
+        assert budget.waiting == 0, "all of it is there again"
+
+
+async def test_who_waits_too_long_for_a_budget_is_told_to_come_again() -> None:
+    budget = FairBudget(10, capacity=8, what="memory")
+    async with budget.hold(10):
+        with pytest.raises(Exhausted) as caught:
+            async with budget.hold(1, patience=0.01):
+                pass
+    assert caught.value.retry_after
+    async with budget.hold(10):
+        pass

@@ -1,0 +1,90 @@
+"""While an index takes in the memories that are there already, no answer passes for a whole one."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+import grpc
+import numpy as np
+import pytest
+from semantic_memory.v1 import memory_pb2
+from semantic_memory.v1 import memory_service_pb2 as pb
+
+from tests.support.api import TIMEOUT, Stub, packed, search
+from tests.support.credentials import reason
+
+COUNT = 3000
+"""Enough that engines take a while."""
+NOT_MADE_YET = {"NOT_FOUND INDEX_NOT_FOUND", "FAILED_PRECONDITION MODEL_MISMATCH"}
+"""Before EnsureIndex has come to its first part, and before it has come to what model the index is of."""
+
+
+@pytest.fixture
+async def index(memories: Stub, new_index: Callable[[], str], user: str) -> str:
+    """The name of an index of the user's memories that has been dropped, and can be made again over them."""
+    name = new_index()
+    await memories.EnsureIndex(pb.EnsureIndexRequest(index=name), timeout=TIMEOUT)
+    embeddings = np.random.default_rng(1).standard_normal((COUNT, 384)).astype("<f4")
+    stored = [
+        pb.StoreRequest(user_id=user, role=memory_pb2.ROLE_USER, content="c", embedding=one.tobytes())
+        for one in embeddings
+    ]
+    for start in range(0, COUNT, 100):
+        request = pb.BatchStoreRequest(index=name, memories=stored[start : start + 100])
+        answer = await memories.BatchStore(request, timeout=TIMEOUT)
+        assert all(one.HasField("stored") for one in answer.results)
+    await memories.DropIndex(pb.DropIndexRequest(index=name), timeout=TIMEOUT)
+    return name
+
+
+class Asking:
+    """Asks for all memories in each way there is; whatever answers has all of them, or says that it may not."""
+
+    def __init__(self, memories: Stub, index: str, user: str) -> None:
+        self.memories = memories
+        self.index = index
+        self.where = memory_pb2.MemoryFilter(user_id=user)
+        self.refused: Counter[str] = Counter()
+
+    async def once(self) -> None:
+        ways = (self._counts, self._lists, self._searches)
+        for error in await asyncio.gather(*(way() for way in ways), return_exceptions=True):
+            if isinstance(error, grpc.aio.AioRpcError):
+                self.refused[f"{error.code().name} {reason(error)}"] += 1
+            elif error is not None:
+                raise error
+
+    async def _counts(self) -> None:
+        request = pb.DeleteMatchingRequest(index=self.index, filter=self.where, dry_run=True)
+        assert (await self.memories.DeleteMatching(request, timeout=TIMEOUT)).count == COUNT
+
+    async def _lists(self) -> None:
+        request = pb.ListRequest(index=self.index, filter=self.where, page_size=1000)
+        found = 0
+        for _ in range(COUNT // 1000):
+            page = await self.memories.List(request, timeout=TIMEOUT)
+            found += len(page.memories)
+            request.page_token = page.next_page_token
+        assert (found, page.next_page_token) == (COUNT, "")
+
+    async def _searches(self) -> None:
+        request = pb.SearchRequest(index=self.index, query_embedding=packed(1.0), filter=self.where, k=1000)
+        hits, summary = await search(self.memories, request)
+        assert len(hits) == 1000 or summary.degraded
+
+
+async def test_an_index_that_is_not_whole_lists_counts_and_deletes_nothing_and_searches_say_so(
+    memories: Stub, index: str, user: str
+) -> None:
+    asking = Asking(memories, index, user)
+    made = memories.EnsureIndex(pb.EnsureIndexRequest(index=index), timeout=TIMEOUT)
+    while not made.done():
+        await asking.once()
+    assert (await made).created
+    assert asking.refused.pop("UNAVAILABLE INDEX_BACKFILLING")
+    assert not asking.refused.keys() - NOT_MADE_YET
+    asking.refused.clear()
+    await asking.once()
+    assert not asking.refused
+    deleted = await memories.DeleteMatching(pb.DeleteMatchingRequest(index=index, filter=asking.where), timeout=TIMEOUT)
+    assert deleted.count == COUNT

@@ -1,0 +1,67 @@
+"""`memory-service doctor` names documents that are no whole memories, and changes nothing."""
+
+import json
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from semantic_memory.v1 import index_pb2, memory_pb2
+from semantic_memory.v1 import memory_service_pb2 as pb
+
+from memory_service.doctor.finding import Finding, State
+from memory_service.doctor.index import damage
+from memory_service.valkey import Connections
+from tests.support.api import TIMEOUT, Stub, packed
+
+GOOD = {"user_id": "a", "role": "user", "content": "d", "timestamp": 1, "embedding": [0.05] * 384}
+FLAWS: dict[str, tuple[dict[str, Any], str]] = {
+    "no_user": ({"user_id": None}, "has no user_id"),
+    "milliseconds": ({"timestamp": 1700000000000}, "which is no time in seconds"),
+    "text_time": ({"timestamp": "yesterday"}, "which is no time in seconds"),
+    "no_embedding": ({"embedding": None}, "has no embedding of 384 numbers"),
+    "short": ({"embedding": [1, 2]}, "has no embedding of 384 numbers"),
+    "zero": ({"embedding": [0] * 384}, "zero or not finite"),
+}
+
+
+@pytest.fixture
+async def index(memories: Stub) -> AsyncIterator[str]:
+    """An index of JSON documents with one memory."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    ensure = pb.EnsureIndexRequest(index=name, layout=index_pb2.LAYOUT_JSON)
+    await memories.EnsureIndex(ensure, timeout=TIMEOUT)
+    item = pb.StoreRequest(index=name, user_id="a", role=memory_pb2.ROLE_USER, content="c", embedding=packed(1.0))
+    await memories.Store(item, timeout=TIMEOUT)
+    yield name
+    await memories.DropIndex(pb.DropIndexRequest(index=name, delete_memories=True), timeout=TIMEOUT)
+
+
+async def found(index: str, raw: Connections) -> Finding:
+    finding = await damage(index, raw)
+    assert finding is not None
+    return finding
+
+
+async def test_whole_memories_are_good(index: str, raw: Connections) -> None:
+    finding = await found(index, raw)
+    assert (finding.state, finding.told) == (State.GOOD, f"{index}: 1 documents looked at, all whole")
+
+
+@pytest.mark.parametrize("name", FLAWS)
+async def test_a_damaged_document_is_named_with_its_flaw(index: str, raw: Connections, name: str) -> None:
+    changes, flaw = FLAWS[name]
+    await raw.run(["JSON.SET", f"mem_{index}:{name}", "$", json.dumps({**GOOD, **changes})])
+    finding = await found(index, raw)
+    assert finding.state is State.RISK
+    assert f"1 of 2 documents looked at are no whole memories: mem_{index}:{name} " in finding.told
+    assert flaw in finding.told
+
+
+async def test_the_key_of_another_program_is_named(index: str, raw: Connections) -> None:
+    key = f"mem_{index}:other"
+    await raw.run(["SET", key, "x"])
+    finding = await found(index, raw)
+    assert f"{key} is no JSON document" in finding.told
+    assert await raw.run(["GET", key]) == b"x"
+    await raw.run(["DEL", key])
