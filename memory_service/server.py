@@ -13,10 +13,10 @@ import grpc
 import structlog
 import uvloop
 
-from memory_service.access.api_keys import ApiKeys
+from memory_service.access.api_keys import ApiKeyVerifier
 from memory_service.access.callers import Verifier
-from memory_service.access.jwt_tokens import Tokens, TokenSettings
-from memory_service.access.limits import Limits
+from memory_service.access.jwt_tokens import JwtSettings, JwtVerifier
+from memory_service.access.limits import CallLimits
 from memory_service.distribution import install_command
 from memory_service.domain.errors import FailedPrecondition, Reason
 from memory_service.domain.expiry_sweep import ExpirySweep
@@ -117,10 +117,10 @@ async def run_server(settings: Settings) -> AsyncIterator[RpcServer]:
             health_listen=settings.health_listen,
             credentials=credentials,
             verifiers=verifiers,
-            limits=Limits(
+            limits=CallLimits(
                 in_flight=settings.caller_in_flight,
                 rate=settings.caller_rate,
-                all_in_flight=settings.max_concurrent_rpcs,
+                total_in_flight=settings.max_concurrent_rpcs,
             ),
             requests=FairBudget(
                 settings.request_bytes,
@@ -215,7 +215,7 @@ def access(settings: Settings) -> tuple[list[Verifier], grpc.ServerCredentials |
     try:
         setting = "MEMORY_API_KEYS"
         if settings.api_keys is not None:
-            verifiers.append(ApiKeys(settings.api_keys))
+            verifiers.append(ApiKeyVerifier(settings.api_keys))
         setting = "MEMORY_TLS_CERT, MEMORY_TLS_KEY, MEMORY_TLS_CLIENT_CA"
         if settings.tls_cert is not None and settings.tls_key is not None:
             credentials = server_credentials(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
@@ -228,14 +228,14 @@ def access(settings: Settings) -> tuple[list[Verifier], grpc.ServerCredentials |
     except ValueError as error:
         raise FailedPrecondition(Reason.SERVER_MISCONFIGURED, f"{setting}: {error}") from error
     if settings.jwt_jwks is not None and settings.jwt_issuer is not None and settings.jwt_audience is not None:
-        tokens = TokenSettings(
+        tokens = JwtSettings(
             jwks=settings.jwt_jwks,
             issuer=settings.jwt_issuer,
             audience=settings.jwt_audience,
             users_claim=settings.jwt_users_claim,
             rights_claim=settings.jwt_rights_claim,
         )
-        verifiers.append(Tokens(tokens))
+        verifiers.append(JwtVerifier(tokens))
     return verifiers, credentials
 
 

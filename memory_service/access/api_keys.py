@@ -18,20 +18,20 @@ from pathlib import Path
 from typing import Any
 
 from memory_service.access.callers import Caller, Right, unauthenticated
-from memory_service.access.reloading_files import WatchedFiles
+from memory_service.access.reloading_files import ReloadingFiles
 
 PREFIX = "smk_"
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
-class ApiKeys:
+class ApiKeyVerifier:
     """The callers of a file of keys, which is read again when it changes."""
 
     def __init__(self, path: Path) -> None:
         """Raises OSError or ValueError, in words, when the file is missing or wrong."""
-        self._file = WatchedFiles([path], lambda contents: read_keys(contents[0]))
+        self._file = ReloadingFiles([path], lambda contents: read_keys(contents[0]))
 
-    async def caller(self, credential: str) -> Caller | None:
+    async def verify(self, credential: str) -> Caller | None:
         """The caller of a key; None for what is no key of ours."""
         if not credential.startswith(PREFIX):
             return None

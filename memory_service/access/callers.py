@@ -26,42 +26,42 @@ class Caller:
     users: frozenset[str] | None
     rights: frozenset[Right]
 
-    def check(self, right: Right, users: Iterable[str | None]) -> None:
+    def require(self, right: Right, users: Iterable[str | None]) -> None:
         """Refuse what this caller may not do; None among the users stands for all of them.
 
         Raises:
             PermissionDenied: the same for users that exist and that do not.
         """
-        self._check_right(right)
+        self._require_right(right)
         if self.users is not None and any(user is None or user not in self.users for user in users):
             raise _denied("this key or token is for other users: name a user_id that it is for")
 
-    def check_everyone(self, right: Right) -> None:
+    def require_all_users(self, right: Right) -> None:
         """Refuse what concerns the memories of every user, unless this caller has the right and every user.
 
         Raises:
             PermissionDenied: it lacks one of them.
         """
-        self._check_right(right)
+        self._require_right(right)
         if self.users is not None:
             raise _denied(
                 "this concerns the memories of every user, and this key or token is for some: "
                 'use a key with users = "*", or a token with memory.all_users'
             )
 
-    def _check_right(self, right: Right) -> None:
+    def _require_right(self, right: Right) -> None:
         if right not in self.rights:
             raise _denied(f"this key or token has no right to {right}: ask the service's operator for one that has it")
 
 
-ANYONE = Caller("anyone", None, frozenset(Right))
+ANONYMOUS = Caller("anyone", None, frozenset(Right))
 """The caller where no access is configured: whoever reaches the port is trusted."""
 
 
 class Verifier(Protocol):
     """Knows callers by what they show."""
 
-    async def caller(self, credential: str) -> Caller | None:
+    async def verify(self, credential: str) -> Caller | None:
         """The caller of this credential; None when it is of another kind.
 
         Raises:
@@ -78,12 +78,12 @@ async def authenticate(authorization: str | None, verifiers: Iterable[Verifier])
     """
     asked = list(verifiers)
     if not asked:
-        return ANYONE
+        return ANONYMOUS
     scheme, _, credential = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not credential:
         raise unauthenticated("send the metadata authorization: Bearer <API key or token>")
     for verifier in asked:
-        if (caller := await verifier.caller(credential.strip())) is not None:
+        if (caller := await verifier.verify(credential.strip())) is not None:
             return caller
     raise unauthenticated("this API key or token is not known here: check it, or ask the service's operator")
 

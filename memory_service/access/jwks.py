@@ -24,9 +24,9 @@ from memory_service.domain.errors import Reason, Unavailable
 
 _log = structlog.get_logger(__name__)
 
-_FRESH = 300.0
+_REFRESH_INTERVAL = 300.0
 """Seconds after which keys are fetched again, since providers rotate them."""
-_PAUSE = 10.0
+_MIN_FETCH_INTERVAL = 10.0
 """Seconds between two fetches for unknown key ids: made-up ids must not become a load on the provider."""
 _FETCH_TIMEOUT = 5.0
 """Seconds that one fetch may take in all, from the connection to the last byte."""
@@ -35,17 +35,17 @@ _MAX_WAITING = 100
 """Calls that may wait for a fetch: tokens with made-up key ids must not fill the server's calls."""
 
 
-class ProviderKeys:
+class JwksCache:
     """The keys of one provider by their ids."""
 
     def __init__(self, source: str) -> None:
         """`source` is a URL, or the path of a file."""
         self._source = source
         self._keys: dict[str | None, jwt.PyJWK] = {}
-        self._started_at = float("-inf")
+        self._fetch_started_at = float("-inf")
         self._stale_at = float("-inf")
-        self._failed = False
-        self._fetching: asyncio.Task[None] | None = None
+        self._last_fetch_failed = False
+        self._fetch_task: asyncio.Task[None] | None = None
         self._waiting = 0
         # A thread of its own: a provider that hangs occupies no thread of others, and never more than one.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="jwks")
@@ -59,15 +59,15 @@ class ProviderKeys:
         """
         now = time.monotonic()
         known = self._keys.get(key_id)
-        if now >= self._stale_at or (known is None and now - self._started_at > _PAUSE):
+        if now >= self._stale_at or (known is None and now - self._fetch_started_at > _MIN_FETCH_INTERVAL):
             self._start_fetch()
         if known is not None:
             return known
-        if self._fetching is not None:
-            await self._wait(self._fetching)
+        if self._fetch_task is not None:
+            await self._wait(self._fetch_task)
         if key_id in self._keys:
             return self._keys[key_id]
-        if self._failed or not self._keys:
+        if self._last_fetch_failed or not self._keys:
             raise _unavailable()
         raise jwt.InvalidTokenError(f"unknown key id {key_id!r}")
 
@@ -81,13 +81,13 @@ class ProviderKeys:
             self._waiting -= 1
 
     def _start_fetch(self) -> None:
-        if self._fetching is None:
-            self._started_at = time.monotonic()
-            self._fetching = asyncio.create_task(self._fetch(), context=without_deadline())
-            self._fetching.add_done_callback(self._forget_fetching)
+        if self._fetch_task is None:
+            self._fetch_started_at = time.monotonic()
+            self._fetch_task = asyncio.create_task(self._fetch(), context=without_deadline())
+            self._fetch_task.add_done_callback(self._clear_fetch_task)
 
-    def _forget_fetching(self, _: asyncio.Task[None]) -> None:
-        self._fetching = None
+    def _clear_fetch_task(self, _: asyncio.Task[None]) -> None:
+        self._fetch_task = None
 
     async def _fetch(self) -> None:
         """Fetch the keys; when that fails the old ones stay."""
@@ -97,9 +97,9 @@ class ProviderKeys:
             self._keys = _parse(content)
         except (OSError, http.client.HTTPException, ValueError, jwt.PyJWTError) as error:
             _log.warning("jwks_not_fetched", jwks=self._source, cause=repr(error)[:200])
-            self._failed, self._stale_at = True, time.monotonic() + _PAUSE
+            self._last_fetch_failed, self._stale_at = True, time.monotonic() + _MIN_FETCH_INTERVAL
         else:
-            self._failed, self._stale_at = False, time.monotonic() + _FRESH
+            self._last_fetch_failed, self._stale_at = False, time.monotonic() + _REFRESH_INTERVAL
 
 
 def _parse(content: bytes) -> dict[str | None, jwt.PyJWK]:
@@ -134,7 +134,7 @@ class _Http(urllib.request.HTTPHandler):
         self._sockets = sockets
 
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_recording(http.client.HTTPConnection, self._sockets), req)
+        return self.do_open(_socket_recorder(http.client.HTTPConnection, self._sockets), req)
 
 
 class _Https(urllib.request.HTTPSHandler):
@@ -143,10 +143,10 @@ class _Https(urllib.request.HTTPSHandler):
         self._sockets = sockets
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_recording(http.client.HTTPSConnection, self._sockets), req)
+        return self.do_open(_socket_recorder(http.client.HTTPSConnection, self._sockets), req)
 
 
-def _recording(kind: type[http.client.HTTPConnection], sockets: list[socket.socket]) -> Any:
+def _socket_recorder(kind: type[http.client.HTTPConnection], sockets: list[socket.socket]) -> Any:
     """Connections of this kind that add their sockets to a list."""
 
     def connection(host: str, **options: Any) -> http.client.HTTPConnection:
@@ -173,5 +173,5 @@ def _unavailable() -> Unavailable:
     return Unavailable(
         Reason.ACCESS_UNAVAILABLE,
         "the keys of the identity provider cannot be fetched: try again",
-        retry_after=_PAUSE,
+        retry_after=_MIN_FETCH_INTERVAL,
     )

@@ -19,7 +19,7 @@ import jwt
 from cachetools import TTLCache
 
 from memory_service.access.callers import Caller, Right, unauthenticated
-from memory_service.access.jwks import ProviderKeys
+from memory_service.access.jwks import JwksCache
 
 _ALGORITHMS = ["RS256", "ES256", "EdDSA"]
 _LEEWAY = 10.0
@@ -33,7 +33,7 @@ _EXACT = 2**53
 
 
 @dataclass(frozen=True, slots=True)
-class TokenSettings:
+class JwtSettings:
     """Which tokens are good. `jwks` is a URL or the path of a file. A claim within others is named by its path, such as
     `realm_access.roles`."""
 
@@ -44,15 +44,15 @@ class TokenSettings:
     rights_claim: str = "scope"
 
 
-class Tokens:
+class JwtVerifier:
     """Verifies tokens of one issuer."""
 
-    def __init__(self, settings: TokenSettings) -> None:
+    def __init__(self, settings: JwtSettings) -> None:
         self._settings = settings
-        self._keys = ProviderKeys(settings.jwks)
+        self._keys = JwksCache(settings.jwks)
         self._known: TTLCache[bytes, Caller] = TTLCache(_REMEMBERED, ttl=60.0)
 
-    async def caller(self, credential: str) -> Caller | None:
+    async def verify(self, credential: str) -> Caller | None:
         """The caller of a token; None for what is no JSON Web Token."""
         if credential.count(".") != 2:
             return None

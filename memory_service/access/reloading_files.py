@@ -8,12 +8,12 @@ from typing import Generic, TypeVar
 import structlog
 
 _log = structlog.get_logger(__name__)
-_LOOK_EVERY = 1.0
+_CHECK_INTERVAL = 1.0
 
 T = TypeVar("T")
 
 
-class WatchedFiles(Generic[T]):
+class ReloadingFiles(Generic[T]):
     """What some files hold, read again when they change. What cannot be read is reported, and the last good stays."""
 
     def __init__(self, paths: list[Path], read: Callable[[list[bytes]], T]) -> None:
@@ -22,12 +22,12 @@ class WatchedFiles(Generic[T]):
         self._read = read
         self._contents = [path.read_bytes() for path in paths]
         self._value = read(self._contents)
-        self._looked = time.monotonic()
+        self._checked_at = time.monotonic()
 
     def value(self) -> T:
         """What the files hold, as of at most a second ago. Reads small local files, a millisecond at most."""
-        if time.monotonic() - self._looked >= _LOOK_EVERY:
-            self._looked = time.monotonic()
+        if time.monotonic() - self._checked_at >= _CHECK_INTERVAL:
+            self._checked_at = time.monotonic()
             try:
                 contents = [path.read_bytes() for path in self._paths]
                 if contents != self._contents:

@@ -17,11 +17,11 @@ import structlog
 from google.protobuf.message import DecodeError, Message
 
 from memory_service.access.callers import Caller, Verifier, authenticate
-from memory_service.access.limits import Limits
+from memory_service.access.limits import CallLimits
 from memory_service.domain.deadline import set_deadline
 from memory_service.domain.errors import InvalidRequest, MemoryServiceError, Reason, deadline_exceeded
 from memory_service.domain.fairness import FairBudget, Flow, Grant, set_flow
-from memory_service.rpc.access import check_access, flow_of, is_batch
+from memory_service.rpc.authorization import authorize, flow_of, is_batch
 from memory_service.rpc.errors import internal, to_status
 from memory_service.rpc.sizes import MAX_MESSAGE, check_size
 from memory_service.rpc.validation import RequestValidator
@@ -52,7 +52,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         validator: RequestValidator,
         *,
         verifiers: Sequence[Verifier],
-        limits: Limits,
+        limits: CallLimits,
         requests: FairBudget,
         default_deadline: float,
     ) -> None:
@@ -131,7 +131,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     async def _admitted(self, context: Context, method: str) -> AsyncIterator[tuple[Caller, Grant]]:
         """The caller of a call, within its limits and with memory for its request."""
         caller = await self._caller(context)
-        with self._limits.call(caller.name):
+        with self._limits.admit(caller.name):
             set_flow(Flow(caller.name, batch=is_batch(method.removeprefix(self._prefix))))
             async with self._requests.reserve(MAX_MESSAGE, max_wait=_MAX_WAIT) as grant:
                 yield caller, grant
@@ -160,7 +160,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         except DecodeError as error:
             message = "the request is no message of this method: generate the client from the contract"
             raise InvalidRequest(Reason.INVALID_REQUEST, message) from error
-        check_access(caller, method.removeprefix(self._prefix), request)
+        authorize(caller, method.removeprefix(self._prefix), request)
         self._validator.check(request, packed)
         set_flow(flow_of(caller, method.removeprefix(self._prefix), request))
         return request

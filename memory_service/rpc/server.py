@@ -11,7 +11,7 @@ from semantic_memory.v1 import memory_service_pb2
 from semantic_memory.v1.memory_service_pb2_grpc import add_MemoryServiceServicer_to_server
 
 from memory_service.access.callers import Verifier
-from memory_service.access.limits import Limits
+from memory_service.access.limits import CallLimits
 from memory_service.domain.fairness import FairBudget
 from memory_service.listen_address import cannot_listen, check_address
 from memory_service.rpc.call_interceptor import CallInterceptor
@@ -69,7 +69,7 @@ class RpcServer:
         health_listen: str | None,
         credentials: grpc.ServerCredentials | None,
         verifiers: Sequence[Verifier],
-        limits: Limits,
+        limits: CallLimits,
         requests: FairBudget,
         telemetry: Telemetry,
         probe: Callable[[], Awaitable[None]],
@@ -106,7 +106,7 @@ class RpcServer:
                 ),
             ],
             options=options,
-            # Beyond what Limits refuses in words, so that an overload does not look like an outage to health checks.
+            # Above the limit of CallLimits: an overload must not look like an outage to health checks.
             maximum_concurrent_rpcs=max_concurrent_rpcs + _PROBES,
         )
         add_MemoryServiceServicer_to_server(servicer, self._server)

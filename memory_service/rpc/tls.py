@@ -4,7 +4,7 @@ from pathlib import Path
 
 import grpc
 
-from memory_service.access.reloading_files import WatchedFiles
+from memory_service.access.reloading_files import ReloadingFiles
 
 
 def server_credentials(certificate: Path, key: Path, client_ca: Path | None) -> grpc.ServerCredentials:
@@ -14,7 +14,7 @@ def server_credentials(certificate: Path, key: Path, client_ca: Path | None) -> 
     Raises:
         OSError, ValueError: a file is missing or no PEM file.
     """
-    files = WatchedFiles([certificate, key, *([client_ca] if client_ca else [])], _configuration)
+    files = ReloadingFiles([certificate, key, *([client_ca] if client_ca else [])], _configuration)
     current = files.value()
 
     def changed() -> grpc.ServerCertificateConfiguration | None:

@@ -103,7 +103,7 @@ async def test_health_needs_no_credential(keyed: RpcServer) -> None:
 async def test_keys_come_and_go_without_a_restart(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reloading_files, "_LOOK_EVERY", 0.0)
+    monkeypatch.setattr(reloading_files, "_CHECK_INTERVAL", 0.0)
     file = tmp_path / "keys.toml"
     (old, old_entry), (new, new_entry) = KEYS["reader"], api_key("new", ["alice"], "read")
     file.write_text(old_entry)

@@ -14,23 +14,23 @@ Users: TypeAlias = "Iterable[str | None]"
 
 
 @dataclass(frozen=True, slots=True)
-class _Need:
+class _Requirement:
     """`users` None: the method concerns every user, whatever the request says."""
 
     right: Right
     users: Callable[[Any], Users] | None
 
 
-def _one(request: Any) -> Users:
+def _user_of(request: Any) -> Users:
     # A request that names neither a user nor all_users is refused as invalid, and touches nobody until then.
     return [None] if request.all_users else [request.user_id] if request.user_id else []
 
 
-def _filtered(request: Any) -> Users:
-    return _one(request.filter)
+def _user_of_filter(request: Any) -> Users:
+    return _user_of(request.filter)
 
 
-def _stored(request: Any) -> Users:
+def _users_of_memories(request: Any) -> Users:
     return [one.user_id for one in _memories(request) if one.user_id]
 
 
@@ -39,19 +39,19 @@ def _memories(request: Any) -> Iterable[Any]:
     return request.memories if isinstance(request, BatchStoreRequest) else [request]
 
 
-_NEEDS = {
+_REQUIREMENTS = {
     # An index holds the memories of every user, and so does the count of them.
-    "EnsureIndex": _Need(Right.ADMIN, None),
-    "DropIndex": _Need(Right.ADMIN, None),
-    "GetIndex": _Need(Right.READ, None),
-    "ListIndexes": _Need(Right.READ, None),
-    "Store": _Need(Right.WRITE, _stored),
-    "BatchStore": _Need(Right.WRITE, _stored),
-    "Search": _Need(Right.READ, _filtered),
-    "List": _Need(Right.READ, _filtered),
-    "Get": _Need(Right.READ, _one),
-    "Delete": _Need(Right.DELETE, _one),
-    "DeleteMatching": _Need(Right.DELETE, _filtered),
+    "EnsureIndex": _Requirement(Right.ADMIN, None),
+    "DropIndex": _Requirement(Right.ADMIN, None),
+    "GetIndex": _Requirement(Right.READ, None),
+    "ListIndexes": _Requirement(Right.READ, None),
+    "Store": _Requirement(Right.WRITE, _users_of_memories),
+    "BatchStore": _Requirement(Right.WRITE, _users_of_memories),
+    "Search": _Requirement(Right.READ, _user_of_filter),
+    "List": _Requirement(Right.READ, _user_of_filter),
+    "Get": _Requirement(Right.READ, _user_of),
+    "Delete": _Requirement(Right.DELETE, _user_of),
+    "DeleteMatching": _Requirement(Right.DELETE, _user_of_filter),
 }
 
 
@@ -62,24 +62,24 @@ def is_batch(method: str) -> bool:
 
 def flow_of(caller: Caller, method: str, request: Any) -> Flow:
     """Whose work this call is, for queues that are fair between callers and their users."""
-    users = _NEEDS[method].users
+    users = _REQUIREMENTS[method].users
     named = set(users(request)) if users is not None else set()
     [user] = named if len(named) == 1 else [None]
     return Flow(caller.name, user or "", batch=is_batch(method))
 
 
-def check_access(caller: Caller, method: str, request: Any) -> None:
+def authorize(caller: Caller, method: str, request: Any) -> None:
     """Refuse what the caller may not do. `method` is the bare name; an unknown one is a bug here, and refused too.
 
     Raises:
         PermissionDenied: the caller lacks the right, or the request concerns users that it is not for.
     """
-    need = _NEEDS[method]
-    if need.users is None:
-        caller.check_everyone(need.right)
+    requirement = _REQUIREMENTS[method]
+    if requirement.users is None:
+        caller.require_all_users(requirement.right)
         return
-    users = need.users(request)
-    caller.check(need.right, users)
+    users = requirement.users(request)
+    caller.require(requirement.right, users)
     # Near duplicates tell of memories that are there already.
-    if need.right is Right.WRITE and any(one.HasField("near_duplicate_min_score") for one in _memories(request)):
-        caller.check(Right.READ, users)
+    if requirement.right is Right.WRITE and any(one.HasField("near_duplicate_min_score") for one in _memories(request)):
+        caller.require(Right.READ, users)
