@@ -38,12 +38,12 @@ from memory_service.rpc.tls import server_credentials
 from memory_service.rpc.validation import RequestValidator
 from memory_service.settings import Settings
 from memory_service.starting import started_unless
-from memory_service.telemetry.call_log import Lines
-from memory_service.telemetry.gauges import Figures, follow_lag
-from memory_service.telemetry.index_monitor import IndexWatch
-from memory_service.telemetry.instrumentation import CountedEmbedder, WatchedEmbedder, watched
+from memory_service.telemetry.call_log import CallLog
+from memory_service.telemetry.gauges import GaugeCollector, measure_event_loop_lag
+from memory_service.telemetry.index_monitor import IndexMonitor
+from memory_service.telemetry.instrumentation import InstrumentedEmbedder, MeteredEmbedder, instrumented
 from memory_service.telemetry.metrics import Metrics
-from memory_service.telemetry.metrics_endpoint import scraped
+from memory_service.telemetry.metrics_endpoint import serve_metrics
 from memory_service.telemetry.telemetry import Telemetry, Tracer
 from memory_service.valkey import (
     Connections,
@@ -79,13 +79,13 @@ async def run_server(settings: Settings) -> AsyncIterator[RpcServer]:
         connection_settings = await engine_settings(settings, stack)
         connections = await _opened(connection_settings, stack)
         probe = EngineProbe(await _opened(replace(connection_settings, connections=1), stack), connections)
-        store = watched(ValkeyMemories(connections), metrics)
-        search = watched(
+        store = instrumented(ValkeyMemories(connections), metrics)
+        search = instrumented(
             ValkeySearches(connections, ef_runtime=settings.ef_runtime, search_timeout=settings.valkey_timeout), metrics
         )
-        index_store = watched(ValkeyIndexes(connections, new_layout=Layout(settings.layout.upper())), metrics)
+        index_store = instrumented(ValkeyIndexes(connections, new_layout=Layout(settings.layout.upper())), metrics)
         breaker = CircuitBreaker(
-            CountedEmbedder(bare, metrics) if metrics else bare, threshold=settings.embedder_outages
+            MeteredEmbedder(bare, metrics) if metrics else bare, threshold=settings.embedder_outages
         )
         cache = CachedEmbedder(
             breaker,
@@ -94,7 +94,7 @@ async def run_server(settings: Settings) -> AsyncIterator[RpcServer]:
             per_flow=bare.per_flow,
             queue=settings.embedder_queue,
         )
-        cached = WatchedEmbedder(cache)
+        cached = InstrumentedEmbedder(cache)
         indexes = Indexes(index_store, cached, default=settings.index)
         validator = RequestValidator()
         answers_memory = FairBudget(
@@ -128,7 +128,7 @@ async def run_server(settings: Settings) -> AsyncIterator[RpcServer]:
                 what="memory for requests",
                 per_flow=settings.request_bytes // 2,
             ),
-            telemetry=Telemetry(Lines(sample=settings.log_sample), metrics, _tracing(settings, stack)),
+            telemetry=Telemetry(CallLog(sample=settings.log_sample), metrics, _tracing(settings, stack)),
             probe=probe.check,
             explain=partial(diagnose, connection_settings),
             default_deadline=settings.default_deadline,
@@ -138,11 +138,11 @@ async def run_server(settings: Settings) -> AsyncIterator[RpcServer]:
         sweep = ExpirySweep(indexes, store, every=settings.expiry_sweep_every)
         stack.callback(asyncio.create_task(sweep.follow()).cancel)
         if metrics is not None:
-            watch = IndexWatch(index_store, settings.index, settings.index_look_every, settings.index_count_every)
-            metrics.registry.register(_figures(server, connections, cache, watch))
-            for following in (watch.follow(), follow_lag(metrics)):
+            watch = IndexMonitor(index_store, settings.index, settings.index_look_every, settings.index_count_every)
+            metrics.registry.register(_gauge_collector(server, connections, cache, watch))
+            for following in (watch.run(), measure_event_loop_lag(metrics)):
                 stack.callback(asyncio.create_task(following).cancel)
-            server.metrics_address = stack.enter_context(scraped(metrics, settings.metrics_listen or ""))
+            server.metrics_address = stack.enter_context(serve_metrics(metrics, settings.metrics_listen or ""))
         await server.start()
         shown = {"metrics_address": server.metrics_address} if metrics else {}
         _log.info("serving", address=server.address, embedding_model=cached.model, dimension=cached.dimension, **shown)
@@ -249,19 +249,21 @@ def _tracing(settings: Settings, stack: contextlib.AsyncExitStack) -> Tracer | N
             why = f"{name}: spans are sent over HTTP alone; for example {name}=http/protobuf, to port 4318"
             raise FailedPrecondition(Reason.SERVER_MISCONFIGURED, why)
     try:
-        from memory_service.telemetry.tracing import Tracing  # noqa: PLC0415 - an optional extra
+        from memory_service.telemetry.tracing import OpenTelemetryTracer  # noqa: PLC0415 - an optional extra
     except ImportError as error:
         command = install_command(extra="otel")
         why = f"MEMORY_TRACES: OpenTelemetry is missing: {command}; or set MEMORY_TRACES=false"
         raise FailedPrecondition(Reason.SERVER_MISCONFIGURED, why) from error
-    tracing = Tracing(SERVICE)
+    tracing = OpenTelemetryTracer(SERVICE)
     stack.push_async_callback(asyncio.to_thread, tracing.close)
     return tracing
 
 
-def _figures(server: RpcServer, connections: Connections, cache: CachedEmbedder, watch: IndexWatch) -> Figures:
+def _gauge_collector(
+    server: RpcServer, connections: Connections, cache: CachedEmbedder, watch: IndexMonitor
+) -> GaugeCollector:
     """What metrics read off the running objects."""
-    return Figures(
+    return GaugeCollector(
         {
             "semantic_memory_ready": ("1 while readiness says SERVING", lambda: server.ready),
             "semantic_memory_engine_connections": ("Connections to Valkey", lambda: connections.pool.size),

@@ -25,7 +25,7 @@ from memory_service.rpc.authorization import authorize, flow_of, is_batch
 from memory_service.rpc.errors import internal, to_status
 from memory_service.rpc.sizes import MAX_MESSAGE, check_size
 from memory_service.rpc.validation import RequestValidator
-from memory_service.telemetry.calls import current
+from memory_service.telemetry.calls import current_call
 from memory_service.telemetry.telemetry import REQUEST_ID
 
 _log = structlog.get_logger(__name__)
@@ -150,7 +150,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if self._verifiers:
             authorization = dict(context.invocation_metadata() or ()).get("authorization")
         caller = await authenticate(authorization if isinstance(authorization, str) else None, self._verifiers)
-        current().caller = caller.name
+        current_call().caller = caller.name
         return caller
 
     def _request(self, parse: Parse, packed: bytes, caller: Caller, method: str) -> Message:
@@ -180,7 +180,7 @@ async def _abort(error: BaseException, context: Context, method: str) -> None:
         raise error
     if isinstance(error, TimeoutError):
         error = deadline_exceeded()
-    call = current()
+    call = current_call()
     if not isinstance(error, MemoryServiceError):
         _log.error("bug", method=method, request_id=call.request_id, exc_info=error)
         error = internal(call.request_id)

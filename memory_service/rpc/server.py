@@ -18,7 +18,7 @@ from memory_service.rpc.call_interceptor import CallInterceptor
 from memory_service.rpc.readiness import ReadinessLog
 from memory_service.rpc.servicer import MemoryServicer
 from memory_service.rpc.sizes import MAX_MESSAGE
-from memory_service.rpc.telemetry_interceptor import ObservingInterceptor
+from memory_service.rpc.telemetry_interceptor import TelemetryInterceptor
 from memory_service.rpc.validation import RequestValidator
 from memory_service.telemetry.telemetry import Telemetry
 
@@ -95,7 +95,7 @@ class RpcServer:
         options = [*OPTIONS, ("grpc.so_reuseport", int(share_port))]
         self._server = grpc.aio.server(
             interceptors=[
-                ObservingInterceptor(SERVICE, telemetry),
+                TelemetryInterceptor(SERVICE, telemetry),
                 CallInterceptor(
                     SERVICE,
                     validator,

@@ -25,7 +25,7 @@ _RESULTS: dict[str, Callable[[Any], int]] = {
 """How many memories or indexes an answer tells of."""
 
 
-class ObservingInterceptor(grpc.aio.ServerInterceptor):
+class TelemetryInterceptor(grpc.aio.ServerInterceptor):
     """Watches the calls of one service."""
 
     def __init__(self, service: str, telemetry: Telemetry) -> None:
@@ -66,7 +66,7 @@ class ObservingInterceptor(grpc.aio.ServerInterceptor):
                 # Closed here and now when the client goes: a generator that is left alone ends when it is collected.
                 async with aclosing(many(request, context)) as responses:
                     async for response in responses:
-                        call.answering()
+                        call.mark_first_response()
                         if results is not None:
                             call.results += results(response)
                         yield response
@@ -79,7 +79,7 @@ class ObservingInterceptor(grpc.aio.ServerInterceptor):
 
     @contextmanager
     def _call(self, method: str, context: Context) -> Iterator[Call]:
-        call = self._telemetry.begin(method, dict(context.invocation_metadata() or ()))
+        call = self._telemetry.start_call(method, dict(context.invocation_metadata() or ()))
         context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
         try:
             yield call
@@ -87,7 +87,7 @@ class ObservingInterceptor(grpc.aio.ServerInterceptor):
             call.code = _code(error, context).name
             raise
         finally:
-            self._telemetry.end(call)
+            self._telemetry.finish_call(call)
 
 
 def _code(error: BaseException, context: Context) -> grpc.StatusCode:

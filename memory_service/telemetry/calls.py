@@ -24,7 +24,7 @@ class Stage(StrEnum):
     """From the first message of a Search to its last, at the pace of who reads."""
 
 
-class Trace(Protocol):
+class CallSpan(Protocol):
     """The span of one call."""
 
     trace_id: str
@@ -63,7 +63,7 @@ class Call:
 
     method: str
     request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    trace: Trace | None = None
+    span: CallSpan | None = None
     trace_id: str = ""
     caller: str = ""
     code: str = "OK"
@@ -74,53 +74,53 @@ class Call:
     seconds: float = 0.0
     stages: dict[Stage, float] = field(default_factory=dict)
     """Seconds in each stage that there was; complete when the call has ended."""
-    _started: float = field(default_factory=time.perf_counter)
-    _answering: float | None = None
+    _started_at: float = field(default_factory=time.perf_counter)
+    _first_response_at: float | None = None
     _embed: Stopwatch = field(default_factory=Stopwatch)
     _engine: Stopwatch = field(default_factory=Stopwatch)
-    _outside: Stopwatch = field(default_factory=Stopwatch)
+    _dependencies: Stopwatch = field(default_factory=Stopwatch)
 
-    def answering(self) -> None:
+    def mark_first_response(self) -> None:
         """The first message of a stream is there."""
-        if self._answering is None:
-            self._answering = time.perf_counter()
-            self.stages[Stage.RANK] = self._answering - self._started - self._outside.seconds
+        if self._first_response_at is None:
+            self._first_response_at = time.perf_counter()
+            self.stages[Stage.RANK] = self._first_response_at - self._started_at - self._dependencies.seconds
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """The call is over."""
         now = time.perf_counter()
-        self.seconds = now - self._started
-        if self._answering is not None:
-            self.stages[Stage.STREAM] = now - self._answering
+        self.seconds = now - self._started_at
+        if self._first_response_at is not None:
+            self.stages[Stage.STREAM] = now - self._first_response_at
         for stage, watch in ((Stage.EMBED, self._embed), (Stage.ENGINE, self._engine)):
             if watch.seconds:
                 self.stages[stage] = watch.seconds
 
     @contextmanager
-    def outside(self, stage: Stage, operation: str) -> Iterator[None]:
+    def measure(self, stage: Stage, operation: str) -> Iterator[None]:
         """Work that others do for this call, while the context is open."""
         watch = self._embed if stage is Stage.EMBED else self._engine
         watch.start()
-        self._outside.start()
+        self._dependencies.start()
         try:
-            if self.trace is None:
+            if self.span is None:
                 yield
             else:
-                with self.trace.stage(stage, operation):
+                with self.span.stage(stage, operation):
                     yield
         finally:
-            self._outside.stop()
+            self._dependencies.stop()
             watch.stop()
 
 
 _current: ContextVar[Call | None] = ContextVar("call", default=None)
 
 
-def begin(call: Call) -> None:
+def set_current_call(call: Call) -> None:
     """Let this be the call in hand, for the current task and all that it starts."""
     _current.set(call)
 
 
-def current() -> Call:
+def current_call() -> Call:
     """The call in hand; outside of any, one that nobody looks at."""
     return _current.get() or Call("")

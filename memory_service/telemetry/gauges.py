@@ -11,21 +11,21 @@ from prometheus_client.registry import Collector
 from memory_service.distribution import version
 from memory_service.telemetry.metrics import Metrics
 
-_LAG_EVERY = 0.5
+_SAMPLE_INTERVAL = 0.5
 
-Figure: TypeAlias = "tuple[str, Callable[[], float | None]]"
+Gauge: TypeAlias = "tuple[str, Callable[[], float | None]]"
 """What a number is, and how it is read; None while it is not known."""
 
 
-class Figures(Collector):
+class GaugeCollector(Collector):
     """Numbers that are read when they are asked for. A name that ends in _total is a counter's."""
 
-    def __init__(self, figures: Mapping[str, Figure]) -> None:
-        self._figures = figures
+    def __init__(self, gauges: Mapping[str, Gauge]) -> None:
+        self._gauges = gauges
 
     def collect(self) -> Iterator[Metric]:
         """What Prometheus shows."""
-        for name, (what, read) in self._figures.items():
+        for name, (what, read) in self._gauges.items():
             if (number := read()) is not None:
                 family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
                 yield family(name, what, value=number)
@@ -34,10 +34,10 @@ class Figures(Collector):
         yield build
 
 
-async def follow_lag(metrics: Metrics) -> None:
+async def measure_event_loop_lag(metrics: Metrics) -> None:
     """Measure how late the event loop comes back to what waits for it, until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
-        due = loop.time() + _LAG_EVERY
-        await asyncio.sleep(_LAG_EVERY)
+        due = loop.time() + _SAMPLE_INTERVAL
+        await asyncio.sleep(_SAMPLE_INTERVAL)
         metrics.loop_lag.observe(max(0.0, loop.time() - due))

@@ -11,7 +11,7 @@ from memory_service.domain.types import IndexInfo
 
 _log = structlog.get_logger(__name__)
 
-_MOST_KEYS = 2_000_000
+_MAX_KEYS = 2_000_000
 """An index with more is not counted through: that takes minutes of one connection's time."""
 _TIMEOUT = 20.0
 
@@ -23,19 +23,19 @@ class _Indexes(Protocol):
 
 
 @dataclass(slots=True)
-class IndexWatch:
+class IndexMonitor:
     """What was seen last; None before that, and of an index that is not there."""
 
     indexes: _Indexes
     index: str
-    look_every: float
-    count_every: float
+    check_interval: float
+    count_interval: float
     memories: int | None = None
     failures: int | None = None
     drift: int | None = None
     """Keys that the index does not find, beyond what writes meanwhile explain; negative: finds that have no key."""
 
-    async def follow(self) -> None:
+    async def run(self) -> None:
         """Look, until cancelled. What fails is met, and told, by the calls that need the engine."""
         loop = asyncio.get_running_loop()
         next_count = loop.time()
@@ -48,14 +48,14 @@ class IndexWatch:
                 if info is None:
                     self.drift = None
                 elif loop.time() >= next_count:
-                    next_count = loop.time() + self.count_every
+                    next_count = loop.time() + self.count_interval
                     self.drift = await self._drift(info)
             except (MemoryServiceError, TimeoutError) as error:
                 _log.debug("index_not_seen", cause=repr(error))
-            await asyncio.sleep(self.look_every)
+            await asyncio.sleep(self.check_interval)
 
     async def _drift(self, before: IndexInfo) -> int | None:
-        if before.memory_count > _MOST_KEYS:
+        if before.memory_count > _MAX_KEYS:
             return None
         keys = await self.indexes.count_keys(self.index)
         async with asyncio.timeout(_TIMEOUT):

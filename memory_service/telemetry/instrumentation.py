@@ -9,18 +9,18 @@ from typing import Any, TypeVar, cast
 from memory_service.domain.embeddings import EmbeddedText
 from memory_service.domain.errors import MemoryServiceError, Reason
 from memory_service.domain.ports import Embedder
-from memory_service.telemetry.calls import Stage, current
+from memory_service.telemetry.calls import Stage, current_call
 from memory_service.telemetry.metrics import Metrics
 
 Port = TypeVar("Port")
 
 
-def watched(port: Port, metrics: Metrics | None) -> Port:
+def instrumented(port: Port, metrics: Metrics | None) -> Port:
     """The engine's port, each of whose operations is timed, for the call that it is for and by its name."""
-    return cast("Port", _Watched(port, metrics))
+    return cast("Port", _InstrumentedPort(port, metrics))
 
 
-class _Watched:
+class _InstrumentedPort:
     def __init__(self, port: object, metrics: Metrics | None) -> None:
         self._port = port
         for name, operation in inspect.getmembers(port, inspect.iscoroutinefunction):
@@ -38,7 +38,7 @@ def _timed(name: str, operation: Callable[..., Any], metrics: Metrics | None) ->
     async def timed(*arguments: Any, **options: Any) -> Any:
         started = time.perf_counter()
         try:
-            with current().outside(Stage.ENGINE, name):
+            with current_call().measure(Stage.ENGINE, name):
                 return await operation(*arguments, **options)
         finally:
             if observe:
@@ -47,7 +47,7 @@ def _timed(name: str, operation: Callable[..., Any], metrics: Metrics | None) ->
     return timed
 
 
-class WatchedEmbedder:
+class InstrumentedEmbedder:
     """What a call waits for: an embedder with its cache."""
 
     def __init__(self, embedder: Embedder) -> None:
@@ -57,11 +57,11 @@ class WatchedEmbedder:
 
     async def embed(self, text: str) -> EmbeddedText:
         """The unit-length embedding of a text."""
-        with current().outside(Stage.EMBED, self.model):
+        with current_call().measure(Stage.EMBED, self.model):
             return await self._embedder.embed(text)
 
 
-class CountedEmbedder:
+class MeteredEmbedder:
     """What the cache could not answer: the embedder itself, whose calls take time, cost money and may be throttled."""
 
     def __init__(self, embedder: Embedder, metrics: Metrics) -> None:

@@ -62,12 +62,12 @@ class Metrics:
             for reason in (Reason.INTERNAL, Reason.OVERLOADED):
                 self._errors.labels(method, reason)
 
-    def began(self, call: Call) -> None:
+    def record_start(self, call: Call) -> None:
         """A call has come."""
         self._started.labels(self._types[call.method], self._service, call.method).inc()
         self._in_flight.inc()
 
-    def ended(self, call: Call) -> None:
+    def record_end(self, call: Call) -> None:
         """A call has ended."""
         labels = (self._types[call.method], self._service, call.method, _go_name(call.code))
         self._in_flight.dec()

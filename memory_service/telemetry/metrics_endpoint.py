@@ -10,7 +10,7 @@ from memory_service.telemetry.metrics import Metrics
 
 
 @contextmanager
-def scraped(metrics: Metrics, listen: str) -> Iterator[str]:
+def serve_metrics(metrics: Metrics, listen: str) -> Iterator[str]:
     """Serve the metrics at /metrics while the context is open; yields the address, its port being known.
 
     Raises:

@@ -33,19 +33,19 @@ _OPERATIONS = {
 }
 """Methods that the GenAI conventions have a name for."""
 
-_OURS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+_SERVER_ERRORS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
 """Codes that are errors of a server: so say the RPC conventions."""
 
 _EXPORT_TIMEOUT = 5.0
 
 
-class CallTrace:
+class OpenTelemetryCallSpan:
     """The span of one call."""
 
-    def __init__(self, tracing: "Tracing", span: Span) -> None:
+    def __init__(self, tracer: "OpenTelemetryTracer", span: Span) -> None:
         self.span = span
         self.trace_id = format(span.get_span_context().trace_id, "032x")
-        self._tracing = tracing
+        self._tracer = tracer
         self._context = set_span_in_context(span, Context())
 
     @contextmanager
@@ -57,7 +57,7 @@ class CallTrace:
         else:
             name = f"valkey {operation}"
             attributes = {"db.system.name": "valkey", "db.operation.name": operation}
-        span = self._tracing.tracer.start_span(name, self._context, SpanKind.CLIENT, attributes)
+        span = self._tracer.otel_tracer.start_span(name, self._context, SpanKind.CLIENT, attributes)
         try:
             yield
         except BaseException as error:
@@ -70,7 +70,7 @@ class CallTrace:
             span.end()
 
 
-class Tracing:
+class OpenTelemetryTracer:
     """Makes the spans, and sends them from a thread of its own. `close` it when all calls have ended."""
 
     def __init__(self, service: str) -> None:
@@ -82,32 +82,32 @@ class Tracing:
             attributes[SERVICE_NAME] = "semantic-memory"
         self._provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=_EXPORT_TIMEOUT)))
-        self.tracer = self._provider.get_tracer("memory_service")
+        self.otel_tracer = self._provider.get_tracer("memory_service")
         self._propagator = TraceContextTextMapPropagator()
 
-    def begin(self, method: str, metadata: Mapping[str, str | bytes]) -> CallTrace:
+    def start_span(self, method: str, metadata: Mapping[str, str | bytes]) -> OpenTelemetryCallSpan:
         """The span of a call, a child of the caller's when `traceparent` is among the metadata."""
         shown = {name: one for name, one in metadata.items() if isinstance(one, str)}
         attributes = {"rpc.system.name": "grpc", "rpc.method": f"{self._service}/{method}"}
         if method in _OPERATIONS:
             attributes["gen_ai.operation.name"] = _OPERATIONS[method]
-        span = self.tracer.start_span(
+        span = self.otel_tracer.start_span(
             f"{self._service}/{method}", self._propagator.extract(shown, Context()), SpanKind.SERVER, attributes
         )
-        return CallTrace(self, span)
+        return OpenTelemetryCallSpan(self, span)
 
-    def end(self, call: Call) -> None:
+    def end_span(self, call: Call) -> None:
         """End the span of a call that has ended."""
-        if not isinstance(call.trace, CallTrace):
+        if not isinstance(call.span, OpenTelemetryCallSpan):
             return
-        span = call.trace.span
+        span = call.span.span
         span.set_attribute("rpc.response.status_code", call.code)
         span.set_attribute("semantic_memory.request_id", call.request_id)
         if call.results is not None:
             span.set_attribute("semantic_memory.results", call.results)
         if call.reason:
             span.set_attribute("semantic_memory.reason", call.reason)
-        if call.code in _OURS:
+        if call.code in _SERVER_ERRORS:
             span.set_attribute("error.type", call.code)
             span.set_status(Status(StatusCode.ERROR))
         span.end()
