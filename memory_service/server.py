@@ -90,9 +90,9 @@ async def run_server(settings: Settings) -> AsyncIterator[RpcServer]:
         cache = CachedEmbedder(
             breaker,
             max_bytes=settings.embedding_cache_bytes,
-            at_once=bare.concurrency,
+            concurrency=bare.concurrency,
             per_flow=bare.per_flow,
-            queue=settings.embedder_queue,
+            queue_capacity=settings.embedder_queue,
         )
         cached = InstrumentedEmbedder(cache)
         indexes = Indexes(index_store, cached, default=settings.index)

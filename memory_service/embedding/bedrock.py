@@ -31,15 +31,15 @@ from memory_service.domain.errors import (
     deadline_exceeded,
 )
 from memory_service.domain.types import Embedding
-from memory_service.embedding.bedrock_refusals import advice, says_too_long
+from memory_service.embedding.bedrock_errors import is_text_too_long, operator_advice
 
 TITAN_V1 = "amazon.titan-embed-text-v1"
 TITAN_V2 = "amazon.titan-embed-text-v2:0"
 _DIMENSIONS = {TITAN_V1: (1536,), TITAN_V2: (1024, 512, 256)}
 """Dimensions of each model, the default first."""
 
-_THROTTLED = {"ThrottlingException", "TooManyRequestsException", "ServiceQuotaExceededException"}
-_AWAY = {
+_THROTTLING_CODES = {"ThrottlingException", "TooManyRequestsException", "ServiceQuotaExceededException"}
+_UNAVAILABLE_CODES = {
     "ModelNotReadyException",
     "ModelTimeoutException",
     "ModelErrorException",
@@ -70,7 +70,7 @@ class BedrockEmbedder:
 
     def __init__(self, settings: BedrockSettings, *, on_tokens: Callable[[int], None] = lambda _: None) -> None:
         """Make the client; credentials are found as boto3 finds them, and first used by the first call. `on_tokens` is
-        told, from any thread, how many tokens were read, which is what AWS charges for.
+        called, from any thread, with the number of tokens read, which is what AWS charges for.
 
         Raises:
             FailedPrecondition: an unknown model, or a dimension that it does not have, or no region.
@@ -111,14 +111,14 @@ class BedrockEmbedder:
 
     async def embed(self, text: str) -> EmbeddedText:
         """The unit-length embedding of a text, all of which Titan reads: it refuses what is longer."""
-        longest = self._settings.attempts * (self._settings.connect_timeout + self._settings.read_timeout)
-        limit = remaining(longest)
+        max_seconds = self._settings.attempts * (self._settings.connect_timeout + self._settings.read_timeout)
+        limit = remaining(max_seconds)
         try:
             async with asyncio.timeout(limit):
                 loop = asyncio.get_running_loop()
                 return EmbeddedText(await loop.run_in_executor(self._executor, self._embed, text))
         except TimeoutError as error:
-            raise (self._unavailable("does not answer") if limit == longest else deadline_exceeded()) from error
+            raise (self._unavailable("does not answer") if limit == max_seconds else deadline_exceeded()) from error
 
     def close(self) -> None:
         """Stop the threads and close the connections."""
@@ -144,9 +144,9 @@ class BedrockEmbedder:
 
     def _parse(self, answer: bytes) -> Embedding:
         try:
-            told = orjson.loads(answer)
-            numbers = np.asarray(told["embedding"], np.float32)
-            self._on_tokens(int(told.get("inputTextTokenCount", 0)))
+            response = orjson.loads(answer)
+            numbers = np.asarray(response["embedding"], np.float32)
+            self._on_tokens(int(response.get("inputTextTokenCount", 0)))
         except (ValueError, TypeError, KeyError) as error:
             raise self._unavailable("sent an answer without an embedding") from error
         if numbers.shape != (self.dimension,) or not np.isfinite(numbers).all() or not numbers.any():
@@ -156,9 +156,9 @@ class BedrockEmbedder:
     def _translate(self, error: boto.ClientError) -> MemoryServiceError:
         code = error.response.get("Error", {}).get("Code", "")
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        if code in _AWAY or status >= 500:
+        if code in _UNAVAILABLE_CODES or status >= 500:
             return self._unavailable("is not available")
-        if code in _THROTTLED or status == 429:
+        if code in _THROTTLING_CODES or status == 429:
             return ResourceExhausted(
                 Reason.EMBEDDER_THROTTLED,
                 f"{self.model} throttles: try again more slowly, or ask AWS for a higher quota",
@@ -166,7 +166,7 @@ class BedrockEmbedder:
                 retry_after=2.0,
             )
         text = error.response.get("Error", {}).get("Message", "")
-        if says_too_long(code, text):
+        if is_text_too_long(code, text):
             message = f"the text has more tokens than {self.model} takes (8,192): shorten it or split it"
             return InvalidRequest(
                 Reason.TEXT_NOT_EMBEDDABLE,
@@ -174,7 +174,7 @@ class BedrockEmbedder:
                 metadata={"model": self.model},
                 violations=[Violation("content or query_text", message, "text.embeddable")],
             )
-        return _misconfigured(advice(code, text, status, self.model))
+        return _misconfigured(operator_advice(code, text, status, self.model))
 
     def _unavailable(self, what: str) -> Unavailable:
         return Unavailable(

@@ -36,7 +36,7 @@ class CircuitBreaker:
         wait = self._next_try - time.monotonic()
         if self._outages >= self._threshold:
             if wait > 0:
-                raise self._away(wait)
+                raise self._paused(wait)
             # The others wait for the outcome of this call.
             self._next_try = time.monotonic() + self._pause
         try:
@@ -60,7 +60,7 @@ class CircuitBreaker:
             _log.info("embedder_breaker_closed", model=self.model)
         self._outages = 0
 
-    def _away(self, seconds: float) -> Unavailable:
+    def _paused(self, seconds: float) -> Unavailable:
         return Unavailable(
             Reason.EMBEDDER_UNAVAILABLE,
             f"{self.model} has failed {self._outages} times in a row and is given a pause: try again, send an "

@@ -13,7 +13,7 @@ from memory_service.embedding.fair_queue import FairQueue
 _ENTRY_OVERHEAD = 400
 """Bytes that an entry costs beside its text and numbers: array, key, flag and dict entry."""
 
-_LONGEST = 600.0
+_MAX_WAIT = 600.0
 """Seconds that a caller without a deadline waits; embedders have limits of their own."""
 
 
@@ -26,21 +26,21 @@ class CachedEmbedder:
         embedder: Embedder,
         *,
         max_bytes: int,
-        at_once: int = 16,
+        concurrency: int = 16,
         per_flow: int | None = None,
-        queue: int = 1000,
+        queue_capacity: int = 1000,
     ) -> None:
-        """`embedder` takes `at_once` texts at the same time, of which one flow may have so many, or all of them with
-        None; `queue` calls may wait for it."""
+        """`embedder` runs `concurrency` texts at a time, of which one flow may have `per_flow`, or all with
+        None; `queue_capacity` calls may wait for it."""
         self.model = embedder.model
         self.dimension = embedder.dimension
         self.hits = 0
         """Texts that were known or being embedded when they were asked for."""
         self.misses = 0
         self._embedder = embedder
-        self._known: LRUCache[str, tuple[int, EmbeddedText]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[0])
+        self._cache: LRUCache[str, tuple[int, EmbeddedText]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[0])
         self._queue: FairQueue[EmbeddedText] = FairQueue(
-            self._embed, at_once=at_once, per_flow=per_flow or at_once, capacity=queue
+            self._embed, concurrency=concurrency, per_flow=per_flow or concurrency, capacity=queue_capacity
         )
 
     async def embed(self, text: str) -> EmbeddedText:
@@ -48,7 +48,7 @@ class CachedEmbedder:
 
         Raises ResourceExhausted when too many wait.
         """
-        if (entry := self._known.get(text)) is not None:
+        if (entry := self._cache.get(text)) is not None:
             self.hits += 1
             return entry[1]
         if text in self._queue:
@@ -56,7 +56,7 @@ class CachedEmbedder:
         else:
             self.misses += 1
         try:
-            async with asyncio.timeout(remaining(_LONGEST)):
+            async with asyncio.timeout(remaining(_MAX_WAIT)):
                 return await self._queue.run(text)
         except TimeoutError as error:
             raise deadline_exceeded() from error
@@ -64,7 +64,7 @@ class CachedEmbedder:
     @property
     def size(self) -> int:
         """Bytes that the embeddings take."""
-        return int(self._known.currsize)
+        return int(self._cache.currsize)
 
     @property
     def waiting(self) -> int:
@@ -74,6 +74,6 @@ class CachedEmbedder:
     async def _embed(self, text: str) -> EmbeddedText:
         embedded = await self._embedder.embed(text)
         size = embedded.embedding.nbytes + len(text) * 4 + _ENTRY_OVERHEAD
-        if size <= self._known.maxsize:
-            self._known[text] = (size, embedded)
+        if size <= self._cache.maxsize:
+            self._cache[text] = (size, embedded)
         return embedded

@@ -26,22 +26,22 @@ class FairQueue(Generic[T]):
     """Runs `work` for keys. Who asks for a key that others wait for already takes a place of their own in the line: the
     work is done when the first of these places is reached, so that nobody waits in the line of another caller."""
 
-    def __init__(self, work: Callable[[str], Awaitable[T]], *, at_once: int, per_flow: int, capacity: int) -> None:
-        """At most `at_once` pieces of work run at the same time, of which `per_flow` for one flow; and at most
+    def __init__(self, work: Callable[[str], Awaitable[T]], *, concurrency: int, per_flow: int, capacity: int) -> None:
+        """At most `concurrency` pieces of work run at the same time, of which `per_flow` for one flow; and at most
         `capacity` calls wait."""
         self._work = work
-        self._at_once = at_once
+        self._concurrency = concurrency
         self._per_flow = per_flow
         self._running: set[asyncio.Task[None]] = set()
-        self._running_of: Counter[Flow] = Counter()
+        self._running_per_flow: Counter[Flow] = Counter()
         self._jobs: dict[str, _Job[T]] = {}
         self._waiters: dict[asyncio.Future[T], tuple[_Job[T], Flow]] = {}
-        self._line: FairWaitingList[asyncio.Future[T]] = FairWaitingList(capacity, "the embedding model")
+        self._waiting_list: FairWaitingList[asyncio.Future[T]] = FairWaitingList(capacity, "the embedding model")
 
     @property
     def waiting(self) -> int:
         """Calls in the line."""
-        return len(self._line)
+        return len(self._waiting_list)
 
     def __contains__(self, key: str) -> bool:
         return key in self._jobs
@@ -55,10 +55,10 @@ class FairQueue(Generic[T]):
         job = self._jobs.get(key) or _Job[T](key)
         waiter: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         if job.flow is None:
-            lost = self._line.add(waiter)
-            if lost is not None and not lost.done():
-                lost.set_exception(self._line.refusal())
-                self._leave(lost)
+            evicted = self._waiting_list.add(waiter)
+            if evicted is not None and not evicted.done():
+                evicted.set_exception(self._waiting_list.refusal())
+                self._leave(evicted)
         self._jobs[key] = job
         self._waiters[waiter] = job, current_flow()
         job.waiters[waiter] = None
@@ -66,7 +66,7 @@ class FairQueue(Generic[T]):
         try:
             return await waiter
         finally:
-            self._line.remove(waiter)
+            self._waiting_list.remove(waiter)
             self._leave(waiter)
             if waiter.done() and not waiter.cancelled():
                 waiter.exception()  # asyncio complains of errors that nobody saw
@@ -80,26 +80,26 @@ class FairQueue(Generic[T]):
             del self._jobs[job.key]
 
     def _start(self) -> None:
-        while len(self._running) < self._at_once:
-            full = [flow for flow, count in self._running_of.items() if count >= self._per_flow]
-            if (first := self._line.first(but=full)) is None:
+        while len(self._running) < self._concurrency:
+            flows_at_limit = [flow for flow, count in self._running_per_flow.items() if count >= self._per_flow]
+            if (first := self._waiting_list.first(but=flows_at_limit)) is None:
                 return
-            self._line.pop(first)
+            self._waiting_list.pop(first)
             job, flow = self._waiters[first]
             job.flow = flow
-            self._running_of[flow] += 1
+            self._running_per_flow[flow] += 1
             for waiter in job.waiters:
-                self._line.remove(waiter)
+                self._waiting_list.remove(waiter)
             # Its own context: the first caller's deadline must not end it for the others.
             task = asyncio.create_task(self._run(job), context=without_deadline())
             self._running.add(task)
-            task.add_done_callback(partial(self._ended, flow))
+            task.add_done_callback(partial(self._on_task_done, flow))
 
-    def _ended(self, flow: Flow, task: asyncio.Task[None]) -> None:
+    def _on_task_done(self, flow: Flow, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        self._running_of[flow] -= 1
-        if not self._running_of[flow]:
-            del self._running_of[flow]
+        self._running_per_flow[flow] -= 1
+        if not self._running_per_flow[flow]:
+            del self._running_per_flow[flow]
         self._start()
 
     async def _run(self, job: _Job[T]) -> None:

@@ -21,7 +21,7 @@ _CREDENTIALS = {
     "OptInRequired": "the AWS account is not subscribed to Bedrock: enable it in the AWS console",
 }
 
-_TEXTS = (
+_BY_MESSAGE = (
     (
         re.compile(r"model identifier|model id .* is invalid|could not resolve the foundation model", re.IGNORECASE),
         "this region of Bedrock has no {model}: check MEMORY_BEDROCK_MODEL and MEMORY_BEDROCK_REGION",
@@ -59,17 +59,17 @@ _BY_CODE = {
 }
 
 
-def says_too_long(code: str, text: str) -> bool:
+def is_text_too_long(code: str, text: str) -> bool:
     """Tell whether Bedrock refuses this text because of its length, which another text may not have."""
     return code == "ValidationException" and _TOO_LONG.search(text) is not None
 
 
-def advice(code: str, text: str, status: int, model: str) -> str:
+def operator_advice(code: str, text: str, status: int, model: str) -> str:
     """What the operator does about a refusal that every text would meet. Nothing of AWS's own text is repeated."""
     if code in _CREDENTIALS:
         return _CREDENTIALS[code]
-    for pattern, told in _TEXTS:
+    for pattern, message in _BY_MESSAGE:
         if pattern.search(text):
-            return told.format(model=model)
+            return message.format(model=model)
     other = "Bedrock refuses this service's requests ({code}, status {status}): the log has what AWS says"
     return _BY_CODE.get(code, other).format(model=model, code=code or "no code", status=status)
