@@ -110,7 +110,7 @@ async def run_server(settings: Settings) -> AsyncIterator[RpcServer]:
                 listing=Listing(search, store, indexes),
                 indexes=indexes,
                 validator=validator,
-                answers=answers_memory,
+                response_memory=answers_memory,
             ),
             validator,
             listen=settings.listen,
@@ -122,7 +122,7 @@ async def run_server(settings: Settings) -> AsyncIterator[RpcServer]:
                 rate=settings.caller_rate,
                 total_in_flight=settings.max_concurrent_rpcs,
             ),
-            requests=FairBudget(
+            request_memory=FairBudget(
                 settings.request_bytes,
                 capacity=settings.max_concurrent_rpcs,
                 what="memory for requests",

@@ -23,7 +23,7 @@ from memory_service.domain.errors import InvalidRequest, MemoryServiceError, Rea
 from memory_service.domain.fairness import FairBudget, Flow, Grant, set_flow
 from memory_service.rpc.authorization import authorize, flow_of, is_batch
 from memory_service.rpc.errors import internal, to_status
-from memory_service.rpc.sizes import MAX_MESSAGE, check_size
+from memory_service.rpc.sizes import MAX_MESSAGE_BYTES, check_size
 from memory_service.rpc.validation import RequestValidator
 from memory_service.telemetry.calls import current_call
 from memory_service.telemetry.telemetry import REQUEST_ID
@@ -32,11 +32,11 @@ _log = structlog.get_logger(__name__)
 
 _MAX_WAIT = 5.0
 """Seconds that a call waits for memory."""
-_UPLOAD = 20.0
+_UPLOAD_TIMEOUT = 20.0
 """Seconds in which a request must arrive, once there is memory for it."""
-_BYTES_EACH = 3
+_BYTES_PER_REQUEST_BYTE = 3
 """Bytes that a call takes for each byte of its request, while it is parsed, checked and written."""
-_BYTES_OF_CALL = 10_000
+_BYTES_PER_CALL = 10_000
 
 Parse: TypeAlias = "Callable[[bytes], Any] | None"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -53,16 +53,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         *,
         verifiers: Sequence[Verifier],
         limits: CallLimits,
-        requests: FairBudget,
+        request_memory: FairBudget,
         default_deadline: float,
     ) -> None:
-        """`requests` is the memory for requests in bytes. `default_deadline` in seconds holds for calls that have none.
+        """`request_memory` is the memory for requests in bytes. `default_deadline` in seconds holds for calls that have none.
         Without verifiers everyone is let in."""
         self._prefix = f"/{service}/"
         self._validator = validator
         self._verifiers = verifiers
         self._limits = limits
-        self._requests = requests
+        self._request_memory = request_memory
         self._default_deadline = default_deadline
         # grpc.aio asks for the handler of every call anew: wrapping each method once is enough.
         self._wrapped: dict[str, Handler] = {}
@@ -98,10 +98,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def unary(_: Any, context: Context) -> Any:
             try:
                 async with (
-                    asyncio.timeout(self._begin(context)),
-                    self._admitted(context, method) as (caller, grant),
+                    asyncio.timeout(self._set_deadline(context)),
+                    self._admit(context, method) as (caller, grant),
                 ):
-                    request = self._request(parse, await self._read(context, grant), caller, method)
+                    request = self._check_request(parse, await self._read(context, grant), caller, method)
                     response = await handle(request, context)
                     check_size(response)
                     return response
@@ -114,10 +114,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def streaming(_: Any, context: Context) -> AsyncIterator[Any]:
             try:
                 async with (
-                    asyncio.timeout(self._begin(context)),
-                    self._admitted(context, method) as (caller, grant),
+                    asyncio.timeout(self._set_deadline(context)),
+                    self._admit(context, method) as (caller, grant),
                 ):
-                    request = self._request(parse, await self._read(context, grant), caller, method)
+                    request = self._check_request(parse, await self._read(context, grant), caller, method)
                     async with aclosing(handle(request, context)) as responses:
                         async for response in responses:
                             check_size(response)
@@ -128,24 +128,24 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return streaming
 
     @asynccontextmanager
-    async def _admitted(self, context: Context, method: str) -> AsyncIterator[tuple[Caller, Grant]]:
+    async def _admit(self, context: Context, method: str) -> AsyncIterator[tuple[Caller, Grant]]:
         """The caller of a call, within its limits and with memory for its request."""
-        caller = await self._caller(context)
+        caller = await self._authenticate(context)
         with self._limits.admit(caller.name):
             set_flow(Flow(caller.name, batch=is_batch(method.removeprefix(self._prefix))))
-            async with self._requests.reserve(MAX_MESSAGE, max_wait=_MAX_WAIT) as grant:
+            async with self._request_memory.reserve(MAX_MESSAGE_BYTES, max_wait=_MAX_WAIT) as grant:
                 yield caller, grant
 
     async def _read(self, context: Context, grant: Grant) -> bytes:
         """The message of the call. From then on it holds as much memory as its processing takes."""
-        async with asyncio.timeout(_UPLOAD):
-            packed: Any = await context.read()
-        if not isinstance(packed, bytes):
+        async with asyncio.timeout(_UPLOAD_TIMEOUT):
+            serialized: Any = await context.read()
+        if not isinstance(serialized, bytes):
             raise InvalidRequest(Reason.INVALID_REQUEST, "the call has no request: send one message")
-        grant.shrink(_BYTES_EACH * len(packed) + _BYTES_OF_CALL)
-        return packed
+        grant.shrink(_BYTES_PER_REQUEST_BYTE * len(serialized) + _BYTES_PER_CALL)
+        return serialized
 
-    async def _caller(self, context: Context) -> Caller:
+    async def _authenticate(self, context: Context) -> Caller:
         authorization = None
         if self._verifiers:
             authorization = dict(context.invocation_metadata() or ()).get("authorization")
@@ -153,28 +153,32 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         current_call().caller = caller.name
         return caller
 
-    def _request(self, parse: Parse, packed: bytes, caller: Caller, method: str) -> Message:
+    def _check_request(self, parse: Parse, serialized: bytes, caller: Caller, method: str) -> Message:
         assert parse is not None  # noqa: S101 - generated handlers all have one
         try:
-            request: Message = parse(packed)
+            request: Message = parse(serialized)
         except DecodeError as error:
             message = "the request is no message of this method: generate the client from the contract"
             raise InvalidRequest(Reason.INVALID_REQUEST, message) from error
         authorize(caller, method.removeprefix(self._prefix), request)
-        self._validator.check(request, packed)
+        self._validator.check(request, serialized)
         set_flow(flow_of(caller, method.removeprefix(self._prefix), request))
         return request
 
-    def _begin(self, context: Context) -> float:
-        given = context.time_remaining()
-        seconds = self._default_deadline if given is None else min(given, self._default_deadline * 10)
+    def _set_deadline(self, context: Context) -> float:
+        client_deadline = context.time_remaining()
+        seconds = (
+            self._default_deadline if client_deadline is None else min(client_deadline, self._default_deadline * 10)
+        )
         set_deadline(seconds)
         return seconds
 
 
 async def _abort(error: BaseException, context: Context, method: str) -> None:
     """End the call with the status of an error. Returns only by raising."""
-    if isinstance(error, GeneratorExit) or (isinstance(error, asyncio.CancelledError) and _client_has_gone(context)):
+    if isinstance(error, GeneratorExit) or (
+        isinstance(error, asyncio.CancelledError) and _is_cancelled_by_client(context)
+    ):
         raise error  # There is no one to tell.
     if isinstance(error, grpc.aio.AbortError):
         raise error
@@ -191,7 +195,7 @@ async def _abort(error: BaseException, context: Context, method: str) -> None:
     await context.abort(status.code, status.details, (*status.trailing_metadata, (REQUEST_ID, call.request_id)))
 
 
-def _client_has_gone(context: Context) -> bool:
+def _is_cancelled_by_client(context: Context) -> bool:
     """Whether a cancellation comes from gRPC, which cancels the call's task when its client has gone or its deadline
     has passed, and is no stray one out of our work."""
     left, task = context.time_remaining(), asyncio.current_task()

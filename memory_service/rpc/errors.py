@@ -28,17 +28,17 @@ from memory_service.domain.errors import (
 
 DOMAIN = "semantic-memory"
 
-_MAX_TRAILERS = 7000
+_MAX_TRAILER_BYTES = 7000
 """Bytes of an error's trailers. Of more than 8 kB clients see only that the trailers are too large."""
-_OTHER_TRAILERS = 500
+_OTHER_TRAILER_BYTES = 500
 """Bytes of the status, the request id and the names of the trailers."""
-_MAX_MESSAGE = 800
-_MAX_FIELD = 200
-_MAX_DESCRIPTION = 300
+_MAX_MESSAGE_BYTES = 800
+_MAX_FIELD_BYTES = 200
+_MAX_DESCRIPTION_BYTES = 300
 _ELLIPSIS = "…".encode()
-_ANY_BYTES = 80
+_DETAIL_OVERHEAD_BYTES = 80
 """What a detail takes beside its own bytes: its type's name and lengths."""
-_ENTRY_BYTES = 4
+_ENTRY_OVERHEAD_BYTES = 4
 
 M = TypeVar("M", bound=Message)
 
@@ -58,9 +58,9 @@ _CODES: dict[type[MemoryServiceError], grpc.StatusCode] = {
 
 def to_status(error: MemoryServiceError) -> grpc.Status:
     """The status of an error: its code, its message, one ErrorInfo, and the details that belong to it. It always fits
-    into the trailers: long texts are shortened, and violations beyond the limit left out, the last first."""
-    status = status_pb2.Status(code=_CODES[type(error)].value[0], message=shortened(error.message, _MAX_MESSAGE))
-    metadata = {name: shortened(value, _MAX_DESCRIPTION) for name, value in error.metadata.items()}
+    into the trailers: long texts are truncated, and violations beyond the limit left out, the last first."""
+    status = status_pb2.Status(code=_CODES[type(error)].value[0], message=truncate(error.message, _MAX_MESSAGE_BYTES))
+    metadata = {name: truncate(value, _MAX_DESCRIPTION_BYTES) for name, value in error.metadata.items()}
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     details: list[Message] = [info]
     if error.retry_after is not None:
@@ -68,45 +68,49 @@ def to_status(error: MemoryServiceError) -> grpc.Status:
         delay.FromMilliseconds(round(error.retry_after * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     # The message travels a second time, percent-encoded, and the details in base64.
-    left = (_MAX_TRAILERS - _OTHER_TRAILERS - len(quote(status.message, safe=""))) * 3 // 4 - status.ByteSize()
-    left -= sum(one.ByteSize() + _ANY_BYTES for one in details)
+    budget = (
+        _MAX_TRAILER_BYTES - _OTHER_TRAILER_BYTES - len(quote(status.message, safe=""))
+    ) * 3 // 4 - status.ByteSize()
+    budget -= sum(one.ByteSize() + _DETAIL_OVERHEAD_BYTES for one in details)
     if isinstance(error, InvalidRequest):
         violations = [
             error_details_pb2.BadRequest.FieldViolation(
-                field=shortened(one.field, _MAX_FIELD),
-                description=shortened(one.description, _MAX_DESCRIPTION),
-                reason=shortened(one.rule, _MAX_FIELD),
+                field=truncate(one.field, _MAX_FIELD_BYTES),
+                description=truncate(one.description, _MAX_DESCRIPTION_BYTES),
+                reason=truncate(one.rule, _MAX_FIELD_BYTES),
             )
             for one in error.violations
         ]
-        details.insert(1, error_details_pb2.BadRequest(field_violations=_fitting(violations, left)))
+        details.insert(1, error_details_pb2.BadRequest(field_violations=_within_bytes(violations, budget)))
     elif isinstance(error, FailedPrecondition) and error.violations:
         differences = [
             error_details_pb2.PreconditionFailure.Violation(
                 type=error.reason,
-                subject=shortened(one.field, _MAX_FIELD),
-                description=shortened(one.description, _MAX_DESCRIPTION),
+                subject=truncate(one.field, _MAX_FIELD_BYTES),
+                description=truncate(one.description, _MAX_DESCRIPTION_BYTES),
             )
             for one in error.violations
         ]
-        details.insert(1, error_details_pb2.PreconditionFailure(violations=_fitting(differences, left)))
+        details.insert(1, error_details_pb2.PreconditionFailure(violations=_within_bytes(differences, budget)))
     for detail in details:
         status.details.add().Pack(detail)
     converted: grpc.Status = rpc_status.to_status(status)
     return converted
 
 
-def shortened(text: str, most: int) -> str:
+def truncate(text: str, max_bytes: int) -> str:
     """The text, cut to at most this many bytes with an ellipsis."""
     packed = text.encode(errors="replace")
-    if len(packed) <= most:
+    if len(packed) <= max_bytes:
         return packed.decode()
-    return packed[: most - len(_ELLIPSIS)].decode(errors="ignore") + _ELLIPSIS.decode()
+    return packed[: max_bytes - len(_ELLIPSIS)].decode(errors="ignore") + _ELLIPSIS.decode()
 
 
-def _fitting(messages: Sequence[M], size: int) -> list[M]:
+def _within_bytes(messages: Sequence[M], size: int) -> list[M]:
     """The first of these that fit into this many bytes."""
-    ends = itertools.accumulate((one.ByteSize() + _ENTRY_BYTES for one in messages), initial=_ANY_BYTES)
+    ends = itertools.accumulate(
+        (one.ByteSize() + _ENTRY_OVERHEAD_BYTES for one in messages), initial=_DETAIL_OVERHEAD_BYTES
+    )
     return [one for one, end in zip(messages, list(ends)[1:], strict=True) if end <= size]
 
 
@@ -115,12 +119,12 @@ def fill_batch_error(message: memory_service_pb2.BatchStoreError, error: MemoryS
     message.code = _CODES[type(error)].value[0]
     reason: Any = error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{error.reason}")
     message.reason = reason
-    message.message = shortened(error.message, _MAX_MESSAGE)
+    message.message = truncate(error.message, _MAX_MESSAGE_BYTES)
     for one in error.violations:
         message.field_violations.add(
-            field=shortened(one.field, _MAX_FIELD),
-            description=shortened(one.description, _MAX_DESCRIPTION),
-            rule=shortened(one.rule, _MAX_FIELD),
+            field=truncate(one.field, _MAX_FIELD_BYTES),
+            description=truncate(one.description, _MAX_DESCRIPTION_BYTES),
+            rule=truncate(one.rule, _MAX_FIELD_BYTES),
         )
 
 

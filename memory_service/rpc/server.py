@@ -17,7 +17,7 @@ from memory_service.listen_address import cannot_listen, check_address
 from memory_service.rpc.call_interceptor import CallInterceptor
 from memory_service.rpc.readiness import ReadinessLog
 from memory_service.rpc.servicer import MemoryServicer
-from memory_service.rpc.sizes import MAX_MESSAGE
+from memory_service.rpc.sizes import MAX_MESSAGE_BYTES
 from memory_service.rpc.telemetry_interceptor import TelemetryInterceptor
 from memory_service.rpc.validation import RequestValidator
 from memory_service.telemetry.telemetry import Telemetry
@@ -30,20 +30,20 @@ METHODS: dict[str, str] = {
 """The methods, each with the type that metrics give it."""
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-_PROBE_EVERY = 0.5
-_FAILURES = 2
+_PROBE_INTERVAL = 0.5
+_FAILURES_BEFORE_NOT_READY = 2
 """Failed probes in a row that make the service not ready: within two seconds, and no single slow answer does."""
 _MINUTE_MS = 60_000
-_PROBES = 100
+_EXTRA_CALLS = 100
 """Calls of health checking and reflection beside those of the service."""
 
 OPTIONS = [
     # A batch of memories; more is refused before it is parsed.
-    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     # Of a request that is not read yet, no more than the first 64 kB is taken from the client.
     ("grpc.http2.bdp_probe", 0),
     # The last guard: larger ones are refused before, with a reason.
-    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     # Connections end now and then, so that clients behind DNS notice new replicas; streams get the grace to end.
     ("grpc.max_connection_age_ms", 30 * _MINUTE_MS),
     ("grpc.max_connection_age_grace_ms", 5 * _MINUTE_MS),
@@ -70,7 +70,7 @@ class RpcServer:
         credentials: grpc.ServerCredentials | None,
         verifiers: Sequence[Verifier],
         limits: CallLimits,
-        requests: FairBudget,
+        request_memory: FairBudget,
         telemetry: Telemetry,
         probe: Callable[[], Awaitable[None]],
         explain: Callable[[BaseException], Awaitable[str]],
@@ -101,25 +101,25 @@ class RpcServer:
                     validator,
                     verifiers=verifiers,
                     limits=limits,
-                    requests=requests,
+                    request_memory=request_memory,
                     default_deadline=default_deadline,
                 ),
             ],
             options=options,
             # Above the limit of CallLimits: an overload must not look like an outage to health checks.
-            maximum_concurrent_rpcs=max_concurrent_rpcs + _PROBES,
+            maximum_concurrent_rpcs=max_concurrent_rpcs + _EXTRA_CALLS,
         )
         add_MemoryServiceServicer_to_server(servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection([SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server)
-        self.address = _listening(self._server, listen, credentials, "MEMORY_LISTEN", shared=share_port)
+        self.address = _bind(self._server, listen, credentials, "MEMORY_LISTEN", shared=share_port)
         self._health_server: grpc.aio.Server | None = None
         self.health_address = self.address
         if health_listen is not None:
             self._health_server = grpc.aio.server(options=options, maximum_concurrent_rpcs=100)
             health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
             setting = "MEMORY_HEALTH_LISTEN"
-            self.health_address = _listening(self._health_server, health_listen, None, setting, shared=share_port)
+            self.health_address = _bind(self._health_server, health_listen, None, setting, shared=share_port)
 
     async def start(self) -> None:
         """Serve. Liveness ("") holds from now on, readiness as soon as the probe succeeds."""
@@ -128,23 +128,23 @@ class RpcServer:
         await self._server.start()
         if self._health_server is not None:
             await self._health_server.start()
-        self._probing = asyncio.create_task(self._follow_probe())
+        self._probing = asyncio.create_task(self._run_probe())
 
     async def drain(self, seconds: float) -> None:
         """Say not ready from now on and serve on for `seconds`, while load balancers notice."""
-        await self._end_probing()
+        await self._stop_probing()
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(seconds)
 
     async def stop(self, grace: float) -> None:
         """Take no new calls, and give those in flight `grace` seconds to end."""
-        await self._end_probing()
+        await self._stop_probing()
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace)
         if self._health_server is not None:
             await self._health_server.stop(0)
 
-    async def _end_probing(self) -> None:
+    async def _stop_probing(self) -> None:
         if self._probing is not None:
             self._probing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -152,7 +152,7 @@ class RpcServer:
         self._readiness_log.close()
         self.ready = False
 
-    async def _follow_probe(self) -> None:
+    async def _run_probe(self) -> None:
         failures = 0
         while True:
             try:
@@ -160,14 +160,14 @@ class RpcServer:
                 failures = 0
             except Exception as error:  # noqa: BLE001 - whatever it is, calls would meet it too
                 failures += 1
-                if failures >= _FAILURES:
+                if failures >= _FAILURES_BEFORE_NOT_READY:
                     await self._set_ready(False)
                     self._readiness_log.not_ready(error)
             else:
                 if not self.ready:
                     await self._set_ready(True)
                     self._readiness_log.ready()
-            await asyncio.sleep(0.0 if 0 < failures < _FAILURES else _PROBE_EVERY)
+            await asyncio.sleep(0.0 if 0 < failures < _FAILURES_BEFORE_NOT_READY else _PROBE_INTERVAL)
 
     async def _set_ready(self, ready: bool) -> None:
         if self.ready != ready:
@@ -175,7 +175,7 @@ class RpcServer:
             await self._health.set(SERVICE, _SERVING if ready else _NOT_SERVING)
 
 
-def _listening(
+def _bind(
     server: grpc.aio.Server, listen: str, credentials: grpc.ServerCredentials | None, setting: str, *, shared: bool
 ) -> str:
     """The address at which the server listens, its port being known.

@@ -30,11 +30,11 @@ from memory_service.rpc.errors import fill_batch_error
 from memory_service.rpc.validation import RequestValidator
 
 DEFAULT_PAGE_SIZE = 100
-_BATCHES = 16
+_CONCURRENT_BATCHES = 16
 """Batches that are stored at the same time."""
 _MAX_WAIT = 5.0
 """Seconds that a call waits for memory for its answer."""
-_BATCHES_WAITING = 500
+_MAX_WAITING_BATCHES = 500
 """Batches that wait."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -51,16 +51,18 @@ class MemoryServicer(MemoryServiceServicer):
         listing: Listing,
         indexes: Indexes,
         validator: RequestValidator,
-        answers: FairBudget,
+        response_memory: FairBudget,
     ) -> None:
-        """`answers` is the memory for answers in bytes."""
+        """`response_memory` is the memory for answers in bytes."""
         self._memories = memories
         self._searches = searches
         self._listing = listing
         self._indexes = indexes
         self._validator = validator
-        self._answers = answers
-        self._batches = FairBudget(_BATCHES, capacity=_BATCHES_WAITING, what="their turn to store batches")
+        self._response_memory = response_memory
+        self._batches = FairBudget(
+            _CONCURRENT_BATCHES, capacity=_MAX_WAITING_BATCHES, what="their turn to store batches"
+        )
 
     async def EnsureIndex(self, request: pb.EnsureIndexRequest, context: Context) -> pb.EnsureIndexResponse:
         created, info = await self._indexes.ensure(
@@ -80,11 +82,11 @@ class MemoryServicer(MemoryServiceServicer):
     async def BatchStore(self, request: pb.BatchStoreRequest, context: Context) -> pb.BatchStoreResponse:
         # Others wait: the items of more would only fill the queue of the embedder, and refuse each other.
         async with self._batches.reserve(1):
-            checked = [self._checked(item) for item in request.memories]
-            good = [one for one in checked if isinstance(one, NewMemory)]
+            items = [self._parse_item(item) for item in request.memories]
+            good = [one for one in items if isinstance(one, NewMemory)]
             stored = iter(await self._memories.store_all(request.index, good))
         response = pb.BatchStoreResponse()
-        for one in checked:
+        for one in items:
             result = response.results.add()
             outcome = next(stored) if isinstance(one, NewMemory) else one
             if isinstance(outcome, MemoryServiceError):
@@ -93,7 +95,7 @@ class MemoryServicer(MemoryServiceServicer):
                 convert.fill_stored(result.stored, outcome)
         return response
 
-    def _checked(self, item: pb.StoreRequest) -> NewMemory | InvalidRequest:
+    def _parse_item(self, item: pb.StoreRequest) -> NewMemory | InvalidRequest:
         """One memory of a batch, or what is wrong with it."""
         try:
             self._validator.check(item, item.SerializeToString())
@@ -112,7 +114,7 @@ class MemoryServicer(MemoryServiceServicer):
     async def List(self, request: pb.ListRequest, context: Context) -> pb.ListResponse:
         where = convert.memory_filter(request.filter)
         size = request.page_size if request.HasField("page_size") else DEFAULT_PAGE_SIZE
-        grant = await self._answers.acquire(
+        grant = await self._response_memory.acquire(
             min(size, READ_BATCH) * MEMORY_READ_BYTES + BYTES_PER_MESSAGE_BYTE * MAX_PAGE_BYTES,
             max_wait=remaining(_MAX_WAIT),
         )
@@ -144,7 +146,7 @@ class MemoryServicer(MemoryServiceServicer):
 
     async def Get(self, request: pb.GetRequest, context: Context) -> pb.GetResponse:
         response = pb.GetResponse()
-        async with self._answers.reserve(MEMORY_READ_BYTES, max_wait=remaining(_MAX_WAIT)):
+        async with self._response_memory.reserve(MEMORY_READ_BYTES, max_wait=remaining(_MAX_WAIT)):
             memory = await self._memories.get(request.index, request.user_id or None, request.id)
             if message_size(memory) > MAX_MEMORY_BYTES:
                 raise response_too_large(memory.id)

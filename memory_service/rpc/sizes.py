@@ -4,9 +4,9 @@ from google.protobuf.message import Message
 
 from memory_service.domain.errors import response_too_large
 
-MAX_MESSAGE = 4 * 2**20
+MAX_MESSAGE_BYTES = 4 * 2**20
 """Bytes of a message, of requests and responses: what clients and servers of gRPC take unless told otherwise."""
-HEADROOM = 2**16
+_HEADROOM_BYTES = 2**16
 
 
 def check_size(response: Message) -> None:
@@ -15,5 +15,5 @@ def check_size(response: Message) -> None:
     Raises:
         ResourceExhausted: with reason RESPONSE_TOO_LARGE.
     """
-    if response.ByteSize() > MAX_MESSAGE - HEADROOM:
+    if response.ByteSize() > MAX_MESSAGE_BYTES - _HEADROOM_BYTES:
         raise response_too_large()

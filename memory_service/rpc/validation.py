@@ -13,11 +13,11 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
 from memory_service.domain.errors import InvalidRequest, Reason, Violation
-from memory_service.rpc.errors import shortened
+from memory_service.rpc.errors import truncate
 
 MAX_VIOLATIONS = 20
 """Violations travel in trailers, of which gRPC takes 8 kB."""
-_MAX_KEY = 80
+_MAX_KEY_BYTES = 80
 """Bytes of a map's key that an error repeats: every key that is allowed, and the beginning of others."""
 
 
@@ -32,27 +32,29 @@ class RequestValidator:
             pool.Add(file)
         service = pool.FindServiceByName("semantic_memory.v1.MemoryService")
         self._validator = protovalidate.Validator()
-        self._ruled: dict[str, type[Message]] = {}
+        self._validated_classes: dict[str, type[Message]] = {}
         for method in service.methods:
-            self._ruled[method.input_type.full_name] = message_factory.GetMessageClass(method.input_type)
-        for ruled in self._ruled.values():
+            self._validated_classes[method.input_type.full_name] = message_factory.GetMessageClass(method.input_type)
+        for ruled in self._validated_classes.values():
             self._validator.collect_violations(ruled())
 
-    def check(self, request: Message, packed: bytes) -> None:
-        """Refuse a request that breaks a rule; `packed` is the same request as it came.
+    def check(self, request: Message, serialized: bytes) -> None:
+        """Refuse a request that breaks a rule; `serialized` is the same request as it came.
 
         Raises:
             InvalidRequest: with the first MAX_VIOLATIONS violations.
         """
-        ruled = self._ruled[request.DESCRIPTOR.full_name].FromString(packed)
+        ruled = self._validated_classes[request.DESCRIPTOR.full_name].FromString(serialized)
         found = self._validator.collect_violations(ruled)
         if not found:
             return
         violations = [
             Violation(_path(one.proto.field), one.proto.message, one.proto.rule_id) for one in found[:MAX_VIOLATIONS]
         ]
-        told = "; ".join(f"{one.field}: {one.description}" if one.field else one.description for one in violations[:3])
-        raise InvalidRequest(Reason.INVALID_REQUEST, told, violations=violations)
+        summary = "; ".join(
+            f"{one.field}: {one.description}" if one.field else one.description for one in violations[:3]
+        )
+        raise InvalidRequest(Reason.INVALID_REQUEST, summary, violations=violations)
 
 
 def _path(field: Any) -> str:
@@ -65,5 +67,5 @@ def _element(element: Any) -> str:
         return str(element.field_name)
     # Positions of lists are numbers, keys of maps texts: JSON tells them apart.
     value = element.subscript.value
-    shown = shortened(value, _MAX_KEY) if isinstance(value, str) else value
+    shown = truncate(value, _MAX_KEY_BYTES) if isinstance(value, str) else value
     return f"{element.field_name}[{json.dumps(shown, ensure_ascii=False)}]"
