@@ -1,4 +1,4 @@
-"""What each method of the contract asks of its caller: a right, and the users whose memories it touches."""
+"""What each method of the contract requires of its caller: a right, and access to the users that the request names."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,19 +10,22 @@ from memory_service.access.callers import Caller, Right
 from memory_service.domain.fairness import Flow
 
 Users: TypeAlias = "Iterable[str | None]"
-"""Users of a request; None for all of them."""
+"""User ids that a request names; None stands for all users."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Requirement:
-    """`users` None: the method concerns every user, whatever the request says."""
+    """The right that a method requires, and the users of a request for it.
+
+    `users` None: the method concerns every user, whatever its request names.
+    """
 
     right: Right
     users: Callable[[Any], Users] | None
 
 
 def _user_of(request: Any) -> Users:
-    # A request that names neither a user nor all_users is refused as invalid, and touches nobody until then.
+    # A request that sets neither user_id nor all_users concerns nobody: validation rejects it afterwards.
     return [None] if request.all_users else [request.user_id] if request.user_id else []
 
 
@@ -31,16 +34,16 @@ def _user_of_filter(request: Any) -> Users:
 
 
 def _users_of_memories(request: Any) -> Users:
-    return [one.user_id for one in _memories(request) if one.user_id]
+    return [memory.user_id for memory in _memories(request) if memory.user_id]
 
 
 def _memories(request: Any) -> Iterable[Any]:
-    """The memories of a Store or a BatchStore."""
+    """Return the memories of a Store or a BatchStore."""
     return request.memories if isinstance(request, BatchStoreRequest) else [request]
 
 
 _REQUIREMENTS = {
-    # An index holds the memories of every user, and so does the count of them.
+    # An index holds the memories of every user, and its description counts them.
     "EnsureIndex": _Requirement(Right.ADMIN, None),
     "DropIndex": _Requirement(Right.ADMIN, None),
     "GetIndex": _Requirement(Right.READ, None),
@@ -55,24 +58,11 @@ _REQUIREMENTS = {
 }
 
 
-def is_batch(method: str) -> bool:
-    """Whether calls of this method stand for many, and wait in lines of their own."""
-    return method == "BatchStore"
-
-
-def flow_of(caller: Caller, method: str, request: Any) -> Flow:
-    """Whose work this call is, for queues that are fair between callers and their users."""
-    users = _REQUIREMENTS[method].users
-    named = set(users(request)) if users is not None else set()
-    [user] = named if len(named) == 1 else [None]
-    return Flow(caller.name, user or "", batch=is_batch(method))
-
-
 def authorize(caller: Caller, method: str, request: Any) -> None:
-    """Refuse what the caller may not do. `method` is the bare name; an unknown one is a bug here, and refused too.
+    """Check that the caller may make this call. `method` is the name without its service, such as "Search".
 
     Raises:
-        PermissionDenied: the caller lacks the right, or the request concerns users that it is not for.
+        PermissionDenied: the caller lacks the right, or access to a user that the request names.
     """
     requirement = _REQUIREMENTS[method]
     if requirement.users is None:
@@ -80,6 +70,21 @@ def authorize(caller: Caller, method: str, request: Any) -> None:
         return
     users = requirement.users(request)
     caller.require(requirement.right, users)
-    # Near duplicates tell of memories that are there already.
-    if requirement.right is Right.WRITE and any(one.HasField("near_duplicate_min_score") for one in _memories(request)):
+    # Near-duplicates reveal memories that are already stored.
+    if requirement.right is Right.WRITE and any(
+        memory.HasField("near_duplicate_min_score") for memory in _memories(request)
+    ):
         caller.require(Right.READ, users)
+
+
+def flow_of(caller: Caller, method: str, request: Any) -> Flow:
+    """Return the flow that a call belongs to. Queues are fair between flows: callers and, within one, its users."""
+    users_of = _REQUIREMENTS[method].users
+    users = set(users_of(request)) if users_of is not None else set()
+    [user] = users if len(users) == 1 else [None]
+    return Flow(caller.name, user or "", batch=is_batch(method))
+
+
+def is_batch(method: str) -> bool:
+    """Tell whether the method does the work of many calls. Its calls wait in a queue of their own."""
+    return method == "BatchStore"

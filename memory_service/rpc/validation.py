@@ -13,7 +13,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
 from memory_service.domain.errors import InvalidRequest, Reason, Violation
-from memory_service.rpc.errors import truncate
+from memory_service.rpc.truncation import truncate
 
 MAX_VIOLATIONS = 20
 """Violations travel in trailers, of which gRPC takes 8 kB."""

@@ -21,7 +21,8 @@ from memory_service.domain.errors import (
     Reason,
     Violation,
 )
-from memory_service.rpc.errors import to_status, truncate
+from memory_service.rpc.errors import to_status
+from memory_service.rpc.truncation import truncate
 from tests.support.api import TIMEOUT, Stub, packed
 from tests.support.credentials import reason
 
