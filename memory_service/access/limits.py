@@ -1,4 +1,4 @@
-"""How much one caller may ask for at once and in a second, so that none takes the service from the others."""
+"""Limits per caller: concurrent calls and calls per second. They keep one caller from using up the service."""
 
 import time
 from collections import Counter
@@ -11,22 +11,25 @@ from cachetools import LRUCache
 from memory_service.domain.errors import Reason, ResourceExhausted
 
 _MAX_BUCKETS = 10_000
-"""Callers whose rate is remembered; one that is forgotten begins anew with a full second."""
+"""Callers whose rate is tracked. A caller that drops out starts again with a full bucket."""
 
 
 @dataclass(slots=True)
 class _TokenBucket:
-    """Calls that may still be made now; it fills at the rate, up to a second's worth."""
+    """Calls that a caller may make now. The bucket fills at the rate, up to the calls of one second, at least one."""
 
     tokens: float
     updated_at: float
 
 
 class CallLimits:
-    """The limits of every caller, and of `total_in_flight` calls of all of them. `rate` is in calls a second, None
-    without a limit."""
+    """Admits calls up to the limits of their caller and of the service."""
 
     def __init__(self, *, in_flight: int, rate: float | None, total_in_flight: int) -> None:
+        """`in_flight` limits the concurrent calls of one caller, `total_in_flight` those of all callers.
+
+        `rate` is in calls per second and caller; None means no limit.
+        """
         self._max_in_flight = in_flight
         self._max_total_in_flight = total_in_flight
         self._total_in_flight = 0
@@ -36,16 +39,18 @@ class CallLimits:
 
     @contextmanager
     def admit(self, caller: str) -> Iterator[None]:
-        """A call of this caller, while the context is open.
+        """Count a call of this caller as in progress while the context is open.
 
         Raises:
-            ResourceExhausted: there are too many, or it has as many as it may; `retry_after` says when it may again.
+            ResourceExhausted: a limit is reached; `retry_after` says when to retry.
         """
         if self._total_in_flight >= self._max_total_in_flight:
-            message = "the service has as many calls in flight as it takes: try again, more slowly"
+            message = (
+                f"the service is at its limit of {self._max_total_in_flight} calls in flight: retry at a lower rate"
+            )
             raise ResourceExhausted(Reason.OVERLOADED, message, retry_after=0.5)
         if self._in_flight[caller] >= self._max_in_flight:
-            raise _overloaded(f"has {self._max_in_flight} calls in flight, as many as it may", 0.1)
+            raise _overloaded(f"{self._max_in_flight} calls in flight", 0.1)
         self._take_token(caller)
         self._in_flight[caller] += 1
         self._total_in_flight += 1
@@ -60,14 +65,15 @@ class CallLimits:
     def _take_token(self, caller: str) -> None:
         if self._rate is None:
             return
-        now, most = time.monotonic(), max(self._rate, 1.0)
-        bucket = self._buckets.setdefault(caller, _TokenBucket(most, now))
-        bucket.tokens = min(most, bucket.tokens + (now - bucket.updated_at) * self._rate)
+        now, capacity = time.monotonic(), max(self._rate, 1.0)
+        bucket = self._buckets.setdefault(caller, _TokenBucket(capacity, now))
+        bucket.tokens = min(capacity, bucket.tokens + (now - bucket.updated_at) * self._rate)
         bucket.updated_at = now
         if bucket.tokens < 1:
-            raise _overloaded(f"makes more than {self._rate:g} calls a second", (1 - bucket.tokens) / self._rate)
+            raise _overloaded("this caller", f"{self._rate:g} calls per second", (1 - bucket.tokens) / self._rate)
         bucket.tokens -= 1
 
 
-def _overloaded(what: str, retry_after: float) -> ResourceExhausted:
-    return ResourceExhausted(Reason.OVERLOADED, f"this caller {what}: try again, more slowly", retry_after=retry_after)
+def _overloaded(subject: str, limit: str, retry_after: float) -> ResourceExhausted:
+    message = f"{subject} is at its limit of {limit}: retry at a lower rate"
+    return ResourceExhausted(Reason.OVERLOADED, message, retry_after=retry_after)

@@ -71,7 +71,8 @@ async def test_a_caller_learns_nothing_of_other_users(keyed: RpcServer, name: st
     assert reason(caught.value) == "PERMISSION_DENIED"
     assert "bob" not in str(caught.value.details())
     assert "secret" not in str(caught.value.details())
-    assert caught.value.details() == "this key or token is for other users: name a user_id that it is for"
+    told = "this API key or token has no access to the users of this call: set a user_id that it is for"
+    assert caught.value.details() == told
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import pytest
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.access import jwks as jwks_module
+from memory_service.access.jwks_fetch import fetch_jwks, parse_jwks
 from memory_service.domain.errors import Unavailable
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
@@ -222,11 +223,10 @@ async def test_an_unknown_key_waits_no_longer_than_a_fetch_may_take(
 
 
 @pytest.mark.parametrize("how", SLOW)
-def test_the_thread_of_a_fetch_ends_with_its_time(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    monkeypatch.setattr(jwks_module, "_FETCH_TIMEOUT", 0.5)
+def test_the_thread_of_a_fetch_ends_with_its_time(how: str) -> None:
     slow = Slow(*SLOW[how])
     with pytest.raises((OSError, HTTPException, ValueError)):
-        jwks_module._parse(jwks_module._read(slow.url))
+        parse_jwks(fetch_jwks(slow.url, timeout=0.5))
     slow.stop()
 
 
