@@ -45,12 +45,9 @@ class CallLimits:
             ResourceExhausted: a limit is reached; `retry_after` says when to retry.
         """
         if self._total_in_flight >= self._max_total_in_flight:
-            message = (
-                f"the service is at its limit of {self._max_total_in_flight} calls in flight: retry at a lower rate"
-            )
-            raise ResourceExhausted(Reason.OVERLOADED, message, retry_after=0.5)
+            raise _overloaded("the service", f"{self._max_total_in_flight} calls in flight", 0.5)
         if self._in_flight[caller] >= self._max_in_flight:
-            raise _overloaded(f"{self._max_in_flight} calls in flight", 0.1)
+            raise _overloaded("this caller", f"{self._max_in_flight} calls in flight", 0.1)
         self._take_token(caller)
         self._in_flight[caller] += 1
         self._total_in_flight += 1

@@ -1,4 +1,4 @@
-"""A cache around an embedder: a text that was embedded lately, or is being embedded now, is not embedded again."""
+"""A cache around an embedder: a text that was embedded recently, or is being embedded now, is not embedded again."""
 
 import asyncio
 
@@ -11,15 +11,17 @@ from memory_service.domain.ports import Embedder
 from memory_service.embedding.fair_queue import FairQueue
 
 _ENTRY_OVERHEAD = 400
-"""Bytes that an entry costs beside its text and numbers: array, key, flag and dict entry."""
+"""Bytes that an entry takes beside its text and numbers: array, key, flag and dict entry."""
 
 _MAX_WAIT = 600.0
-"""Seconds that a caller without a deadline waits; embedders have limits of their own."""
+"""Seconds that a caller without a deadline waits at most. Embedders have timeouts of their own."""
 
 
 class CachedEmbedder:
-    """Least recently used embeddings, bounded by bytes. Other texts wait for the embedder in a fair queue, and one
-    computation serves all who ask for the same text at once."""
+    """Caches the most recently used embeddings, up to a number of bytes.
+
+    Other texts wait for the embedder in a fair queue. Calls with the same text share one computation.
+    """
 
     def __init__(
         self,
@@ -30,12 +32,14 @@ class CachedEmbedder:
         per_flow: int | None = None,
         queue_capacity: int = 1000,
     ) -> None:
-        """`embedder` runs `concurrency` texts at a time, of which one flow may have `per_flow`, or all with
-        None; `queue_capacity` calls may wait for it."""
+        """Run `embedder` for at most `concurrency` texts at a time, and at most `per_flow` of one flow.
+
+        `per_flow` None means no limit per flow. At most `queue_capacity` calls wait. `max_bytes` limits the cache.
+        """
         self.model = embedder.model
         self.dimension = embedder.dimension
         self.hits = 0
-        """Texts that were known or being embedded when they were asked for."""
+        """Calls whose text was cached or being embedded."""
         self.misses = 0
         self._embedder = embedder
         self._cache: LRUCache[str, tuple[int, EmbeddedText]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[0])
@@ -44,9 +48,11 @@ class CachedEmbedder:
         )
 
     async def embed(self, text: str) -> EmbeddedText:
-        """The unit-length embedding of a text.
+        """Return the unit-length embedding of a text.
 
-        Raises ResourceExhausted when too many wait.
+        Raises:
+            ResourceExhausted: too many calls wait.
+            DeadlineExceeded: the call's deadline passed.
         """
         if (entry := self._cache.get(text)) is not None:
             self.hits += 1
@@ -63,7 +69,7 @@ class CachedEmbedder:
 
     @property
     def size(self) -> int:
-        """Bytes that the embeddings take."""
+        """Bytes that the cached embeddings take."""
         return int(self._cache.currsize)
 
     @property
