@@ -39,7 +39,8 @@ from memory_service.rpc.validation import RequestValidator
 from memory_service.settings import Settings
 from memory_service.starting import started_unless
 from memory_service.telemetry.call_log import CallLog
-from memory_service.telemetry.gauges import GaugeCollector, measure_event_loop_lag
+from memory_service.telemetry.event_loop_lag import measure_event_loop_lag
+from memory_service.telemetry.gauges import GaugeCollector
 from memory_service.telemetry.index_monitor import IndexMonitor
 from memory_service.telemetry.instrumentation import InstrumentedEmbedder, MeteredEmbedder, instrumented
 from memory_service.telemetry.metrics import Metrics

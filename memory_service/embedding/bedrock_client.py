@@ -7,8 +7,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
-from memory_service.domain.errors import FailedPrecondition
-from memory_service.embedding.bedrock_errors import misconfigured
+from memory_service.domain.errors import FailedPrecondition, Reason
 
 TITAN_V1 = "amazon.titan-embed-text-v1"
 TITAN_V2 = "amazon.titan-embed-text-v2:0"
@@ -78,7 +77,7 @@ def create_client(settings: BedrockSettings) -> Any:
             ),
         )
     except BotoCoreError as error:
-        what = f"boto3 cannot create a client for Bedrock ({error})"
+        what = f"boto3 cannot create a client for Bedrock ({error}): set a region here or in AWS_REGION"
         raise _bad_setting("MEMORY_BEDROCK_REGION", what, "us-east-1") from error
     except ValueError as error:  # botocore raises it for an invalid URL.
         example = "https://bedrock-runtime.us-east-1.amazonaws.com"
@@ -86,4 +85,4 @@ def create_client(settings: BedrockSettings) -> Any:
 
 
 def _bad_setting(setting: str, what: str, example: str) -> FailedPrecondition:
-    return misconfigured(f"{setting}: {what}; for example {setting}={example}")
+    return FailedPrecondition(Reason.SERVER_MISCONFIGURED, f"{setting}: {what}; for example {setting}={example}")

@@ -1,4 +1,4 @@
-"""One line in the log for each call."""
+"""One log line for each call."""
 
 import random
 
@@ -9,18 +9,18 @@ from memory_service.telemetry.calls import Call
 _log = structlog.get_logger("memory_service.calls")
 
 _SERVER_ERRORS = {"INTERNAL", "UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"}
-"""Codes by which the service, and not its caller, is in trouble."""
+"""Codes that mean trouble on the server, not a mistake of the caller. They are logged as warnings."""
 
 
 class CallLog:
-    """Writes them. Who called, what, how it ended, how long it took; never what was said, nor whose memories."""
+    """Logs the caller, method, outcome and duration of calls; never contents or user ids."""
 
     def __init__(self, *, sample: float) -> None:
-        """`sample` is the share of successful calls that are logged; those that fail always are."""
+        """`sample` is the share of successful calls to log, 0 to 1. Failed calls are always logged."""
         self._sample = sample
 
     def write(self, call: Call) -> None:
-        """The line of a call that has ended."""
+        """Log a finished call."""
         if call.code == "OK" and self._sample < 1 and random.random() >= self._sample:  # noqa: S311 - no secret
             return
         fields: dict[str, object] = {"method": call.method, "code": call.code, "caller": call.caller}
