@@ -9,9 +9,9 @@ import os
 
 import grpc
 
-from memory_service.access.api_keys import ApiKeys
+from memory_service.access.api_keys import ApiKeyVerifier
 from memory_service.access.callers import Verifier
-from memory_service.access.jwt_tokens import Tokens, TokenSettings
+from memory_service.access.jwt_tokens import JwtSettings, JwtVerifier
 from memory_service.distribution import install_command
 from memory_service.domain.errors import FailedPrecondition, Reason
 from memory_service.embedded import embedded_engine
@@ -33,7 +33,7 @@ def build_access(settings: Settings) -> tuple[list[Verifier], grpc.ServerCredent
     try:
         setting = "MEMORY_API_KEYS"
         if settings.api_keys is not None:
-            verifiers.append(ApiKeys(settings.api_keys))
+            verifiers.append(ApiKeyVerifier(settings.api_keys))
         setting = "MEMORY_TLS_CERT, MEMORY_TLS_KEY, MEMORY_TLS_CLIENT_CA"
         if settings.tls_cert is not None and settings.tls_key is not None:
             credentials = server_credentials(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
@@ -45,14 +45,14 @@ def build_access(settings: Settings) -> tuple[list[Verifier], grpc.ServerCredent
     except ValueError as error:
         raise FailedPrecondition(Reason.SERVER_MISCONFIGURED, f"{setting}: {error}") from error
     if settings.jwt_jwks is not None and settings.jwt_issuer is not None and settings.jwt_audience is not None:
-        tokens = TokenSettings(
+        tokens = JwtSettings(
             jwks=settings.jwt_jwks,
             issuer=settings.jwt_issuer,
             audience=settings.jwt_audience,
             users_claim=settings.jwt_users_claim,
             rights_claim=settings.jwt_rights_claim,
         )
-        verifiers.append(Tokens(tokens))
+        verifiers.append(JwtVerifier(tokens))
     return verifiers, credentials
 
 
@@ -92,12 +92,12 @@ def build_tracing(settings: Settings, stack: contextlib.AsyncExitStack) -> Trace
             message = f"{name}: only HTTP is supported; for example {name}=http/protobuf, to port 4318"
             raise FailedPrecondition(Reason.SERVER_MISCONFIGURED, message)
     try:
-        from memory_service.telemetry.tracing import Tracing  # noqa: PLC0415 - an optional extra
+        from memory_service.telemetry.tracing import OpenTelemetryTracer  # noqa: PLC0415 - an optional extra
     except ImportError as error:
         message = (
             f"MEMORY_TRACES: OpenTelemetry is missing: {install_command(extra='otel')}; or set MEMORY_TRACES=false"
         )
         raise FailedPrecondition(Reason.SERVER_MISCONFIGURED, message) from error
-    tracing = Tracing(SERVICE)
+    tracing = OpenTelemetryTracer(SERVICE)
     stack.push_async_callback(asyncio.to_thread, tracing.close)
     return tracing

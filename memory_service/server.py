@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 import uvloop
 
-from memory_service.access.limits import Limits
+from memory_service.access.limits import CallLimits
 from memory_service.components import build_access, build_embedder, build_tracing, engine_connection
 from memory_service.domain.expiry_sweep import ExpirySweep
 from memory_service.domain.fairness import FairBudget
@@ -31,12 +31,13 @@ from memory_service.rpc.servicer import MemoryServicer
 from memory_service.rpc.validation import RequestValidator
 from memory_service.settings import Settings
 from memory_service.starting import started_unless
-from memory_service.telemetry.call_log import Lines
-from memory_service.telemetry.gauges import Figures, follow_lag
-from memory_service.telemetry.index_monitor import IndexWatch
-from memory_service.telemetry.instrumentation import CountedEmbedder, WatchedEmbedder, watched
+from memory_service.telemetry.call_log import CallLog
+from memory_service.telemetry.event_loop_lag import measure_event_loop_lag
+from memory_service.telemetry.gauges import GaugeCollector
+from memory_service.telemetry.index_monitor import IndexMonitor
+from memory_service.telemetry.instrumentation import InstrumentedEmbedder, MeteredEmbedder, instrumented
 from memory_service.telemetry.metrics import Metrics
-from memory_service.telemetry.metrics_endpoint import scraped
+from memory_service.telemetry.metrics_endpoint import serve_metrics
 from memory_service.telemetry.telemetry import Telemetry
 from memory_service.valkey import (
     Connections,
@@ -69,9 +70,9 @@ async def run_server(settings: Settings) -> AsyncIterator[RpcServer]:
         connection_settings = await engine_connection(settings, stack)
         connections = await _open(connection_settings, stack)
         probe_connection = await _open(replace(connection_settings, connections=1), stack)
-        index_store = watched(ValkeyIndexes(connections, new_layout=Layout(settings.layout.upper())), metrics)
+        index_store = instrumented(ValkeyIndexes(connections, new_layout=Layout(settings.layout.upper())), metrics)
         cache = _cached(embedder, settings, metrics)
-        indexes = Indexes(index_store, WatchedEmbedder(cache), default=settings.index)
+        indexes = Indexes(index_store, InstrumentedEmbedder(cache), default=settings.index)
         validator = RequestValidator()
         servicer = _servicer(settings, connections, cache, indexes, validator, metrics)
         server = RpcServer(
@@ -81,13 +82,13 @@ async def run_server(settings: Settings) -> AsyncIterator[RpcServer]:
             health_listen=settings.health_listen,
             credentials=credentials,
             verifiers=verifiers,
-            limits=Limits(
+            limits=CallLimits(
                 in_flight=settings.caller_in_flight,
                 rate=settings.caller_rate,
-                all_in_flight=settings.max_concurrent_rpcs,
+                total_in_flight=settings.max_concurrent_rpcs,
             ),
-            requests=_memory_budget(settings, settings.request_bytes, "memory for requests"),
-            telemetry=Telemetry(Lines(sample=settings.log_sample), metrics, build_tracing(settings, stack)),
+            request_memory=_memory_budget(settings, settings.request_bytes, "memory for requests"),
+            telemetry=Telemetry(CallLog(sample=settings.log_sample), metrics, build_tracing(settings, stack)),
             probe=EngineProbe(probe_connection, connections).check,
             explain=partial(diagnose, connection_settings),
             default_deadline=settings.default_deadline,
@@ -95,15 +96,15 @@ async def run_server(settings: Settings) -> AsyncIterator[RpcServer]:
             share_port=settings.workers > 1,
         )
         sweep = ExpirySweep(
-            indexes, watched(ValkeyMemories(connections), metrics), interval=settings.expiry_sweep_every
+            indexes, instrumented(ValkeyMemories(connections), metrics), interval=settings.expiry_sweep_every
         )
         stack.callback(asyncio.create_task(sweep.run()).cancel)
         if metrics is not None:
-            monitor = IndexWatch(index_store, settings.index, settings.index_look_every, settings.index_count_every)
-            for background in (monitor.follow(), follow_lag(metrics)):
+            monitor = IndexMonitor(index_store, settings.index, settings.index_look_every, settings.index_count_every)
+            for background in (monitor.run(), measure_event_loop_lag(metrics)):
                 stack.callback(asyncio.create_task(background).cancel)
             metrics.registry.register(_gauges(server, connections, cache, monitor))
-            server.metrics_address = stack.enter_context(scraped(metrics, settings.metrics_listen or ""))
+            server.metrics_address = stack.enter_context(serve_metrics(metrics, settings.metrics_listen or ""))
         await server.start()
         fields = {"metrics_address": server.metrics_address} if metrics else {}
         _log.info("serving", address=server.address, embedding_model=cache.model, dimension=cache.dimension, **fields)
@@ -174,12 +175,12 @@ def _cached(embedder: LocalEmbedder | BedrockEmbedder, settings: Settings, metri
     """Return the embedder behind a cache, a fair queue and a circuit breaker."""
     return CachedEmbedder(
         CircuitBreaker(
-            CountedEmbedder(embedder, metrics) if metrics else embedder, threshold=settings.embedder_outages
+            MeteredEmbedder(embedder, metrics) if metrics else embedder, threshold=settings.embedder_outages
         ),
         max_bytes=settings.embedding_cache_bytes,
-        at_once=embedder.concurrency,
+        concurrency=embedder.concurrency,
         per_flow=embedder.per_flow,
-        queue=settings.embedder_queue,
+        queue_capacity=settings.embedder_queue,
     )
 
 
@@ -192,19 +193,19 @@ def _servicer(
     metrics: Metrics | None,
 ) -> MemoryServicer:
     """Return the gRPC face over the use cases."""
-    embedder = WatchedEmbedder(cache)
-    store = watched(ValkeyMemories(connections), metrics)
-    search = watched(
+    embedder = InstrumentedEmbedder(cache)
+    store = instrumented(ValkeyMemories(connections), metrics)
+    search = instrumented(
         ValkeySearches(connections, ef_runtime=settings.ef_runtime, search_timeout=settings.valkey_timeout), metrics
     )
-    answers = _memory_budget(settings, settings.answer_bytes, "memory for answers")
+    response_memory = _memory_budget(settings, settings.answer_bytes, "memory for responses")
     return MemoryServicer(
         memories=Memories(store, search, embedder, indexes),
-        searches=Searches(search, store, embedder, indexes, answers),
+        searches=Searches(search, store, embedder, indexes, response_memory),
         listing=Listing(search, store, indexes),
         indexes=indexes,
         validator=validator,
-        answers=answers,
+        response_memory=response_memory,
     )
 
 
@@ -213,10 +214,12 @@ def _memory_budget(settings: Settings, size: int, what: str) -> FairBudget:
     return FairBudget(size, capacity=settings.max_concurrent_rpcs, what=what, per_flow=size // 2)
 
 
-def _gauges(server: RpcServer, connections: Connections, cache: CachedEmbedder, monitor: IndexWatch) -> Figures:
+def _gauges(
+    server: RpcServer, connections: Connections, cache: CachedEmbedder, monitor: IndexMonitor
+) -> GaugeCollector:
     """Return the metrics that are read from objects when they are scraped."""
     pool = connections.pool
-    return Figures(
+    return GaugeCollector(
         {
             "semantic_memory_ready": ("1 while readiness says SERVING", lambda: server.ready),
             "semantic_memory_engine_connections": ("Connections to Valkey", lambda: pool.size),

@@ -1,1 +1,1 @@
-"""Who calls, and what they may: API keys, JSON Web Tokens, limits for each caller. Knows no gRPC and no protobuf."""
+"""Callers and their access: API keys, JSON Web Tokens and limits per caller. Imports neither gRPC nor protobuf."""

@@ -1,6 +1,6 @@
-"""Callers and their rights."""
+"""Callers, their rights and their users."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -9,87 +9,90 @@ from memory_service.domain.errors import PermissionDenied, Reason, Unauthenticat
 
 
 class Right(StrEnum):
-    """What a caller may do, within its users."""
+    """What a caller may do with the memories of its users."""
 
     READ = "read"
     WRITE = "write"
     DELETE = "delete"
     ADMIN = "admin"
-    """Create and drop indexes; only of use to a caller with every user, since an index holds the memories of all."""
+    """Create and drop indexes. An index holds the memories of all users, so the caller also needs access to all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls. `users` None: every user, as a trusted backend has it."""
+    """An authenticated caller. `users` are the user ids that it may access; None means all users."""
 
     name: str
     users: frozenset[str] | None
     rights: frozenset[Right]
 
-    def check(self, right: Right, users: Iterable[str | None]) -> None:
-        """Refuse what this caller may not do; None among the users stands for all of them.
+    def require(self, right: Right, users: Iterable[str | None]) -> None:
+        """Check that this caller has the right for each of these users; None among them stands for all users.
 
         Raises:
-            PermissionDenied: the same for users that exist and that do not.
+            PermissionDenied: it has not. The error is the same whether such users exist or not.
         """
-        self._check_right(right)
+        self._require_right(right)
         if self.users is not None and any(user is None or user not in self.users for user in users):
-            raise _denied("this key or token is for other users: name a user_id that it is for")
+            raise _denied("this API key or token has no access to the users of this call: set a user_id that it is for")
 
-    def check_everyone(self, right: Right) -> None:
-        """Refuse what concerns the memories of every user, unless this caller has the right and every user.
+    def require_all_users(self, right: Right) -> None:
+        """Check that this caller has the right, and access to all users.
 
         Raises:
             PermissionDenied: it lacks one of them.
         """
-        self._check_right(right)
+        self._require_right(right)
         if self.users is not None:
             raise _denied(
-                "this concerns the memories of every user, and this key or token is for some: "
+                "this call concerns the memories of all users, and this API key or token is for some of them: "
                 'use a key with users = "*", or a token with memory.all_users'
             )
 
-    def _check_right(self, right: Right) -> None:
+    def _require_right(self, right: Right) -> None:
         if right not in self.rights:
-            raise _denied(f"this key or token has no right to {right}: ask the service's operator for one that has it")
+            raise _denied(
+                f'this API key or token lacks the right "{right}": ask the service\'s operator for one that has it'
+            )
 
 
-ANYONE = Caller("anyone", None, frozenset(Right))
-"""The caller where no access is configured: whoever reaches the port is trusted."""
+ANONYMOUS = Caller("anyone", None, frozenset(Right))
+"""The caller of every call when no access control is configured. It may do everything."""
 
 
 class Verifier(Protocol):
-    """Knows callers by what they show."""
+    """Verifies one kind of credential."""
 
-    async def caller(self, credential: str) -> Caller | None:
-        """The caller of this credential; None when it is of another kind.
+    async def verify(self, credential: str) -> Caller | None:
+        """Return the caller of this credential; None when it is of another kind.
 
         Raises:
-            Unauthenticated: it is of this kind and not, or no longer, good.
+            Unauthenticated: it is of this kind, but unknown, expired or otherwise not valid.
+            Unavailable: it cannot be verified now.
         """
         ...
 
 
-async def authenticate(authorization: str | None, verifiers: Iterable[Verifier]) -> Caller:
-    """The caller of a call with this `authorization` metadata; anyone where there is no verifier.
+async def authenticate(authorization: str | None, verifiers: Sequence[Verifier]) -> Caller:
+    """Return the caller of a call with this `authorization` metadata, or ANONYMOUS when there are no verifiers.
 
     Raises:
-        Unauthenticated: nothing, or nothing good, is shown.
+        Unauthenticated: the credential is missing or not valid.
+        Unavailable: the credential cannot be verified now.
     """
-    asked = list(verifiers)
-    if not asked:
-        return ANYONE
+    if not verifiers:
+        return ANONYMOUS
     scheme, _, credential = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not credential:
-        raise unauthenticated("send the metadata authorization: Bearer <API key or token>")
-    for verifier in asked:
-        if (caller := await verifier.caller(credential.strip())) is not None:
+        raise unauthenticated("the call has no credential: send the metadata authorization: Bearer <API key or token>")
+    for verifier in verifiers:
+        if (caller := await verifier.verify(credential.strip())) is not None:
             return caller
-    raise unauthenticated("this API key or token is not known here: check it, or ask the service's operator")
+    raise unauthenticated("this API key or token is unknown: check it, or ask the service's operator")
 
 
 def unauthenticated(message: str) -> Unauthenticated:
-    """An error about what a caller shows; the message never repeats it."""
+    """Return the error for a credential. The message must never repeat the credential."""
     return Unauthenticated(Reason.UNAUTHENTICATED, message)
 
 

@@ -1,4 +1,4 @@
-"""How much one caller may ask for at once and in a second, so that none takes the service from the others."""
+"""Limits per caller: concurrent calls and calls per second. They keep one caller from using up the service."""
 
 import time
 from collections import Counter
@@ -10,64 +10,67 @@ from cachetools import LRUCache
 
 from memory_service.domain.errors import Reason, ResourceExhausted
 
-_CALLERS = 10_000
-"""Callers whose rate is remembered; one that is forgotten begins anew with a full second."""
+_MAX_BUCKETS = 10_000
+"""Callers whose rate is tracked. A caller that drops out starts again with a full bucket."""
 
 
 @dataclass(slots=True)
-class _Bucket:
-    """Calls that may still be made now; it fills at the rate, up to a second's worth."""
+class _TokenBucket:
+    """Calls that a caller may make now. The bucket fills at the rate, up to the calls of one second, at least one."""
 
-    left: float
-    at: float
+    tokens: float
+    updated_at: float
 
 
-class Limits:
-    """The limits of every caller, and of `all_in_flight` calls of all of them. `rate` is in calls a second, None
-    without a limit."""
+class CallLimits:
+    """Admits calls up to the limits of their caller and of the service."""
 
-    def __init__(self, *, in_flight: int, rate: float | None, all_in_flight: int) -> None:
-        self._most = in_flight
-        self._most_of_all = all_in_flight
-        self._of_all = 0
+    def __init__(self, *, in_flight: int, rate: float | None, total_in_flight: int) -> None:
+        """`in_flight` limits the concurrent calls of one caller, `total_in_flight` those of all callers.
+
+        `rate` is in calls per second and caller; None means no limit.
+        """
+        self._max_in_flight = in_flight
+        self._max_total_in_flight = total_in_flight
+        self._total_in_flight = 0
         self._rate = rate
         self._in_flight: Counter[str] = Counter()
-        self._buckets: LRUCache[str, _Bucket] = LRUCache(_CALLERS)
+        self._buckets: LRUCache[str, _TokenBucket] = LRUCache(_MAX_BUCKETS)
 
     @contextmanager
-    def call(self, caller: str) -> Iterator[None]:
-        """A call of this caller, while the context is open.
+    def admit(self, caller: str) -> Iterator[None]:
+        """Count a call of this caller as in progress while the context is open.
 
         Raises:
-            ResourceExhausted: there are too many, or it has as many as it may; `retry_after` says when it may again.
+            ResourceExhausted: a limit is reached; `retry_after` says when to retry.
         """
-        if self._of_all >= self._most_of_all:
-            message = "the service has as many calls in flight as it takes: try again, more slowly"
-            raise ResourceExhausted(Reason.OVERLOADED, message, retry_after=0.5)
-        if self._in_flight[caller] >= self._most:
-            raise _too_much(f"has {self._most} calls in flight, as many as it may", 0.1)
-        self._take(caller)
+        if self._total_in_flight >= self._max_total_in_flight:
+            raise _overloaded("the service", f"{self._max_total_in_flight} calls in flight", 0.5)
+        if self._in_flight[caller] >= self._max_in_flight:
+            raise _overloaded("this caller", f"{self._max_in_flight} calls in flight", 0.1)
+        self._take_token(caller)
         self._in_flight[caller] += 1
-        self._of_all += 1
+        self._total_in_flight += 1
         try:
             yield
         finally:
-            self._of_all -= 1
+            self._total_in_flight -= 1
             self._in_flight[caller] -= 1
             if not self._in_flight[caller]:
                 del self._in_flight[caller]
 
-    def _take(self, caller: str) -> None:
+    def _take_token(self, caller: str) -> None:
         if self._rate is None:
             return
-        now, most = time.monotonic(), max(self._rate, 1.0)
-        bucket = self._buckets.setdefault(caller, _Bucket(most, now))
-        bucket.left = min(most, bucket.left + (now - bucket.at) * self._rate)
-        bucket.at = now
-        if bucket.left < 1:
-            raise _too_much(f"makes more than {self._rate:g} calls a second", (1 - bucket.left) / self._rate)
-        bucket.left -= 1
+        now, capacity = time.monotonic(), max(self._rate, 1.0)
+        bucket = self._buckets.setdefault(caller, _TokenBucket(capacity, now))
+        bucket.tokens = min(capacity, bucket.tokens + (now - bucket.updated_at) * self._rate)
+        bucket.updated_at = now
+        if bucket.tokens < 1:
+            raise _overloaded("this caller", f"{self._rate:g} calls per second", (1 - bucket.tokens) / self._rate)
+        bucket.tokens -= 1
 
 
-def _too_much(what: str, retry_after: float) -> ResourceExhausted:
-    return ResourceExhausted(Reason.OVERLOADED, f"this caller {what}: try again, more slowly", retry_after=retry_after)
+def _overloaded(subject: str, limit: str, retry_after: float) -> ResourceExhausted:
+    message = f"{subject} is at its limit of {limit}: retry at a lower rate"
+    return ResourceExhausted(Reason.OVERLOADED, message, retry_after=retry_after)

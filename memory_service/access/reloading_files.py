@@ -1,4 +1,4 @@
-"""Files that change while the service runs: keys and certificates that are rotated, as secret mounts do it."""
+"""Files that may change while the service runs, such as keys and certificates from rotated secret mounts."""
 
 import time
 from collections.abc import Callable
@@ -8,30 +8,39 @@ from typing import Generic, TypeVar
 import structlog
 
 _log = structlog.get_logger(__name__)
-_LOOK_EVERY = 1.0
+_CHECK_INTERVAL = 1.0
+"""Seconds between two checks for changes."""
 
 T = TypeVar("T")
 
 
-class WatchedFiles(Generic[T]):
-    """What some files hold, read again when they change. What cannot be read is reported, and the last good stays."""
+class ReloadingFiles(Generic[T]):
+    """The parsed content of files, parsed again when they change.
 
-    def __init__(self, paths: list[Path], read: Callable[[list[bytes]], T]) -> None:
-        """Read them. Raises OSError, or what `read` raises, when they are wrong from the start."""
+    When a change cannot be read or parsed, it is logged and the last valid value stays.
+    """
+
+    def __init__(self, paths: list[Path], parse: Callable[[list[bytes]], T]) -> None:
+        """Read the files. `parse` gets their contents in the order of `paths`.
+
+        Raises:
+            OSError: a file cannot be read.
+            ValueError: `parse` refuses the contents.
+        """
         self._paths = paths
-        self._read = read
+        self._parse = parse
         self._contents = [path.read_bytes() for path in paths]
-        self._value = read(self._contents)
-        self._looked = time.monotonic()
+        self._value = parse(self._contents)
+        self._checked_at = time.monotonic()
 
     def value(self) -> T:
-        """What the files hold, as of at most a second ago. Reads small local files, a millisecond at most."""
-        if time.monotonic() - self._looked >= _LOOK_EVERY:
-            self._looked = time.monotonic()
+        """Return the value, at most one second old. Reads small local files, which blocks for a millisecond at most."""
+        if time.monotonic() - self._checked_at >= _CHECK_INTERVAL:
+            self._checked_at = time.monotonic()
             try:
                 contents = [path.read_bytes() for path in self._paths]
                 if contents != self._contents:
-                    self._value, self._contents = self._read(contents), contents
+                    self._value, self._contents = self._parse(contents), contents
                     _log.info("file_reloaded", files=[str(path) for path in self._paths])
             except (OSError, ValueError) as error:
                 _log.warning("file_not_reloaded", files=[str(path) for path in self._paths], cause=str(error))

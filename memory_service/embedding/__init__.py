@@ -1,1 +1,1 @@
-"""Embedders: Amazon Bedrock, a local model, and the cache around them. Knows no gRPC."""
+"""Embedders: Amazon Bedrock and a local model, with a cache, a fair queue and a circuit breaker. No gRPC in here."""

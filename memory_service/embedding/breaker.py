@@ -1,7 +1,7 @@
-"""A circuit breaker around an embedder: while the model is away, callers learn it at once.
+"""A circuit breaker around an embedder: while the model is unavailable, calls fail at once.
 
-Without one every call of an outage would hold one of the embedder's threads until its time is over, and those whose
-texts could be embedded again would wait behind them.
+Without it, every call during an outage would occupy one of the embedder's threads until a timeout. Calls that could be
+embedded again would wait behind them.
 """
 
 import time
@@ -16,8 +16,10 @@ _log = structlog.get_logger(__name__)
 
 
 class CircuitBreaker:
-    """Opens after `threshold` outages in a row; then fails for `pause` seconds, and lets one call try. What the caller
-    did wrong, throttling and a caller who gives up are no outages."""
+    """Opens after `threshold` failures in a row. While open it fails for `pause` seconds, then lets one call try.
+
+    Only Unavailable counts as a failure: invalid texts, throttling and cancelled calls do not.
+    """
 
     def __init__(self, embedder: Embedder, *, threshold: int = 5, pause: float = 5.0) -> None:
         self.model = embedder.model
@@ -25,46 +27,47 @@ class CircuitBreaker:
         self._embedder = embedder
         self._threshold = threshold
         self._pause = pause
-        self._outages = 0
-        self._next_try = 0.0
+        self._failures = 0
+        self._next_attempt_at = 0.0
 
     async def embed(self, text: str) -> EmbeddedText:
-        """The unit-length embedding of a text.
+        """Return the unit-length embedding of a text.
 
-        Raises Unavailable at once while the breaker is open.
+        Raises:
+            Unavailable: at once while the breaker is open; otherwise as the embedder raises it.
         """
-        wait = self._next_try - time.monotonic()
-        if self._outages >= self._threshold:
+        wait = self._next_attempt_at - time.monotonic()
+        if self._failures >= self._threshold:
             if wait > 0:
-                raise self._away(wait)
-            # The others wait for the outcome of this call.
-            self._next_try = time.monotonic() + self._pause
+                raise self._open_error(wait)
+            # Other calls fail until this one is done.
+            self._next_attempt_at = time.monotonic() + self._pause
         try:
             embedded = await self._embedder.embed(text)
         except Unavailable:
-            self._outages += 1
-            self._next_try = time.monotonic() + self._pause
-            if self._outages == self._threshold:
-                _log.warning("embedder_breaker_opened", model=self.model, outages=self._outages)
+            self._failures += 1
+            self._next_attempt_at = time.monotonic() + self._pause
+            if self._failures == self._threshold:
+                _log.warning("embedder_breaker_opened", model=self.model, outages=self._failures)
             raise
         except DeadlineExceeded:
-            raise  # That tells of the caller's time and not of the model.
+            raise  # The caller's deadline was short, which says nothing about the model.
         except MemoryServiceError:
-            self._close()  # It answers.
+            self._close()  # The model responded.
             raise
         self._close()
         return embedded
 
     def _close(self) -> None:
-        if self._outages >= self._threshold:
+        if self._failures >= self._threshold:
             _log.info("embedder_breaker_closed", model=self.model)
-        self._outages = 0
+        self._failures = 0
 
-    def _away(self, seconds: float) -> Unavailable:
+    def _open_error(self, seconds: float) -> Unavailable:
         return Unavailable(
             Reason.EMBEDDER_UNAVAILABLE,
-            f"{self.model} has failed {self._outages} times in a row and is given a pause: try again, send an "
-            "embedding of your own, or allow_degraded",
+            f"{self.model} failed {self._failures} times in a row, so calls to it pause: retry, send an embedding of "
+            "your own, or set allow_degraded in a Search",
             metadata={"model": self.model},
             retry_after=seconds,
         )

@@ -1,4 +1,4 @@
-"""A cache around an embedder: a text that was embedded lately, or is being embedded now, is not embedded again."""
+"""A cache around an embedder: a text that was embedded recently, or is being embedded now, is not embedded again."""
 
 import asyncio
 
@@ -11,44 +11,50 @@ from memory_service.domain.ports import Embedder
 from memory_service.embedding.fair_queue import FairQueue
 
 _ENTRY_OVERHEAD = 400
-"""Bytes that an entry costs beside its text and numbers: array, key, flag and dict entry."""
+"""Bytes that an entry takes beside its text and numbers: array, key, flag and dict entry."""
 
-_LONGEST = 600.0
-"""Seconds that a caller without a deadline waits; embedders have limits of their own."""
+_MAX_WAIT = 600.0
+"""Seconds that a caller without a deadline waits at most. Embedders have timeouts of their own."""
 
 
 class CachedEmbedder:
-    """Least recently used embeddings, bounded by bytes. Other texts wait for the embedder in a fair queue, and one
-    computation serves all who ask for the same text at once."""
+    """Caches the most recently used embeddings, up to a number of bytes.
+
+    Other texts wait for the embedder in a fair queue. Calls with the same text share one computation.
+    """
 
     def __init__(
         self,
         embedder: Embedder,
         *,
         max_bytes: int,
-        at_once: int = 16,
+        concurrency: int = 16,
         per_flow: int | None = None,
-        queue: int = 1000,
+        queue_capacity: int = 1000,
     ) -> None:
-        """`embedder` takes `at_once` texts at the same time, of which one flow may have so many, or all of them with
-        None; `queue` calls may wait for it."""
+        """Run `embedder` for at most `concurrency` texts at a time, and at most `per_flow` of one flow.
+
+        `per_flow` None means no limit per flow. At most `queue_capacity` calls wait. `max_bytes` limits the cache.
+        """
         self.model = embedder.model
         self.dimension = embedder.dimension
         self.hits = 0
-        """Texts that were known or being embedded when they were asked for."""
+        """Calls whose text was cached or being embedded."""
         self.misses = 0
         self._embedder = embedder
-        self._known: LRUCache[str, tuple[int, EmbeddedText]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[0])
+        self._cache: LRUCache[str, tuple[int, EmbeddedText]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[0])
         self._queue: FairQueue[EmbeddedText] = FairQueue(
-            self._embed, at_once=at_once, per_flow=per_flow or at_once, capacity=queue
+            self._embed, concurrency=concurrency, per_flow=per_flow or concurrency, capacity=queue_capacity
         )
 
     async def embed(self, text: str) -> EmbeddedText:
-        """The unit-length embedding of a text.
+        """Return the unit-length embedding of a text.
 
-        Raises ResourceExhausted when too many wait.
+        Raises:
+            ResourceExhausted: too many calls wait.
+            DeadlineExceeded: the call's deadline passed.
         """
-        if (entry := self._known.get(text)) is not None:
+        if (entry := self._cache.get(text)) is not None:
             self.hits += 1
             return entry[1]
         if text in self._queue:
@@ -56,15 +62,15 @@ class CachedEmbedder:
         else:
             self.misses += 1
         try:
-            async with asyncio.timeout(remaining(_LONGEST)):
+            async with asyncio.timeout(remaining(_MAX_WAIT)):
                 return await self._queue.run(text)
         except TimeoutError as error:
             raise deadline_exceeded() from error
 
     @property
     def size(self) -> int:
-        """Bytes that the embeddings take."""
-        return int(self._known.currsize)
+        """Bytes that the cached embeddings take."""
+        return int(self._cache.currsize)
 
     @property
     def waiting(self) -> int:
@@ -74,6 +80,6 @@ class CachedEmbedder:
     async def _embed(self, text: str) -> EmbeddedText:
         embedded = await self._embedder.embed(text)
         size = embedded.embedding.nbytes + len(text) * 4 + _ENTRY_OVERHEAD
-        if size <= self._known.maxsize:
-            self._known[text] = (size, embedded)
+        if size <= self._cache.maxsize:
+            self._cache[text] = (size, embedded)
         return embedded

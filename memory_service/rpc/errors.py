@@ -1,8 +1,9 @@
-"""Errors of the domain as gRPC statuses with google.rpc details: the only place that knows both."""
+"""Errors of the domain as gRPC statuses with google.rpc details.
 
-import itertools
-from collections.abc import Sequence
-from typing import Any, TypeVar
+This module is the only one that knows both. docs/reference.md lists the reasons.
+"""
+
+from typing import Any
 from urllib.parse import quote
 
 import grpc
@@ -25,22 +26,17 @@ from memory_service.domain.errors import (
     Unauthenticated,
     Unavailable,
 )
+from memory_service.rpc.truncation import DETAIL_OVERHEAD_BYTES, first_that_fit, truncate
 
 DOMAIN = "semantic-memory"
 
-_MAX_TRAILERS = 7000
-"""Bytes of an error's trailers. Of more than 8 kB clients see only that the trailers are too large."""
-_OTHER_TRAILERS = 500
-"""Bytes of the status, the request id and the names of the trailers."""
-_MAX_MESSAGE = 800
-_MAX_FIELD = 200
-_MAX_DESCRIPTION = 300
-_ELLIPSIS = "…".encode()
-_ANY_BYTES = 80
-"""What a detail takes beside its own bytes: its type's name and lengths."""
-_ENTRY_BYTES = 4
-
-M = TypeVar("M", bound=Message)
+_MAX_TRAILER_BYTES = 7000
+"""Most bytes of an error's trailers. Clients reject trailers above 8 kB and then see no details at all."""
+_OTHER_TRAILER_BYTES = 500
+"""Bytes of the status code, the request id and the names of the trailers."""
+_MAX_MESSAGE_BYTES = 800
+_MAX_FIELD_BYTES = 200
+_MAX_DESCRIPTION_BYTES = 300
 
 _CODES: dict[type[MemoryServiceError], grpc.StatusCode] = {
     InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
@@ -57,77 +53,75 @@ _CODES: dict[type[MemoryServiceError], grpc.StatusCode] = {
 
 
 def to_status(error: MemoryServiceError) -> grpc.Status:
-    """The status of an error: its code, its message, one ErrorInfo, and the details that belong to it. It always fits
-    into the trailers: long texts are shortened, and violations beyond the limit left out, the last first."""
-    status = status_pb2.Status(code=_CODES[type(error)].value[0], message=shortened(error.message, _MAX_MESSAGE))
-    metadata = {name: shortened(value, _MAX_DESCRIPTION) for name, value in error.metadata.items()}
+    """Return the status of an error: its code, its message, one ErrorInfo, and the details of its kind.
+
+    The status always fits into the trailers. Long texts are truncated. Of many violations only the first ones are
+    sent.
+    """
+    status = status_pb2.Status(code=_CODES[type(error)].value[0], message=truncate(error.message, _MAX_MESSAGE_BYTES))
+    metadata = {name: truncate(value, _MAX_DESCRIPTION_BYTES) for name, value in error.metadata.items()}
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
     details: list[Message] = [info]
     if error.retry_after is not None:
         delay = Duration()
         delay.FromMilliseconds(round(error.retry_after * 1000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
-    # The message travels a second time, percent-encoded, and the details in base64.
-    left = (_MAX_TRAILERS - _OTHER_TRAILERS - len(quote(status.message, safe=""))) * 3 // 4 - status.ByteSize()
-    left -= sum(one.ByteSize() + _ANY_BYTES for one in details)
+    # gRPC sends the message twice, once percent-encoded, and the details in base64 (4 bytes for 3).
+    encoded_message_bytes = len(quote(status.message, safe=""))
+    available = (_MAX_TRAILER_BYTES - _OTHER_TRAILER_BYTES - encoded_message_bytes) * 3 // 4 - status.ByteSize()
+    available -= sum(detail.ByteSize() + DETAIL_OVERHEAD_BYTES for detail in details)
     if isinstance(error, InvalidRequest):
-        violations = [
-            error_details_pb2.BadRequest.FieldViolation(
-                field=shortened(one.field, _MAX_FIELD),
-                description=shortened(one.description, _MAX_DESCRIPTION),
-                reason=shortened(one.rule, _MAX_FIELD),
-            )
-            for one in error.violations
-        ]
-        details.insert(1, error_details_pb2.BadRequest(field_violations=_fitting(violations, left)))
+        details.insert(1, _bad_request(error, available))
     elif isinstance(error, FailedPrecondition) and error.violations:
-        differences = [
-            error_details_pb2.PreconditionFailure.Violation(
-                type=error.reason,
-                subject=shortened(one.field, _MAX_FIELD),
-                description=shortened(one.description, _MAX_DESCRIPTION),
-            )
-            for one in error.violations
-        ]
-        details.insert(1, error_details_pb2.PreconditionFailure(violations=_fitting(differences, left)))
+        details.insert(1, _precondition_failure(error, available))
     for detail in details:
         status.details.add().Pack(detail)
     converted: grpc.Status = rpc_status.to_status(status)
     return converted
 
 
-def shortened(text: str, most: int) -> str:
-    """The text, cut to at most this many bytes with an ellipsis."""
-    packed = text.encode(errors="replace")
-    if len(packed) <= most:
-        return packed.decode()
-    return packed[: most - len(_ELLIPSIS)].decode(errors="ignore") + _ELLIPSIS.decode()
+def _bad_request(error: InvalidRequest, max_bytes: int) -> error_details_pb2.BadRequest:
+    violations = [
+        error_details_pb2.BadRequest.FieldViolation(
+            field=truncate(violation.field, _MAX_FIELD_BYTES),
+            description=truncate(violation.description, _MAX_DESCRIPTION_BYTES),
+            reason=truncate(violation.rule, _MAX_FIELD_BYTES),
+        )
+        for violation in error.violations
+    ]
+    return error_details_pb2.BadRequest(field_violations=first_that_fit(violations, max_bytes))
 
 
-def _fitting(messages: Sequence[M], size: int) -> list[M]:
-    """The first of these that fit into this many bytes."""
-    ends = itertools.accumulate((one.ByteSize() + _ENTRY_BYTES for one in messages), initial=_ANY_BYTES)
-    return [one for one, end in zip(messages, list(ends)[1:], strict=True) if end <= size]
+def _precondition_failure(error: FailedPrecondition, max_bytes: int) -> error_details_pb2.PreconditionFailure:
+    violations = [
+        error_details_pb2.PreconditionFailure.Violation(
+            type=error.reason,
+            subject=truncate(violation.field, _MAX_FIELD_BYTES),
+            description=truncate(violation.description, _MAX_DESCRIPTION_BYTES),
+        )
+        for violation in error.violations
+    ]
+    return error_details_pb2.PreconditionFailure(violations=first_that_fit(violations, max_bytes))
 
 
 def fill_batch_error(message: memory_service_pb2.BatchStoreError, error: MemoryServiceError) -> None:
-    """Write the error of one memory of a batch into its message."""
+    """Write the error of one memory of a BatchStore into its message."""
     message.code = _CODES[type(error)].value[0]
     reason: Any = error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{error.reason}")
     message.reason = reason
-    message.message = shortened(error.message, _MAX_MESSAGE)
-    for one in error.violations:
+    message.message = truncate(error.message, _MAX_MESSAGE_BYTES)
+    for violation in error.violations:
         message.field_violations.add(
-            field=shortened(one.field, _MAX_FIELD),
-            description=shortened(one.description, _MAX_DESCRIPTION),
-            rule=shortened(one.rule, _MAX_FIELD),
+            field=truncate(violation.field, _MAX_FIELD_BYTES),
+            description=truncate(violation.description, _MAX_DESCRIPTION_BYTES),
+            rule=truncate(violation.rule, _MAX_FIELD_BYTES),
         )
 
 
 def internal(request_id: str) -> MemoryServiceError:
-    """What a caller learns of a bug: where its operator finds the rest."""
+    """Return the error for an unexpected exception. It carries the request id, under which the log has the cause."""
     return MemoryServiceError(
         Reason.INTERNAL,
-        f"a bug of the service: report it with the request id {request_id}, under which the log has the cause",
+        f"internal error: report request id {request_id}; the server's log has the cause under this id",
         metadata={"request_id": request_id},
     )

@@ -1,7 +1,6 @@
-"""The grpc.aio server: its options, its ports, its services, and how it comes and goes."""
+"""The grpc.aio server: its options, its ports and its services; start, drain and stop."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 
 import grpc
@@ -11,43 +10,41 @@ from semantic_memory.v1 import memory_service_pb2
 from semantic_memory.v1.memory_service_pb2_grpc import add_MemoryServiceServicer_to_server
 
 from memory_service.access.callers import Verifier
-from memory_service.access.limits import Limits
+from memory_service.access.limits import CallLimits
 from memory_service.domain.fairness import FairBudget
 from memory_service.listen_address import cannot_listen, check_address
+from memory_service.rpc.call_admission import CallAdmission
 from memory_service.rpc.call_interceptor import CallInterceptor
-from memory_service.rpc.readiness import ReadinessLog
+from memory_service.rpc.readiness_probe import ReadinessProbe
 from memory_service.rpc.servicer import MemoryServicer
-from memory_service.rpc.sizes import MAX_MESSAGE
-from memory_service.rpc.telemetry_interceptor import ObservingInterceptor
+from memory_service.rpc.sizes import MAX_MESSAGE_BYTES
+from memory_service.rpc.telemetry_interceptor import TelemetryInterceptor
 from memory_service.rpc.validation import RequestValidator
 from memory_service.telemetry.telemetry import Telemetry
 
 _DESCRIPTOR = memory_service_pb2.DESCRIPTOR.services_by_name["MemoryService"]
 SERVICE: str = _DESCRIPTOR.full_name
 METHODS: dict[str, str] = {
-    one.name: "server_stream" if one.server_streaming else "unary" for one in _DESCRIPTOR.methods
+    method.name: "server_stream" if method.server_streaming else "unary" for method in _DESCRIPTOR.methods
 }
-"""The methods, each with the type that metrics give it."""
+"""The methods of the service, each with its type in the metrics."""
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-_PROBE_EVERY = 0.5
-_FAILURES = 2
-"""Failed probes in a row that make the service not ready: within two seconds, and no single slow answer does."""
 _MINUTE_MS = 60_000
-_PROBES = 100
-"""Calls of health checking and reflection beside those of the service."""
+_CALLS_OF_OTHER_SERVICES = 100
+"""Concurrent calls of health checking and reflection, beside those of the service."""
 
 OPTIONS = [
-    # A batch of memories; more is refused before it is parsed.
-    ("grpc.max_receive_message_length", MAX_MESSAGE),
-    # Of a request that is not read yet, no more than the first 64 kB is taken from the client.
+    # A larger request is refused before it is parsed.
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # gRPC takes no more than the first 64 kB of a request from the client until the request is read.
     ("grpc.http2.bdp_probe", 0),
-    # The last guard: larger ones are refused before, with a reason.
-    ("grpc.max_send_message_length", MAX_MESSAGE),
-    # Connections end now and then, so that clients behind DNS notice new replicas; streams get the grace to end.
+    # A safety net: check_size refuses larger responses first, with a reason.
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # Connections end regularly, so that clients behind DNS notice new replicas. Streams may finish within the grace.
     ("grpc.max_connection_age_ms", 30 * _MINUTE_MS),
     ("grpc.max_connection_age_grace_ms", 5 * _MINUTE_MS),
-    # A peer that has vanished is noticed within two minutes; clients may ping as often as every 30 seconds.
+    # The server notices a lost client within two minutes. Clients may ping every 30 seconds.
     ("grpc.keepalive_time_ms", 2 * _MINUTE_MS),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000),
@@ -57,8 +54,10 @@ OPTIONS = [
 
 
 class RpcServer:
-    """Serves MemoryService, health checking and reflection on one port; health checking also on another, in plaintext,
-    for probes that know neither TLS nor credentials."""
+    """Serves MemoryService, health checking and reflection on one port.
+
+    A second port may serve health checking in plaintext, for probes without TLS and credentials.
+    """
 
     def __init__(
         self,
@@ -69,8 +68,8 @@ class RpcServer:
         health_listen: str | None,
         credentials: grpc.ServerCredentials | None,
         verifiers: Sequence[Verifier],
-        limits: Limits,
-        requests: FairBudget,
+        limits: CallLimits,
+        request_memory: FairBudget,
         telemetry: Telemetry,
         probe: Callable[[], Awaitable[None]],
         explain: Callable[[BaseException], Awaitable[str]],
@@ -78,109 +77,85 @@ class RpcServer:
         max_concurrent_rpcs: int,
         share_port: bool,
     ) -> None:
-        """`probe` raises, within a second, while the service cannot answer: that is what readiness follows. `explain`
-        puts what it raised into words for the log. Without credentials it serves in plaintext. With `share_port` other
-        servers may listen there too, which do the same.
+        """Bind the ports; `start` serves.
+
+        `probe` and `explain` are those of ReadinessProbe. Without `credentials` the server speaks plaintext.
+        `request_memory` is in bytes, `default_deadline` in seconds. With `share_port` other workers of this service may
+        listen on the same port.
 
         Raises:
-            OSError: the port is taken.
+            OSError: the server cannot listen at an address.
         """
-        self.ready = False
         self.metrics_address = ""
-        self._probe = probe
-        self._readiness_log = ReadinessLog(explain)
         self._health = health.aio.HealthServicer()
-        self._probing: asyncio.Task[None] | None = None
-        # Two servers on one port share its calls silently: that is right for workers of one service alone.
+        self._readiness = ReadinessProbe(probe, self._set_health, explain)
+        # The kernel spreads calls over all servers on a port. This is right only for workers of the same service.
         options = [*OPTIONS, ("grpc.so_reuseport", int(share_port))]
         self._server = grpc.aio.server(
             interceptors=[
-                ObservingInterceptor(SERVICE, telemetry),
+                TelemetryInterceptor(SERVICE, telemetry),
                 CallInterceptor(
                     SERVICE,
+                    CallAdmission(verifiers, limits, request_memory),
                     validator,
-                    verifiers=verifiers,
-                    limits=limits,
-                    requests=requests,
                     default_deadline=default_deadline,
                 ),
             ],
             options=options,
-            # Beyond what Limits refuses in words, so that an overload does not look like an outage to health checks.
-            maximum_concurrent_rpcs=max_concurrent_rpcs + _PROBES,
+            # Above the limit of CallLimits: an overload must not look like an outage to health checks.
+            maximum_concurrent_rpcs=max_concurrent_rpcs + _CALLS_OF_OTHER_SERVICES,
         )
         add_MemoryServiceServicer_to_server(servicer, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection([SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME], self._server)
-        self.address = _listening(self._server, listen, credentials, "MEMORY_LISTEN", shared=share_port)
+        self.address = _bind(self._server, listen, credentials, "MEMORY_LISTEN", shared=share_port)
         self._health_server: grpc.aio.Server | None = None
         self.health_address = self.address
         if health_listen is not None:
-            self._health_server = grpc.aio.server(options=options, maximum_concurrent_rpcs=100)
+            self._health_server = grpc.aio.server(options=options, maximum_concurrent_rpcs=_CALLS_OF_OTHER_SERVICES)
             health_pb2_grpc.add_HealthServicer_to_server(self._health, self._health_server)
             setting = "MEMORY_HEALTH_LISTEN"
-            self.health_address = _listening(self._health_server, health_listen, None, setting, shared=share_port)
+            self.health_address = _bind(self._health_server, health_listen, None, setting, shared=share_port)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the health check of the service reports SERVING."""
+        return self._readiness.ready
 
     async def start(self) -> None:
-        """Serve. Liveness ("") holds from now on, readiness as soon as the probe succeeds."""
+        """Serve. The server ("") reports SERVING at once, the service as soon as the probe succeeds."""
         await self._health.set("", _SERVING)
-        await self._health.set(SERVICE, _NOT_SERVING)
+        await self._set_health(False)
         await self._server.start()
         if self._health_server is not None:
             await self._health_server.start()
-        self._probing = asyncio.create_task(self._follow_probe())
+        self._readiness.start()
 
     async def drain(self, seconds: float) -> None:
-        """Say not ready from now on and serve on for `seconds`, while load balancers notice."""
-        await self._end_probing()
+        """Report NOT_SERVING and keep serving for `seconds`, so that load balancers notice."""
+        await self._readiness.stop()
         await self._health.enter_graceful_shutdown()
         await asyncio.sleep(seconds)
 
     async def stop(self, grace: float) -> None:
-        """Take no new calls, and give those in flight `grace` seconds to end."""
-        await self._end_probing()
+        """Accept no new calls and give those in progress `grace` seconds to finish."""
+        await self._readiness.stop()
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace)
         if self._health_server is not None:
             await self._health_server.stop(0)
 
-    async def _end_probing(self) -> None:
-        if self._probing is not None:
-            self._probing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._probing
-        self._readiness_log.close()
-        self.ready = False
-
-    async def _follow_probe(self) -> None:
-        failures = 0
-        while True:
-            try:
-                await self._probe()
-                failures = 0
-            except Exception as error:  # noqa: BLE001 - whatever it is, calls would meet it too
-                failures += 1
-                if failures >= _FAILURES:
-                    await self._set_ready(False)
-                    self._readiness_log.not_ready(error)
-            else:
-                if not self.ready:
-                    await self._set_ready(True)
-                    self._readiness_log.ready()
-            await asyncio.sleep(0.0 if 0 < failures < _FAILURES else _PROBE_EVERY)
-
-    async def _set_ready(self, ready: bool) -> None:
-        if self.ready != ready:
-            self.ready = ready
-            await self._health.set(SERVICE, _SERVING if ready else _NOT_SERVING)
+    async def _set_health(self, ready: bool) -> None:
+        await self._health.set(SERVICE, _SERVING if ready else _NOT_SERVING)
 
 
-def _listening(
+def _bind(
     server: grpc.aio.Server, listen: str, credentials: grpc.ServerCredentials | None, setting: str, *, shared: bool
 ) -> str:
-    """The address at which the server listens, its port being known.
+    """Make the server listen; return its address with the port that it got.
 
-    Raises OSError.
+    Raises:
+        OSError: it cannot listen at this address.
     """
     check_address(setting, listen, shared=shared)
     try:

@@ -1,19 +1,19 @@
-"""How large messages may be."""
+"""The size limits of messages."""
 
 from google.protobuf.message import Message
 
 from memory_service.domain.errors import response_too_large
 
-MAX_MESSAGE = 4 * 2**20
-"""Bytes of a message, of requests and responses: what clients and servers of gRPC take unless told otherwise."""
-HEADROOM = 2**16
+MAX_MESSAGE_BYTES = 4 * 2**20
+"""Most bytes of a request or a response: the default limit of gRPC clients and servers."""
+_HEADROOM_BYTES = 2**16
 
 
 def check_size(response: Message) -> None:
-    """Refuse to send what clients would not take.
+    """Check that clients with default limits accept a response.
 
     Raises:
-        ResourceExhausted: with reason RESPONSE_TOO_LARGE.
+        ResourceExhausted: the response is too large, with reason RESPONSE_TOO_LARGE.
     """
-    if response.ByteSize() > MAX_MESSAGE - HEADROOM:
+    if response.ByteSize() > MAX_MESSAGE_BYTES - _HEADROOM_BYTES:
         raise response_too_large()

@@ -1,4 +1,4 @@
-"""Tells telemetry of every call. The outermost interceptor: what it sees is what the caller gets."""
+"""Reports every call to telemetry. This is the outermost interceptor, so it sees exactly what the caller gets."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 import grpc
 
-from memory_service.rpc.call_interceptor import Context, Handler
+from memory_service.rpc.grpc_types import Context, Handler
 from memory_service.telemetry.calls import Call
 from memory_service.telemetry.telemetry import REQUEST_ID, Telemetry
 
-_RESULTS: dict[str, Callable[[Any], int]] = {
+_RESULT_COUNTS: dict[str, Callable[[Any], int]] = {
     "Search": lambda response: len(response.hits),
     "List": lambda response: len(response.memories),
     "BatchStore": lambda response: len(response.results),
@@ -22,15 +22,16 @@ _RESULTS: dict[str, Callable[[Any], int]] = {
     "ListIndexes": lambda response: len(response.indexes),
     "DropIndex": lambda response: int(response.deleted_memory_count),
 }
-"""How many memories or indexes an answer tells of."""
+"""The number of memories or indexes that a response reports, by method."""
 
 
-class ObservingInterceptor(grpc.aio.ServerInterceptor):
-    """Watches the calls of one service."""
+class TelemetryInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps the handlers of one service. The inner interceptors have made them handlers of request streams."""
 
     def __init__(self, service: str, telemetry: Telemetry) -> None:
         self._prefix = f"/{service}/"
         self._telemetry = telemetry
+        # grpc.aio asks for the handler on every call. Each is wrapped once.
         self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -38,7 +39,7 @@ class ObservingInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """The watched handler of a method of our service; any other service's own."""
+        """Return the wrapped handler of a method of our service; handlers of other services stay as they are."""
         method = handler_call_details.method
         if (wrapped := self._wrapped.get(method)) is not None:
             return wrapped
@@ -49,26 +50,26 @@ class ObservingInterceptor(grpc.aio.ServerInterceptor):
         return wrapped
 
     def _wrap(self, handler: Handler, method: str) -> Handler:
-        results = _RESULTS.get(method)
-        one: Any = handler.stream_unary
-        many: Any = handler.stream_stream
+        count_results = _RESULT_COUNTS.get(method)
+        handle_unary: Any = handler.stream_unary
+        handle_streaming: Any = handler.stream_stream
 
         async def unary(request: Any, context: Context) -> Any:
-            with self._call(method, context) as call:
-                response = await one(request, context)
-                if results is not None:
-                    call.results = results(response)
+            with self._observe(method, context) as call:
+                response = await handle_unary(request, context)
+                if count_results is not None:
+                    call.results = count_results(response)
                 return response
 
         async def streaming(request: Any, context: Context) -> AsyncIterator[Any]:
-            with self._call(method, context) as call:
+            with self._observe(method, context) as call:
                 call.results = 0
-                # Closed here and now when the client goes: a generator that is left alone ends when it is collected.
-                async with aclosing(many(request, context)) as responses:
+                # Without aclosing a generator that a client abandons would end only when it is garbage collected.
+                async with aclosing(handle_streaming(request, context)) as responses:
                     async for response in responses:
-                        call.answering()
-                        if results is not None:
-                            call.results += results(response)
+                        call.mark_first_response()
+                        if count_results is not None:
+                            call.results += count_results(response)
                         yield response
 
         if handler.response_streaming:
@@ -78,8 +79,8 @@ class ObservingInterceptor(grpc.aio.ServerInterceptor):
         return make(unary, handler.request_deserializer, handler.response_serializer)  # type: ignore[no-any-return]
 
     @contextmanager
-    def _call(self, method: str, context: Context) -> Iterator[Call]:
-        call = self._telemetry.begin(method, dict(context.invocation_metadata() or ()))
+    def _observe(self, method: str, context: Context) -> Iterator[Call]:
+        call = self._telemetry.start_call(method, dict(context.invocation_metadata() or ()))
         context.set_trailing_metadata(((REQUEST_ID, call.request_id),))
         try:
             yield call
@@ -87,15 +88,15 @@ class ObservingInterceptor(grpc.aio.ServerInterceptor):
             call.code = _code(error, context).name
             raise
         finally:
-            self._telemetry.end(call)
+            self._telemetry.finish_call(call)
 
 
 def _code(error: BaseException, context: Context) -> grpc.StatusCode:
-    """The status of a call that ends with this error."""
+    """Return the status of a call that ended with this error."""
     code: Any = context.code()
     if isinstance(code, grpc.StatusCode) and code is not grpc.StatusCode.OK:
         return code
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
-        # The client has gone, or its deadline has passed.
+        # The client disconnected or its deadline passed.
         return grpc.StatusCode.DEADLINE_EXCEEDED if context.time_remaining() == 0 else grpc.StatusCode.CANCELLED
     return grpc.StatusCode.UNKNOWN

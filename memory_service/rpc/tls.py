@@ -1,24 +1,26 @@
-"""TLS towards callers: certificates from files, which may be rotated while the service runs."""
+"""TLS for callers. Certificates come from files and may be rotated while the service runs."""
 
 from pathlib import Path
 
 import grpc
 
-from memory_service.access.reloading_files import WatchedFiles
+from memory_service.access.reloading_files import ReloadingFiles
 
 
 def server_credentials(certificate: Path, key: Path, client_ca: Path | None) -> grpc.ServerCredentials:
-    """Credentials that take up new certificates at the next handshake. With `client_ca` only clients that show a
-    certificate of these authorities are let in.
+    """Return credentials that use new certificates from the next handshake on.
+
+    With `client_ca` every client must present a certificate that one of these authorities signed.
 
     Raises:
-        OSError, ValueError: a file is missing or no PEM file.
+        OSError: a file cannot be read.
+        ValueError: a file is not PEM.
     """
-    files = WatchedFiles([certificate, key, *([client_ca] if client_ca else [])], _configuration)
+    files = ReloadingFiles([certificate, key, *([client_ca] if client_ca else [])], _parse)
     current = files.value()
 
-    def changed() -> grpc.ServerCertificateConfiguration | None:
-        # Called at every handshake, in a thread of gRPC's; None means that nothing has changed.
+    def fetch_configuration() -> grpc.ServerCertificateConfiguration | None:
+        # gRPC calls this at every handshake, in one of its threads. None means that nothing has changed.
         nonlocal current
         latest = files.value()
         if latest is current:
@@ -28,14 +30,14 @@ def server_credentials(certificate: Path, key: Path, client_ca: Path | None) -> 
 
     return grpc.dynamic_ssl_server_credentials(
         current,
-        changed,  # type: ignore[arg-type] # the stub does not know of None
+        fetch_configuration,  # type: ignore[arg-type] # the stub does not allow None
         require_client_authentication=client_ca is not None,
     )
 
 
-def _configuration(contents: list[bytes]) -> grpc.ServerCertificateConfiguration:
+def _parse(contents: list[bytes]) -> grpc.ServerCertificateConfiguration:
     certificate, key, *client_ca = contents
-    # A file that is half written must not replace a good one.
-    if not all(b"-----END " in one for one in contents):
-        raise ValueError("not every file is a whole PEM file")
+    # A file that is only half written must not replace a valid one.
+    if not all(b"-----END " in content for content in contents):
+        raise ValueError("one of these files is not a complete PEM file: check each of them")
     return grpc.ssl_server_certificate_configuration([(key, certificate)], client_ca[0] if client_ca else None)

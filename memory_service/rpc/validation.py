@@ -1,10 +1,11 @@
 """The rules of the contract, enforced on the server.
 
-Clients' stubs carry no rules, so that they depend on nothing; the server keeps the contract with its rules in
-contract.binpb, which `make generate` writes beside the stubs.
+Generated clients carry no rules, so that they need no validation library. The server reads the contract with its rules
+from contract.binpb, which `make generate` writes.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,57 +14,75 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
 from memory_service.domain.errors import InvalidRequest, Reason, Violation
-from memory_service.rpc.errors import shortened
+from memory_service.rpc.truncation import truncate
+from memory_service.rpc.violation_messages import describe_violation
 
 MAX_VIOLATIONS = 20
-"""Violations travel in trailers, of which gRPC takes 8 kB."""
-_MAX_KEY = 80
-"""Bytes of a map's key that an error repeats: every key that is allowed, and the beginning of others."""
+"""Most violations in one error: they travel in trailers, which gRPC limits to 8 kB."""
+_MAX_SUMMARY_VIOLATIONS = 3
+"""Violations that the error's message repeats."""
+_MAX_KEY_BYTES = 80
+"""Most bytes of a map key in a field path. No valid key is longer."""
 
 
 class RequestValidator:
-    """Checks requests against the rules written in the protos."""
+    """Checks requests against the rules in the protos."""
 
     def __init__(self) -> None:
-        """Load the contract and compile its rules: tens of milliseconds, spent at the start and not in a call."""
+        """Load the contract and compile its rules. This takes tens of milliseconds, at startup and not in a call."""
         contract = descriptor_pb2.FileDescriptorSet.FromString(Path(__file__).with_name("contract.binpb").read_bytes())
         pool = descriptor_pool.DescriptorPool()
         for file in contract.file:
             pool.Add(file)
         service = pool.FindServiceByName("semantic_memory.v1.MemoryService")
         self._validator = protovalidate.Validator()
-        self._ruled: dict[str, type[Message]] = {}
+        self._request_classes: dict[str, type[Message]] = {}
         for method in service.methods:
-            self._ruled[method.input_type.full_name] = message_factory.GetMessageClass(method.input_type)
-        for ruled in self._ruled.values():
-            self._validator.collect_violations(ruled())
+            self._request_classes[method.input_type.full_name] = message_factory.GetMessageClass(method.input_type)
+        for request_class in self._request_classes.values():
+            self._validator.collect_violations(request_class())
 
-    def check(self, request: Message, packed: bytes) -> None:
-        """Refuse a request that breaks a rule; `packed` is the same request as it came.
+    def check(self, request: Message, serialized: bytes) -> None:
+        """Check every field of a request. `serialized` is the same request as it arrived.
 
         Raises:
-            InvalidRequest: with the first MAX_VIOLATIONS violations.
+            InvalidRequest: a rule is broken; carries the first MAX_VIOLATIONS violations.
         """
-        ruled = self._ruled[request.DESCRIPTOR.full_name].FromString(packed)
-        found = self._validator.collect_violations(ruled)
+        with_rules: Any = self._request_classes[request.DESCRIPTOR.full_name].FromString(serialized)
+        found = self._validator.collect_violations(with_rules)
         if not found:
             return
         violations = [
-            Violation(_path(one.proto.field), one.proto.message, one.proto.rule_id) for one in found[:MAX_VIOLATIONS]
+            Violation(
+                _path(violation.proto.field),
+                describe_violation(violation, with_rules.DESCRIPTOR),
+                violation.proto.rule_id,
+            )
+            for violation in found[:MAX_VIOLATIONS]
         ]
-        told = "; ".join(f"{one.field}: {one.description}" if one.field else one.description for one in violations[:3])
-        raise InvalidRequest(Reason.INVALID_REQUEST, told, violations=violations)
+        raise InvalidRequest(Reason.INVALID_REQUEST, _summary(violations, len(found)), violations=violations)
+
+
+def _summary(violations: Sequence[Violation], count: int) -> str:
+    """Return one line about the first of `count` violations."""
+    shown = [
+        f"{violation.field}: {violation.description}" if violation.field else violation.description
+        for violation in violations[:_MAX_SUMMARY_VIOLATIONS]
+    ]
+    if count > len(shown):
+        shown.append(f"{count - len(shown)} more")
+    return "; ".join(shown)
 
 
 def _path(field: Any) -> str:
-    """A field path as in the AIP: `filter.session_ids[2]`, `metadata["key"]`."""
+    """Return a field path as Google's AIP-193 writes it: `filter.session_ids[2]`, `metadata["key"]`."""
     return "" if field is None else ".".join(map(_element, field.elements))
 
 
 def _element(element: Any) -> str:
     if element.subscript is None:
         return str(element.field_name)
-    # Positions of lists are numbers, keys of maps texts: JSON tells them apart.
+    # Positions in lists are numbers, keys of maps are texts: JSON shows the difference.
     value = element.subscript.value
-    shown = shortened(value, _MAX_KEY) if isinstance(value, str) else value
-    return f"{element.field_name}[{json.dumps(shown, ensure_ascii=False)}]"
+    subscript = truncate(value, _MAX_KEY_BYTES) if isinstance(value, str) else value
+    return f"{element.field_name}[{json.dumps(subscript, ensure_ascii=False)}]"

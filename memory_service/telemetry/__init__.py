@@ -1,1 +1,1 @@
-"""What operators see of the service: metrics, traces, a log line for each call. Never what people said."""
+"""What operators see of the service: metrics, traces and a log line per call. Never the content of memories."""

@@ -1,4 +1,4 @@
-"""One line in the log for each call."""
+"""One log line for each call."""
 
 import random
 
@@ -8,33 +8,33 @@ from memory_service.telemetry.calls import Call
 
 _log = structlog.get_logger("memory_service.calls")
 
-_OURS = {"INTERNAL", "UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"}
-"""Codes by which the service, and not its caller, is in trouble."""
+_SERVER_ERRORS = {"INTERNAL", "UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"}
+"""Codes that mean trouble on the server, not a mistake of the caller. They are logged as warnings."""
 
 
-class Lines:
-    """Writes them. Who called, what, how it ended, how long it took; never what was said, nor whose memories."""
+class CallLog:
+    """Logs the caller, method, outcome and duration of calls; never contents or user ids."""
 
     def __init__(self, *, sample: float) -> None:
-        """`sample` is the share of successful calls that are told of; those that fail always are."""
+        """`sample` is the share of successful calls to log, 0 to 1. Failed calls are always logged."""
         self._sample = sample
 
     def write(self, call: Call) -> None:
-        """The line of a call that has ended."""
+        """Log a finished call."""
         if call.code == "OK" and self._sample < 1 and random.random() >= self._sample:  # noqa: S311 - no secret
             return
-        told: dict[str, object] = {"method": call.method, "code": call.code, "caller": call.caller}
-        told["ms"] = round(call.seconds * 1000, 2)
+        fields: dict[str, object] = {"method": call.method, "code": call.code, "caller": call.caller}
+        fields["ms"] = round(call.seconds * 1000, 2)
         for stage, seconds in call.stages.items():
-            told[f"{stage}_ms"] = round(seconds * 1000, 2)
+            fields[f"{stage}_ms"] = round(seconds * 1000, 2)
         if call.results is not None:
-            told["results"] = call.results
+            fields["results"] = call.results
         if call.reason:
-            told["reason"] = call.reason
+            fields["reason"] = call.reason
         if call.cause:
-            told["cause"] = call.cause
-        told["request_id"] = call.request_id
+            fields["cause"] = call.cause
+        fields["request_id"] = call.request_id
         if call.trace_id:
-            told["trace_id"] = call.trace_id
-        write = _log.warning if call.code in _OURS else _log.info
-        write("call", **told)
+            fields["trace_id"] = call.trace_id
+        write = _log.warning if call.code in _SERVER_ERRORS else _log.info
+        write("call", **fields)

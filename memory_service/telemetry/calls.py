@@ -1,6 +1,6 @@
-"""One call as operators see it: what it was, how it ended, and where its time went.
+"""The measurements of one call: its outcome, and the time that each stage took.
 
-The call in hand is found by whatever works for it, through a context variable, as its deadline is.
+The current call is a context variable, like its deadline, so any code that works for a call can find it.
 """
 
 import time
@@ -12,115 +12,97 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from memory_service.telemetry.stopwatch import Stopwatch
+
 
 class Stage(StrEnum):
-    """Where the time of a call goes."""
+    """A part of a call's time."""
 
     EMBED = "embed"
+    """Waiting for the embedder."""
     ENGINE = "engine"
+    """Waiting for Valkey."""
     RANK = "rank"
-    """What a Search does by itself until its first message: ranking most of all."""
+    """The service's own work before the first message of a Search, mostly ranking."""
     STREAM = "stream"
-    """From the first message of a Search to its last, at the pace of who reads."""
+    """From the first to the last message of a Search. Depends on how fast the client reads."""
 
 
-class Trace(Protocol):
-    """The span of one call."""
+class CallSpan(Protocol):
+    """The trace span of one call."""
 
     trace_id: str
 
     def stage(self, stage: Stage, operation: str) -> AbstractContextManager[None]:
-        """A child span, while the context is open."""
+        """Record a child span while the context is open."""
         ...
-
-
-class Stopwatch:
-    """The time during which at least one was at work: what runs side by side counts once."""
-
-    __slots__ = ("_since", "_working", "seconds")
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._since = 0.0
-        self._working = 0
-
-    def start(self) -> None:
-        """One more is at work."""
-        if not self._working:
-            self._since = time.perf_counter()
-        self._working += 1
-
-    def stop(self) -> None:
-        """One has ended."""
-        self._working -= 1
-        if not self._working:
-            self.seconds += time.perf_counter() - self._since
 
 
 @dataclass(slots=True)
 class Call:
-    """A call, filled in as it goes. `method` is the bare name, `code` gRPC's name of the status."""
+    """A call and what is known of it so far. `method` is the name without its service, `code` a gRPC status name."""
 
     method: str
     request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    trace: Trace | None = None
+    span: CallSpan | None = None
     trace_id: str = ""
     caller: str = ""
     code: str = "OK"
     reason: str = ""
     cause: str = ""
     results: int | None = None
-    """Memories or indexes that the answer tells of."""
+    """Memories or indexes that the response reports; None for methods that report none."""
     seconds: float = 0.0
     stages: dict[Stage, float] = field(default_factory=dict)
-    """Seconds in each stage that there was; complete when the call has ended."""
-    _started: float = field(default_factory=time.perf_counter)
-    _answering: float | None = None
+    """Seconds of each stage that took place. Complete when the call has finished."""
+    _started_at: float = field(default_factory=time.perf_counter)
+    _first_response_at: float | None = None
     _embed: Stopwatch = field(default_factory=Stopwatch)
     _engine: Stopwatch = field(default_factory=Stopwatch)
-    _outside: Stopwatch = field(default_factory=Stopwatch)
+    _dependencies: Stopwatch = field(default_factory=Stopwatch)
+    """Embedder and engine together."""
 
-    def answering(self) -> None:
-        """The first message of a stream is there."""
-        if self._answering is None:
-            self._answering = time.perf_counter()
-            self.stages[Stage.RANK] = self._answering - self._started - self._outside.seconds
+    def mark_first_response(self) -> None:
+        """Note that the first message of a stream is ready. Later calls do nothing."""
+        if self._first_response_at is None:
+            self._first_response_at = time.perf_counter()
+            self.stages[Stage.RANK] = self._first_response_at - self._started_at - self._dependencies.seconds
 
-    def end(self) -> None:
-        """The call is over."""
+    def finish(self) -> None:
+        """Complete the times."""
         now = time.perf_counter()
-        self.seconds = now - self._started
-        if self._answering is not None:
-            self.stages[Stage.STREAM] = now - self._answering
-        for stage, watch in ((Stage.EMBED, self._embed), (Stage.ENGINE, self._engine)):
-            if watch.seconds:
-                self.stages[stage] = watch.seconds
+        self.seconds = now - self._started_at
+        if self._first_response_at is not None:
+            self.stages[Stage.STREAM] = now - self._first_response_at
+        for stage, stopwatch in ((Stage.EMBED, self._embed), (Stage.ENGINE, self._engine)):
+            if stopwatch.seconds:
+                self.stages[stage] = stopwatch.seconds
 
     @contextmanager
-    def outside(self, stage: Stage, operation: str) -> Iterator[None]:
-        """Work that others do for this call, while the context is open."""
-        watch = self._embed if stage is Stage.EMBED else self._engine
-        watch.start()
-        self._outside.start()
+    def measure(self, stage: Stage, operation: str) -> Iterator[None]:
+        """Measure a wait for the embedder or the engine, while the context is open."""
+        stopwatch = self._embed if stage is Stage.EMBED else self._engine
+        stopwatch.start()
+        self._dependencies.start()
         try:
-            if self.trace is None:
+            if self.span is None:
                 yield
             else:
-                with self.trace.stage(stage, operation):
+                with self.span.stage(stage, operation):
                     yield
         finally:
-            self._outside.stop()
-            watch.stop()
+            self._dependencies.stop()
+            stopwatch.stop()
 
 
 _current: ContextVar[Call | None] = ContextVar("call", default=None)
 
 
-def begin(call: Call) -> None:
-    """Let this be the call in hand, for the current task and all that it starts."""
+def set_current_call(call: Call) -> None:
+    """Make this the current call of the running task and of all tasks that it starts."""
     _current.set(call)
 
 
-def current() -> Call:
-    """The call in hand; outside of any, one that nobody looks at."""
+def current_call() -> Call:
+    """Return the current call. Outside of a call, return one that nobody reads."""
     return _current.get() or Call("")

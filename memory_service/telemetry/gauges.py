@@ -1,6 +1,5 @@
-"""What Prometheus asks for and others keep: read off running objects, from a thread of its own."""
+"""Metrics that are read from running objects when Prometheus asks for them. Runs in a thread of its own."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
@@ -9,35 +8,23 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from memory_service.distribution import version
-from memory_service.telemetry.metrics import Metrics
 
-_LAG_EVERY = 0.5
-
-Figure: TypeAlias = "tuple[str, Callable[[], float | None]]"
-"""What a number is, and how it is read; None while it is not known."""
+Gauge: TypeAlias = "tuple[str, Callable[[], float | None]]"
+"""The help text of a metric, and the function that reads it. None means that the value is not known yet."""
 
 
-class Figures(Collector):
-    """Numbers that are read when they are asked for. A name that ends in _total is a counter's."""
+class GaugeCollector(Collector):
+    """Reads gauges by their names. One whose name ends in _total is exported as a counter."""
 
-    def __init__(self, figures: Mapping[str, Figure]) -> None:
-        self._figures = figures
+    def __init__(self, gauges: Mapping[str, Gauge]) -> None:
+        self._gauges = gauges
 
     def collect(self) -> Iterator[Metric]:
-        """What Prometheus shows."""
-        for name, (what, read) in self._figures.items():
-            if (number := read()) is not None:
+        """Yield the metrics with their values as of now."""
+        for name, (help_text, read) in self._gauges.items():
+            if (value := read()) is not None:
                 family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
-                yield family(name, what, value=number)
+                yield family(name, help_text, value=value)
         build = GaugeMetricFamily("semantic_memory_build_info", "The running version", labels=["version"])
         build.add_metric([version()], 1)
         yield build
-
-
-async def follow_lag(metrics: Metrics) -> None:
-    """Measure how late the event loop comes back to what waits for it, until cancelled."""
-    loop = asyncio.get_running_loop()
-    while True:
-        due = loop.time() + _LAG_EVERY
-        await asyncio.sleep(_LAG_EVERY)
-        metrics.loop_lag.observe(max(0.0, loop.time() - due))

@@ -1,4 +1,4 @@
-"""A look at the default index now and then: its size, its failures, and whether every key is found in it."""
+"""Checks the default index regularly: its size, its failures, and whether every key is in it."""
 
 import asyncio
 from dataclasses import dataclass
@@ -11,9 +11,10 @@ from memory_service.domain.types import IndexInfo
 
 _log = structlog.get_logger(__name__)
 
-_MOST_KEYS = 2_000_000
-"""An index with more is not counted through: that takes minutes of one connection's time."""
+_MAX_KEYS = 2_000_000
+"""The keys of a larger index are not counted: that would occupy one connection for minutes."""
 _TIMEOUT = 20.0
+"""Seconds that describing the index may take."""
 
 
 class _Indexes(Protocol):
@@ -23,22 +24,25 @@ class _Indexes(Protocol):
 
 
 @dataclass(slots=True)
-class IndexWatch:
-    """What was seen last; None before that, and of an index that is not there."""
+class IndexMonitor:
+    """The latest values. They are None before the first check, and while the index does not exist.
+
+    `check_interval` and `count_interval` are the seconds between two checks and between two counts of all keys.
+    """
 
     indexes: _Indexes
     index: str
-    look_every: float
-    count_every: float
+    check_interval: float
+    count_interval: float
     memories: int | None = None
     failures: int | None = None
     drift: int | None = None
-    """Keys that the index does not find, beyond what writes meanwhile explain; negative: finds that have no key."""
+    """Keys that the index does not contain, beyond what concurrent writes explain. Negative: entries without a key."""
 
-    async def follow(self) -> None:
-        """Look, until cancelled. What fails is met, and told, by the calls that need the engine."""
+    async def run(self) -> None:
+        """Check until cancelled. Errors are only logged: calls that need the engine report them."""
         loop = asyncio.get_running_loop()
-        next_count = loop.time()
+        next_count_at = loop.time()
         while True:
             try:
                 async with asyncio.timeout(_TIMEOUT):
@@ -47,15 +51,15 @@ class IndexWatch:
                 self.failures = info.indexing_failures if info else None
                 if info is None:
                     self.drift = None
-                elif loop.time() >= next_count:
-                    next_count = loop.time() + self.count_every
-                    self.drift = await self._drift(info)
+                elif loop.time() >= next_count_at:
+                    next_count_at = loop.time() + self.count_interval
+                    self.drift = await self._measure_drift(info)
             except (MemoryServiceError, TimeoutError) as error:
                 _log.debug("index_not_seen", cause=repr(error))
-            await asyncio.sleep(self.look_every)
+            await asyncio.sleep(self.check_interval)
 
-    async def _drift(self, before: IndexInfo) -> int | None:
-        if before.memory_count > _MOST_KEYS:
+    async def _measure_drift(self, before: IndexInfo) -> int | None:
+        if before.memory_count > _MAX_KEYS:
             return None
         keys = await self.indexes.count_keys(self.index)
         async with asyncio.timeout(_TIMEOUT):

@@ -1,4 +1,4 @@
-"""The ports of the domain, watched: the same objects to the use cases, which know nothing of it."""
+"""Wrappers of the domain's ports that measure them. The use cases do not notice."""
 
 import functools
 import inspect
@@ -9,46 +9,48 @@ from typing import Any, TypeVar, cast
 from memory_service.domain.embeddings import EmbeddedText
 from memory_service.domain.errors import MemoryServiceError, Reason
 from memory_service.domain.ports import Embedder
-from memory_service.telemetry.calls import Stage, current
+from memory_service.telemetry.calls import Stage, current_call
 from memory_service.telemetry.metrics import Metrics
 
 Port = TypeVar("Port")
 
 
-def watched(port: Port, metrics: Metrics | None) -> Port:
-    """The engine's port, each of whose operations is timed, for the call that it is for and by its name."""
-    return cast("Port", _Watched(port, metrics))
+def instrumented(port: Port, metrics: Metrics | None) -> Port:
+    """Return a port of the engine whose operations are measured, for the current call and by operation name."""
+    return cast("Port", _InstrumentedPort(port, metrics))
 
 
-class _Watched:
+class _InstrumentedPort:
+    """Offers every attribute of the port; its public coroutine methods are measured."""
+
     def __init__(self, port: object, metrics: Metrics | None) -> None:
         self._port = port
         for name, operation in inspect.getmembers(port, inspect.iscoroutinefunction):
             if not name.startswith("_"):
-                setattr(self, name, _timed(name, operation, metrics))
+                setattr(self, name, _measured(name, operation, metrics))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._port, name)
 
 
-def _timed(name: str, operation: Callable[..., Any], metrics: Metrics | None) -> Callable[..., Any]:
+def _measured(name: str, operation: Callable[..., Any], metrics: Metrics | None) -> Callable[..., Any]:
     observe = metrics.engine_seconds.labels(name).observe if metrics else None
 
     @functools.wraps(operation)
-    async def timed(*arguments: Any, **options: Any) -> Any:
-        started = time.perf_counter()
+    async def measured(*args: Any, **kwargs: Any) -> Any:
+        started_at = time.perf_counter()
         try:
-            with current().outside(Stage.ENGINE, name):
-                return await operation(*arguments, **options)
+            with current_call().measure(Stage.ENGINE, name):
+                return await operation(*args, **kwargs)
         finally:
             if observe:
-                observe(time.perf_counter() - started)
+                observe(time.perf_counter() - started_at)
 
-    return timed
+    return measured
 
 
-class WatchedEmbedder:
-    """What a call waits for: an embedder with its cache."""
+class InstrumentedEmbedder:
+    """Measures how long the current call waits for its embedding, including the cache and the queue."""
 
     def __init__(self, embedder: Embedder) -> None:
         self.model = embedder.model
@@ -56,13 +58,13 @@ class WatchedEmbedder:
         self._embedder = embedder
 
     async def embed(self, text: str) -> EmbeddedText:
-        """The unit-length embedding of a text."""
-        with current().outside(Stage.EMBED, self.model):
+        """Return the unit-length embedding of a text."""
+        with current_call().measure(Stage.EMBED, self.model):
             return await self._embedder.embed(text)
 
 
-class CountedEmbedder:
-    """What the cache could not answer: the embedder itself, whose calls take time, cost money and may be throttled."""
+class MeteredEmbedder:
+    """Counts and times the calls that reach the embedder itself, which may cost money and be throttled."""
 
     def __init__(self, embedder: Embedder, metrics: Metrics) -> None:
         self.model = embedder.model
@@ -71,8 +73,8 @@ class CountedEmbedder:
         self._metrics = metrics
 
     async def embed(self, text: str) -> EmbeddedText:
-        """The unit-length embedding of a text."""
-        started = time.perf_counter()
+        """Return the unit-length embedding of a text."""
+        started_at = time.perf_counter()
         outcome: str = "OK"
         try:
             return await self._embedder.embed(text)
@@ -81,4 +83,4 @@ class CountedEmbedder:
             raise
         finally:
             self._metrics.embedder_calls.labels(outcome).inc()
-            self._metrics.embedder_seconds.observe(time.perf_counter() - started)
+            self._metrics.embedder_seconds.observe(time.perf_counter() - started_at)

@@ -1,4 +1,4 @@
-"""The port on which Prometheus asks for the metrics: HTTP, in a thread of its own, apart from the event loop."""
+"""The HTTP endpoint that Prometheus reads the metrics from. Runs in a thread, apart from the event loop."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +10,11 @@ from memory_service.telemetry.metrics import Metrics
 
 
 @contextmanager
-def scraped(metrics: Metrics, listen: str) -> Iterator[str]:
-    """Serve the metrics at /metrics while the context is open; yields the address, its port being known.
+def serve_metrics(metrics: Metrics, listen: str) -> Iterator[str]:
+    """Serve the metrics at /metrics while the context is open. Yield the address with the port that it got.
 
     Raises:
-        OSError: the address is none, or taken.
+        OSError: the address is not valid, or in use.
     """
     host, _, port = listen.rpartition(":")
     try:

@@ -1,9 +1,9 @@
-"""Spans of calls for OpenTelemetry, sent by OTLP over HTTP: where to, and how many of them, the standard OTEL_…
-variables say.
+"""Spans of calls for OpenTelemetry, sent by OTLP over HTTP. The standard OTEL_… variables set endpoint and sampling.
 
-Names are those of the RPC conventions of 1.45, and `gen_ai.operation.name` as the GenAI conventions name operations on
-memories and embeddings. Those for memories are in development: their other attributes tell of contents and of whose
-memories these are, and are left out. Written by hand, since the instrumentations for grpc.aio stall under load.
+Names follow the RPC conventions 1.45. `gen_ai.operation.name` follows the GenAI conventions for memories and
+embeddings. Their other attributes would reveal contents and user ids, so they are left out.
+
+The spans are created by hand, because the OpenTelemetry instrumentations for grpc.aio stall under load.
 """
 
 import os
@@ -31,33 +31,34 @@ _OPERATIONS = {
     "Delete": "delete_memory",
     "DeleteMatching": "delete_memory",
 }
-"""Methods that the GenAI conventions have a name for."""
+"""Operation names of the GenAI conventions, for the methods that have one."""
 
-_OURS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
-"""Codes that are errors of a server: so say the RPC conventions."""
+_SERVER_ERRORS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+"""Codes that the RPC conventions count as errors of a server."""
 
 _EXPORT_TIMEOUT = 5.0
+"""Seconds that sending a batch of spans may take."""
 
 
-class CallTrace:
-    """The span of one call."""
+class OpenTelemetryCallSpan:
+    """The span of one call, with child spans for its stages."""
 
-    def __init__(self, tracing: "Tracing", span: Span) -> None:
+    def __init__(self, tracer: "OpenTelemetryTracer", span: Span) -> None:
         self.span = span
         self.trace_id = format(span.get_span_context().trace_id, "032x")
-        self._tracing = tracing
+        self._tracer = tracer
         self._context = set_span_in_context(span, Context())
 
     @contextmanager
     def stage(self, stage: Stage, operation: str) -> Iterator[None]:
-        """A child span for the work of the embedder or the engine."""
+        """Record a child span for a call of the embedder or the engine while the context is open."""
         if stage is Stage.EMBED:
             name = f"embeddings {operation}"
             attributes = {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": operation}
         else:
             name = f"valkey {operation}"
             attributes = {"db.system.name": "valkey", "db.operation.name": operation}
-        span = self._tracing.tracer.start_span(name, self._context, SpanKind.CLIENT, attributes)
+        span = self._tracer.otel_tracer.start_span(name, self._context, SpanKind.CLIENT, attributes)
         try:
             yield
         except BaseException as error:
@@ -70,8 +71,8 @@ class CallTrace:
             span.end()
 
 
-class Tracing:
-    """Makes the spans, and sends them from a thread of its own. `close` it when all calls have ended."""
+class OpenTelemetryTracer:
+    """Creates spans and sends them from a thread of its own. Call `close` when all calls have finished."""
 
     def __init__(self, service: str) -> None:
         self._service = service
@@ -82,36 +83,36 @@ class Tracing:
             attributes[SERVICE_NAME] = "semantic-memory"
         self._provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(timeout=_EXPORT_TIMEOUT)))
-        self.tracer = self._provider.get_tracer("memory_service")
+        self.otel_tracer = self._provider.get_tracer("memory_service")
         self._propagator = TraceContextTextMapPropagator()
 
-    def begin(self, method: str, metadata: Mapping[str, str | bytes]) -> CallTrace:
-        """The span of a call, a child of the caller's when `traceparent` is among the metadata."""
-        shown = {name: one for name, one in metadata.items() if isinstance(one, str)}
+    def start_span(self, method: str, metadata: Mapping[str, str | bytes]) -> OpenTelemetryCallSpan:
+        """Start the span of a call, as a child of the client's span if the metadata have a `traceparent`."""
+        carrier = {name: value for name, value in metadata.items() if isinstance(value, str)}
         attributes = {"rpc.system.name": "grpc", "rpc.method": f"{self._service}/{method}"}
         if method in _OPERATIONS:
             attributes["gen_ai.operation.name"] = _OPERATIONS[method]
-        span = self.tracer.start_span(
-            f"{self._service}/{method}", self._propagator.extract(shown, Context()), SpanKind.SERVER, attributes
+        span = self.otel_tracer.start_span(
+            f"{self._service}/{method}", self._propagator.extract(carrier, Context()), SpanKind.SERVER, attributes
         )
-        return CallTrace(self, span)
+        return OpenTelemetryCallSpan(self, span)
 
-    def end(self, call: Call) -> None:
-        """End the span of a call that has ended."""
-        if not isinstance(call.trace, CallTrace):
+    def end_span(self, call: Call) -> None:
+        """End the span of a finished call, with its outcome."""
+        if not isinstance(call.span, OpenTelemetryCallSpan):
             return
-        span = call.trace.span
+        span = call.span.span
         span.set_attribute("rpc.response.status_code", call.code)
         span.set_attribute("semantic_memory.request_id", call.request_id)
         if call.results is not None:
             span.set_attribute("semantic_memory.results", call.results)
         if call.reason:
             span.set_attribute("semantic_memory.reason", call.reason)
-        if call.code in _OURS:
+        if call.code in _SERVER_ERRORS:
             span.set_attribute("error.type", call.code)
             span.set_status(Status(StatusCode.ERROR))
         span.end()
 
     def close(self) -> None:
-        """Send what is left, within seconds."""
+        """Send the remaining spans. Takes seconds at most."""
         self._provider.shutdown()

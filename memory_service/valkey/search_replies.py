@@ -121,7 +121,7 @@ class SearchReplies:
     async def _from_available_shards(self, target: SearchTarget, commands: Commands) -> list[Any]:
         """Return the joined replies of the available shards.
 
-        valkey-search itself would wait for the others longer than callers do, regardless of its TIMEOUT, and then not report
+        valkey-search itself would ignore its TIMEOUT, wait for the others longer than callers do, and then not report
         that they are missing.
         """
         timeout = remaining(self._timeout) * _PARTIAL_SHARE

@@ -71,7 +71,8 @@ async def test_a_caller_learns_nothing_of_other_users(keyed: RpcServer, name: st
     assert reason(caught.value) == "PERMISSION_DENIED"
     assert "bob" not in str(caught.value.details())
     assert "secret" not in str(caught.value.details())
-    assert caught.value.details() == "this key or token is for other users: name a user_id that it is for"
+    told = "this API key or token has no access to the users of this call: set a user_id that it is for"
+    assert caught.value.details() == told
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ async def test_health_needs_no_credential(keyed: RpcServer) -> None:
 async def test_keys_come_and_go_without_a_restart(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reloading_files, "_LOOK_EVERY", 0.0)
+    monkeypatch.setattr(reloading_files, "_CHECK_INTERVAL", 0.0)
     file = tmp_path / "keys.toml"
     (old, old_entry), (new, new_entry) = KEYS["reader"], api_key("new", ["alice"], "read")
     file.write_text(old_entry)

@@ -21,7 +21,8 @@ from memory_service.domain.errors import (
     Reason,
     Violation,
 )
-from memory_service.rpc.errors import shortened, to_status
+from memory_service.rpc.errors import to_status
+from memory_service.rpc.truncation import truncate
 from tests.support.api import TIMEOUT, Stub, packed
 from tests.support.credentials import reason
 
@@ -47,7 +48,7 @@ def test_every_error_fits(kind: type[MemoryServiceError], message: str, value: s
     violations = [Violation(text, text, text) for text in texts]
     error = kind(Reason.INVALID_REQUEST, message, metadata={"id": value}, violations=violations, retry_after=1.0)
     status = fits(error)
-    assert status.message == shortened(message, 800)
+    assert status.message == truncate(message, 800)
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
     assert info.reason == "INVALID_REQUEST"
@@ -65,7 +66,7 @@ def test_twenty_violations_of_longest_fields_are_not_all_lost() -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(3, 50))
 def test_a_text_is_shortened_between_characters(text: str, most: int) -> None:
-    short = shortened(text, most)
+    short = truncate(text, most)
     assert len(short.encode()) <= most
     if len(text.encode()) <= most:
         assert short == text

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_service.access.callers import Right
-from memory_service.access.jwt_tokens import Tokens, TokenSettings
+from memory_service.access.jwt_tokens import JwtSettings, JwtVerifier
 from memory_service.domain.errors import Unauthenticated
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
@@ -62,8 +62,8 @@ def claims(**more: Any) -> bytes:
 @pytest.mark.parametrize("provider", RIGHTS)
 async def test_rights_are_where_the_provider_puts_them(keys: str, provider: str) -> None:
     path, said = RIGHTS[provider]
-    tokens = Tokens(TokenSettings(keys, ISSUER, AUDIENCE, rights_claim=path))
-    caller = await tokens.caller(signed(claims(**said)))
+    tokens = JwtVerifier(JwtSettings(keys, ISSUER, AUDIENCE, rights_claim=path))
+    caller = await tokens.verify(signed(claims(**said)))
     assert caller is not None
     assert caller.rights == {Right.READ, Right.WRITE}
 
@@ -71,7 +71,7 @@ async def test_rights_are_where_the_provider_puts_them(keys: str, provider: str)
 @pytest.mark.parametrize("case", USERS)
 async def test_users_are_texts_numbers_or_lists_of_them(keys: str, case: str) -> None:
     path, said, users = USERS[case]
-    caller = await Tokens(TokenSettings(keys, ISSUER, AUDIENCE, users_claim=path)).caller(signed(claims(**said)))
+    caller = await JwtVerifier(JwtSettings(keys, ISSUER, AUDIENCE, users_claim=path)).verify(signed(claims(**said)))
     assert caller is not None
     assert caller.users == frozenset(users)
 
@@ -80,7 +80,7 @@ async def test_users_are_texts_numbers_or_lists_of_them(keys: str, case: str) ->
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
 async def test_a_time_of_a_wrong_type_is_unauthenticated(keys: str, name: str, wrong: Any) -> None:
     with pytest.raises(Unauthenticated):
-        await Tokens(TokenSettings(keys, ISSUER, AUDIENCE)).caller(signed(claims(**{name: wrong})))
+        await JwtVerifier(JwtSettings(keys, ISSUER, AUDIENCE)).verify(signed(claims(**{name: wrong})))
 
 
 JSON = st.recursive(

@@ -17,6 +17,7 @@ import pytest
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.access import jwks as jwks_module
+from memory_service.access.jwks_fetch import fetch_jwks, parse_jwks
 from memory_service.domain.errors import Unavailable
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
@@ -128,10 +129,10 @@ async def test_keys_of_a_provider_rotate_and_made_up_ones_do_not_burden_it(
         assert [await code(token(kid=f"made up {n}")) for n in range(20)] == [grpc.StatusCode.UNAUTHENTICATED] * 20
         assert provider.asked == 1
         provider.keys = jwks()
-        monkeypatch.setattr(jwks_module, "_PAUSE", 0.0)
+        monkeypatch.setattr(jwks_module, "_MIN_FETCH_INTERVAL", 0.0)
         assert await code(token("EdDSA")) is grpc.StatusCode.OK, "a new key is fetched when it is first met"
         provider.stop()
-        monkeypatch.setattr(jwks_module, "_FRESH", 0.0)
+        monkeypatch.setattr(jwks_module, "_REFRESH_INTERVAL", 0.0)
         assert await code(token("RS256")) is grpc.StatusCode.OK, "while the provider is away the known keys hold"
 
 
@@ -189,18 +190,18 @@ SLOW = {
 async def test_a_slow_provider_delays_no_call_whose_key_is_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    monkeypatch.setattr(jwks_module, "_FRESH", 0.0)
+    monkeypatch.setattr(jwks_module, "_REFRESH_INTERVAL", 0.0)
     slow = Slow(*SLOW[how])
     file = tmp_path / "jwks.json"
     file.write_text(json.dumps(jwks("ES256")))
-    known = jwks_module.ProviderKeys(str(file))
+    known = jwks_module.JwksCache(str(file))
     await known.key("ES256")
     known._source = slow.url
     monkeypatch.setattr(jwks_module, "_FETCH_TIMEOUT", 2 * TIMEOUT)
     for _ in range(3):
         assert (await known.key("ES256")).key_id == "ES256"
         assert await asyncio.to_thread(slow.asked.wait, TIMEOUT)
-    assert known._fetching is not None, "it goes on in the background"
+    assert known._fetch_task is not None, "it goes on in the background"
     slow.stop()
 
 
@@ -222,18 +223,17 @@ async def test_an_unknown_key_waits_no_longer_than_a_fetch_may_take(
 
 
 @pytest.mark.parametrize("how", SLOW)
-def test_the_thread_of_a_fetch_ends_with_its_time(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    monkeypatch.setattr(jwks_module, "_FETCH_TIMEOUT", 0.5)
+def test_the_thread_of_a_fetch_ends_with_its_time(how: str) -> None:
     slow = Slow(*SLOW[how])
     with pytest.raises((OSError, HTTPException, ValueError)):
-        jwks_module._parse(jwks_module._read(slow.url))
+        parse_jwks(fetch_jwks(slow.url, timeout=0.5))
     slow.stop()
 
 
 async def test_so_many_calls_and_no_more_wait_for_a_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jwks_module, "_MAX_WAITING", 3)
     slow = Slow(*SLOW["says nothing"])
-    keys = jwks_module.ProviderKeys(slow.url)
+    keys = jwks_module.JwksCache(slow.url)
     waiting = [asyncio.create_task(keys.key(f"made up {n}")) for n in range(3)]
     await asyncio.sleep(0)
     with pytest.raises(Unavailable):
@@ -248,4 +248,4 @@ async def test_so_many_calls_and_no_more_wait_for_a_fetch(monkeypatch: pytest.Mo
 async def test_what_is_no_jwks_is_unavailable(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "jwks.json").write_bytes(content)
     with pytest.raises(Unavailable):
-        await jwks_module.ProviderKeys(str(tmp_path / "jwks.json")).key("any")
+        await jwks_module.JwksCache(str(tmp_path / "jwks.json")).key("any")

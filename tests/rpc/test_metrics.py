@@ -16,7 +16,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.domain.types import Algorithm, IndexInfo
 from memory_service.rpc.server import METHODS, SERVICE, RpcServer
 from memory_service.settings import Settings
-from memory_service.telemetry.index_monitor import IndexWatch
+from memory_service.telemetry.index_monitor import IndexMonitor
 from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, Stub, message, packed, search
 from tests.support.credentials import guarded, reason, showing
@@ -162,8 +162,8 @@ async def test_drift_is_what_writes_meanwhile_do_not_explain(before: int, keys: 
             assert index == "an_index"
             return keys
 
-    watch = IndexWatch(Engine(), "an_index", look_every=3600, count_every=3600)
-    following = asyncio.create_task(watch.follow())
+    watch = IndexMonitor(Engine(), "an_index", check_interval=3600, count_interval=3600)
+    following = asyncio.create_task(watch.run())
     for _ in range(100):  # None of what it awaits takes any time.
         await asyncio.sleep(0)
     following.cancel()

@@ -13,8 +13,8 @@ import trustme
 from memory_service.domain.errors import engine_unavailable
 from memory_service.embedded import EmbeddedValkey
 from memory_service.embedded.process import free_port
-from memory_service.rpc import readiness
-from memory_service.rpc.readiness import ReadinessLog
+from memory_service.rpc import readiness_log
+from memory_service.rpc.readiness_log import ReadinessLog
 from memory_service.valkey.diagnosis import diagnose
 from memory_service.valkey.url import parse_url
 from tests.faults.engine_process import Engine
@@ -77,8 +77,8 @@ async def test_it_is_told_again_and_once_when_it_is_over(tmp_path: Path) -> None
 
 
 async def test_the_intervals_grow_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "_FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(readiness, "_LONGEST_PAUSE", 0.04)
+    monkeypatch.setattr(readiness_log, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(readiness_log, "_LONGEST_PAUSE", 0.04)
     slept = []
     sleep = asyncio.sleep
 

@@ -71,7 +71,7 @@ async def test_certificates_are_rotated_without_a_restart(
     settings: Settings, server: RpcServer, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert server
-    monkeypatch.setattr(reloading_files, "_LOOK_EVERY", 0.0)
+    monkeypatch.setattr(reloading_files, "_CHECK_INTERVAL", 0.0)
     old_ca = tmp_path / "old_ca.crt"
     old_ca.write_bytes(files.ca.read_bytes())
     async with guarded(settings, tls_cert=files.cert, tls_key=files.key) as one:

@@ -200,7 +200,7 @@ async def test_the_calls_deadline_ends_the_wait(endpoint: Endpoint) -> None:
 async def test_no_more_calls_run_at_once_than_set_and_no_more_wait(endpoint: Endpoint) -> None:
     endpoint.script = [Answer(delay=0.3)] * 4
     one = embedder(endpoint, concurrency=2)
-    cached = CachedEmbedder(one, max_bytes=2**20, at_once=one.concurrency, queue=2)
+    cached = CachedEmbedder(one, max_bytes=2**20, concurrency=one.concurrency, queue_capacity=2)
     answers = await asyncio.gather(*(cached.embed(f"text {n}") for n in range(6)), return_exceptions=True)
     one.close()
     assert endpoint.most_at_once == 2

@@ -3,10 +3,12 @@
 import re
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import pytest
 from google.protobuf import descriptor_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import example, given
@@ -15,10 +17,12 @@ from semantic_memory.v1 import error_reason_pb2, index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.domain import errors
-from memory_service.domain.query import Hit, SearchSummary
-from memory_service.domain.types import Algorithm, IndexInfo, Memory, Role
-from memory_service.rpc import convert
+from memory_service.domain.query import Hit, Mode, SearchSummary
+from memory_service.domain.types import Algorithm, IndexInfo, Layout, Memory, Role
+from memory_service.rpc import enums, search_stream
 from memory_service.rpc.errors import to_status
+from memory_service.rpc.request_parsing import parse_new_memory
+from memory_service.rpc.responses import fill_timestamp
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,17 +69,33 @@ def test_stubs_import_without_the_service() -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
 
 
-def test_roles_and_algorithms_agree() -> None:
-    assert names(memory_pb2.Role, "ROLE_") == {role.upper() for role in Role}
-    assert names(index_pb2.Algorithm, "ALGORITHM_") == set(Algorithm)
+ENUMS: dict[str, tuple[Any, str, type[StrEnum], Mapping[Any, StrEnum]]] = {
+    "Role": (memory_pb2.Role, "ROLE_", Role, enums.ROLES),
+    "Algorithm": (index_pb2.Algorithm, "ALGORITHM_", Algorithm, enums.ALGORITHMS),
+    "Layout": (index_pb2.Layout, "LAYOUT_", Layout, enums.LAYOUTS),
+    "SearchMode": (pb.SearchMode, "SEARCH_MODE_", Mode, enums.SEARCH_MODES),
+}
+
+
+@pytest.mark.parametrize("name", ENUMS)
+def test_each_enum_of_the_contract_maps_to_the_values_of_the_same_name(name: str) -> None:
+    in_contract, prefix, in_domain, table = ENUMS[name]
+    assert names(in_contract, prefix) == {value.upper() for value in in_domain}
+    by_name = {in_contract.Name(number).removeprefix(prefix): value for number, value in table.items()}
+    by_name.pop("UNSPECIFIED", None)
+    assert by_name == {value.upper(): value for value in in_domain}
+
+
+def test_an_unset_search_mode_is_vector() -> None:
+    assert enums.SEARCH_MODES[pb.SEARCH_MODE_UNSPECIFIED] is Mode.VECTOR
 
 
 @given(st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999))
 def test_times_survive_the_way_there_and_back(microseconds: int) -> None:
     timestamp = Timestamp()
-    convert.fill_timestamp(timestamp, microseconds)
+    fill_timestamp(timestamp, microseconds)
     request = pb.StoreRequest(user_id="u", role=memory_pb2.ROLE_USER, content="c", timestamp=timestamp)
-    assert convert.new_memory(request).timestamp == microseconds
+    assert parse_new_memory(request).timestamp == microseconds
 
 
 def memory(number: int, characters: int, entries: int) -> Memory:
@@ -98,9 +118,9 @@ async def test_chunks_joined_are_the_whole_answer_and_each_is_one_that_any_clien
 
     info = IndexInfo("i", 3, "m", frozenset(Algorithm), True, count, 0)
     found = SearchSummary(count, 0, 1.0 if count else None, info, Algorithm.FLAT, False, 0.1, 0.2)
-    responses = [one async for one in convert.search_responses(found, hits())]
+    responses = [one async for one in search_stream.search_responses(found, hits())]
     assert [hit.memory.id for response in responses for hit in response.hits] == [str(n) for n in range(count)]
     assert [response.HasField("summary") for response in responses] == [False] * (len(responses) - 1) + [True]
     assert all(response.hits for response in responses) or count == 0
-    assert all(len(response.hits) <= convert.CHUNK for response in responses)
+    assert all(len(response.hits) <= search_stream.CHUNK_HITS for response in responses)
     assert all(response.ByteSize() < 4 * 2**20 for response in responses)

@@ -101,7 +101,7 @@ async def settled() -> None:
 
 async def test_another_caller_waits_for_one_turn_and_not_for_a_thousand() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=1, per_flow=1, capacity=2000)
+    queue = FairQueue(work, concurrency=1, per_flow=1, capacity=2000)
     many = [asked(queue, f"m{n}", "mallory") for n in range(1000)]
     await settled()
     bob = asked(queue, "b", "bob")
@@ -118,7 +118,7 @@ async def test_another_caller_waits_for_one_turn_and_not_for_a_thousand() -> Non
 
 async def test_one_user_of_a_caller_does_not_wait_for_all_of_another_ones() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=1, per_flow=1, capacity=2000)
+    queue = FairQueue(work, concurrency=1, per_flow=1, capacity=2000)
     many = [asked(queue, f"m{n}", "backend", "mallory") for n in range(1000)]
     await settled()
     bob = asked(queue, "b", "backend", "bob")
@@ -134,7 +134,7 @@ async def test_one_user_of_a_caller_does_not_wait_for_all_of_another_ones() -> N
 
 async def test_the_same_work_is_done_at_the_first_turn_of_those_who_wait_for_it() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=1, per_flow=1, capacity=2000)
+    queue = FairQueue(work, concurrency=1, per_flow=1, capacity=2000)
     many = [asked(queue, f"m{n}", "mallory") for n in range(100)]
     await settled()
     bob = asked(queue, "m99", "bob")
@@ -152,7 +152,7 @@ async def test_the_same_work_is_done_at_the_first_turn_of_those_who_wait_for_it(
 
 async def test_work_that_nobody_waits_for_any_more_is_dropped() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=1, per_flow=1, capacity=10)
+    queue = FairQueue(work, concurrency=1, per_flow=1, capacity=10)
     first = asked(queue, "first", "a")
     await settled()
     abandoned, shared = asked(queue, "abandoned", "a"), [asked(queue, "shared", who) for who in ("a", "b", "c")]
@@ -171,7 +171,7 @@ async def test_work_that_nobody_waits_for_any_more_is_dropped() -> None:
 
 async def test_running_work_goes_on_for_those_who_still_wait() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=1, per_flow=1, capacity=10)
+    queue = FairQueue(work, concurrency=1, per_flow=1, capacity=10)
     first, second = asked(queue, "key", "a"), asked(queue, "key", "b")
     await settled()
     first.cancel()
@@ -181,7 +181,7 @@ async def test_running_work_goes_on_for_those_who_still_wait() -> None:
 
 async def test_a_full_queue_refuses_the_caller_with_the_most_texts() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=1, per_flow=1, capacity=4)
+    queue = FairQueue(work, concurrency=1, per_flow=1, capacity=4)
     many = [asked(queue, f"m{n}", "mallory") for n in range(6)]
     await settled()
     assert [one.done() for one in many] == [False] * 5 + [True]
@@ -209,7 +209,7 @@ async def test_a_failure_reaches_all_who_wait_and_the_next_tries_again() -> None
             raise failures.pop()
         return key
 
-    queue = FairQueue(work, at_once=1, per_flow=1, capacity=10)
+    queue = FairQueue(work, concurrency=1, per_flow=1, capacity=10)
     outcomes = await asyncio.gather(*(asked(queue, "key", who) for who in "abc"), return_exceptions=True)
     assert [type(one) for one in outcomes] == [OSError] * 3
     assert await asked(queue, "key", "a") == "key"
@@ -217,7 +217,7 @@ async def test_a_failure_reaches_all_who_wait_and_the_next_tries_again() -> None
 
 async def test_one_flow_leaves_room_for_another_ones_first() -> None:
     work = Work()
-    queue = FairQueue(work, at_once=2, per_flow=1, capacity=10)
+    queue = FairQueue(work, concurrency=2, per_flow=1, capacity=10)
     many = [asked(queue, f"m{n}", "mallory") for n in range(5)]
     await settled()
     assert queue.waiting == 4

@@ -1,14 +1,12 @@
-"""What Bedrock's refusals mean, by their code and by the text that AWS gives a ValidationException.
+"""What an operator should do about a refusal of Bedrock that does not depend on the text to embed.
 
-Source: https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html. AWS lists no texts:
-these are what users report.
+AWS tells refusals apart by their code and, for a ValidationException, only by the text. AWS does not list these texts:
+they come from reports of users.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html
 """
 
 import re
-
-_TOO_LONG = re.compile(
-    r"too many (input )?tokens|expected maxlength|(input|text|prompt).{0,20} too long", re.IGNORECASE
-)
 
 _CREDENTIALS = {
     "ExpiredTokenException": "the AWS credentials have expired: renew them",
@@ -20,8 +18,9 @@ _CREDENTIALS = {
     "SignatureDoesNotMatch": "AWS rejects the signature: check the secret access key and this machine's clock",
     "OptInRequired": "the AWS account is not subscribed to Bedrock: enable it in the AWS console",
 }
+"""Advice by error code, for errors about credentials."""
 
-_TEXTS = (
+_ADVICE_BY_TEXT = (
     (
         re.compile(r"model identifier|model id .* is invalid|could not resolve the foundation model", re.IGNORECASE),
         "this region of Bedrock has no {model}: check MEMORY_BEDROCK_MODEL and MEMORY_BEDROCK_REGION",
@@ -32,15 +31,15 @@ _TEXTS = (
     ),
     (
         re.compile(r"end of its life|legacy|deprecated", re.IGNORECASE),
-        "AWS has retired {model}: set MEMORY_BEDROCK_MODEL to another model, and move the memories to an index of it",
+        "AWS has retired {model}: set MEMORY_BEDROCK_MODEL to another model and move the memories to a new index",
     ),
     (
         re.compile(r"operation not allowed|not authorized to invoke|account is not authorized", re.IGNORECASE),
-        "the AWS account may not use {model}: ask for access to the model in the Bedrock console, or AWS support",
+        "the AWS account may not use {model}: request access to the model in the Bedrock console or from AWS support",
     ),
     (
         re.compile(r"access to the model|model access", re.IGNORECASE),
-        "the AWS account has no access to {model}: ask for it in the Bedrock console, in this region",
+        "the AWS account has no access to {model}: request it in the Bedrock console, in this region",
     ),
     (
         re.compile(r"not authorized to perform|policy", re.IGNORECASE),
@@ -52,24 +51,20 @@ _TEXTS = (
     ),
 )
 
-_BY_CODE = {
-    "AccessDeniedException": "check the role's right bedrock:InvokeModel and the account's access to {model}",
+_ADVICE_BY_CODE = {
+    "AccessDeniedException": "AWS denies access: check that the role may call bedrock:InvokeModel and that the account "
+    "has access to {model}",
     "ResourceNotFoundException": "this region of Bedrock has no {model}: check MEMORY_BEDROCK_MODEL and "
     "MEMORY_BEDROCK_REGION",
 }
+_OTHER_ADVICE = "Bedrock refuses this service's requests ({code}, status {status}): the log has what AWS says"
 
 
-def says_too_long(code: str, text: str) -> bool:
-    """Tell whether Bedrock refuses this text because of its length, which another text may not have."""
-    return code == "ValidationException" and _TOO_LONG.search(text) is not None
-
-
-def advice(code: str, text: str, status: int, model: str) -> str:
-    """What the operator does about a refusal that every text would meet. Nothing of AWS's own text is repeated."""
+def operator_advice(code: str, text: str, status: int, model: str) -> str:
+    """Return what is wrong and what to do. `code` and `text` are AWS's, `status` is the HTTP status."""
     if code in _CREDENTIALS:
         return _CREDENTIALS[code]
-    for pattern, told in _TEXTS:
+    for pattern, advice in _ADVICE_BY_TEXT:
         if pattern.search(text):
-            return told.format(model=model)
-    other = "Bedrock refuses this service's requests ({code}, status {status}): the log has what AWS says"
-    return _BY_CODE.get(code, other).format(model=model, code=code or "no code", status=status)
+            return advice.format(model=model)
+    return _ADVICE_BY_CODE.get(code, _OTHER_ADVICE).format(model=model, code=code or "no code", status=status)

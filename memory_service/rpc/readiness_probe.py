@@ -1,0 +1,68 @@
+"""The readiness of the service: a check that runs all the time, and the health status that follows it."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from memory_service.rpc.readiness_log import ReadinessLog
+
+_INTERVAL = 0.5
+"""Seconds between two checks."""
+_FAILURES_BEFORE_NOT_READY = 2
+"""Failed checks in a row after which the service is not ready: within two seconds, but not after one slow reply."""
+
+
+class ReadinessProbe:
+    """Runs a check and reports when its outcome changes. `ready` is False until the first check succeeds."""
+
+    def __init__(
+        self,
+        check: Callable[[], Awaitable[None]],
+        set_status: Callable[[bool], Awaitable[None]],
+        explain: Callable[[BaseException], Awaitable[str]],
+    ) -> None:
+        """`check` raises, within a second, while the service cannot answer calls.
+
+        `set_status` is called with the new value each time that `ready` changes. `explain` returns the cause of a
+        failed check in words, for the log.
+        """
+        self.ready = False
+        self._check = check
+        self._set_status = set_status
+        self._log = ReadinessLog(explain)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Check until stopped."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Stop checking and logging; the service is not ready from now on. Does not report the change."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        self._log.close()
+        self.ready = False
+
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            try:
+                await self._check()
+                failures = 0
+            except Exception as error:  # noqa: BLE001 - calls would meet the same error
+                failures += 1
+                if failures >= _FAILURES_BEFORE_NOT_READY:
+                    await self._update(ready=False)
+                    self._log.not_ready(error)
+            else:
+                if not self.ready:
+                    await self._update(ready=True)
+                    self._log.ready()
+            await asyncio.sleep(0.0 if 0 < failures < _FAILURES_BEFORE_NOT_READY else _INTERVAL)
+
+    async def _update(self, *, ready: bool) -> None:
+        if self.ready != ready:
+            self.ready = ready
+            await self._set_status(ready)
