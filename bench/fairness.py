@@ -23,7 +23,7 @@ import uvloop
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from bench.load import process
+from bench.harness.processes import process
 from memory_service.cli.client import Stub, connect
 from memory_service.logs import log_to_stderr
 

@@ -24,8 +24,8 @@ from pydantic import SecretStr
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from bench.load import random_embeddings
-from bench.scale import INDEX, QUERIES, Bench, K
+from bench.harness.processes import random_embeddings
+from bench.scale.__main__ import INDEX, QUERIES, Bench, K
 from memory_service.cli.client import connect
 from memory_service.domain.types import Embedding
 from memory_service.embedding.local import LocalEmbedder

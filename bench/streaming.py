@@ -18,9 +18,9 @@ import uvloop
 from semantic_memory.v1 import index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from bench.load import process, random_embeddings
-from bench.locomo import embedded
-from bench.overhead import store_request
+from bench.harness.processes import process, random_embeddings
+from bench.locomo.__main__ import embedded
+from bench.overhead.__main__ import store_request
 from memory_service.cli.app import main as command_line
 from memory_service.cli.client import Stub, connect
 from memory_service.logs import log_to_stderr

@@ -26,9 +26,9 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 
-from bench.load import random_embeddings
-from bench.overhead import rate
-from bench.ways import USERS
+from bench.harness.processes import random_embeddings
+from bench.overhead.__main__ import rate
+from bench.overhead.in_process import USERS
 from memory_service.cli.client import Stub
 from memory_service.domain.embeddings import pack_embedding
 from memory_service.embedded import EmbeddedValkey

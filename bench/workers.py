@@ -24,9 +24,9 @@ import uvloop
 from grpc_health.v1 import health_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from bench.load import Running, framed, h2load, process, random_embeddings
-from bench.overhead import fill, sample
-from bench.ways import DIMENSION, INDEX
+from bench.harness.processes import Running, framed, h2load, process, random_embeddings
+from bench.overhead.__main__ import fill, sample
+from bench.overhead.in_process import DIMENSION, INDEX
 from memory_service.cli.client import connect
 from memory_service.logs import log_to_stderr
 from memory_service.rpc.server import SERVICE

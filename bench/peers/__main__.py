@@ -28,15 +28,15 @@ import numpy as np
 import platformdirs
 import uvloop
 
-from bench.load import h2load
-from bench.peers.chroma import chroma
+from bench.harness.processes import h2load
 from bench.peers.environments import CHROMA, RAMS, Environment, NotInstalled, Peer, environment
-from bench.peers.libraries import LIBRARIES, library, our_library
+from bench.peers.libraries.process import LIBRARIES, library, our_library
 from bench.peers.measure import CALLERS, Figures, Loaded, Measured, Plan
-from bench.peers.ours import Ours, ours
-from bench.peers.rams import rams
 from bench.peers.report import Rounds, draw, spread, table
-from bench.peers.service import Service
+from bench.peers.services.agent_memory_server import rams
+from bench.peers.services.chroma import chroma
+from bench.peers.services.semantic_memory_server import Ours, ours
+from bench.peers.services.service import Service
 from bench.peers.workload import Workload, synthetic
 from bench.recall import turns
 from memory_service.embedding.local import LocalEmbedder
@@ -179,6 +179,6 @@ if __name__ == "__main__":
     )
     parser.add_argument("--without", nargs="*", default=[], choices=[*SERVICES, *LIBRARIES], help="peers to leave out")
     parser.add_argument("--cache", type=Path, default=Path(platformdirs.user_cache_dir("semantic_memory")) / "peers")
-    parser.add_argument("--picture", type=Path, default=Path("bench/peers.png"))
+    parser.add_argument("--picture", type=Path, default=Path("bench/peers/peers.png"))
     log_to_stderr(logging.ERROR)
     uvloop.run(main(parser.parse_args()))

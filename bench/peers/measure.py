@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bench.peers.service import Service, run
+from bench.peers.services.service import Service, run
 from bench.peers.workload import Workload, name
 
 CALLERS = 16

@@ -1,6 +1,6 @@
 """A gRPC server that answers Store and Search with bytes made beforehand: the least that gRPC in Python costs.
 
-python -m bench.bare PORT STORE_RESPONSE SEARCH_RESPONSE [--glide URL] [--native]     (the responses are files)
+python -m bench.overhead.bare_grpc_server PORT STORE_RESPONSE SEARCH_RESPONSE [--glide URL] [--native]     (the responses are files)
 
 With --glide each call runs its command on an engine before: the least that a service in Python costs. With --native
 pygrpc-native serves instead of grpc.aio; it is no dependency: `pip install pygrpc-native` before.
@@ -16,8 +16,8 @@ from typing import Any
 import grpc
 import uvloop
 
-from bench.load import random_embeddings
-from bench.ways import DIMENSION, Work, works_directly
+from bench.harness.processes import random_embeddings
+from bench.overhead.in_process import DIMENSION, Work, works_directly
 from memory_service.rpc.server import OPTIONS, SERVICE
 from memory_service.valkey import Connections
 from memory_service.valkey.url import parse_url

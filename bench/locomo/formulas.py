@@ -1,6 +1,6 @@
 """How far each idea moves the retrieval of LoCoMo's evidence: exact scoring of all turns, outside of the service.
 
-    python -m bench.locomo_ideas --data PATH
+    python -m bench.locomo.formulas --data PATH
 
 The same turns, questions and measures as bench/locomo.py, without engine, candidates or limits, so that what an idea is
 worth is seen by itself. What helped is in the service (HYBRID and neighbor_weight of SearchRequest); the rest is here

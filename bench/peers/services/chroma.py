@@ -11,8 +11,8 @@ from typing import Any
 import psutil
 
 from bench.peers.environments import CHROMA, Environment
-from bench.peers.service import family_cpu, program
-from bench.peers.wire import Call, Grpc, Http1
+from bench.peers.load_generator import Call, Grpc, Http1
+from bench.peers.services.service import family_cpu, program
 from bench.peers.workload import K, Workload, name
 from memory_service.embedded.process import free_port
 

@@ -4,7 +4,7 @@
 
 `memory-service serve` is asked over gRPC to Search by text, k = 5, among a thousand memories of one user. Embedders are
 the local model, and Bedrock through boto3, which here is a process that speaks its wire format and answers after
-`--latency` milliseconds (bench/bedrock.py). The texts that the 64 callers ask for, in turns on the same server:
+`--latency` milliseconds (bench/embedding/bedrock_endpoint.py). The texts that the 64 callers ask for, in turns on the same server:
 
 - fresh: each call has a new text
 - mixed: four of five calls have a known text
@@ -36,8 +36,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from bench.load import process, random_embeddings
-from bench.locomo import embedded
+from bench.harness.processes import process, random_embeddings
+from bench.locomo.__main__ import embedded
 from bench.telemetry import Server, server
 from memory_service.domain.embeddings import pack_embedding
 from memory_service.embedded.process import free_port
@@ -216,7 +216,9 @@ async def main(seconds: float, latency: float, url: str, picture: Path | None) -
     """Measure everything and print the table."""
     async with AsyncExitStack() as stack:
         url = url or await stack.enter_async_context(embedded())
-        endpoint = stack.enter_context(process("-m", "bench.bedrock", str(latency / 1000), ready="serving"))
+        endpoint = stack.enter_context(
+            process("-m", "bench.embedding.bedrock_endpoint", str(latency / 1000), ready="serving")
+        )
         bedrock = {
             "MEMORY_EMBEDDER": "bedrock",
             "MEMORY_BEDROCK_REGION": "us-east-1",

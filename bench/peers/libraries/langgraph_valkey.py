@@ -6,7 +6,7 @@ from typing import Any
 
 from langgraph_checkpoint_aws.store.valkey import ValkeyStore
 
-from bench.peers.children.child import Lookup, main
+from bench.peers.libraries.worker import Lookup, main
 from bench.peers.workload import K, Workload, name
 
 

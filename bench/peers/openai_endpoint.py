@@ -1,6 +1,6 @@
 """A stand-in for OpenAI's embeddings: it looks vectors up by text, for a peer that takes none from its caller.
 
-    python -m bench.peers.embedder PORT FOLDER
+    python -m bench.peers.openai_endpoint PORT FOLDER
 
 A process of its own: what it takes is not counted as the peer's, though it runs on the same machine.
 """

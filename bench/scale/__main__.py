@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from bench.load import Load, framed, h2load, process, random_embeddings
+from bench.harness.processes import Load, framed, h2load, process, random_embeddings
 from memory_service.cli.client import Stub, connect
 from memory_service.domain.ids import new_id
 from memory_service.domain.text_analysis import terms

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import valkey.asyncio
 from betterdb_agent_memory import MemoryStore, RecallWeights
 
-from bench.peers.children.child import Lookup, main
+from bench.peers.libraries.worker import Lookup, main
 from bench.peers.workload import K, Workload
 
 

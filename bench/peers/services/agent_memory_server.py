@@ -10,10 +10,10 @@ from pathlib import Path
 
 import psutil
 
-from bench.load import process
+from bench.harness.processes import process
 from bench.peers.environments import RAMS, Environment
-from bench.peers.service import Engine, engine, family_cpu, program
-from bench.peers.wire import Call, Grpc, Http1, load
+from bench.peers.load_generator import Call, Grpc, Http1, load
+from bench.peers.services.service import Engine, engine, family_cpu, program
 from bench.peers.workload import K, Workload, name
 from memory_service.embedded.process import free_port
 
@@ -101,7 +101,7 @@ async def rams(work: Workload, environment: Environment, folder: Path) -> AsyncI
             "REDISVL_VECTOR_DIMENSIONS": str(work.vectors.shape[1]),
             "OPENAI_BASE_URL": f"http://127.0.0.1:{embedder}/v1",
         }
-        with process("-m", "bench.peers.embedder", str(embedder), str(folder), ready="serving"):
+        with process("-m", "bench.peers.openai_endpoint", str(embedder), str(folder), ready="serving"):
             async with program(
                 [*command, "--task-backend", "asyncio"], address, folder / "rams.log", settings
             ) as server:

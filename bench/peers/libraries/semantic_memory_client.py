@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 from semantic_memory import AsyncMemoryClient
 
-from bench.peers.children.child import main
-from bench.peers.ours import search_request, store_request
+from bench.peers.libraries.worker import main
+from bench.peers.services.semantic_memory_server import search_request, store_request
 from bench.peers.workload import Workload
 
 

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import psutil
 
-from bench.locomo import embedded
-from bench.peers.wire import Call, Grpc, Http1, Outcome, load
+from bench.locomo.__main__ import embedded
+from bench.peers.load_generator import Call, Grpc, Http1, Outcome, load
 from memory_service.valkey import Connections
 from memory_service.valkey.url import parse_url
 

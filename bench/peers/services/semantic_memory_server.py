@@ -9,9 +9,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from bench.load import Running, framed, process
-from bench.peers.service import Engine, engine, family_cpu
-from bench.peers.wire import Call, Grpc, Http1, messages
+from bench.harness.processes import Running, framed, process
+from bench.peers.load_generator import Call, Grpc, Http1, messages
+from bench.peers.services.service import Engine, engine, family_cpu
 from bench.peers.workload import K, Workload, name
 from memory_service.cli.client import connect
 from memory_service.rpc.server import SERVICE

@@ -15,7 +15,7 @@ from mem0.vector_stores.valkey import ValkeyDB
 from valkey.commands.search.query import Query
 from valkey.exceptions import ResponseError
 
-from bench.peers.children.child import Lookup, main
+from bench.peers.libraries.worker import Lookup, main
 from bench.peers.workload import K, Workload
 
 

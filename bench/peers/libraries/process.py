@@ -14,11 +14,11 @@ import numpy as np
 
 from bench.peers.environments import BETTERDB, LANGGRAPH, MEM0, Environment, Peer
 from bench.peers.measure import CALLERS, Figures, Plan
-from bench.peers.ours import Ours
-from bench.peers.service import engine
+from bench.peers.services.semantic_memory_server import Ours
+from bench.peers.services.service import engine
 from bench.peers.workload import Workload, name
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _LIMIT = 2**28
 """Bytes in a line of answers."""
 
@@ -120,7 +120,7 @@ async def answer(process: asyncio.subprocess.Process) -> Any:
 async def started(python: str, module: str, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A child that is ready. What it says goes to standard error."""
     process = await asyncio.create_subprocess_exec(
-        *(python, "-m", f"bench.peers.children.{module}", *arguments),
+        *(python, "-m", f"bench.peers.libraries.{module}", *arguments),
         cwd=_ROOT,
         env={**os.environ, "BETTERDB_TELEMETRY": "false"},
         stdin=asyncio.subprocess.PIPE,
@@ -156,6 +156,6 @@ async def our_library(us: Ours, work: Workload, plan: Plan, folder: Path) -> Asy
     async def others() -> float:
         return sum(await us.cpu())
 
-    async with started(sys.executable, "ours", str(folder), us.address) as process:
+    async with started(sys.executable, "semantic_memory_client", str(folder), us.address) as process:
         about = "the Python client of this checkout, asyncio, to a server: one hop more than the others"
         yield Child("semantic_memory client", about, process, others, work, plan)

@@ -1,6 +1,6 @@
 """Bedrock's wire format on loopback, in a process of its own: every text has the same embedding, after some time.
 
-python -m bench.bedrock SECONDS     (says its address on standard output)
+python -m bench.embedding.bedrock_endpoint SECONDS     (says its address on standard output)
 """
 
 import json

@@ -7,7 +7,7 @@ Store and Search with ready embeddings of 1536 dimensions, k = 10, within one of
 turns:
 
 - service: `memory-service serve`, a process of its own, over gRPC on loopback
-- bare gRPC: a grpc.aio server that answers the very same bytes without doing anything (bench/bare.py); with --native
+- bare gRPC: a grpc.aio server that answers the very same bytes without doing anything (bench/overhead/bare_grpc_server.py); with --native
   also by pygrpc-native, if that is installed
 - gRPC, GLIDE: the same, but for each call it runs the command through GLIDE: what no service in Python gets below
 - checkout: the service of another checkout, given with --beside, to see what a change costs
@@ -38,9 +38,19 @@ from matplotlib.figure import Figure
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from bench.load import Running, framed, h2load, process, random_embeddings
-from bench.locomo import embedded
-from bench.ways import CONTENT, DIMENSION, INDEX, USERS, K, Work, one_connection, works_by_the_book, works_directly
+from bench.harness.processes import Running, framed, h2load, process, random_embeddings
+from bench.locomo.__main__ import embedded
+from bench.overhead.in_process import (
+    CONTENT,
+    DIMENSION,
+    INDEX,
+    USERS,
+    K,
+    Work,
+    one_connection,
+    works_by_the_book,
+    works_directly,
+)
 from memory_service.cli.client import Stub, connect
 from memory_service.domain.types import Embedding
 from memory_service.embedded.process import free_port
@@ -92,7 +102,9 @@ async def main(count: int, url: str, rounds: int, picture: Path | None, *, nativ
             options["bare pygrpc-native"] = ["--native"]
         for name, given in options.items():
             port = str(free_port())
-            answering = stack.enter_context(process("-m", "bench.bare", port, *files, *given, ready="serving"))
+            answering = stack.enter_context(
+                process("-m", "bench.overhead.bare_grpc_server", port, *files, *given, ready="serving")
+            )
             bare[name] = (answering, f"127.0.0.1:{port}")
         if beside is not None:
             there = {"PYTHONPATH": f"{beside}:{beside / 'clients/python/src'}", "PYTHONSAFEPATH": "1"}

@@ -1,0 +1,1 @@
+"""Server processes, load generation and tables that the benchmarks share."""
