@@ -1,11 +1,13 @@
-"""Bedrock's wire format on loopback, in a process of its own: every text has the same embedding, after some time.
+"""Bedrock's wire format on loopback, in a process of its own. Every text gets the same embedding, after a delay.
 
-python -m bench.embedding.bedrock_endpoint SECONDS     (says its address on standard output)
+    python -m bench.embedding.bedrock_endpoint SECONDS
+
+It prints `serving` and its URL when it is ready.
 """
 
+import argparse
 import json
 import signal
-import sys
 
 from tests.support.bedrock_endpoint import Answer, bedrock_endpoint, embedding_of
 
@@ -13,8 +15,8 @@ DIMENSION = 1536
 
 
 def main(delay: float) -> None:
-    """Serve until the process is ended."""
-    # Made once: the machine's cores are for the service that is measured.
+    """Serve until the process ends."""
+    # Serialize the response once: the machine's cores are for the service under measurement.
     body = json.dumps({"embedding": embedding_of("any", DIMENSION), "inputTextTokenCount": 20}).encode()
     with bedrock_endpoint() as endpoint:
         endpoint.otherwise = Answer(body=body, delay=delay)
@@ -23,4 +25,6 @@ def main(delay: float) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("delay", type=float, help="seconds before each response")
+    main(parser.parse_args().delay)

@@ -1,1 +1,1 @@
-"""Server processes, load generation and tables that the benchmarks share."""
+"""Server processes, load generation, data, rounds and tables that the benchmarks share."""

@@ -1,9 +1,8 @@
-"""Server processes, and h2load (Debian's nghttp2-client) to load them: what benchmarks have in common."""
+"""Server processes under measurement: start one, wait until it is ready, read its CPU time and check its log."""
 
 import contextlib
+import json
 import os
-import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,91 +11,77 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import psutil
 
-from memory_service.domain.types import Embedding
-from memory_service.rpc.server import SERVICE
+from memory_service.embedded.process import free_port
 
 
 @dataclass(frozen=True)
-class Running:
-    """A process, the line by which it said that it serves, and all that it has said since."""
+class ServerProcess:
+    """A process that is ready, the log line that reported it, and the log file."""
 
     pid: int
-    line: str
-    said: Path
+    ready_line: str
+    log: Path
 
-    def check(self, method: str) -> None:
-        """Fail when any call of this method has ended otherwise than OK: h2load does not look at gRPC's status."""
-        with self.said.open() as lines:
-            failed = [line for line in lines if f'"method":"{method}"' in line and '"code":"OK"' not in line]
-        assert not failed, failed[0]
+    def require_all_ok(self, method: str) -> None:
+        """Fail if the log has a call of this method with another status than OK: h2load does not read gRPC's status."""
+        with self.log.open() as lines:
+            failures = [line for line in lines if f'"method":"{method}"' in line and '"code":"OK"' not in line]
+        assert not failures, failures[0]
 
-    def cpu(self) -> float:
-        """The CPU time that it and its workers have taken so far, in seconds."""
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that the process and its workers have used so far."""
         family = [psutil.Process(self.pid), *psutil.Process(self.pid).children()]
-        return float(sum(times.user + times.system for times in (one.cpu_times() for one in family)))
+        return float(sum(times.user + times.system for times in (process.cpu_times() for process in family)))
+
+
+@dataclass(frozen=True)
+class ServiceProcess(ServerProcess):
+    """A `memory-service serve` process."""
+
+    @property
+    def address(self) -> str:
+        """The address that it listens on."""
+        return str(json.loads(self.ready_line)["address"])
 
 
 @contextlib.contextmanager
-def process(*arguments: str, ready: str, **environment: str) -> Iterator[Running]:
-    """A Python process with these arguments, while the context is open; in its output `ready` tells that it serves."""
-    # A file, not a pipe: one that nobody reads any longer would stop the server at the first full buffer of its log.
+def python_process(*arguments: str, ready: str, **environment: str) -> Iterator[ServerProcess]:
+    """Run Python while the context is open. Yield once a line of its output contains `ready`."""
+    # A file, not a pipe: a pipe that nobody reads blocks the server as soon as its log fills the buffer.
     with (
-        tempfile.NamedTemporaryFile("a+") as said,
+        tempfile.NamedTemporaryFile("a+") as log,
         subprocess.Popen(
-            [sys.executable, *arguments], env={**os.environ, **environment}, stdout=said, stderr=subprocess.STDOUT
-        ) as one,
+            [sys.executable, *arguments], env={**os.environ, **environment}, stdout=log, stderr=subprocess.STDOUT
+        ) as process,
     ):
         try:
             while True:
-                said.seek(0)
-                if lines := [line for line in said if ready in line]:
+                log.seek(0)
+                if lines := [line for line in log if ready in line]:
                     break
-                assert one.poll() is None, "it ended before it served"
+                if process.poll() is not None:
+                    log.seek(0)
+                    raise AssertionError(f"the process ended before it was ready:\n{log.read()}")
                 time.sleep(0.05)
-            yield Running(one.pid, lines[0], Path(said.name))
+            yield ServerProcess(process.pid, lines[0], Path(log.name))
         finally:
-            one.terminate()
+            process.terminate()
 
 
-@dataclass(frozen=True)
-class Load:
-    """Of one run: calls a second, and times of a call in seconds."""
-
-    rate: float
-    median: float
-    p99: float
-
-
-def h2load(
-    address: str, method: str, body: Path, *, calls: int, connections: int, streams: int, service: str = SERVICE
-) -> Load:
-    """The same call again and again, over so many connections with so many at once in each. The body is a file with one
-    message of gRPC: see `framed`. What it answers has to be verified beforehand, and gRPC's status in the server's log
-    afterwards: see `Running.check`."""
-    program = shutil.which("h2load")
-    assert program, "install Debian's nghttp2-client"
-    headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
-    path = f"http://{address}/{service}/{method}"
-    with tempfile.NamedTemporaryFile("r") as log:
-        options = ["-n", str(calls), "-c", str(connections), "-m", str(streams), "-d", str(body)]
-        command = [program, *options, f"--log-file={log.name}", *headers, path]
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        assert f"{calls} succeeded, 0 failed" in told, told
-        microseconds = [int(line.split("\t")[2]) for line in log]
-    [rate] = re.findall(r"([\d.]+) req/s", told)
-    median, p99 = np.percentile(microseconds, [50, 99]) / 1e6
-    return Load(float(rate), float(median), float(p99))
+@contextlib.contextmanager
+def service_process(*arguments: str, **settings: str) -> Iterator[ServiceProcess]:
+    """Run `memory-service serve` on a free port of loopback. `arguments` replace the module and its command."""
+    command = arguments or ("memory_service", "serve")
+    settings = {"MEMORY_LISTEN": "127.0.0.1:0", "MEMORY_DRAIN": "0", **settings}
+    with python_process("-m", *command, ready='"serving"', **settings) as process:
+        yield ServiceProcess(process.pid, process.ready_line, process.log)
 
 
-def framed(message: bytes) -> bytes:
-    """A message as gRPC puts it into a body."""
-    return b"\0" + len(message).to_bytes(4, "big") + message
-
-
-def random_embeddings(count: int, dimension: int, *, seed: int = 7) -> list[Embedding]:
-    """Unit vectors, the same in every run."""
-    made = np.random.default_rng(seed).standard_normal((count, dimension), np.float32)
-    return list(made / np.linalg.norm(made, axis=1, keepdims=True))
+@contextlib.contextmanager
+def loopback_process(module: str, *arguments: str, **environment: str) -> Iterator[tuple[ServerProcess, str]]:
+    """Run a module that takes a port and prints `serving` when it is ready. Yield its address too."""
+    port = str(free_port())
+    with python_process("-m", module, port, *arguments, ready="serving", **environment) as process:
+        yield process, f"127.0.0.1:{port}"
