@@ -32,8 +32,7 @@ class ServerProcess:
 
     def cpu_seconds(self) -> float:
         """Return the CPU time that the process and its workers have used so far."""
-        family = [psutil.Process(self.pid), *psutil.Process(self.pid).children()]
-        return float(sum(times.user + times.system for times in (process.cpu_times() for process in family)))
+        return cpu_seconds(self.pid)
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,13 @@ class ServiceProcess(ServerProcess):
     def address(self) -> str:
         """The address that it listens on."""
         return str(json.loads(self.ready_line)["address"])
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process and its descendants have used so far."""
+    process = psutil.Process(pid)
+    times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+    return float(sum(one.user + one.system for one in times))
 
 
 @contextlib.contextmanager
