@@ -32,6 +32,8 @@ from memory_service.domain.embeddings import pack_embedding
 from memory_service.embedded.process import free_port
 
 USERS = 100
+START_TIMEOUT = 180
+"""Seconds that five servers may take to start on a busy machine."""
 QUIET = {"MEMORY_LOG_LEVEL": "error"}
 METRICS = {"MEMORY_METRICS_LISTEN": "127.0.0.1:0"}
 
@@ -69,6 +71,8 @@ async def main(memories: int, callers: int, rounds: int) -> None:
         for name, settings in variants.items():
             pid, address = stack.enter_context(server_process(engine | settings))
             servers[name] = Server(pid, await stack.enter_async_context(connect(address)))
+        for server in servers.values():  # The first call creates the index; all of them wait until a server is ready.
+            await server.stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=START_TIMEOUT, wait_for_ready=True)
         await fill(servers["nothing"].stub, embeddings)
         results: dict[str, list[Measurement]] = {name: [] for name in servers}
         for number in range(rounds + 1):
@@ -81,8 +85,7 @@ async def main(memories: int, callers: int, rounds: int) -> None:
 
 
 async def fill(stub: Stub, embeddings: Sequence[bytes]) -> None:
-    """Create the index with one memory for each embedding, spread over the users."""
-    await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=60, wait_for_ready=True)
+    """Store one memory for each embedding, spread over the users."""
     for n, embedding in enumerate(embeddings):
         request = pb.StoreRequest(
             user_id=f"u{n % USERS}", role=memory_pb2.ROLE_USER, content="some words", embedding=embedding
@@ -96,7 +99,7 @@ async def measure(server: Server, embeddings: Sequence[bytes], callers: int) -> 
     async def search(n: int) -> object:
         where = memory_pb2.MemoryFilter(user_id=f"u{n % USERS}")
         request = pb.SearchRequest(query_embedding=embeddings[n], filter=where, k=5)
-        return [response async for response in server.stub.Search(request, timeout=30, wait_for_ready=True)]
+        return [response async for response in server.stub.Search(request, timeout=30)]
 
     cpu_before = cpu_seconds(server.pid)
     rate = await calls_per_second(search, len(embeddings), callers)

@@ -1,13 +1,13 @@
-"""A stand-in for OpenAI's embeddings: it looks vectors up by text, for a peer that takes none from its caller.
+"""OpenAI's embeddings API on loopback, which looks vectors up by text: for a peer that accepts none from its caller.
 
     python -m bench.peers.openai_endpoint PORT FOLDER
 
-A process of its own: what it takes is not counted as the peer's, though it runs on the same machine.
+It is a process of its own, so that its CPU time does not count as the peer's.
 """
 
+import argparse
 import asyncio
 import json
-import sys
 from pathlib import Path
 from typing import cast
 
@@ -16,31 +16,31 @@ import uvloop
 from bench.peers.workload import Workload
 
 
-class Embeddings(asyncio.Protocol):
-    """A kept connection of HTTP/1.1; whatever is posted is a request for embeddings."""
+class EmbeddingsConnection(asyncio.Protocol):
+    """A persistent HTTP/1.1 connection. It answers every POST as a request for embeddings."""
 
-    def __init__(self, known: dict[str, bytes]) -> None:
-        self._known = known
+    def __init__(self, vectors: dict[str, bytes]) -> None:
+        self._vectors = vectors
         self._buffer = b""
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Of asyncio."""
+        """See asyncio.Protocol."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Of asyncio."""
+        """See asyncio.Protocol."""
         self._buffer += data
-        head, found, rest = self._buffer.partition(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]) if found else 0
-        if not found or len(rest) < length:
+        head, separator, rest = self._buffer.partition(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]) if separator else 0
+        if not separator or len(rest) < length:
             return
         self._buffer = rest[length:]
-        asked = json.loads(rest[:length])
-        texts = [asked["input"]] if isinstance(asked["input"], str) else asked["input"]
-        assert asked.get("encoding_format") != "base64", "LiteLLM asks for numbers"
+        request = json.loads(rest[:length])
+        texts = [request["input"]] if isinstance(request["input"], str) else request["input"]
+        assert request.get("encoding_format") != "base64", "LiteLLM requests numbers"
         items = b",".join(
-            b'{"object":"embedding","index":%d,"embedding":%s}' % (index, self._known[text])
+            b'{"object":"embedding","index":%d,"embedding":%s}' % (index, self._vectors[text])
             for index, text in enumerate(texts)
         )
         usage = b'{"prompt_tokens":1,"total_tokens":1}'
@@ -51,13 +51,20 @@ class Embeddings(asyncio.Protocol):
 
 
 async def main(port: int, folder: Path) -> None:
-    """Serve until the process is ended."""
+    """Print `serving` when the endpoint is ready, and serve until the process ends."""
     work = Workload.load(folder)
-    known = {text: json.dumps(vector.tolist()).encode() for text, vector in zip(work.texts, work.vectors, strict=True)}
-    server = await asyncio.get_running_loop().create_server(lambda: Embeddings(known), "127.0.0.1", port)
+    vectors = {
+        text: json.dumps(vector.tolist()).encode() for text, vector in zip(work.texts, work.vectors, strict=True)
+    }
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: EmbeddingsConnection(vectors), "127.0.0.1", port)
     print("serving", flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]), Path(sys.argv[2])))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("port", type=int)
+    parser.add_argument("folder", type=Path, help="where Workload.save wrote the texts and vectors")
+    args = parser.parse_args()
+    uvloop.run(main(args.port, args.folder))

@@ -1,1 +1,2 @@
-"""What runs inside the virtual environment of a library: it imports nothing that only ours has, but for our own."""
+"""One adapter for each library. Each runs in the library's own virtual environment: it may import only the standard
+library, numpy, the library itself, worker.py and bench.peers.workload. Ours runs in this project's environment."""

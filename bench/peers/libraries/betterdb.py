@@ -1,4 +1,4 @@
-"""BetterDB's agent-memory: `MemoryStore` with an asyncio client of Valkey, as its README has it."""
+"""BetterDB's agent-memory: `MemoryStore` with an asyncio client of Valkey, as in its README."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 import valkey.asyncio
 from betterdb_agent_memory import MemoryStore, RecallWeights
 
-from bench.peers.libraries.worker import Lookup, main
+from bench.peers.libraries.worker import EmbeddingLookup, main
 from bench.peers.workload import K, Workload
 
 
 class BetterDB:
-    """Calls of the library; a user is a namespace. Ranked by similarity alone, and none cut by a threshold."""
+    """Calls of the library. A user is a namespace. Results are ranked by similarity alone, without a threshold."""
 
     def __init__(self, work: Workload, memories: MemoryStore, reinforce: bool | None) -> None:
         self._work = work
@@ -23,8 +23,8 @@ class BetterDB:
         await self._memories.remember(self._work.texts[number], namespace=self._work.user(number), thread_id="s")
 
     async def search(self, query: int) -> list[str]:
-        """The texts found for this query within its user, best first."""
-        found = await self._memories.recall(
+        """Return the texts of this query's results within its user, best first."""
+        hits = await self._memories.recall(
             self._work.texts[query],
             k=K,
             threshold=2,
@@ -32,16 +32,16 @@ class BetterDB:
             reinforce=self._reinforce,
             namespace=self._work.user(query),
         )
-        return [hit.item.content for hit in found]
+        return [hit.item.content for hit in hits]
 
 
 @contextlib.asynccontextmanager
-async def opened(work: Workload, arguments: list[str]) -> AsyncIterator[BetterDB]:
-    """An empty store on this engine; `plain` leaves reinforcement out."""
-    lookup = Lookup(work)
+async def open_adapter(work: Workload, arguments: list[str]) -> AsyncIterator[BetterDB]:
+    """Open an empty store on this engine. The option `plain` disables reinforcement."""
+    lookup = EmbeddingLookup(work)
 
     async def embed(text: str) -> list[float]:
-        # It learns the dimension from the embedding of this text.
+        # The library learns the dimension from the embedding of this text.
         return lookup(work.texts[0] if text == "probe" else text)
 
     async with valkey.asyncio.Valkey.from_url(arguments[0]) as client:
@@ -51,4 +51,4 @@ async def opened(work: Workload, arguments: list[str]) -> AsyncIterator[BetterDB
 
 
 if __name__ == "__main__":
-    main(opened)
+    main(open_adapter)

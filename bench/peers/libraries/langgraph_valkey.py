@@ -1,4 +1,4 @@
-"""langgraph-checkpoint-aws' `ValkeyStore`, called by threads; a user is a namespace."""
+"""langgraph-checkpoint-aws' `ValkeyStore`, called from threads; a user is a namespace."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -6,8 +6,8 @@ from typing import Any
 
 from langgraph_checkpoint_aws.store.valkey import ValkeyStore
 
-from bench.peers.libraries.worker import Lookup, main
-from bench.peers.workload import K, Workload, name
+from bench.peers.libraries.worker import EmbeddingLookup, main
+from bench.peers.workload import K, Workload, memory_id
 
 
 class LangGraph:
@@ -20,18 +20,18 @@ class LangGraph:
     def store(self, number: int) -> None:
         """Store this memory."""
         value = {"text": self._work.texts[number], "session_id": "s", "role": "user"}
-        self._store.put((self._work.user(number),), name(number), value)
+        self._store.put((self._work.user(number),), memory_id(number), value)
 
     def search(self, query: int) -> list[str]:
-        """The texts found for this query within its user, best first."""
-        found = self._store.search((self._work.user(query),), query=self._work.texts[query], limit=K)
-        return [one.value["text"] for one in found]
+        """Return the texts of this query's results within its user, best first."""
+        items = self._store.search((self._work.user(query),), query=self._work.texts[query], limit=K)
+        return [item.value["text"] for item in items]
 
 
 @contextlib.asynccontextmanager
-async def opened(work: Workload, arguments: list[str]) -> AsyncIterator[LangGraph]:
-    """An empty store on this engine."""
-    lookup = Lookup(work)
+async def open_adapter(work: Workload, arguments: list[str]) -> AsyncIterator[LangGraph]:
+    """Open an empty store on this engine."""
+    lookup = EmbeddingLookup(work)
     index = {
         "collection_name": "bench",
         "dims": work.vectors.shape[1],
@@ -44,4 +44,4 @@ async def opened(work: Workload, arguments: list[str]) -> AsyncIterator[LangGrap
 
 
 if __name__ == "__main__":
-    main(opened)
+    main(open_adapter)

@@ -1,4 +1,4 @@
-"""This project's asyncio client, to a server of its own."""
+"""This project's asyncio client, which calls a server."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from semantic_memory import AsyncMemoryClient
 
 from bench.peers.libraries.worker import main
-from bench.peers.services.semantic_memory_server import search_request, store_request
+from bench.peers.services.semantic_memory_server import search_message, store_message
 from bench.peers.workload import Workload
 
 
-class Ours:
+class SemanticMemoryClient:
     """Calls of the client."""
 
     def __init__(self, work: Workload, client: AsyncMemoryClient) -> None:
@@ -19,19 +19,19 @@ class Ours:
 
     async def store(self, number: int) -> None:
         """Store this memory."""
-        await self._client.store(store_request(self._work, number))
+        await self._client.store(store_message(self._work, number))
 
     async def search(self, query: int) -> list[str]:
-        """The texts found for this query within its user, best first."""
-        return [hit.memory.content async for hit in self._client.search(search_request(self._work, query))]
+        """Return the texts of this query's results within its user, best first."""
+        return [hit.memory.content async for hit in self._client.search(search_message(self._work, query))]
 
 
 @contextlib.asynccontextmanager
-async def opened(work: Workload, arguments: list[str]) -> AsyncIterator[Ours]:
-    """A client of the server at this address."""
+async def open_adapter(work: Workload, arguments: list[str]) -> AsyncIterator[SemanticMemoryClient]:
+    """Connect to the server at this address."""
     async with AsyncMemoryClient(arguments[0]) as client:
-        yield Ours(work, client)
+        yield SemanticMemoryClient(work, client)
 
 
 if __name__ == "__main__":
-    main(opened)
+    main(open_adapter)

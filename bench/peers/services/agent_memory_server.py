@@ -1,4 +1,4 @@
-"""Redis' agent-memory-server over HTTP, on an engine of its own and with a stand-in for OpenAI's embeddings."""
+"""Redis' agent-memory-server over HTTP, with an engine of its own and a local endpoint in place of OpenAI's."""
 
 import asyncio
 import contextlib
@@ -8,105 +8,108 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import psutil
-
-from bench.harness.processes import process
-from bench.peers.environments import RAMS, Environment
-from bench.peers.load_generator import Call, Grpc, Http1, load
-from bench.peers.services.service import Engine, engine, family_cpu, program
-from bench.peers.workload import K, Workload, name
+from bench.harness.processes import cpu_seconds, loopback_process
+from bench.peers.connections import GrpcConnection, Http1Connection, Request
+from bench.peers.engine import Engine, connected_engine
+from bench.peers.environments import Environment
+from bench.peers.load_generator import run_load
+from bench.peers.services.protocol import server_process
+from bench.peers.versions import AGENT_MEMORY_SERVER
+from bench.peers.workload import K, Workload, memory_id
 from memory_service.embedded.process import free_port
 
 _SETTINGS = {
     "OPENAI_API_KEY": "none",
-    "EMBEDDING_MODEL": "openai/bench",  # Not one that it knows: then the dimension is a setting.
+    "EMBEDDING_MODEL": "openai/bench",  # A model that it does not know: then the dimension is a setting.
     "DISABLE_AUTH": "true",
     "ENABLE_TOPIC_EXTRACTION": "false",
     "ENABLE_NER": "false",
     "ENABLE_DISCRETE_MEMORY_EXTRACTION": "false",
     "LOG_LEVEL": "WARNING",
-    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # Otherwise it asks the internet for prices when it starts.
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # Otherwise it downloads prices when it starts.
 }
-_PATIENCE = 10.0
+_IDLE = 10.0
 """Seconds without a new memory after which no more are expected."""
 
 
-class Rams:
-    """Calls as its HTTP API has them."""
+class AgentMemoryServer:
+    """Requests of its HTTP API."""
 
     title = "agent-memory-server (HTTP)"
     about = (
-        f"{RAMS.package} {RAMS.version}, `agent-memory api --task-backend asyncio`, HNSW, no LLM, no deduplication, no "
-        f"recency re-ranking, no auth, log level WARNING; {'; '.join(RAMS.patches)}"
+        f"{AGENT_MEMORY_SERVER.package} {AGENT_MEMORY_SERVER.version}, `agent-memory api --task-backend asyncio`, "
+        "HNSW, no LLM, no deduplication, no recency re-ranking, no auth, log level WARNING; "
+        f"{'; '.join(AGENT_MEMORY_SERVER.patches)}"
     )
-    wire: type[Http1 | Grpc] = Http1
+    protocol: type[Http1Connection | GrpcConnection] = Http1Connection
 
-    def __init__(self, work: Workload, address: str, server: psutil.Process, its_engine: Engine) -> None:
+    def __init__(self, work: Workload, address: str, pid: int, engine: Engine) -> None:
         self.address = address
         self._work = work
-        self._process = server
-        self._engine = its_engine
+        self._pid = pid
+        self._engine = engine
 
-    def store(self, number: int) -> Call:
-        """Store this memory."""
+    def store_request(self, number: int) -> Request:
+        """Return the request that stores this memory."""
         memory = {
-            "id": name(number),
+            "id": memory_id(number),
             "text": self._work.texts[number],
             "user_id": self._work.user(number),
             "session_id": "s",
             "memory_type": "message",
             "discrete_memory_extracted": "t",
         }
-        return Call("/v1/long-term-memory/", json.dumps({"memories": [memory], "deduplicate": False}).encode())
+        return Request("/v1/long-term-memory/", json.dumps({"memories": [memory], "deduplicate": False}).encode())
 
-    def search(self, query: int) -> Call:
-        """Search by this query within its user."""
+    def search_request(self, query: int) -> Request:
+        """Return the request that searches by this query within its user."""
         body = {
             "text": self._work.texts[query],
             "user_id": {"eq": self._work.user(query)},
             "limit": K,
             "recency_boost": False,
         }
-        return Call("/v1/long-term-memory/search", json.dumps(body).encode())
+        return Request("/v1/long-term-memory/search", json.dumps(body).encode())
 
-    def ids(self, answer: bytes) -> list[str]:
-        """The memories that a search has found, best first."""
-        return [one["id"] for one in json.loads(answer)["memories"]]
+    def result_ids(self, response: bytes) -> list[str]:
+        """Return the ids of the memories in a search's response, best first."""
+        return [memory["id"] for memory in json.loads(response)["memories"]]
 
-    async def settle(self, expected: int) -> None:
-        """It answers before it stores: wait until all is indexed, or nothing more comes."""
-        count, changed = -1, time.monotonic()
-        while count < expected and time.monotonic() < changed + _PATIENCE:
+    async def wait_until_stored(self, count: int) -> None:
+        """Wait until this many memories are indexed, or no more come: the server responds before it stores."""
+        indexed, changed_at = -1, time.monotonic()
+        while indexed < count and time.monotonic() < changed_at + _IDLE:
             await asyncio.sleep(0.02)
-            told = await self._engine.connections.run(["FT.SEARCH", "memory_records", "*", "LIMIT", "0", "0"])
-            if told[0] != count:
-                count, changed = told[0], time.monotonic()
+            reply = await self._engine.connections.run(["FT.SEARCH", "memory_records", "*", "LIMIT", "0", "0"])
+            if reply[0] != indexed:
+                indexed, changed_at = reply[0], time.monotonic()
 
-    async def cpu(self) -> tuple[float, float]:
-        """CPU seconds so far of the server's process, and of its engine."""
-        return family_cpu(self._process), await self._engine.cpu()
+    async def cpu_seconds(self) -> tuple[float, float]:
+        """Return the CPU time that the server has used so far, and that of its engine."""
+        return cpu_seconds(self._pid), await self._engine.cpu_seconds()
 
 
 @contextlib.asynccontextmanager
-async def rams(work: Workload, environment: Environment, folder: Path) -> AsyncIterator[Rams]:
-    """A new server with one memory, whose index it has made."""
-    port, embedder = free_port(), free_port()
+async def agent_memory_server(
+    work: Workload, environment: Environment, folder: Path
+) -> AsyncIterator[AgentMemoryServer]:
+    """Run a new server while the context is open. It has one memory and has created its index."""
+    port = free_port()
     address = f"127.0.0.1:{port}"
     command = [str(environment.bin / "agent-memory"), "api", "--host", "127.0.0.1", "--port", str(port)]
-    async with engine() as its_engine:
-        settings = {
-            **os.environ,
-            **_SETTINGS,
-            "REDIS_URL": its_engine.redis_url,
-            "REDISVL_VECTOR_DIMENSIONS": str(work.vectors.shape[1]),
-            "OPENAI_BASE_URL": f"http://127.0.0.1:{embedder}/v1",
-        }
-        with process("-m", "bench.peers.openai_endpoint", str(embedder), str(folder), ready="serving"):
-            async with program(
-                [*command, "--task-backend", "asyncio"], address, folder / "rams.log", settings
-            ) as server:
-                one = Rams(work, address, server, its_engine)
-                # The first memory alone: writes that come while it makes its index are lost.
-                await load(Http1, address, [one.store(0)], 1)
+    command += ["--task-backend", "asyncio"]
+    async with connected_engine() as engine:
+        with loopback_process("bench.peers.openai_endpoint", str(folder)) as (_, embeddings_address):
+            settings = {
+                **os.environ,
+                **_SETTINGS,
+                "REDIS_URL": engine.redis_url,
+                "REDISVL_VECTOR_DIMENSIONS": str(work.vectors.shape[1]),
+                "OPENAI_BASE_URL": f"http://{embeddings_address}/v1",
+            }
+            async with server_process(command, address, folder / "agent_memory_server.log", settings) as pid:
+                server = AgentMemoryServer(work, address, pid, engine)
+                # Store the first memory alone: writes that arrive while it creates its index are lost.
+                await run_load(Http1Connection, address, [server.store_request(0)], callers=1)
                 await asyncio.sleep(3)
-                yield one
+                yield server

@@ -1,30 +1,29 @@
 """This service: `memory-service serve` on an engine of its own, with its defaults."""
 
 import contextlib
-import json
 from collections.abc import AsyncIterator
 
-import psutil
 from google.protobuf.timestamp_pb2 import Timestamp
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from bench.harness.processes import Running, framed, process
-from bench.peers.load_generator import Call, Grpc, Http1, messages
-from bench.peers.services.service import Engine, engine, family_cpu
-from bench.peers.workload import K, Workload, name
+from bench.harness.h2load import grpc_frame
+from bench.harness.processes import ServiceProcess, service_process
+from bench.peers.connections import GrpcConnection, Http1Connection, Request, grpc_messages
+from bench.peers.engine import Engine, connected_engine
+from bench.peers.workload import K, Workload, memory_id
 from memory_service.cli.client import connect
 from memory_service.rpc.server import SERVICE
 
 INDEX = "bench_peers"
 START = 1_700_000_000
-"""When the first memory was said; the others follow by seconds."""
+"""The time of the first memory. The others follow by a second each."""
 
 
-def store_request(work: Workload, number: int) -> pb.StoreRequest:
-    """Store this memory."""
+def store_message(work: Workload, number: int) -> pb.StoreRequest:
+    """Return the request that stores this memory."""
     return pb.StoreRequest(
-        id=name(number),
+        id=memory_id(number),
         user_id=work.user(number),
         session_id="s",
         role=memory_pb2.ROLE_USER,
@@ -34,60 +33,55 @@ def store_request(work: Workload, number: int) -> pb.StoreRequest:
     )
 
 
-def search_request(work: Workload, query: int) -> pb.SearchRequest:
-    """Search by this query within its user."""
+def search_message(work: Workload, query: int) -> pb.SearchRequest:
+    """Return the request that searches by this query within its user."""
     where = memory_pb2.MemoryFilter(user_id=work.user(query))
     return pb.SearchRequest(query_embedding=work.vectors[query].tobytes(), filter=where, k=K)
 
 
-class Ours:
-    """Calls as bytes of gRPC."""
+class SemanticMemoryServer:
+    """Requests as bytes of gRPC."""
 
     title = "semantic_memory (gRPC)"
     about = "this checkout, one worker, defaults: JSON documents, HNSW and FLAT; the caller's embeddings in the request"
-    wire: type[Http1 | Grpc] = Grpc
+    protocol: type[Http1Connection | GrpcConnection] = GrpcConnection
 
-    def __init__(self, work: Workload, server: Running, its_engine: Engine) -> None:
-        self.server = server
-        self.address: str = json.loads(server.line)["address"]
-        self.engine = its_engine
+    def __init__(self, work: Workload, process: ServiceProcess, engine: Engine) -> None:
+        self.process = process
+        self.address = process.address
         self._work = work
-        self._process = psutil.Process(server.pid)
+        self._engine = engine
 
-    def store(self, number: int) -> Call:
-        """Store this memory."""
-        return Call(f"/{SERVICE}/Store", framed(store_request(self._work, number).SerializeToString()))
+    def store_request(self, number: int) -> Request:
+        """Return the request that stores this memory."""
+        return Request(f"/{SERVICE}/Store", grpc_frame(store_message(self._work, number).SerializeToString()))
 
-    def search(self, query: int) -> Call:
-        """Search by this query within its user."""
-        return Call(f"/{SERVICE}/Search", framed(search_request(self._work, query).SerializeToString()))
+    def search_request(self, query: int) -> Request:
+        """Return the request that searches by this query within its user."""
+        return Request(f"/{SERVICE}/Search", grpc_frame(search_message(self._work, query).SerializeToString()))
 
-    def ids(self, answer: bytes) -> list[str]:
-        """The memories that a search has found, best first."""
-        return [hit.memory.id for one in messages(answer) for hit in pb.SearchResponse.FromString(one).hits]
+    def result_ids(self, response: bytes) -> list[str]:
+        """Return the ids of the memories in a search's response, best first."""
+        messages = (pb.SearchResponse.FromString(message) for message in grpc_messages(response))
+        return [hit.memory.id for message in messages for hit in message.hits]
 
-    async def settle(self, expected: int) -> None:
-        """A memory can be found when Store has answered."""
+    async def wait_until_stored(self, count: int) -> None:
+        """Return at once: a memory can be found when Store has returned."""
 
-    async def cpu(self) -> tuple[float, float]:
-        """CPU seconds so far of the server's processes, and of its engine."""
-        return family_cpu(self._process), await self.engine.cpu()
+    async def cpu_seconds(self) -> tuple[float, float]:
+        """Return the CPU time that the server's processes have used so far, and that of its engine."""
+        return self.process.cpu_seconds(), await self._engine.cpu_seconds()
 
 
 @contextlib.asynccontextmanager
-async def ours(work: Workload, url: str = "", appendfsync: str = "no") -> AsyncIterator[Ours]:
-    """A new server with an empty index."""
-    async with engine(url, appendfsync) as its_engine:
-        settings = {
-            "MEMORY_LISTEN": "127.0.0.1:0",
-            "MEMORY_VALKEY_URL": its_engine.url,
-            "MEMORY_INDEX": INDEX,
-            "MEMORY_DRAIN": "0",
-        }
-        with process("-m", "memory_service", "serve", ready="serving", **settings) as server:
-            one = Ours(work, server, its_engine)
-            async with connect(one.address) as memories:
+async def semantic_memory_server(
+    work: Workload, url: str = "", appendfsync: str = "no"
+) -> AsyncIterator[SemanticMemoryServer]:
+    """Run a new server with an empty index while the context is open."""
+    async with connected_engine(url, appendfsync) as engine:
+        with service_process(MEMORY_VALKEY_URL=engine.url, MEMORY_INDEX=INDEX) as process:
+            async with connect(process.address) as stub:
                 ensure = pb.EnsureIndexRequest(dimension=work.vectors.shape[1], embedding_model="bench")
-                await memories.EnsureIndex(ensure, timeout=60)
-                yield one
-                await memories.DropIndex(pb.DropIndexRequest(index=INDEX, delete_memories=True), timeout=600)
+                await stub.EnsureIndex(ensure, timeout=60)
+                yield SemanticMemoryServer(work, process, engine)
+                await stub.DropIndex(pb.DropIndexRequest(index=INDEX, delete_memories=True), timeout=600)
