@@ -82,7 +82,7 @@ class FairQueue(Generic[T]):
     def _start(self) -> None:
         while len(self._running) < self._at_once:
             full = [flow for flow, count in self._running_of.items() if count >= self._per_flow]
-            if (first := self._line.first(but=full)) is None:
+            if (first := self._line.first(excluding=full)) is None:
                 return
             self._line.pop(first)
             job, flow = self._waiters[first]

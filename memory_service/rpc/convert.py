@@ -120,9 +120,9 @@ def query(request: pb.SearchRequest) -> Query:
         diversity=request.diversity if request.HasField("diversity") else None,
         exclude_ids=frozenset(request.exclude_ids),
         context=ContextSize(request.context.before, request.context.after) if request.HasField("context") else None,
-        partial_allowed=request.consistency == pb.CONSISTENCY_PARTIAL,
+        allow_partial=request.consistency == pb.CONSISTENCY_PARTIAL,
         ef_runtime=request.ef_runtime if request.HasField("ef_runtime") else None,
-        degraded_allowed=request.allow_degraded,
+        allow_degraded=request.allow_degraded,
     )
 
 
@@ -139,7 +139,7 @@ def layout(request: pb.EnsureIndexRequest) -> Layout | None:
 def fill_stored(response: pb.StoreResponse, stored: StoreResult) -> None:
     """Write what became of a memory into its message."""
     response.id = stored.id
-    response.already_stored = stored.already
+    response.already_stored = stored.already_stored
     fill_timestamp(response.timestamp, stored.timestamp)
     if stored.expires_at is not None:
         fill_timestamp(response.expire_time, stored.expires_at)
