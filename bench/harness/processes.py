@@ -86,8 +86,8 @@ def service_process(*arguments: str, **settings: str) -> Iterator[ServiceProcess
 
 
 @contextlib.contextmanager
-def loopback_process(module: str, *arguments: str, **environment: str) -> Iterator[tuple[ServerProcess, str]]:
+def loopback_process(module: str, *arguments: str) -> Iterator[tuple[ServerProcess, str]]:
     """Run a module that takes a port and prints `serving` when it is ready. Yield its address too."""
     port = str(free_port())
-    with python_process("-m", module, port, *arguments, ready="serving", **environment) as process:
+    with python_process("-m", module, port, *arguments, ready="serving") as process:
         yield process, f"127.0.0.1:{port}"
