@@ -28,7 +28,7 @@ from bench.overhead.workload import store_request
 from memory_service.cli.app import main as command_line
 from memory_service.cli.client import Stub, connect
 from memory_service.logs import log_to_stderr
-from memory_service.rpc import convert
+from memory_service.rpc import search_stream
 
 DIMENSION, INDEX, USER = 384, "bench_streaming", "user0"
 SIZES = (5, 100, 1000)
@@ -111,7 +111,7 @@ async def fill(stub: Stub, count: int) -> None:
 
 def serve_single_messages() -> None:
     """Run the service without chunks."""
-    convert.CHUNK = convert.CHUNK_BYTES = 2**40
+    search_stream.CHUNK_HITS = search_stream.CHUNK_BYTES = 2**40
     sys.argv = ["memory-service", "serve"]
     command_line()
 
