@@ -11,7 +11,7 @@ PLATFORM := $(shell uname -sm | sed 's/Linux/linux/;s/Darwin/osx/;s/arm64/aarch_
 GENERATED := clients/python/src/semantic_memory/v1 clients/python/src/semantic_memory/service_config.json \
   clients/go/semantic_memory clients/go/service_config.json \
   clients/typescript/src/generated clients/typescript/service_config.json \
-  clients/java/src/main/java/dev/semanticmemory/v1 clients/java/src/main/resources/dev/semanticmemory/service_config.json \
+  clients/java/src/generated clients/java/src/main/resources/dev/semanticmemory/service_config.json \
   memory_service/rpc/contract.binpb docs/reference.md
 
 .PHONY: left-out conformance $(foreach task,generate test runner,$(task)-go $(task)-typescript $(task)-java)
@@ -33,7 +33,8 @@ generate-typescript: .venv-generate/installed clients/typescript/node_modules/.p
 	cp clients/service_config.json clients/typescript/
 
 generate-java: .venv-generate/installed .tools/bin/protoc-gen-grpc-java
-	rm -rf clients/java/src/main/java/dev/semanticmemory/v1
+	rm -rf clients/java/src/generated
+	mkdir -p clients/java/src/generated/java
 	$(BUF_GENERATE) clients/java/buf.gen.yaml
 	cp clients/service_config.json clients/java/src/main/resources/dev/semanticmemory/
 
