@@ -15,7 +15,7 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict, field_validator
 
 from semantic_memory.client import MemoryClient, require_sync
-from semantic_memory.errors import batch_error
+from semantic_memory.errors import to_batch_error
 from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_pb2 import ROLE_ASSISTANT, ROLE_SYSTEM, ROLE_TOOL, ROLE_USER, Memory, MemoryFilter, Role
 from semantic_memory.values import from_metadata, require_text, to_metadata
@@ -108,7 +108,7 @@ class SemanticMemoryChatMessageHistory(BaseChatMessageHistory):
             results = self._client.batch_store(pb.BatchStoreRequest(memories=batch)).results
             for result in results:
                 if result.HasField("error"):
-                    raise batch_error(result.error)
+                    raise to_batch_error(result.error)
             last = results[-1].stored.timestamp.ToMicroseconds()
 
     def clear(self) -> None:
