@@ -1,12 +1,12 @@
-# The clients in other languages than Python. Each needs the toolchain of its language; where that is missing the
-# language is left out, which is said, and is an error in CI.
+# The clients in Go, TypeScript and Java. Each needs the toolchain of its language. A language whose toolchain is missing is
+# skipped with a message; with CI set that is an error.
 TOOL_go := go
 TOOL_typescript := npm
 TOOL_java := mvn
 LANGUAGES := $(foreach language,go typescript java,$(if $(shell command -v $(TOOL_$(language))),$(language)))
 LEFT_OUT := $(filter-out $(LANGUAGES),go typescript java)
 MAVEN := mvn --quiet --batch-mode --no-transfer-progress --file clients/java/pom.xml
-# As Maven's artifacts name this platform.
+# The name of this platform in Maven's artifacts.
 PLATFORM := $(shell uname -sm | sed 's/Linux/linux/;s/Darwin/osx/;s/arm64/aarch_64/;s/aarch64/aarch_64/;s/ /-/')
 GENERATED := clients/python/src/semantic_memory/v1 clients/python/src/semantic_memory/service_config.json \
   clients/go/semantic_memory clients/go/service_config.json \
@@ -17,7 +17,7 @@ GENERATED := clients/python/src/semantic_memory/v1 clients/python/src/semantic_m
 .PHONY: left-out conformance $(foreach task,generate test runner,$(task)-go $(task)-typescript $(task)-java)
 
 left-out:
-	@$(foreach language,$(LEFT_OUT),echo "LEFT OUT: the $(language) client, for want of $(TOOL_$(language))";) true
+	@$(foreach language,$(LEFT_OUT),echo "LEFT OUT: the $(language) client needs $(TOOL_$(language))";) true
 	@test -z "$(LEFT_OUT)" -o -z "$$CI"
 
 BUF_GENERATE = PATH="$(CURDIR)/.venv-generate/bin:$$PATH" buf generate --template
@@ -47,7 +47,7 @@ test-typescript: clients/typescript/node_modules/.package-lock.json
 test-java:
 	$(MAVEN) package
 
-# Every case by every client that can be built here, against one server on a real engine: see clients/conformance.
+# Every case by every client whose toolchain is installed: see clients/conformance.
 conformance: .venv/installed $(LANGUAGES:%=runner-%) left-out
 	GRPC_VERBOSITY=NONE $(BIN)/python -m clients.conformance
 

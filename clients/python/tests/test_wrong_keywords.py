@@ -14,8 +14,8 @@ NOW = datetime.now(UTC)
 WRONG_CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], str]] = [
     ("search", ("x",), {"usr_id": "me"}, TypeError, "usr_id is not a field of SearchRequest: did you mean user_id?"),
     ("get_index", (), {"wrong": 1}, TypeError, "wrong is not a field of GetIndexRequest: use one of index"),
-    ("search", ("x",), {"k": -1}, ValueError, "k is -1 (int): it must be a whole number, 0 or more"),
-    ("search", ("x",), {"k": "5"}, TypeError, "k is '5' (str): it must be a whole number, 0 or more"),
+    ("search", ("x",), {"k": -1}, ValueError, "k is -1 (int): it must be a non-negative integer"),
+    ("search", ("x",), {"k": "5"}, TypeError, "k is '5' (str): it must be a non-negative integer"),
     ("search", ("x",), {"min_score": "a"}, TypeError, "min_score is 'a' (str): it must be a number"),
     ("search", ("x",), {"mode": "fuzzy"}, ValueError, "mode is 'fuzzy' (str): use one of 'vector', 'text', 'hybrid'"),
     ("search", ("x",), {"session_ids": [1]}, TypeError, "session_ids is [1] (list): it must be a list of str"),

@@ -42,7 +42,7 @@ function single(field: DescField, value: unknown, path: string, build: Build): u
     case ScalarType.FLOAT:
       return typed(value, typeof value === "number", path, "a number");
     default:
-      return typed(value, Number.isInteger(value) && (value as number) >= 0, path, "a whole number, 0 or more");
+      return typed(value, Number.isInteger(value) && (value as number) >= 0, path, "a non-negative integer");
   }
 }
 

@@ -149,8 +149,8 @@ for (const [name, send, expected] of SENT) {
 
 const WRONG: [(memories: any) => unknown, string][] = [
   [(memories) => memories.get("m", { usrId: "me" }), "usrId is not a field of GetRequest: use one of allUsers, id, index, userId"],
-  [(memories) => memories.search("x", { k: -1 }), "k is -1: it must be a whole number, 0 or more"],
-  [(memories) => memories.search("x", { k: "5" }), 'k is "5": it must be a whole number, 0 or more'],
+  [(memories) => memories.search("x", { k: -1 }), "k is -1: it must be a non-negative integer"],
+  [(memories) => memories.search("x", { k: "5" }), 'k is "5": it must be a non-negative integer'],
   [(memories) => memories.search("x", { mode: "fuzzy" }), 'mode is "fuzzy": use one of "vector", "text", "hybrid"'],
   [(memories) => memories.search("x", { sessionIds: [1] }), "sessionIds[0] is 1: it must be a string"],
   [(memories) => memories.search("x", { context: { befor: 1 } }), "context.befor is not a field of ContextSize: use one of after, before"],

@@ -35,7 +35,7 @@ _TYPES: dict[int, str] = {
     FieldDescriptor.TYPE_STRING: "str",
     FieldDescriptor.TYPE_BOOL: "bool",
     FieldDescriptor.TYPE_FLOAT: "number",
-    FieldDescriptor.TYPE_UINT32: "whole number, 0 or more",
+    FieldDescriptor.TYPE_UINT32: "non-negative integer",
 }
 
 
