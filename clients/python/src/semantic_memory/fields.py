@@ -20,12 +20,13 @@ from semantic_memory.v1.memory_service_pb2 import Consistency, ContextSize, List
 T = TypeVar("T")
 OneOrMore: TypeAlias = T | Sequence[T]
 
-RoleLike: TypeAlias = Role | Literal["user", "assistant", "system", "tool"]
-SearchModeLike: TypeAlias = SearchMode | Literal["vector", "text", "hybrid"]
-ConsistencyLike: TypeAlias = Consistency | Literal["complete", "partial"]
-ListOrderLike: TypeAlias = ListOrder | Literal["oldest_first", "newest_first"]
-AlgorithmLike: TypeAlias = Algorithm | Literal["hnsw", "flat"]
-LayoutLike: TypeAlias = Layout | Literal["json", "hash"]
+# Quoted, because at runtime the generated enums are not types.
+RoleLike: TypeAlias = 'Role | Literal["user", "assistant", "system", "tool"]'
+SearchModeLike: TypeAlias = 'SearchMode | Literal["vector", "text", "hybrid"]'
+ConsistencyLike: TypeAlias = 'Consistency | Literal["complete", "partial"]'
+ListOrderLike: TypeAlias = 'ListOrder | Literal["oldest_first", "newest_first"]'
+AlgorithmLike: TypeAlias = 'Algorithm | Literal["hnsw", "flat"]'
+LayoutLike: TypeAlias = 'Layout | Literal["json", "hash"]'
 TimeLike: TypeAlias = datetime | Timestamp
 """A datetime needs a time zone."""
 DurationLike: TypeAlias = timedelta | Duration
