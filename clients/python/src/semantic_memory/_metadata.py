@@ -1,4 +1,4 @@
-"""Values of the frameworks as the metadata of a memory."""
+"""JSON values of LangChain and LangGraph as the metadata of a memory."""
 
 from __future__ import annotations
 
@@ -7,37 +7,37 @@ from collections.abc import Mapping
 from itertools import count, takewhile
 from typing import Any
 
-_PIECE = 4096
-"""Bytes that one entry of metadata may have."""
-_MOST_PIECES = 31
-"""A memory has 32 entries; one is left for the adapter."""
+_MAX_PIECE = 4096
+"""Bytes of one metadata value."""
+_MAX_PIECES = 31
+"""A memory has 32 metadata entries. The adapter uses one of them."""
 
 
 def to_metadata(value: Any) -> dict[str, str]:
-    """Return the value as JSON, in pieces that fit the contract.
+    """Return the value as JSON, split over metadata entries.
 
     Raises:
-        TypeError, ValueError: the value is not JSON, or too large.
+        TypeError, ValueError: the value cannot be written as JSON, or is too large.
     """
-    # A lone surrogate becomes the escape that JSON has for it.
+    # UTF-8 cannot encode a lone surrogate, but JSON has an escape for it.
     text = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode(errors="backslashreplace")
     pieces: list[bytes] = []
     while text:
-        end = _PIECE
-        while end < len(text) and text[end] & 0xC0 == 0x80:  # within a character
+        end = _MAX_PIECE
+        while end < len(text) and text[end] & 0xC0 == 0x80:  # inside a character
             end -= 1
         pieces.append(text[:end])
         text = text[end:]
-    if len(pieces) > _MOST_PIECES:
+    if len(pieces) > _MAX_PIECES:
         size = sum(map(len, pieces))
         raise ValueError(
-            f"the value has {size} bytes as JSON: at most {_MOST_PIECES * _PIECE} fit, so store less of it"
+            f"the value has {size} bytes as JSON, but at most {_MAX_PIECES * _MAX_PIECE} fit: store a smaller value"
         )
     return {f"json.{number:02}": piece.decode() for number, piece in enumerate(pieces)}
 
 
 def from_metadata(metadata: Mapping[str, str]) -> Any:
-    """Return the value of such metadata, or None where other software wrote it or a piece is damaged."""
+    """Return the value in the metadata, or None if it has none or the JSON is damaged."""
     names = takewhile(metadata.__contains__, (f"json.{number:02}" for number in count()))
     try:
         return json.loads("".join(metadata[name] for name in names))

@@ -1,6 +1,7 @@
-"""What a healthy server on a healthy engine does not do on demand: it fails, hangs and streams without an end.
+# ruff: noqa: N802 - the contract names the methods
+"""A server that fails, hangs or streams without end on request, which a real one does not.
 
-The words of a request say what: see each method.
+The text or id of a request selects the behaviour: see each method.
 """
 
 import asyncio
@@ -35,32 +36,32 @@ ERRORS = {
 }
 
 
-class Scripted(MemoryServiceServicer):
-    """Keeps apart what it sees by user, or by index where a request has no user."""
+class FaultService(MemoryServiceServicer):
+    """Counts calls by user, or by index if a request has no user."""
 
     def __init__(self) -> None:
-        self._tries: dict[str, int] = defaultdict(int)
+        self._attempts: dict[str, int] = defaultdict(int)
         self._request_ids: dict[str, set[str]] = defaultdict(set)
         self._cancelled: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     async def Store(self, request: pb.StoreRequest, context: Context) -> pb.StoreResponse:
-        """ "unavailable N": the first N tries fail. The id tells of tries and request ids."""
+        """Fail the first N attempts for "unavailable N". The id reports attempts and request ids."""
         await self._fail_first(request.content, request.user_id, context)
         return self._stored(request)
 
     async def BatchStore(self, request: pb.BatchStoreRequest, context: Context) -> pb.BatchStoreResponse:
-        """The same, by its first memory."""
+        """Do the same as Store, with the content of the first memory."""
         await self._fail_first(request.memories[0].content, request.memories[0].user_id, context)
         results = [pb.BatchStoreResult(stored=self._stored(one)) for one in request.memories]
         return pb.BatchStoreResponse(results=results)
 
     async def DropIndex(self, request: pb.DropIndexRequest, context: Context) -> pb.DropIndexResponse:
-        """Every try fails, and says which it is."""
-        self._tries[request.index] += 1
-        await context.abort(grpc.StatusCode.UNAVAILABLE, f"try {self._tries[request.index]}")
+        """Fail, with the number of the attempt."""
+        self._attempts[request.index] += 1
+        await context.abort(grpc.StatusCode.UNAVAILABLE, f"attempt {self._attempts[request.index]}")
 
     async def Search(self, request: pb.SearchRequest, context: Context) -> AsyncIterator[pb.SearchResponse]:
-        """ "unavailable N", "hits N", "broken after N", "endless"."""
+        """Stream as query_text says: "unavailable N", "hits N", "broken after N" or "endless"."""
         user = request.filter.user_id
         match request.query_text.split():
             case ["unavailable", _]:
@@ -82,33 +83,37 @@ class Scripted(MemoryServiceServicer):
         yield pb.SearchResponse(summary=pb.SearchSummary(hit_count=1))
 
     async def Get(self, request: pb.GetRequest, context: Context) -> pb.GetResponse:
-        """An error's reason, "token", "seconds left", "sleep", or "cancelled": an endless Search of this user."""
+        """Answer as the id says.
+
+        It is the reason of an error, "token", "seconds left", "sleep", or "cancelled", which waits until an endless
+        Search of this user is cancelled. The content of the memory is the answer.
+        """
         match request.id:
             case reason if reason in ERRORS:
                 await context.abort_with_status(to_status(ERRORS[reason]))
             case "token":
-                return _told(str(dict(context.invocation_metadata() or ()).get("authorization", "none")))
+                return _answer(str(dict(context.invocation_metadata() or ()).get("authorization", "none")))
             case "seconds left":
-                return _told(str(round(context.time_remaining() or 0)))
+                return _answer(str(round(context.time_remaining() or 0)))
             case "cancelled":
                 async with asyncio.timeout(10):
                     await self._cancelled[request.user_id].wait()
         await asyncio.sleep(60 if request.id == "sleep" else 0)
-        return _told(request.id)
+        return _answer(request.id)
 
-    async def _fail_first(self, script: str, who: str, context: Context) -> None:
-        self._tries[who] += 1
-        if self._tries[who] <= int(script.removeprefix("unavailable ")):
+    async def _fail_first(self, behaviour: str, user: str, context: Context) -> None:
+        self._attempts[user] += 1
+        if self._attempts[user] <= int(behaviour.removeprefix("unavailable ")):
             await context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
 
     def _stored(self, request: pb.StoreRequest) -> pb.StoreResponse:
         user = request.user_id
         self._request_ids[user].add(request.request_id)
-        return pb.StoreResponse(id=f"{self._tries[user]} tries, {len(self._request_ids[user])} request ids")
+        return pb.StoreResponse(id=f"{self._attempts[user]} attempts, {len(self._request_ids[user])} request ids")
 
 
 class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # it ships no types
-    """Says of each service what `status` is; and of "changing" one thing after the other."""
+    """Reports one status for every service; for the service "changing" one status after the other."""
 
     def __init__(self, status: "health_pb2.HealthCheckResponse.ServingStatus") -> None:
         self._status = status
@@ -116,16 +121,16 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # it ships 
     async def Watch(
         self, request: health_pb2.HealthCheckRequest, _: Context
     ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
-        """Never ends by itself."""
+        """Stream the statuses, then keep the stream open."""
         for status in [SERVING, NOT_SERVING, SERVING] if request.service == "changing" else [self._status]:
             yield health_pb2.HealthCheckResponse(status=status)
         await asyncio.Event().wait()
 
 
-async def serve(*, healthy: bool) -> tuple[grpc.aio.Server, str]:
-    """A server under way, and its address."""
+async def start(*, healthy: bool) -> tuple[grpc.aio.Server, str]:
+    """Start a server. Returns it and its address."""
     server = grpc.aio.server()
-    add_MemoryServiceServicer_to_server(cast("Any", Scripted)(), server)
+    add_MemoryServiceServicer_to_server(cast("Any", FaultService)(), server)
     health_pb2_grpc.add_HealthServicer_to_server(Health(SERVING if healthy else NOT_SERVING), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -136,5 +141,5 @@ def _hit(number: int) -> pb.Hit:
     return pb.Hit(memory=Memory(id=str(number), content="x" * 500), score=1)
 
 
-def _told(what: str) -> pb.GetResponse:
-    return pb.GetResponse(memory=Memory(content=what))
+def _answer(content: str) -> pb.GetResponse:
+    return pb.GetResponse(memory=Memory(content=content))
