@@ -21,15 +21,15 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Algorithm is a way to find the nearest embeddings.
+// Algorithm is how an index finds the nearest embeddings.
 type Algorithm int32
 
 const (
-	// No algorithm was given.
+	// Not set.
 	Algorithm_ALGORITHM_UNSPECIFIED Algorithm = 0
-	// A navigable small-world graph: approximate, fast over very many memories. Answers searches over all users.
+	// A navigable small-world graph: approximate, and fast for many memories. Used for searches over all users.
 	Algorithm_ALGORITHM_HNSW Algorithm = 1
-	// Every embedding that passes the filter is compared: exact, and the fastest within one user. Answers searches that
+	// Compares every embedding that matches the filter: exact, and the fastest within one user. Used for searches that
 	// name a user.
 	Algorithm_ALGORITHM_FLAT Algorithm = 2
 )
@@ -75,16 +75,17 @@ func (Algorithm) EnumDescriptor() ([]byte, []int) {
 	return file_semantic_memory_v1_index_proto_rawDescGZIP(), []int{0}
 }
 
-// Layout is the way in which memories lie in the engine. It shows in its memory and speed, not in answers.
+// Layout is how memories are stored in the engine. It affects memory use and speed, not results.
 type Layout int32
 
 const (
-	// No layout was given.
+	// Not set.
 	Layout_LAYOUT_UNSPECIFIED Layout = 0
-	// A JSON document for each memory, its embedding in decimals: what the Valkey cookbook writes, readable by other
-	// software.
+	// One JSON document per memory, with the embedding as decimal numbers. The Valkey cookbook uses this format, and
+	// other software can read it.
 	Layout_LAYOUT_JSON Layout = 1
-	// A hash for each memory, its embedding in packed float32: a fraction of the engine's memory, and faster writes.
+	// One hash per memory, with the embedding as packed float32. Uses a fraction of the engine's memory, and writes are
+	// faster.
 	Layout_LAYOUT_HASH Layout = 2
 )
 
@@ -129,15 +130,15 @@ func (Layout) EnumDescriptor() ([]byte, []int) {
 	return file_semantic_memory_v1_index_proto_rawDescGZIP(), []int{1}
 }
 
-// IndexState tells whether an index answers in full.
+// IndexState says whether every memory in an index is searchable.
 type IndexState int32
 
 const (
-	// The state is not known.
+	// The state is unknown.
 	IndexState_INDEX_STATE_UNSPECIFIED IndexState = 0
 	// Every memory is searchable.
 	IndexState_INDEX_STATE_READY IndexState = 1
-	// Memories that were written before the index are still being added to it: a search may miss some.
+	// The index is still being built over existing memories. A search may miss some.
 	IndexState_INDEX_STATE_BACKFILLING IndexState = 2
 )
 
@@ -182,25 +183,25 @@ func (IndexState) EnumDescriptor() ([]byte, []int) {
 	return file_semantic_memory_v1_index_proto_rawDescGZIP(), []int{2}
 }
 
-// Index describes one set of memories: what embeds them and how they are searched.
+// Index describes a set of memories: the model that embeds them and how they are searched.
 type Index struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The name of the index.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// READY once every part of the index answers in full.
+	// READY once every memory is searchable by every algorithm of the index.
 	State IndexState `protobuf:"varint,2,opt,name=state,proto3,enum=semantic_memory.v1.IndexState" json:"state,omitempty"`
-	// How many memories it holds, of all users.
+	// Number of memories in the index, of all users.
 	MemoryCount uint64 `protobuf:"varint,3,opt,name=memory_count,json=memoryCount,proto3" json:"memory_count,omitempty"`
-	// Numbers in each embedding.
+	// Number of values in each embedding.
 	Dimension uint32 `protobuf:"varint,4,opt,name=dimension,proto3" json:"dimension,omitempty"`
-	// The model that made the embeddings, such as "amazon.titan-embed-text-v1". Store and Search refuse any other.
-	// Empty when the index was made by other software and EnsureIndex has not adopted it yet.
+	// The model of the embeddings, such as "amazon.titan-embed-text-v1". Store and Search reject any other model. Empty
+	// if other software created the index and EnsureIndex has not adopted it yet.
 	EmbeddingModel string `protobuf:"bytes,5,opt,name=embedding_model,json=embeddingModel,proto3" json:"embedding_model,omitempty"`
-	// The algorithms that it can answer with.
+	// The algorithms that the index supports.
 	Algorithms []Algorithm `protobuf:"varint,6,rep,packed,name=algorithms,proto3,enum=semantic_memory.v1.Algorithm" json:"algorithms,omitempty"`
-	// Documents that the engine could not index. More than zero means that memories exist that a Search cannot find.
+	// Documents that the engine could not index. If it is more than zero, memories exist that Search cannot find.
 	IndexingFailureCount uint64 `protobuf:"varint,7,opt,name=indexing_failure_count,json=indexingFailureCount,proto3" json:"indexing_failure_count,omitempty"`
-	// How its memories lie in the engine.
+	// How its memories are stored in the engine.
 	Layout        Layout `protobuf:"varint,8,opt,name=layout,proto3,enum=semantic_memory.v1.Layout" json:"layout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -22,17 +22,17 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Role says who wrote a message of a chat.
+// Role is the author of a chat message.
 type Role int32
 
 const (
-	// No role was given. Refused by Store.
+	// Not set. Store rejects it.
 	Role_ROLE_UNSPECIFIED Role = 0
-	// The person who chats.
+	// The human user.
 	Role_ROLE_USER Role = 1
 	// The language model.
 	Role_ROLE_ASSISTANT Role = 2
-	// The instructions that the application gives to the language model.
+	// The instructions of the application to the language model.
 	Role_ROLE_SYSTEM Role = 3
 	// The output of a tool that the language model called.
 	Role_ROLE_TOOL Role = 4
@@ -86,27 +86,27 @@ func (Role) EnumDescriptor() ([]byte, []int) {
 // Memory is one stored chat message.
 type Memory struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-	// hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
-	// were stored; with a request_id the id is a hash of it.
+	// The id of the memory, unique within its user. It is the id that the caller gave to Store, or 32 hexadecimal digits
+	// that the server generated. Without a request_id, generated ids sort by the time of the Store. With a request_id,
+	// the id is a hash of it.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// The user whose memory it is.
+	// The user who owns the memory.
 	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// The session (conversation) in which the message was written. Empty when none was given.
+	// The session (conversation) of the message. Empty if none was set.
 	SessionId string `protobuf:"bytes,3,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// Who wrote the message.
 	Role Role `protobuf:"varint,4,opt,name=role,proto3,enum=semantic_memory.v1.Role" json:"role,omitempty"`
 	// The text of the message.
 	Content string `protobuf:"bytes,5,opt,name=content,proto3" json:"content,omitempty"`
-	// When the message was written, to the microsecond.
+	// When the message was written, with microsecond precision.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// Words of the caller's choice that filters can ask for, in the order in which they were given.
+	// Labels that the caller chose and that filters can match, in the order of the Store request.
 	Labels []string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty"`
-	// What the caller wants back with the memory; it cannot be asked for in a filter.
+	// Key-value pairs that are returned with the memory. Filters cannot match them.
 	Metadata map[string]string `protobuf:"bytes,8,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// When the memory expires, to the microsecond. Absent when it does not.
+	// When the memory expires, with microsecond precision. Absent if it does not expire.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
-	// The embedding, as packed little-endian float32 of unit length. Only where a request asks for it.
+	// The embedding as packed little-endian float32, normalised to unit length. Set only if the request asks for it.
 	Embedding     []byte `protobuf:"bytes,10,opt,name=embedding,proto3" json:"embedding,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -212,27 +212,29 @@ func (x *Memory) GetEmbedding() []byte {
 	return nil
 }
 
-// MemoryFilter says which memories a Search, List or DeleteMatching is about. Kinds are joined by AND, values within one kind by OR. A filter is never relaxed.
+// MemoryFilter selects the memories for Search, List and DeleteMatching. A memory must match every field that is set.
+// Within a repeated field, one matching value is enough, except for all_labels and exclude_session_ids. A filter is
+// never relaxed.
 type MemoryFilter struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only memories of this user. At most 256 bytes. Required, unless all_users is set.
+	// Memories of this user. At most 256 bytes. Required, unless all_users is set.
 	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Searches over the memories of every user. Only for trusted callers. Excludes user_id.
+	// Memories of every user. Only for trusted callers. Mutually exclusive with user_id.
 	AllUsers bool `protobuf:"varint,2,opt,name=all_users,json=allUsers,proto3" json:"all_users,omitempty"`
-	// Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+	// Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
 	SessionIds []string `protobuf:"bytes,3,rep,name=session_ids,json=sessionIds,proto3" json:"session_ids,omitempty"`
-	// Only memories with any of these roles; all roles when empty.
+	// Memories with any of these roles. Default: all roles.
 	Roles []Role `protobuf:"varint,4,rep,packed,name=roles,proto3,enum=semantic_memory.v1.Role" json:"roles,omitempty"`
-	// Only memories written at or after this time.
+	// Memories with a timestamp at or after this time.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// Only memories written before this time.
+	// Memories with a timestamp before this time.
 	EndTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
-	// Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+	// Memories with any of these labels. At most 16 labels of at most 64 bytes.
 	AnyLabels []string `protobuf:"bytes,7,rep,name=any_labels,json=anyLabels,proto3" json:"any_labels,omitempty"`
-	// Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+	// Memories with all of these labels. At most 16 labels of at most 64 bytes.
 	AllLabels []string `protobuf:"bytes,8,rep,name=all_labels,json=allLabels,proto3" json:"all_labels,omitempty"`
-	// Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-	// most 256 bytes, none of them in session_ids.
+	// Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+	// them may be in session_ids.
 	ExcludeSessionIds []string `protobuf:"bytes,9,rep,name=exclude_session_ids,json=excludeSessionIds,proto3" json:"exclude_session_ids,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache

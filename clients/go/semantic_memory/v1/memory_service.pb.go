@@ -23,18 +23,18 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// SearchMode is what makes a memory relevant.
+// SearchMode is how the relevance of a memory is computed.
 type SearchMode int32
 
 const (
 	// The default: VECTOR.
 	SearchMode_SEARCH_MODE_UNSPECIFIED SearchMode = 0
-	// Meaning: cosine similarity of the embeddings.
+	// By meaning: cosine similarity of the embeddings.
 	SearchMode_SEARCH_MODE_VECTOR SearchMode = 1
-	// Words: BM25 over the stems of query_text, without stop words. Nothing is embedded.
+	// By words: BM25 over the stems of query_text, without stop words. Nothing is embedded.
 	SearchMode_SEARCH_MODE_TEXT SearchMode = 2
-	// Both: (1 - text_weight) * max(score, 0) / (the highest score)
-	// + text_weight * text_score / (the highest text_score), the highest being taken over all candidates.
+	// By both: (1 - text_weight) * max(score, 0) / (the highest score) + text_weight * text_score / (the highest
+	// text_score). The highest values are those among all candidates.
 	SearchMode_SEARCH_MODE_HYBRID SearchMode = 3
 )
 
@@ -81,15 +81,15 @@ func (SearchMode) EnumDescriptor() ([]byte, []int) {
 	return file_semantic_memory_v1_memory_service_proto_rawDescGZIP(), []int{0}
 }
 
-// Consistency is what a search does when part of a cluster does not answer.
+// Consistency is what a search does if part of a cluster does not respond.
 type Consistency int32
 
 const (
 	// The default: COMPLETE.
 	Consistency_CONSISTENCY_UNSPECIFIED Consistency = 0
-	// The search fails with UNAVAILABLE rather than answer in part.
+	// The search fails with UNAVAILABLE instead of returning a partial result.
 	Consistency_CONSISTENCY_COMPLETE Consistency = 1
-	// What the other shards found is returned, and the summary says `degraded`.
+	// The search returns what the other shards found, and the summary sets `degraded`.
 	Consistency_CONSISTENCY_PARTIAL Consistency = 2
 )
 
@@ -140,9 +140,9 @@ type ListOrder int32
 const (
 	// The default: OLDEST_FIRST.
 	ListOrder_LIST_ORDER_UNSPECIFIED ListOrder = 0
-	// By rising timestamp.
+	// Ascending by timestamp.
 	ListOrder_LIST_ORDER_OLDEST_FIRST ListOrder = 1
-	// By falling timestamp.
+	// Descending by timestamp.
 	ListOrder_LIST_ORDER_NEWEST_FIRST ListOrder = 2
 )
 
@@ -187,22 +187,23 @@ func (ListOrder) EnumDescriptor() ([]byte, []int) {
 	return file_semantic_memory_v1_memory_service_proto_rawDescGZIP(), []int{2}
 }
 
-// EnsureIndexRequest says what index is wanted.
+// EnsureIndexRequest describes the index to create or check.
 type EnsureIndexRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores, not ending
-	// in "_flat". Default: the server's default index.
+	// The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores. It must not
+	// end in "_flat". Default: the server's default index.
 	Index string `protobuf:"bytes,1,opt,name=index,proto3" json:"index,omitempty"`
-	// Numbers in each embedding, 1 to 32,768. Default: what the server's embedder makes.
+	// Number of values in each embedding, 1 to 32,768. Default: the dimension of the server's embedding model.
 	Dimension *uint32 `protobuf:"varint,2,opt,name=dimension,proto3,oneof" json:"dimension,omitempty"`
-	// The model that makes the embeddings. Default: the server's embedder. Name another one, with its dimension, when
-	// callers bring their own embeddings. At most 256 bytes.
+	// The embedding model. Default: the server's embedding model. If callers provide their own embeddings, set their
+	// model and its dimension. At most 256 bytes.
 	EmbeddingModel string `protobuf:"bytes,3,opt,name=embedding_model,json=embeddingModel,proto3" json:"embedding_model,omitempty"`
-	// The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-	// several times faster and searches over all users slower.
+	// The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+	// several times faster and searches over all users are slower.
 	Algorithms []Algorithm `protobuf:"varint,4,rep,packed,name=algorithms,proto3,enum=semantic_memory.v1.Algorithm" json:"algorithms,omitempty"`
-	// How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
-	// unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+	// How the memories are stored in the engine. Default: the layout of the existing index, or for a new index the
+	// server's default (LAYOUT_JSON unless configured otherwise). The layout of an index cannot change: export the
+	// memories and import them into another index.
 	Layout        Layout `protobuf:"varint,5,opt,name=layout,proto3,enum=semantic_memory.v1.Layout" json:"layout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -273,12 +274,12 @@ func (x *EnsureIndexRequest) GetLayout() Layout {
 	return Layout_LAYOUT_UNSPECIFIED
 }
 
-// EnsureIndexResponse tells what was found or made.
+// EnsureIndexResponse describes the index and says whether it was created.
 type EnsureIndexResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// True when this call created the index or a part of it.
+	// True if this call created the index or a part of it.
 	Created bool `protobuf:"varint,1,opt,name=created,proto3" json:"created,omitempty"`
-	// The index as it is now.
+	// The index.
 	Index         *Index `protobuf:"bytes,2,opt,name=index,proto3" json:"index,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -328,44 +329,45 @@ func (x *EnsureIndexResponse) GetIndex() *Index {
 	return nil
 }
 
-// StoreRequest is one memory to be stored.
+// StoreRequest is one memory to store.
 type StoreRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The index to write to. Default: the server's default index.
 	Index string `protobuf:"bytes,1,opt,name=index,proto3" json:"index,omitempty"`
-	// The user whose memory it is. Required, at most 256 bytes.
+	// The user who owns the memory. Required, at most 256 bytes.
 	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// The session in which the message was written. At most 256 bytes. Optional.
+	// The session of the message. At most 256 bytes. Optional.
 	SessionId string `protobuf:"bytes,3,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// Who wrote the message. Required.
 	Role Role `protobuf:"varint,4,opt,name=role,proto3,enum=semantic_memory.v1.Role" json:"role,omitempty"`
 	// The text of the message: 1 to 50,000 characters (Unicode code points).
 	Content string `protobuf:"bytes,5,opt,name=content,proto3" json:"content,omitempty"`
-	// When the message was written; kept to the microsecond. Default: the server's time.
+	// When the message was written, with microsecond precision. Default: the server's time.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// The embedding of the content, as packed little-endian float32: four bytes for each dimension of the index; finite,
-	// not all zero. It need not be normalised. Default: the server's embedder makes it.
+	// The embedding of the content as packed little-endian float32, four bytes per dimension of the index. The values
+	// must be finite and not all zero. They need not be normalised. Default: the server embeds the content.
 	Embedding []byte `protobuf:"bytes,7,opt,name=embedding,proto3" json:"embedding,omitempty"`
-	// The model that made `embedding`. When given it must be the index's. At most 256 bytes.
+	// The model of `embedding`. If set, it must match the model of the index. At most 256 bytes.
 	EmbeddingModel string `protobuf:"bytes,8,opt,name=embedding_model,json=embeddingModel,proto3" json:"embedding_model,omitempty"`
-	// The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server makes one.
+	// The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server generates one.
 	Id string `protobuf:"bytes,9,opt,name=id,proto3" json:"id,omitempty"`
-	// Makes a retry safe where the caller wants the server's kind of id: the same user and request_id always name the
-	// same memory. At most 256 bytes. Excludes id.
+	// Makes a retry safe while the server generates the id: the same user_id and request_id always identify the same
+	// memory. At most 256 bytes. Mutually exclusive with id.
 	RequestId string `protobuf:"bytes,10,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// When the memory ends: the engine removes it then. Default: never.
+	// When the memory expires and is deleted. Default: never.
 	//
 	// Types that are valid to be assigned to Expiration:
 	//
 	//	*StoreRequest_Ttl
 	//	*StoreRequest_ExpireTime
 	Expiration isStoreRequest_Expiration `protobuf_oneof:"expiration"`
-	// Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+	// Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
 	Labels []string `protobuf:"bytes,13,rep,name=labels,proto3" json:"labels,omitempty"`
-	// What should come back with the memory: at most 32 entries, with keys of 1 to 64 bytes and values of at most 4,096.
+	// Key-value pairs that are returned with the memory: at most 32, with keys of 1 to 64 bytes and values of at most
+	// 4,096 bytes.
 	Metadata map[string]string `protobuf:"bytes,14,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Asks for the user's memories that score at least this against the new one, -1 to 1; they come back as
-	// near_duplicates. Nothing is merged. Default: they are not looked for.
+	// Reports memories of the user whose cosine similarity to the new one is at least this value, -1 to 1, as
+	// near_duplicates. Nothing is merged. Default: near-duplicates are not reported.
 	NearDuplicateMinScore *float32 `protobuf:"fixed32,15,opt,name=near_duplicate_min_score,json=nearDuplicateMinScore,proto3,oneof" json:"near_duplicate_min_score,omitempty"`
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
@@ -522,12 +524,12 @@ type isStoreRequest_Expiration interface {
 }
 
 type StoreRequest_Ttl struct {
-	// So long after it is stored: a millisecond to 100 years.
+	// Time to live, counted from the Store: one millisecond to 100 years.
 	Ttl *durationpb.Duration `protobuf:"bytes,11,opt,name=ttl,proto3,oneof"`
 }
 
 type StoreRequest_ExpireTime struct {
-	// At this time, kept to the millisecond by the engine. A time that has passed is refused.
+	// The time of expiry. The engine deletes the memory with millisecond precision. A time in the past is rejected.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=expire_time,json=expireTime,proto3,oneof"`
 }
 
@@ -535,22 +537,23 @@ func (*StoreRequest_Ttl) isStoreRequest_Expiration() {}
 
 func (*StoreRequest_ExpireTime) isStoreRequest_Expiration() {}
 
-// StoreResponse names the stored memory.
+// StoreResponse identifies the stored memory.
 type StoreResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The id of the memory, for Get and Delete.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// The time that the memory carries.
+	// The timestamp of the memory.
 	Timestamp *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=timestamp,proto3" json:"timestamp,omitempty"`
-	// True when an earlier call had already stored this memory, and this one wrote nothing.
+	// True if an earlier call already stored this memory. This call wrote nothing.
 	AlreadyStored bool `protobuf:"varint,3,opt,name=already_stored,json=alreadyStored,proto3" json:"already_stored,omitempty"`
-	// When the memory expires. Absent when it does not.
+	// When the memory expires. Absent if it does not expire.
 	ExpireTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
-	// Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+	// Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+	// near_duplicate_min_score is set.
 	NearDuplicates []*NearDuplicate `protobuf:"bytes,5,rep,name=near_duplicates,json=nearDuplicates,proto3" json:"near_duplicates,omitempty"`
-	// True when the embedding model read only the beginning of the content, because it is longer than the model's input
-	// limit. The content is stored in full, and the modes TEXT and HYBRID search all its words; VECTOR compares only what
-	// the model read. False when the caller gave the embedding, and with already_stored.
+	// True if the embedding model read only the beginning of the content, because the content exceeds the model's input
+	// limit. The content is stored in full. TEXT and HYBRID search all its words; VECTOR compares only what the model
+	// read. False if the caller provided the embedding, and with already_stored.
 	Truncated     bool `protobuf:"varint,6,opt,name=truncated,proto3" json:"truncated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -628,12 +631,12 @@ func (x *StoreResponse) GetTruncated() bool {
 	return false
 }
 
-// NearDuplicate is a memory that is nearly the same as the one just stored.
+// NearDuplicate is a memory that is very similar to the stored one.
 type NearDuplicate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The id of the memory.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Cosine similarity of the two, -1 to 1.
+	// Cosine similarity of the two memories, -1 to 1.
 	Score         float32 `protobuf:"fixed32,2,opt,name=score,proto3" json:"score,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -683,13 +686,13 @@ func (x *NearDuplicate) GetScore() float32 {
 	return 0
 }
 
-// BatchStoreRequest is a number of memories to be stored.
+// BatchStoreRequest is a batch of memories to store.
 type BatchStoreRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The index to write to. Default: the server's default index.
 	Index string `protobuf:"bytes,1,opt,name=index,proto3" json:"index,omitempty"`
-	// The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-	// `index` must be empty.
+	// The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+	// Its `index` must be empty.
 	Memories      []*StoreRequest `protobuf:"bytes,2,rep,name=memories,proto3" json:"memories,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -739,7 +742,7 @@ func (x *BatchStoreRequest) GetMemories() []*StoreRequest {
 	return nil
 }
 
-// BatchStoreResponse tells what became of each memory.
+// BatchStoreResponse has a result for each memory.
 type BatchStoreResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// One result for each memory, in the order of the request.
@@ -785,10 +788,10 @@ func (x *BatchStoreResponse) GetResults() []*BatchStoreResult {
 	return nil
 }
 
-// BatchStoreResult is what became of one memory.
+// BatchStoreResult is the result for one memory.
 type BatchStoreResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Either of the two.
+	// Exactly one of the two is set.
 	//
 	// Types that are valid to be assigned to Outcome:
 	//
@@ -859,12 +862,12 @@ type isBatchStoreResult_Outcome interface {
 }
 
 type BatchStoreResult_Stored struct {
-	// It is stored.
+	// The memory is stored.
 	Stored *StoreResponse `protobuf:"bytes,1,opt,name=stored,proto3,oneof"`
 }
 
 type BatchStoreResult_Error struct {
-	// It is not stored, and this is why.
+	// The memory is not stored, for this reason.
 	Error *BatchStoreError `protobuf:"bytes,2,opt,name=error,proto3,oneof"`
 }
 
@@ -872,16 +875,16 @@ func (*BatchStoreResult_Stored) isBatchStoreResult_Outcome() {}
 
 func (*BatchStoreResult_Error) isBatchStoreResult_Outcome() {}
 
-// BatchStoreError is the error that Store would have given for one memory.
+// BatchStoreError is the error that Store returns for such a memory.
 type BatchStoreError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The status code, as in google.rpc.Code.
+	// The status code, a value of google.rpc.Code.
 	Code int32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
-	// The reason.
+	// The reason of the error.
 	Reason ErrorReason `protobuf:"varint,2,opt,name=reason,proto3,enum=semantic_memory.v1.ErrorReason" json:"reason,omitempty"`
 	// What is wrong and what to do.
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
-	// The fields that are wrong, for INVALID_ARGUMENT.
+	// The invalid fields, for INVALID_ARGUMENT.
 	FieldViolations []*FieldViolation `protobuf:"bytes,4,rep,name=field_violations,json=fieldViolations,proto3" json:"field_violations,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
@@ -945,14 +948,14 @@ func (x *BatchStoreError) GetFieldViolations() []*FieldViolation {
 	return nil
 }
 
-// FieldViolation is one field that is wrong.
+// FieldViolation is one invalid field.
 type FieldViolation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The path of the field in its StoreRequest.
 	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
-	// What is expected of it.
+	// What the field must be.
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
-	// The id of the rule.
+	// The id of the violated rule.
 	Rule          string `protobuf:"bytes,3,opt,name=rule,proto3" json:"rule,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1009,13 +1012,13 @@ func (x *FieldViolation) GetRule() string {
 	return ""
 }
 
-// Recency lets newer memories rank higher: rank_score = (1 - weight) * relevance / (the highest relevance)
-// + weight * recency_score, where recency_score = 0.5 ^ (age / half_life) and age is counted from now, at least 0.
+// Recency ranks newer memories higher: rank_score = (1 - weight) * relevance / (the highest relevance) + weight *
+// recency_score, where recency_score = 0.5 ^ (age / half_life). The age is the time since the timestamp, at least 0.
 type Recency struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The age at which recency_score has fallen to a half: a second to 100 years. Required.
+	// The age at which recency_score is 0.5: one second to 100 years. Required.
 	HalfLife *durationpb.Duration `protobuf:"bytes,1,opt,name=half_life,json=halfLife,proto3" json:"half_life,omitempty"`
-	// How much recency counts against relevance, 0 to 1. Default 0.2.
+	// Weight of recency against relevance, 0 to 1. Default: 0.2.
 	Weight        *float32 `protobuf:"fixed32,2,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1065,7 +1068,7 @@ func (x *Recency) GetWeight() float32 {
 	return 0
 }
 
-// ContextSize says how much of a hit's session comes back with it.
+// ContextSize is how many memories of the session are returned around each hit.
 type ContextSize struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Memories before the hit, 0 to 10.
@@ -1120,53 +1123,57 @@ func (x *ContextSize) GetAfter() uint32 {
 	return 0
 }
 
-// SearchRequest says what to look for, and where.
+// SearchRequest is a query and the memories to search.
 type SearchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The index to search. Default: the server's default index.
 	Index string `protobuf:"bytes,1,opt,name=index,proto3" json:"index,omitempty"`
-	// What to look for, in words. At most 50,000 characters (Unicode code points).
+	// The query text. At most 50,000 characters (Unicode code points).
 	QueryText string `protobuf:"bytes,2,opt,name=query_text,json=queryText,proto3" json:"query_text,omitempty"`
-	// What to look for, as an embedding in the form of StoreRequest.embedding. With HYBRID beside query_text, instead of
-	// the embedding that the server would make of it.
+	// The query as an embedding, in the format of StoreRequest.embedding. With HYBRID it accompanies query_text and
+	// replaces the embedding that the server would compute.
 	QueryEmbedding []byte `protobuf:"bytes,3,opt,name=query_embedding,json=queryEmbedding,proto3" json:"query_embedding,omitempty"`
-	// The model that made `query_embedding`. When given it must be the index's. At most 256 bytes.
+	// The model of `query_embedding`. If set, it must match the model of the index. At most 256 bytes.
 	EmbeddingModel string `protobuf:"bytes,4,opt,name=embedding_model,json=embeddingModel,proto3" json:"embedding_model,omitempty"`
-	// Where to look. Required: it names a user, or says all_users.
+	// The memories to search. Required, with a user_id or all_users.
 	Filter *MemoryFilter `protobuf:"bytes,5,opt,name=filter,proto3" json:"filter,omitempty"`
-	// At most this many hits, 1 to 1,000. Default 5.
+	// Maximum number of hits, 1 to 1,000. Default: 5.
 	K *uint32 `protobuf:"varint,6,opt,name=k,proto3,oneof" json:"k,omitempty"`
-	// Leaves out hits whose `score` (cosine similarity) is lower, -1 to 1; the summary tells how many. Default: none is
-	// left out. What a good score is depends on the model: a relevant hit has 0.2 to 0.6 with the local model.
+	// Excludes hits whose `score` (cosine similarity) is lower, -1 to 1. The summary counts them. Default: no minimum. A
+	// good value depends on the model: relevant hits score 0.2 to 0.6 with the local model.
 	MinScore *float32 `protobuf:"fixed32,7,opt,name=min_score,json=minScore,proto3,oneof" json:"min_score,omitempty"`
-	// What makes a memory relevant. Default VECTOR. With TEXT, words that more than a thousand memories have find nothing
-	// by themselves beside rarer ones, and alone two thousand; with HYBRID, three hundred.
+	// How relevance is computed. Default: VECTOR. With TEXT and HYBRID, the rarest words of the query find the
+	// candidates, as long as together they occur in at most 1,000 memories (TEXT) or 300 (HYBRID), or in k if it is
+	// larger. The rarest word always finds candidates, with TEXT at most 2,000. More common words only count in
+	// text_score.
 	Mode SearchMode `protobuf:"varint,8,opt,name=mode,proto3,enum=semantic_memory.v1.SearchMode" json:"mode,omitempty"`
-	// With HYBRID: how much words count against meaning, 0 to 1. Default 0.5.
+	// Weight of words against meaning, 0 to 1. HYBRID only. Default: 0.5.
 	TextWeight *float32 `protobuf:"fixed32,9,opt,name=text_weight,json=textWeight,proto3,oneof" json:"text_weight,omitempty"`
-	// Ranks a memory together with its neighbors in the session, two before and two after, since the turns of a chat refer
-	// to each other: a neighbor j turns away adds neighbor_weight^j of its word counts to the memory's own before BM25 is
-	// computed, and neighbor_weight^(j+1) of its cosine similarity to the memory's relevance. 0 to 1; 0.5 is a good value.
-	// Default: off. Only memories within an hour of a candidate count as its neighbors.
+	// Ranks a memory together with its neighbors in the session, two before and two after, because the turns of a chat
+	// refer to each other. A neighbor at a distance of j turns adds neighbor_weight^j times its word counts to those of
+	// the memory before BM25 is computed. It adds neighbor_weight^(j+1) times its cosine similarity to the relevance of
+	// the memory. More than 0, at most 1; 0.5 is a good value. Only memories within an hour of a candidate count as its
+	// neighbors. Default: off.
 	NeighborWeight *float32 `protobuf:"fixed32,10,opt,name=neighbor_weight,json=neighborWeight,proto3,oneof" json:"neighbor_weight,omitempty"`
-	// Lets newer memories rank higher, among the 200 most relevant. Default: off.
+	// Ranks newer memories higher, among the 200 most relevant. Default: off.
 	Recency *Recency `protobuf:"bytes,11,opt,name=recency,proto3" json:"recency,omitempty"`
-	// Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant: each next hit is
-	// the one with the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine
-	// similarity to the hits before it). 0 to 1. Default: off.
+	// Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant. Each next hit has
+	// the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine similarity to
+	// the hits before it). More than 0, at most 1. Default: off.
 	Diversity *float32 `protobuf:"fixed32,12,opt,name=diversity,proto3,oneof" json:"diversity,omitempty"`
-	// Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+	// Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
 	ExcludeIds []string `protobuf:"bytes,13,rep,name=exclude_ids,json=excludeIds,proto3" json:"exclude_ids,omitempty"`
-	// Brings what was said around each hit. Default: nothing.
+	// Returns the memories around each hit. Default: none.
 	Context *ContextSize `protobuf:"bytes,14,opt,name=context,proto3" json:"context,omitempty"`
-	// What to do when part of a cluster does not answer. Default COMPLETE.
+	// What to do if part of a cluster does not respond. Default: COMPLETE.
 	Consistency Consistency `protobuf:"varint,15,opt,name=consistency,proto3,enum=semantic_memory.v1.Consistency" json:"consistency,omitempty"`
-	// The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-	// searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
+	// Search effort of HNSW, 1 to 4,096. A higher value finds more of the nearest memories and takes longer. FLAT, which
+	// an index with both algorithms uses for searches that name a user, is exact and ignores it. Default: the server's,
+	// 1,000 unless configured otherwise.
 	EfRuntime *uint32 `protobuf:"varint,16,opt,name=ef_runtime,json=efRuntime,proto3,oneof" json:"ef_runtime,omitempty"`
-	// What to do when query_text cannot be embedded, because the embedding model is away (UNAVAILABLE) or has too much to
-	// do (RESOURCE_EXHAUSTED): true answers by words alone, as the mode TEXT does, and sets SearchSummary.degraded. min_score
-	// and ef_runtime have no meaning then and are passed over. Default false: the search fails with that status.
+	// What to do if query_text cannot be embedded, because the embedding model is unavailable (UNAVAILABLE) or overloaded
+	// (RESOURCE_EXHAUSTED). If true, the search uses words only, as in the mode TEXT, and sets SearchSummary.degraded;
+	// min_score and ef_runtime are ignored. Default: false, and the search fails with that status.
 	AllowDegraded bool `protobuf:"varint,17,opt,name=allow_degraded,json=allowDegraded,proto3" json:"allow_degraded,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1321,12 +1328,12 @@ func (x *SearchRequest) GetAllowDegraded() bool {
 	return false
 }
 
-// SearchResponse is a chunk of the answer.
+// SearchResponse is one chunk of the result.
 type SearchResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The next hits, best first.
 	Hits []*Hit `protobuf:"bytes,1,rep,name=hits,proto3" json:"hits,omitempty"`
-	// What the search did. On the last message only.
+	// Statistics of the search. Set on the last message only.
 	Summary       *SearchSummary `protobuf:"bytes,2,opt,name=summary,proto3" json:"summary,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1376,30 +1383,31 @@ func (x *SearchResponse) GetSummary() *SearchSummary {
 	return nil
 }
 
-// Hit is a memory that was found, with what its rank is made of.
+// Hit is a memory that matches the query, with the parts of its rank.
 type Hit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The memory.
 	Memory *Memory `protobuf:"bytes,1,opt,name=memory,proto3" json:"memory,omitempty"`
-	// Cosine similarity of the memory and the query, -1 to 1: 1 - distance. With TEXT, which embeds nothing, 0.
+	// Cosine similarity of the memory and the query, -1 to 1. It equals 1 - distance. 0 with TEXT, which embeds nothing.
 	Score float32 `protobuf:"fixed32,2,opt,name=score,proto3" json:"score,omitempty"`
-	// Cosine distance, 0 to 2. With TEXT 1.
+	// Cosine distance, 0 to 2. 1 with TEXT.
 	Distance float32 `protobuf:"fixed32,3,opt,name=distance,proto3" json:"distance,omitempty"`
-	// BM25 of the memory for the words of the query, 0 when it has none of them; with neighbor_weight, together with its
-	// neighbors. Absent with VECTOR.
+	// BM25 of the memory for the words of the query, or 0 if it contains none of them. With neighbor_weight, it includes
+	// the neighbors. Absent with VECTOR.
 	TextScore *float32 `protobuf:"fixed32,4,opt,name=text_score,json=textScore,proto3,oneof" json:"text_score,omitempty"`
 	// 0.5 ^ (age / half_life), 0 to 1. Absent without recency.
 	RecencyScore *float32 `protobuf:"fixed32,5,opt,name=recency_score,json=recencyScore,proto3,oneof" json:"recency_score,omitempty"`
-	// What the hits are ordered by: `score`, `text_score` or their sum, as the mode says, with what the options add.
+	// The value that orders the hits: `score`, `text_score` or their weighted sum, depending on the mode, adjusted by
+	// neighbor_weight, recency and diversity.
 	RankScore float32 `protobuf:"fixed32,6,opt,name=rank_score,json=rankScore,proto3" json:"rank_score,omitempty"`
-	// What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-	// time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-	// brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+	// The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+	// rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+	// best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
 	// `context_truncated` is set.
 	Context []*Memory `protobuf:"bytes,7,rep,name=context,proto3" json:"context,omitempty"`
-	// The id of the hit that brings the context of this one, when it is another.
+	// The id of the hit whose context includes this hit, if it is a different hit.
 	ContextHitId string `protobuf:"bytes,8,opt,name=context_hit_id,json=contextHitId,proto3" json:"context_hit_id,omitempty"`
-	// True when memories were left out of `context` because of their size.
+	// True if memories were left out of `context` because of their size.
 	ContextTruncated bool `protobuf:"varint,9,opt,name=context_truncated,json=contextTruncated,proto3" json:"context_truncated,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
@@ -1498,37 +1506,36 @@ func (x *Hit) GetContextTruncated() bool {
 	return false
 }
 
-// SearchSummary explains an answer, also an empty one.
+// SearchSummary explains the result, including an empty one.
 type SearchSummary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Hits sent.
+	// Number of hits sent.
 	HitCount uint32 `protobuf:"varint,1,opt,name=hit_count,json=hitCount,proto3" json:"hit_count,omitempty"`
-	// Memories that were ranked. Zero: nothing passes the filter, or with TEXT nothing holds a word of the query.
+	// Number of memories that were ranked. Zero if no memory matches the filter or, with TEXT, if none contains a word of
+	// the query.
 	CandidateCount uint32 `protobuf:"varint,2,opt,name=candidate_count,json=candidateCount,proto3" json:"candidate_count,omitempty"`
-	// Candidates left out because of min_score.
+	// Number of candidates excluded by min_score.
 	BelowMinScoreCount uint32 `protobuf:"varint,3,opt,name=below_min_score_count,json=belowMinScoreCount,proto3" json:"below_min_score_count,omitempty"`
-	// Score of the nearest candidate, whether or not it was sent. Absent without candidates, and with TEXT.
+	// Score of the nearest candidate, whether or not it was sent. Absent if there are no candidates, and with TEXT.
 	NearestScore *float32 `protobuf:"fixed32,4,opt,name=nearest_score,json=nearestScore,proto3,oneof" json:"nearest_score,omitempty"`
 	// The index that was searched.
 	Index string `protobuf:"bytes,5,opt,name=index,proto3" json:"index,omitempty"`
-	// The model of its embeddings.
+	// The embedding model of the index.
 	EmbeddingModel string `protobuf:"bytes,6,opt,name=embedding_model,json=embeddingModel,proto3" json:"embedding_model,omitempty"`
-	// The algorithm that answered.
+	// The algorithm that was used.
 	Algorithm Algorithm `protobuf:"varint,7,opt,name=algorithm,proto3,enum=semantic_memory.v1.Algorithm" json:"algorithm,omitempty"`
-	// True when the answer may be incomplete, because the index is still taking in older memories, or because shards are
-	// missing and the request allows it; or when it was found by words alone, because query_text could not be embedded and
-	// the request allows that.
+	// True if the result may be incomplete: the index is still being built, or shards are missing and the request allows
+	// it. Also true if the search used words only, because query_text could not be embedded and the request allows it.
 	Degraded bool `protobuf:"varint,8,opt,name=degraded,proto3" json:"degraded,omitempty"`
-	// Time that the embedding of query_text took.
+	// Time to embed query_text.
 	EmbeddingTime *durationpb.Duration `protobuf:"bytes,9,opt,name=embedding_time,json=embeddingTime,proto3" json:"embedding_time,omitempty"`
-	// Time that the engine took.
+	// Time spent in the engine.
 	EngineTime *durationpb.Duration `protobuf:"bytes,10,opt,name=engine_time,json=engineTime,proto3" json:"engine_time,omitempty"`
-	// With TEXT and HYBRID: the stems that were looked for, rarest first.
+	// The stems that were searched, rarest first. TEXT and HYBRID only.
 	QueryTerms []string `protobuf:"bytes,11,rep,name=query_terms,json=queryTerms,proto3" json:"query_terms,omitempty"`
-	// Those of them that are so common in this scope that they found no candidates of their own; they still count in
-	// text_score.
+	// The stems that are too common within the filter to find candidates of their own. They still count in text_score.
 	CommonTerms []string `protobuf:"bytes,12,rep,name=common_terms,json=commonTerms,proto3" json:"common_terms,omitempty"`
-	// True when the embedding model read only the beginning of query_text.
+	// True if the embedding model read only the beginning of query_text.
 	QueryTruncated bool `protobuf:"varint,13,opt,name=query_truncated,json=queryTruncated,proto3" json:"query_truncated,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -1655,17 +1662,17 @@ func (x *SearchSummary) GetQueryTruncated() bool {
 	return false
 }
 
-// DeleteRequest names memories to be removed.
+// DeleteRequest names the memories to delete.
 type DeleteRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The index to delete from. Default: the server's default index.
 	Index string `protobuf:"bytes,1,opt,name=index,proto3" json:"index,omitempty"`
-	// The user whose memories they are. At most 256 bytes. Required, unless all_users is set.
+	// The user who owns the memories. At most 256 bytes. Required, unless all_users is set.
 	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Deletes whoever's memories these are. Only for trusted callers, and only for ids that the server made: a caller's
+	// Deletes the memories of any user. Only for trusted callers, and only for ids that the server generated: a caller's
 	// own id is unique only within its user.
 	AllUsers bool `protobuf:"varint,3,opt,name=all_users,json=allUsers,proto3" json:"all_users,omitempty"`
-	// The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+	// The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
 	Ids           []string `protobuf:"bytes,4,rep,name=ids,proto3" json:"ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1729,12 +1736,12 @@ func (x *DeleteRequest) GetIds() []string {
 	return nil
 }
 
-// DeleteResponse tells what became of each id.
+// DeleteResponse reports the result for each id.
 type DeleteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The ids of the memories that this call deleted, in the order of the request.
+	// The ids that this call deleted, in the order of the request.
 	DeletedIds []string `protobuf:"bytes,1,rep,name=deleted_ids,json=deletedIds,proto3" json:"deleted_ids,omitempty"`
-	// The ids for which the scope has no memory, in the order of the request.
+	// The ids for which no memory exists in the scope of the request, in the order of the request.
 	MissingIds    []string `protobuf:"bytes,2,rep,name=missing_ids,json=missingIds,proto3" json:"missing_ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1784,14 +1791,14 @@ func (x *DeleteResponse) GetMissingIds() []string {
 	return nil
 }
 
-// GetRequest names one memory.
+// GetRequest names a memory.
 type GetRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The index to read from. Default: the server's default index.
 	Index string `protobuf:"bytes,1,opt,name=index,proto3" json:"index,omitempty"`
-	// The user whose memory it is. At most 256 bytes. Required, unless all_users is set.
+	// The user who owns the memory. At most 256 bytes. Required, unless all_users is set.
 	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Reads whoever's memory it is. Only for trusted callers, and only for ids that the server made.
+	// Reads the memory of any user. Only for trusted callers, and only for ids that the server generated.
 	AllUsers bool `protobuf:"varint,3,opt,name=all_users,json=allUsers,proto3" json:"all_users,omitempty"`
 	// The id of the memory. Required, at most 256 bytes.
 	Id            string `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"`
@@ -1857,7 +1864,7 @@ func (x *GetRequest) GetId() string {
 	return ""
 }
 
-// GetResponse carries the memory.
+// GetResponse contains the memory.
 type GetResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The memory.
@@ -1903,7 +1910,7 @@ func (x *GetResponse) GetMemory() *Memory {
 	return nil
 }
 
-// ListIndexesRequest asks for every index.
+// ListIndexesRequest requests every index.
 type ListIndexesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1940,10 +1947,10 @@ func (*ListIndexesRequest) Descriptor() ([]byte, []int) {
 	return file_semantic_memory_v1_memory_service_proto_rawDescGZIP(), []int{20}
 }
 
-// ListIndexesResponse describes every index.
+// ListIndexesResponse contains every index.
 type ListIndexesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The indexes, in the order of their names.
+	// The indexes, ordered by name.
 	Indexes       []*Index `protobuf:"bytes,1,rep,name=indexes,proto3" json:"indexes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1986,7 +1993,7 @@ func (x *ListIndexesResponse) GetIndexes() []*Index {
 	return nil
 }
 
-// GetIndexRequest names one index.
+// GetIndexRequest names an index.
 type GetIndexRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The name of the index. Default: the server's default index.
@@ -2032,7 +2039,7 @@ func (x *GetIndexRequest) GetIndex() string {
 	return ""
 }
 
-// GetIndexResponse describes the index.
+// GetIndexResponse contains the index.
 type GetIndexResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The index.
@@ -2078,21 +2085,21 @@ func (x *GetIndexResponse) GetIndex() *Index {
 	return nil
 }
 
-// ListRequest asks for a page of memories.
+// ListRequest requests a page of memories.
 type ListRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The index to read from. Default: the server's default index.
 	Index string `protobuf:"bytes,1,opt,name=index,proto3" json:"index,omitempty"`
-	// Which memories. Required: it names a user, or says all_users.
+	// The memories to list. Required, with a user_id or all_users.
 	Filter *MemoryFilter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
-	// The order. Default OLDEST_FIRST.
+	// The order. Default: OLDEST_FIRST.
 	Order ListOrder `protobuf:"varint,3,opt,name=order,proto3,enum=semantic_memory.v1.ListOrder" json:"order,omitempty"`
-	// At most this many memories, 1 to 1,000. Default 100. A page may hold fewer, and ends early at 2 MiB.
+	// Maximum number of memories, 1 to 1,000. Default: 100. A page may contain fewer, and ends early at about 3 MiB.
 	PageSize *uint32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3,oneof" json:"page_size,omitempty"`
-	// next_page_token of the page before; the rest of the request, but for page_size, must be the same. Default: the first
+	// The next_page_token of the previous page. The other fields, except page_size, must be the same. Default: the first
 	// page.
 	PageToken string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
-	// Brings the embeddings too.
+	// Returns the embeddings too.
 	IncludeEmbeddings bool `protobuf:"varint,6,opt,name=include_embeddings,json=includeEmbeddings,proto3" json:"include_embeddings,omitempty"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
@@ -2173,9 +2180,9 @@ func (x *ListRequest) GetIncludeEmbeddings() bool {
 // ListResponse is a page of memories.
 type ListResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The memories, in the order that was asked for.
+	// The memories, in the requested order.
 	Memories []*Memory `protobuf:"bytes,1,rep,name=memories,proto3" json:"memories,omitempty"`
-	// What to ask for the next page with. Empty on the last page.
+	// The page_token of the next page. Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2225,14 +2232,15 @@ func (x *ListResponse) GetNextPageToken() string {
 	return ""
 }
 
-// DeleteMatchingRequest says which memories are to be deleted.
+// DeleteMatchingRequest selects the memories to delete.
 type DeleteMatchingRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The index to delete from. Default: the server's default index.
 	Index string `protobuf:"bytes,1,opt,name=index,proto3" json:"index,omitempty"`
-	// Which memories. Required. With all_users it must say more than that: an empty filter is refused.
+	// The memories to delete. Required. With all_users, at least one other field must be set besides exclude_session_ids:
+	// an empty filter is rejected.
 	Filter *MemoryFilter `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
-	// Deletes nothing and counts what would be deleted.
+	// Counts the memories that would be deleted, without deleting them.
 	DryRun        bool `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2289,10 +2297,10 @@ func (x *DeleteMatchingRequest) GetDryRun() bool {
 	return false
 }
 
-// DeleteMatchingResponse tells how many memories passed the filter.
+// DeleteMatchingResponse contains the number of matching memories.
 type DeleteMatchingResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Memories that were deleted, or with dry_run would have been.
+	// Number of memories that were deleted, or with dry_run would be deleted.
 	Count         uint64 `protobuf:"varint,1,opt,name=count,proto3" json:"count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2335,12 +2343,12 @@ func (x *DeleteMatchingResponse) GetCount() uint64 {
 	return 0
 }
 
-// DropIndexRequest says what is to be removed.
+// DropIndexRequest names the index to remove.
 type DropIndexRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The name of the index. Required: there is no default here.
+	// The name of the index. Required: DropIndex has no default.
 	Index string `protobuf:"bytes,1,opt,name=index,proto3" json:"index,omitempty"`
-	// Deletes the memories of every user as well. Default: they are kept.
+	// Also deletes the memories of every user. Default: the memories are kept.
 	DeleteMemories bool `protobuf:"varint,2,opt,name=delete_memories,json=deleteMemories,proto3" json:"delete_memories,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -2390,12 +2398,12 @@ func (x *DropIndexRequest) GetDeleteMemories() bool {
 	return false
 }
 
-// DropIndexResponse tells what was removed.
+// DropIndexResponse contains the number of deleted memories and kept keys.
 type DropIndexResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Memories that were deleted.
+	// Number of memories that were deleted.
 	DeletedMemoryCount uint64 `protobuf:"varint,1,opt,name=deleted_memory_count,json=deletedMemoryCount,proto3" json:"deleted_memory_count,omitempty"`
-	// With delete_memories: keys under the prefix of the index that were kept, because they are not memories.
+	// With delete_memories: number of keys under the prefix of the index that were kept because they are not memories.
 	KeptKeyCount  uint64 `protobuf:"varint,2,opt,name=kept_key_count,json=keptKeyCount,proto3" json:"kept_key_count,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -6,25 +6,26 @@ from semantic_memory.v1 import memory_service_pb2 as semantic__memory_dot_v1_dot
 
 
 class MemoryServiceStub(object):
-    """MemoryService stores chat messages with their embeddings and finds them again by meaning.
+    """MemoryService stores chat messages with their embeddings and searches them by meaning.
 
     Every error of this service carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Errors that gRPC itself
-    raises do not: a request above 4 MiB is RESOURCE_EXHAUSTED without details. Each RPC can fail with INVALID_ARGUMENT
-    (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
-    google.rpc.RetryInfo where a retry can help), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a
-    deadline gets the server's default, 30 seconds unless configured otherwise.
+    raises have none: a request larger than 4 MiB fails with RESOURCE_EXHAUSTED without details. Every RPC can fail with
+    INVALID_ARGUMENT (the request violates a rule documented here, and nothing was done), UNAVAILABLE or
+    RESOURCE_EXHAUSTED (with a google.rpc.RetryInfo if a retry can help), DEADLINE_EXCEEDED, or INTERNAL (a bug in the
+    server). A call without a deadline gets the server's default, 30 seconds unless configured otherwise.
 
-    Any number of servers may share one engine. OK holds for the index as it is when the call returns, whichever server
-    changed it last. Only EnsureIndex creates an index. No message of a response exceeds 4 MiB.
+    Any number of servers may share one engine. OK applies to the index as it is when the call returns, whichever server
+    changed it last. Only EnsureIndex creates an index. No response message exceeds 4 MiB.
 
-    Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
-    `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
-    it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
-    right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
-    delete; EnsureIndex and DropIndex to administer, with a scope of every user; all_users, GetIndex and ListIndexes a
-    scope of every user.
+    If the server requires authentication, each call must carry an API key or a JSON Web Token in the metadata
+    `authorization: Bearer …`. Otherwise it fails with UNAUTHENTICATED. A call fails with PERMISSION_DENIED if the caller
+    lacks the right for it or has no access to the users that it names, whether or not those users and memories exist.
+    Search, List and Get need the right to read. Store and BatchStore need the right to write, and with
+    near_duplicate_min_score also the right to read. Delete and DeleteMatching need the right to delete. EnsureIndex and
+    DropIndex need the right to administer and access to every user. all_users, GetIndex and ListIndexes need access to
+    every user.
 
-    Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
+    If a request has a field `index` and it is empty, the call uses the server's default index ("memory_idx" unless
     configured otherwise).
     """
 
@@ -92,86 +93,89 @@ class MemoryServiceStub(object):
 
 
 class MemoryServiceServicer(object):
-    """MemoryService stores chat messages with their embeddings and finds them again by meaning.
+    """MemoryService stores chat messages with their embeddings and searches them by meaning.
 
     Every error of this service carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Errors that gRPC itself
-    raises do not: a request above 4 MiB is RESOURCE_EXHAUSTED without details. Each RPC can fail with INVALID_ARGUMENT
-    (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
-    google.rpc.RetryInfo where a retry can help), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a
-    deadline gets the server's default, 30 seconds unless configured otherwise.
+    raises have none: a request larger than 4 MiB fails with RESOURCE_EXHAUSTED without details. Every RPC can fail with
+    INVALID_ARGUMENT (the request violates a rule documented here, and nothing was done), UNAVAILABLE or
+    RESOURCE_EXHAUSTED (with a google.rpc.RetryInfo if a retry can help), DEADLINE_EXCEEDED, or INTERNAL (a bug in the
+    server). A call without a deadline gets the server's default, 30 seconds unless configured otherwise.
 
-    Any number of servers may share one engine. OK holds for the index as it is when the call returns, whichever server
-    changed it last. Only EnsureIndex creates an index. No message of a response exceeds 4 MiB.
+    Any number of servers may share one engine. OK applies to the index as it is when the call returns, whichever server
+    changed it last. Only EnsureIndex creates an index. No response message exceeds 4 MiB.
 
-    Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
-    `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
-    it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
-    right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
-    delete; EnsureIndex and DropIndex to administer, with a scope of every user; all_users, GetIndex and ListIndexes a
-    scope of every user.
+    If the server requires authentication, each call must carry an API key or a JSON Web Token in the metadata
+    `authorization: Bearer …`. Otherwise it fails with UNAUTHENTICATED. A call fails with PERMISSION_DENIED if the caller
+    lacks the right for it or has no access to the users that it names, whether or not those users and memories exist.
+    Search, List and Get need the right to read. Store and BatchStore need the right to write, and with
+    near_duplicate_min_score also the right to read. Delete and DeleteMatching need the right to delete. EnsureIndex and
+    DropIndex need the right to administer and access to every user. all_users, GetIndex and ListIndexes need access to
+    every user.
 
-    Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
+    If a request has a field `index` and it is empty, the call uses the server's default index ("memory_idx" unless
     configured otherwise).
     """
 
     def EnsureIndex(self, request, context):
-        """EnsureIndex creates an index, or checks that the existing one is what was asked for, and returns once it is
-        queryable. Idempotent: any number of callers at once succeed.
+        """EnsureIndex creates an index, or checks that the existing one matches the request. It returns once the index is
+        queryable. Idempotent: any number of concurrent callers succeed.
 
-        FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, layout, field or
-        embedding model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
+        FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with a different dimension, metric, algorithm, layout, field
+        or embedding model. The error lists every difference. An index that other software created over the same documents
+        is adopted if it matches.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Store(self, request, context):
-        """Store writes one memory, with the embedding that the server makes of its content or that the caller gives. OK
-        means that the engine has acknowledged the write; the memory is searchable at once.
+        """Store writes one memory. The server embeds the content, or the caller provides the embedding. OK means that the
+        engine has acknowledged the write. The memory is searchable immediately.
 
-        With `id` or `request_id` a repeated Store is safe: the same memory gives the same answer with `already_stored`.
-        Without them each call makes a new memory.
+        With `id` or `request_id`, a Store is safe to retry: storing the same memory again returns the same response with
+        `already_stored`. Without them, each call creates a new memory.
 
-        A memory with a ttl or an expire_time is never returned, listed, counted or ranked once it has expired. Its data
-        leaves the engine then, or within a minute if a fault interrupted the Store.
+        Once a memory with a ttl or an expire_time has expired, it is never returned, listed, counted or ranked. The engine
+        deletes its data at that time, or within a minute if a fault interrupted the Store.
 
-        ALREADY_EXISTS (MEMORY_EXISTS): the id or request_id is taken by a memory that differs. NOT_FOUND
-        (INDEX_NOT_FOUND): call EnsureIndex first. FAILED_PRECONDITION (MODEL_MISMATCH): the index belongs to another
-        embedding model.
+        ALREADY_EXISTS (MEMORY_EXISTS): a different memory has this id or request_id. NOT_FOUND (INDEX_NOT_FOUND): call
+        EnsureIndex first. FAILED_PRECONDITION (MODEL_MISMATCH): the index uses a different embedding model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchStore(self, request, context):
-        """BatchStore stores up to 100 memories and returns a result for each, in the order of the request: one that fails does
-        not lose the others. Each is stored as by Store, and with ids a repeated BatchStore is safe. Memories without a
-        timestamp get strictly increasing ones, in the order of the request. When the deadline passes during the call, what
-        was stored by then stays stored.
+        """BatchStore stores up to 100 memories and returns a result for each, in the order of the request. One failure does
+        not affect the others. Each memory is stored as by Store, and with ids a BatchStore is safe to retry. Memories
+        without a timestamp get strictly increasing timestamps, in the order of the request. If the deadline passes during
+        the call, the memories that were already stored stay stored.
 
-        NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store.
+        NOT_FOUND (INDEX_NOT_FOUND) and FAILED_PRECONDITION (MODEL_MISMATCH): as for Store.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Search(self, request, context):
-        """Search streams the memories nearest to a text or an embedding, best first. Hits come in chunks, which joined are
-        the whole answer; the last message carries the summary and nothing follows it. A search that finds nothing sends
-        the summary alone. Idempotent.
+        """Search streams the memories that best match a text or an embedding, best first. Hits arrive in chunks; the full
+        result is their concatenation. The last message carries the summary. A search without hits sends only the summary.
+        Idempotent.
 
-        NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store. FAILED_PRECONDITION
-        (INDEX_LACKS_FIELDS): labels, TEXT or HYBRID over an index that other software made without the fields for them.
+        NOT_FOUND (INDEX_NOT_FOUND) and FAILED_PRECONDITION (MODEL_MISMATCH): as for Store. FAILED_PRECONDITION
+        (INDEX_LACKS_FIELDS): the request uses labels, TEXT or HYBRID, and the index was created without the fields for
+        them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Delete(self, request, context):
-        """Delete removes memories by id and tells which were there. Idempotent: what is gone already is reported as missing,
-        and so is another user's memory. OK means that no later Search or Get returns the deleted ones.
+        """Delete deletes memories by id and reports which ids existed. Idempotent: ids that are already deleted are reported
+        as missing, and so are ids of another user's memories. OK means that no later Search or Get returns the deleted
+        memories.
 
-        NOT_FOUND (INDEX_NOT_FOUND): no such index.
+        NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -180,61 +184,65 @@ class MemoryServiceServicer(object):
     def Get(self, request, context):
         """Get returns one memory by id. Idempotent.
 
-        NOT_FOUND (MEMORY_NOT_FOUND): no such memory, or it is another user's. NOT_FOUND (INDEX_NOT_FOUND): no such index.
+        NOT_FOUND (MEMORY_NOT_FOUND): the memory does not exist or belongs to another user. NOT_FOUND (INDEX_NOT_FOUND):
+        the index does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def List(self, request, context):
-        """List returns memories in the order of their timestamps (then of their ids), page by page. Every memory that exists
-        from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
-        if its place in the order has not been passed. Idempotent.
+        """List returns memories page by page, ordered by timestamp and then by id. Every memory that exists from the first
+        page to the last is returned exactly once, even if others are added or deleted meanwhile. A memory added meanwhile
+        is returned if the listing has not yet passed its position. Idempotent.
 
-        Documents of other software whose timestamp lies outside the years 1 to 9999 are left out.
+        List skips documents of other software whose timestamp is outside the years 1 to 9999.
 
-        INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-        NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
+        INVALID_ARGUMENT: the page token was not issued by this service, or was issued for another index, filter or order.
+        NOT_FOUND (INDEX_NOT_FOUND): the index does not exist. UNAVAILABLE (INDEX_BACKFILLING): the index is still being
+        built.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteMatching(self, request, context):
-        """DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
-        failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
+        """DeleteMatching deletes every memory that matches a filter, in steps of limited size. With `dry_run` it only counts
+        them. After a failure or a deadline, the memories deleted so far stay deleted: repeat the call until it succeeds.
+        Idempotent.
 
-        NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
+        NOT_FOUND (INDEX_NOT_FOUND): the index does not exist. UNAVAILABLE (INDEX_BACKFILLING): the index is still being
+        built.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListIndexes(self, request, context):
-        """ListIndexes describes every index of this service, in the order of their names. Idempotent.
+        """ListIndexes returns every index of this service, ordered by name. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetIndex(self, request, context):
-        """GetIndex describes one index. Idempotent.
+        """GetIndex returns one index. Idempotent.
 
-        NOT_FOUND (INDEX_NOT_FOUND): no such index.
+        NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DropIndex(self, request, context):
-        """DropIndex removes an index, and its memories only when told to: an index that is made again over kept memories finds
-        them all. After a failure, repeat the call.
+        """DropIndex removes an index. It keeps the memories unless delete_memories is set; an index created again over them
+        finds them all. After a failure, repeat the call.
 
-        From the moment a DropIndex begins, other calls fail with INDEX_NOT_FOUND. One that is interrupted is finished by the
-        next DropIndex or EnsureIndex of that index. With delete_memories only documents of this index are deleted: other
-        keys under its prefix stay, and `kept_key_count` counts them.
+        As soon as a DropIndex starts, other calls fail with INDEX_NOT_FOUND. The next DropIndex or EnsureIndex of the
+        index completes an interrupted DropIndex. With delete_memories, only documents of this index are deleted. Other
+        keys under its prefix are kept, and `kept_key_count` counts them.
 
-        NOT_FOUND (INDEX_NOT_FOUND): no such index.
+        NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -306,25 +314,26 @@ def add_MemoryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MemoryService(object):
-    """MemoryService stores chat messages with their embeddings and finds them again by meaning.
+    """MemoryService stores chat messages with their embeddings and searches them by meaning.
 
     Every error of this service carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Errors that gRPC itself
-    raises do not: a request above 4 MiB is RESOURCE_EXHAUSTED without details. Each RPC can fail with INVALID_ARGUMENT
-    (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
-    google.rpc.RetryInfo where a retry can help), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a
-    deadline gets the server's default, 30 seconds unless configured otherwise.
+    raises have none: a request larger than 4 MiB fails with RESOURCE_EXHAUSTED without details. Every RPC can fail with
+    INVALID_ARGUMENT (the request violates a rule documented here, and nothing was done), UNAVAILABLE or
+    RESOURCE_EXHAUSTED (with a google.rpc.RetryInfo if a retry can help), DEADLINE_EXCEEDED, or INTERNAL (a bug in the
+    server). A call without a deadline gets the server's default, 30 seconds unless configured otherwise.
 
-    Any number of servers may share one engine. OK holds for the index as it is when the call returns, whichever server
-    changed it last. Only EnsureIndex creates an index. No message of a response exceeds 4 MiB.
+    Any number of servers may share one engine. OK applies to the index as it is when the call returns, whichever server
+    changed it last. Only EnsureIndex creates an index. No response message exceeds 4 MiB.
 
-    Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
-    `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
-    it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
-    right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
-    delete; EnsureIndex and DropIndex to administer, with a scope of every user; all_users, GetIndex and ListIndexes a
-    scope of every user.
+    If the server requires authentication, each call must carry an API key or a JSON Web Token in the metadata
+    `authorization: Bearer …`. Otherwise it fails with UNAUTHENTICATED. A call fails with PERMISSION_DENIED if the caller
+    lacks the right for it or has no access to the users that it names, whether or not those users and memories exist.
+    Search, List and Get need the right to read. Store and BatchStore need the right to write, and with
+    near_duplicate_min_score also the right to read. Delete and DeleteMatching need the right to delete. EnsureIndex and
+    DropIndex need the right to administer and access to every user. all_users, GetIndex and ListIndexes need access to
+    every user.
 
-    Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
+    If a request has a field `index` and it is empty, the call uses the server's default index ("memory_idx" unless
     configured otherwise).
     """
 

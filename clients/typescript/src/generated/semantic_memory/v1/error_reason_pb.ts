@@ -13,7 +13,7 @@ export const file_semantic_memory_v1_error_reason: GenFile = /*@__PURE__*/
 
 /**
  * ErrorReason lists every value of google.rpc.ErrorInfo.reason in the domain "semantic-memory". Each error of this
- * service carries one ErrorInfo; its reason is the name of the value below without the prefix ERROR_REASON_.
+ * service carries one ErrorInfo. Its reason is the name of a value below without the prefix ERROR_REASON_.
  *
  * @generated from enum semantic_memory.v1.ErrorReason
  */
@@ -26,8 +26,8 @@ export enum ErrorReason {
   UNSPECIFIED = 0,
 
   /**
-   * Status INVALID_ARGUMENT. The request breaks a rule of the contract; nothing was written. A google.rpc.BadRequest
-   * names each field and rule (at most 20).
+   * Status INVALID_ARGUMENT. The request violates a rule of this API. Nothing was written. A google.rpc.BadRequest
+   * lists each field and rule, at most 20.
    *
    *     {"reason": "INVALID_REQUEST", "domain": "semantic-memory", "metadata": {}}
    *
@@ -36,7 +36,7 @@ export enum ErrorReason {
   INVALID_REQUEST = 1,
 
   /**
-   * Status INVALID_ARGUMENT. The embedding in the request has another length than the index has dimensions. A
+   * Status INVALID_ARGUMENT. The length of the embedding in the request differs from the dimension of the index. A
    * google.rpc.BadRequest names the field.
    *
    *     {"reason": "DIMENSION_MISMATCH", "domain": "semantic-memory",
@@ -47,7 +47,7 @@ export enum ErrorReason {
   DIMENSION_MISMATCH = 2,
 
   /**
-   * Status INVALID_ARGUMENT. The embedding model cannot take the text, for instance because it has too many tokens. A
+   * Status INVALID_ARGUMENT. The embedding model rejects the text, for example because it has too many tokens. A
    * google.rpc.BadRequest names the field.
    *
    *     {"reason": "TEXT_NOT_EMBEDDABLE", "domain": "semantic-memory",
@@ -58,7 +58,7 @@ export enum ErrorReason {
   TEXT_NOT_EMBEDDABLE = 3,
 
   /**
-   * Status NOT_FOUND. No memory with this id exists for this user. Another user's memory gives the same answer.
+   * Status NOT_FOUND. The user has no memory with this id. The response is the same if another user has one.
    *
    *     {"reason": "MEMORY_NOT_FOUND", "domain": "semantic-memory", "metadata": {"id": "msg-17"}}
    *
@@ -67,7 +67,7 @@ export enum ErrorReason {
   MEMORY_NOT_FOUND = 4,
 
   /**
-   * Status NOT_FOUND. No index has this name. Call EnsureIndex first.
+   * Status NOT_FOUND. The index does not exist. Call EnsureIndex first.
    *
    *     {"reason": "INDEX_NOT_FOUND", "domain": "semantic-memory", "metadata": {"index": "memory_idx"}}
    *
@@ -76,7 +76,7 @@ export enum ErrorReason {
   INDEX_NOT_FOUND = 5,
 
   /**
-   * Status ALREADY_EXISTS. The user already has another memory under this id or request_id. Nothing was written.
+   * Status ALREADY_EXISTS. The user already has a different memory with this id or request_id. Nothing was written.
    *
    *     {"reason": "MEMORY_EXISTS", "domain": "semantic-memory", "metadata": {"id": "msg-17"}}
    *
@@ -85,8 +85,8 @@ export enum ErrorReason {
   MEMORY_EXISTS = 6,
 
   /**
-   * Status FAILED_PRECONDITION. The index exists and differs from what was asked for. A google.rpc.PreconditionFailure
-   * lists every difference.
+   * Status FAILED_PRECONDITION. The index exists and differs from the request. A google.rpc.PreconditionFailure lists
+   * every difference.
    *
    *     {"reason": "INDEX_DIFFERS", "domain": "semantic-memory", "metadata": {"index": "memory_idx"}}
    *
@@ -95,7 +95,7 @@ export enum ErrorReason {
   INDEX_DIFFERS = 7,
 
   /**
-   * Status FAILED_PRECONDITION. The index holds embeddings of another model than the one that would be used.
+   * Status FAILED_PRECONDITION. The index contains embeddings of a different model than this request uses.
    *
    *     {"reason": "MODEL_MISMATCH", "domain": "semantic-memory",
    *      "metadata": {"index": "memory_idx", "index_model": "amazon.titan-embed-text-v1", "model": "local"}}
@@ -105,8 +105,8 @@ export enum ErrorReason {
   MODEL_MISMATCH = 8,
 
   /**
-   * Status FAILED_PRECONDITION. The server is set up wrongly for this call, for instance without access to its
-   * embedding model. Its operator must act; a retry does not help.
+   * Status FAILED_PRECONDITION. The server is misconfigured for this call, for example it has no access to its
+   * embedding model. The operator must fix it. A retry does not help.
    *
    *     {"reason": "SERVER_MISCONFIGURED", "domain": "semantic-memory", "metadata": {}}
    *
@@ -115,7 +115,7 @@ export enum ErrorReason {
   SERVER_MISCONFIGURED = 9,
 
   /**
-   * Status RESOURCE_EXHAUSTED. The embedding model throttles. A google.rpc.RetryInfo tells when to try again.
+   * Status RESOURCE_EXHAUSTED. The embedding model throttles requests. A google.rpc.RetryInfo says when to retry.
    *
    *     {"reason": "EMBEDDER_THROTTLED", "domain": "semantic-memory",
    *      "metadata": {"model": "amazon.titan-embed-text-v1"}}
@@ -125,8 +125,8 @@ export enum ErrorReason {
   EMBEDDER_THROTTLED = 10,
 
   /**
-   * Status RESOURCE_EXHAUSTED. The server has as much work as it accepts. A google.rpc.RetryInfo tells when to try
-   * again.
+   * Status RESOURCE_EXHAUSTED. The server is at capacity, or the caller has reached one of its limits. A
+   * google.rpc.RetryInfo says when to retry.
    *
    *     {"reason": "OVERLOADED", "domain": "semantic-memory", "metadata": {}}
    *
@@ -135,7 +135,7 @@ export enum ErrorReason {
   OVERLOADED = 11,
 
   /**
-   * Status UNAVAILABLE. The embedding model does not answer. A google.rpc.RetryInfo tells when to try again.
+   * Status UNAVAILABLE. The embedding model does not respond. A google.rpc.RetryInfo says when to retry.
    *
    *     {"reason": "EMBEDDER_UNAVAILABLE", "domain": "semantic-memory",
    *      "metadata": {"model": "amazon.titan-embed-text-v1"}}
@@ -145,8 +145,8 @@ export enum ErrorReason {
   EMBEDDER_UNAVAILABLE = 12,
 
   /**
-   * Status UNAVAILABLE. Valkey does not answer, or not in full. A google.rpc.RetryInfo tells when to try again. A Store
-   * may have been written: repeat it with the same id or request_id.
+   * Status UNAVAILABLE. Valkey or one of its shards is unavailable, or cannot execute the command. A
+   * google.rpc.RetryInfo says when to retry. A Store may have been written: retry it with the same id or request_id.
    *
    *     {"reason": "ENGINE_UNAVAILABLE", "domain": "semantic-memory", "metadata": {}}
    *
@@ -155,7 +155,7 @@ export enum ErrorReason {
   ENGINE_UNAVAILABLE = 13,
 
   /**
-   * Status DEADLINE_EXCEEDED. The deadline passed before the work was done. A Store may have been written: repeat it
+   * Status DEADLINE_EXCEEDED. The deadline passed before the call was complete. A Store may have been written: retry it
    * with the same id or request_id.
    *
    *     {"reason": "DEADLINE_EXCEEDED", "domain": "semantic-memory", "metadata": {}}
@@ -165,7 +165,7 @@ export enum ErrorReason {
   DEADLINE_EXCEEDED = 14,
 
   /**
-   * Status INTERNAL. A bug of this service. The log of the server has the cause under the same request id.
+   * Status INTERNAL. A bug in this service. The server's log contains the cause under the same request id.
    *
    *     {"reason": "INTERNAL", "domain": "semantic-memory", "metadata": {"request_id": "0192…"}}
    *
@@ -174,8 +174,9 @@ export enum ErrorReason {
   INTERNAL = 15,
 
   /**
-   * Status FAILED_PRECONDITION. The request filters by labels or ranks by words, and the index was made by other software
-   * or an earlier version without the fields for that: DropIndex, which keeps the memories, and EnsureIndex.
+   * Status FAILED_PRECONDITION. The request filters by labels or searches by words, but the index lacks the fields for
+   * that. Other software or an earlier version created it. Call DropIndex, which keeps the memories by default, then
+   * EnsureIndex.
    *
    *     {"reason": "INDEX_LACKS_FIELDS", "domain": "semantic-memory", "metadata": {"index": "memory_idx"}}
    *
@@ -184,7 +185,7 @@ export enum ErrorReason {
   INDEX_LACKS_FIELDS = 16,
 
   /**
-   * Status UNAUTHENTICATED. The call shows no API key or token in the metadata `authorization`, or none that is good here.
+   * Status UNAUTHENTICATED. The metadata `authorization` is missing, or its API key or token is not valid.
    *
    *     {"reason": "UNAUTHENTICATED", "domain": "semantic-memory", "metadata": {}}
    *
@@ -193,8 +194,8 @@ export enum ErrorReason {
   UNAUTHENTICATED = 17,
 
   /**
-   * Status PERMISSION_DENIED. The caller has no right to this call, or not for the users that it names: the same answer
-   * whether such users and memories exist or not.
+   * Status PERMISSION_DENIED. The caller has no right to make this call, or no access to the users that it names. The
+   * response is the same whether those users and memories exist or not.
    *
    *     {"reason": "PERMISSION_DENIED", "domain": "semantic-memory", "metadata": {}}
    *
@@ -203,7 +204,7 @@ export enum ErrorReason {
   PERMISSION_DENIED = 18,
 
   /**
-   * Status UNAVAILABLE. The keys that tokens are verified with cannot be fetched. Retry after `RetryInfo.retry_delay`.
+   * Status UNAVAILABLE. The server cannot fetch the keys that verify tokens. Retry after `RetryInfo.retry_delay`.
    *
    *     {"reason": "ACCESS_UNAVAILABLE", "domain": "semantic-memory", "metadata": {}}
    *
@@ -212,8 +213,8 @@ export enum ErrorReason {
   ACCESS_UNAVAILABLE = 19,
 
   /**
-   * Status UNAVAILABLE. The index is still taking in memories that were there before it, or before the engine was started
-   * again, and cannot list, count or delete all of them yet. Retry after `RetryInfo.retry_delay`; GetIndex tells its state.
+   * Status UNAVAILABLE. The index is still being built over existing memories, for example after Valkey restarted. It
+   * cannot list, count or delete all of them yet. Retry after `RetryInfo.retry_delay`. GetIndex returns its state.
    *
    *     {"reason": "INDEX_BACKFILLING", "domain": "semantic-memory", "metadata": {"index": "memory_idx"}}
    *
@@ -222,8 +223,8 @@ export enum ErrorReason {
   INDEX_BACKFILLING = 20,
 
   /**
-   * Status RESOURCE_EXHAUSTED. What was asked for exceeds 4 MiB, the most that one message may have: a document of other
-   * software can. There is no RetryInfo, since a retry meets the same.
+   * Status RESOURCE_EXHAUSTED. The response would exceed 4 MiB, the maximum size of a message. A document that other
+   * software wrote can be that large. There is no RetryInfo, because a retry fails in the same way.
    *
    *     {"reason": "RESPONSE_TOO_LARGE", "domain": "semantic-memory", "metadata": {"id": "msg-42"}}
    *

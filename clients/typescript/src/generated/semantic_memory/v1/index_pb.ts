@@ -13,7 +13,7 @@ export const file_semantic_memory_v1_index: GenFile = /*@__PURE__*/
   fileDesc("Ch5zZW1hbnRpY19tZW1vcnkvdjEvaW5kZXgucHJvdG8SEnNlbWFudGljX21lbW9yeS52MSKFAgoFSW5kZXgSDAoEbmFtZRgBIAEoCRItCgVzdGF0ZRgCIAEoDjIeLnNlbWFudGljX21lbW9yeS52MS5JbmRleFN0YXRlEhQKDG1lbW9yeV9jb3VudBgDIAEoBBIRCglkaW1lbnNpb24YBCABKA0SFwoPZW1iZWRkaW5nX21vZGVsGAUgASgJEjEKCmFsZ29yaXRobXMYBiADKA4yHS5zZW1hbnRpY19tZW1vcnkudjEuQWxnb3JpdGhtEh4KFmluZGV4aW5nX2ZhaWx1cmVfY291bnQYByABKAQSKgoGbGF5b3V0GAggASgOMhouc2VtYW50aWNfbWVtb3J5LnYxLkxheW91dCpOCglBbGdvcml0aG0SGQoVQUxHT1JJVEhNX1VOU1BFQ0lGSUVEEAASEgoOQUxHT1JJVEhNX0hOU1cQARISCg5BTEdPUklUSE1fRkxBVBACKkIKBkxheW91dBIWChJMQVlPVVRfVU5TUEVDSUZJRUQQABIPCgtMQVlPVVRfSlNPThABEg8KC0xBWU9VVF9IQVNIEAIqXQoKSW5kZXhTdGF0ZRIbChdJTkRFWF9TVEFURV9VTlNQRUNJRklFRBAAEhUKEUlOREVYX1NUQVRFX1JFQURZEAESGwoXSU5ERVhfU1RBVEVfQkFDS0ZJTExJTkcQAkKAAQoVZGV2LnNlbWFudGljbWVtb3J5LnYxQgpJbmRleFByb3RvUAFaWWdpdGh1Yi5jb20vc2VtYW50aWMtbWVtb3J5L3NlbWFudGljLW1lbW9yeS9jbGllbnRzL2dvL3NlbWFudGljX21lbW9yeS92MTtzZW1hbnRpY21lbW9yeXYxYgZwcm90bzM");
 
 /**
- * Index describes one set of memories: what embeds them and how they are searched.
+ * Index describes a set of memories: the model that embeds them and how they are searched.
  *
  * @generated from message semantic_memory.v1.Index
  */
@@ -26,50 +26,50 @@ export type Index = Message<"semantic_memory.v1.Index"> & {
   name: string;
 
   /**
-   * READY once every part of the index answers in full.
+   * READY once every memory is searchable by every algorithm of the index.
    *
    * @generated from field: semantic_memory.v1.IndexState state = 2;
    */
   state: IndexState;
 
   /**
-   * How many memories it holds, of all users.
+   * Number of memories in the index, of all users.
    *
    * @generated from field: uint64 memory_count = 3;
    */
   memoryCount: bigint;
 
   /**
-   * Numbers in each embedding.
+   * Number of values in each embedding.
    *
    * @generated from field: uint32 dimension = 4;
    */
   dimension: number;
 
   /**
-   * The model that made the embeddings, such as "amazon.titan-embed-text-v1". Store and Search refuse any other.
-   * Empty when the index was made by other software and EnsureIndex has not adopted it yet.
+   * The model of the embeddings, such as "amazon.titan-embed-text-v1". Store and Search reject any other model. Empty
+   * if other software created the index and EnsureIndex has not adopted it yet.
    *
    * @generated from field: string embedding_model = 5;
    */
   embeddingModel: string;
 
   /**
-   * The algorithms that it can answer with.
+   * The algorithms that the index supports.
    *
    * @generated from field: repeated semantic_memory.v1.Algorithm algorithms = 6;
    */
   algorithms: Algorithm[];
 
   /**
-   * Documents that the engine could not index. More than zero means that memories exist that a Search cannot find.
+   * Documents that the engine could not index. If it is more than zero, memories exist that Search cannot find.
    *
    * @generated from field: uint64 indexing_failure_count = 7;
    */
   indexingFailureCount: bigint;
 
   /**
-   * How its memories lie in the engine.
+   * How its memories are stored in the engine.
    *
    * @generated from field: semantic_memory.v1.Layout layout = 8;
    */
@@ -84,27 +84,27 @@ export const IndexSchema: GenMessage<Index> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_index, 0);
 
 /**
- * Algorithm is a way to find the nearest embeddings.
+ * Algorithm is how an index finds the nearest embeddings.
  *
  * @generated from enum semantic_memory.v1.Algorithm
  */
 export enum Algorithm {
   /**
-   * No algorithm was given.
+   * Not set.
    *
    * @generated from enum value: ALGORITHM_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * A navigable small-world graph: approximate, fast over very many memories. Answers searches over all users.
+   * A navigable small-world graph: approximate, and fast for many memories. Used for searches over all users.
    *
    * @generated from enum value: ALGORITHM_HNSW = 1;
    */
   HNSW = 1,
 
   /**
-   * Every embedding that passes the filter is compared: exact, and the fastest within one user. Answers searches that
+   * Compares every embedding that matches the filter: exact, and the fastest within one user. Used for searches that
    * name a user.
    *
    * @generated from enum value: ALGORITHM_FLAT = 2;
@@ -119,28 +119,29 @@ export const AlgorithmSchema: GenEnum<Algorithm> = /*@__PURE__*/
   enumDesc(file_semantic_memory_v1_index, 0);
 
 /**
- * Layout is the way in which memories lie in the engine. It shows in its memory and speed, not in answers.
+ * Layout is how memories are stored in the engine. It affects memory use and speed, not results.
  *
  * @generated from enum semantic_memory.v1.Layout
  */
 export enum Layout {
   /**
-   * No layout was given.
+   * Not set.
    *
    * @generated from enum value: LAYOUT_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * A JSON document for each memory, its embedding in decimals: what the Valkey cookbook writes, readable by other
-   * software.
+   * One JSON document per memory, with the embedding as decimal numbers. The Valkey cookbook uses this format, and
+   * other software can read it.
    *
    * @generated from enum value: LAYOUT_JSON = 1;
    */
   JSON = 1,
 
   /**
-   * A hash for each memory, its embedding in packed float32: a fraction of the engine's memory, and faster writes.
+   * One hash per memory, with the embedding as packed float32. Uses a fraction of the engine's memory, and writes are
+   * faster.
    *
    * @generated from enum value: LAYOUT_HASH = 2;
    */
@@ -154,13 +155,13 @@ export const LayoutSchema: GenEnum<Layout> = /*@__PURE__*/
   enumDesc(file_semantic_memory_v1_index, 1);
 
 /**
- * IndexState tells whether an index answers in full.
+ * IndexState says whether every memory in an index is searchable.
  *
  * @generated from enum semantic_memory.v1.IndexState
  */
 export enum IndexState {
   /**
-   * The state is not known.
+   * The state is unknown.
    *
    * @generated from enum value: INDEX_STATE_UNSPECIFIED = 0;
    */
@@ -174,7 +175,7 @@ export enum IndexState {
   READY = 1,
 
   /**
-   * Memories that were written before the index are still being added to it: a search may miss some.
+   * The index is still being built over existing memories. A search may miss some.
    *
    * @generated from enum value: INDEX_STATE_BACKFILLING = 2;
    */

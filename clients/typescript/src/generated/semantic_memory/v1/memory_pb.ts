@@ -21,23 +21,23 @@ export const file_semantic_memory_v1_memory: GenFile = /*@__PURE__*/
  */
 export type Memory = Message<"semantic_memory.v1.Memory"> & {
   /**
-   * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-   * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
-   * were stored; with a request_id the id is a hash of it.
+   * The id of the memory, unique within its user. It is the id that the caller gave to Store, or 32 hexadecimal digits
+   * that the server generated. Without a request_id, generated ids sort by the time of the Store. With a request_id,
+   * the id is a hash of it.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * The user whose memory it is.
+   * The user who owns the memory.
    *
    * @generated from field: string user_id = 2;
    */
   userId: string;
 
   /**
-   * The session (conversation) in which the message was written. Empty when none was given.
+   * The session (conversation) of the message. Empty if none was set.
    *
    * @generated from field: string session_id = 3;
    */
@@ -58,35 +58,35 @@ export type Memory = Message<"semantic_memory.v1.Memory"> & {
   content: string;
 
   /**
-   * When the message was written, to the microsecond.
+   * When the message was written, with microsecond precision.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 6;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * Words of the caller's choice that filters can ask for, in the order in which they were given.
+   * Labels that the caller chose and that filters can match, in the order of the Store request.
    *
    * @generated from field: repeated string labels = 7;
    */
   labels: string[];
 
   /**
-   * What the caller wants back with the memory; it cannot be asked for in a filter.
+   * Key-value pairs that are returned with the memory. Filters cannot match them.
    *
    * @generated from field: map<string, string> metadata = 8;
    */
   metadata: { [key: string]: string };
 
   /**
-   * When the memory expires, to the microsecond. Absent when it does not.
+   * When the memory expires, with microsecond precision. Absent if it does not expire.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 9;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * The embedding, as packed little-endian float32 of unit length. Only where a request asks for it.
+   * The embedding as packed little-endian float32, normalised to unit length. Set only if the request asks for it.
    *
    * @generated from field: bytes embedding = 10;
    */
@@ -101,70 +101,72 @@ export const MemorySchema: GenMessage<Memory> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory, 0);
 
 /**
- * MemoryFilter says which memories a Search, List or DeleteMatching is about. Kinds are joined by AND, values within one kind by OR. A filter is never relaxed.
+ * MemoryFilter selects the memories for Search, List and DeleteMatching. A memory must match every field that is set.
+ * Within a repeated field, one matching value is enough, except for all_labels and exclude_session_ids. A filter is
+ * never relaxed.
  *
  * @generated from message semantic_memory.v1.MemoryFilter
  */
 export type MemoryFilter = Message<"semantic_memory.v1.MemoryFilter"> & {
   /**
-   * Only memories of this user. At most 256 bytes. Required, unless all_users is set.
+   * Memories of this user. At most 256 bytes. Required, unless all_users is set.
    *
    * @generated from field: string user_id = 1;
    */
   userId: string;
 
   /**
-   * Searches over the memories of every user. Only for trusted callers. Excludes user_id.
+   * Memories of every user. Only for trusted callers. Mutually exclusive with user_id.
    *
    * @generated from field: bool all_users = 2;
    */
   allUsers: boolean;
 
   /**
-   * Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+   * Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
    *
    * @generated from field: repeated string session_ids = 3;
    */
   sessionIds: string[];
 
   /**
-   * Only memories with any of these roles; all roles when empty.
+   * Memories with any of these roles. Default: all roles.
    *
    * @generated from field: repeated semantic_memory.v1.Role roles = 4;
    */
   roles: Role[];
 
   /**
-   * Only memories written at or after this time.
+   * Memories with a timestamp at or after this time.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 5;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Only memories written before this time.
+   * Memories with a timestamp before this time.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 6;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+   * Memories with any of these labels. At most 16 labels of at most 64 bytes.
    *
    * @generated from field: repeated string any_labels = 7;
    */
   anyLabels: string[];
 
   /**
-   * Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+   * Memories with all of these labels. At most 16 labels of at most 64 bytes.
    *
    * @generated from field: repeated string all_labels = 8;
    */
   allLabels: string[];
 
   /**
-   * Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-   * most 256 bytes, none of them in session_ids.
+   * Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+   * them may be in session_ids.
    *
    * @generated from field: repeated string exclude_session_ids = 9;
    */
@@ -179,20 +181,20 @@ export const MemoryFilterSchema: GenMessage<MemoryFilter> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory, 1);
 
 /**
- * Role says who wrote a message of a chat.
+ * Role is the author of a chat message.
  *
  * @generated from enum semantic_memory.v1.Role
  */
 export enum Role {
   /**
-   * No role was given. Refused by Store.
+   * Not set. Store rejects it.
    *
    * @generated from enum value: ROLE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The person who chats.
+   * The human user.
    *
    * @generated from enum value: ROLE_USER = 1;
    */
@@ -206,7 +208,7 @@ export enum Role {
   ASSISTANT = 2,
 
   /**
-   * The instructions that the application gives to the language model.
+   * The instructions of the application to the language model.
    *
    * @generated from enum value: ROLE_SYSTEM = 3;
    */

@@ -21,45 +21,46 @@ export const file_semantic_memory_v1_memory_service: GenFile = /*@__PURE__*/
   fileDesc("CidzZW1hbnRpY19tZW1vcnkvdjEvbWVtb3J5X3NlcnZpY2UucHJvdG8SEnNlbWFudGljX21lbW9yeS52MSLBAQoSRW5zdXJlSW5kZXhSZXF1ZXN0Eg0KBWluZGV4GAEgASgJEhYKCWRpbWVuc2lvbhgCIAEoDUgAiAEBEhcKD2VtYmVkZGluZ19tb2RlbBgDIAEoCRIxCgphbGdvcml0aG1zGAQgAygOMh0uc2VtYW50aWNfbWVtb3J5LnYxLkFsZ29yaXRobRIqCgZsYXlvdXQYBSABKA4yGi5zZW1hbnRpY19tZW1vcnkudjEuTGF5b3V0QgwKCl9kaW1lbnNpb24iUAoTRW5zdXJlSW5kZXhSZXNwb25zZRIPCgdjcmVhdGVkGAEgASgIEigKBWluZGV4GAIgASgLMhkuc2VtYW50aWNfbWVtb3J5LnYxLkluZGV4IqgECgxTdG9yZVJlcXVlc3QSDQoFaW5kZXgYASABKAkSDwoHdXNlcl9pZBgCIAEoCRISCgpzZXNzaW9uX2lkGAMgASgJEiYKBHJvbGUYBCABKA4yGC5zZW1hbnRpY19tZW1vcnkudjEuUm9sZRIPCgdjb250ZW50GAUgASgJEi0KCXRpbWVzdGFtcBgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJZW1iZWRkaW5nGAcgASgMEhcKD2VtYmVkZGluZ19tb2RlbBgIIAEoCRIKCgJpZBgJIAEoCRISCgpyZXF1ZXN0X2lkGAogASgJEigKA3R0bBgLIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkgAEjEKC2V4cGlyZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEg4KBmxhYmVscxgNIAMoCRJACghtZXRhZGF0YRgOIAMoCzIuLnNlbWFudGljX21lbW9yeS52MS5TdG9yZVJlcXVlc3QuTWV0YWRhdGFFbnRyeRIlChhuZWFyX2R1cGxpY2F0ZV9taW5fc2NvcmUYDyABKAJIAYgBARovCg1NZXRhZGF0YUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCDAoKZXhwaXJhdGlvbkIbChlfbmVhcl9kdXBsaWNhdGVfbWluX3Njb3JlIuIBCg1TdG9yZVJlc3BvbnNlEgoKAmlkGAEgASgJEi0KCXRpbWVzdGFtcBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOYWxyZWFkeV9zdG9yZWQYAyABKAgSLwoLZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjoKD25lYXJfZHVwbGljYXRlcxgFIAMoCzIhLnNlbWFudGljX21lbW9yeS52MS5OZWFyRHVwbGljYXRlEhEKCXRydW5jYXRlZBgGIAEoCCIqCg1OZWFyRHVwbGljYXRlEgoKAmlkGAEgASgJEg0KBXNjb3JlGAIgASgCIlYKEUJhdGNoU3RvcmVSZXF1ZXN0Eg0KBWluZGV4GAEgASgJEjIKCG1lbW9yaWVzGAIgAygLMiAuc2VtYW50aWNfbWVtb3J5LnYxLlN0b3JlUmVxdWVzdCJLChJCYXRjaFN0b3JlUmVzcG9uc2USNQoHcmVzdWx0cxgBIAMoCzIkLnNlbWFudGljX21lbW9yeS52MS5CYXRjaFN0b3JlUmVzdWx0IogBChBCYXRjaFN0b3JlUmVzdWx0EjMKBnN0b3JlZBgBIAEoCzIhLnNlbWFudGljX21lbW9yeS52MS5TdG9yZVJlc3BvbnNlSAASNAoFZXJyb3IYAiABKAsyIy5zZW1hbnRpY19tZW1vcnkudjEuQmF0Y2hTdG9yZUVycm9ySABCCQoHb3V0Y29tZSKfAQoPQmF0Y2hTdG9yZUVycm9yEgwKBGNvZGUYASABKAUSLwoGcmVhc29uGAIgASgOMh8uc2VtYW50aWNfbWVtb3J5LnYxLkVycm9yUmVhc29uEg8KB21lc3NhZ2UYAyABKAkSPAoQZmllbGRfdmlvbGF0aW9ucxgEIAMoCzIiLnNlbWFudGljX21lbW9yeS52MS5GaWVsZFZpb2xhdGlvbiJCCg5GaWVsZFZpb2xhdGlvbhINCgVmaWVsZBgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIMCgRydWxlGAMgASgJIlcKB1JlY2VuY3kSLAoJaGFsZl9saWZlGAEgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhMKBndlaWdodBgCIAEoAkgAiAEBQgkKB193ZWlnaHQiLAoLQ29udGV4dFNpemUSDgoGYmVmb3JlGAEgASgNEg0KBWFmdGVyGAIgASgNIu0ECg1TZWFyY2hSZXF1ZXN0Eg0KBWluZGV4GAEgASgJEhIKCnF1ZXJ5X3RleHQYAiABKAkSFwoPcXVlcnlfZW1iZWRkaW5nGAMgASgMEhcKD2VtYmVkZGluZ19tb2RlbBgEIAEoCRIwCgZmaWx0ZXIYBSABKAsyIC5zZW1hbnRpY19tZW1vcnkudjEuTWVtb3J5RmlsdGVyEg4KAWsYBiABKA1IAIgBARIWCgltaW5fc2NvcmUYByABKAJIAYgBARIsCgRtb2RlGAggASgOMh4uc2VtYW50aWNfbWVtb3J5LnYxLlNlYXJjaE1vZGUSGAoLdGV4dF93ZWlnaHQYCSABKAJIAogBARIcCg9uZWlnaGJvcl93ZWlnaHQYCiABKAJIA4gBARIsCgdyZWNlbmN5GAsgASgLMhsuc2VtYW50aWNfbWVtb3J5LnYxLlJlY2VuY3kSFgoJZGl2ZXJzaXR5GAwgASgCSASIAQESEwoLZXhjbHVkZV9pZHMYDSADKAkSMAoHY29udGV4dBgOIAEoCzIfLnNlbWFudGljX21lbW9yeS52MS5Db250ZXh0U2l6ZRI0Cgtjb25zaXN0ZW5jeRgPIAEoDjIfLnNlbWFudGljX21lbW9yeS52MS5Db25zaXN0ZW5jeRIXCgplZl9ydW50aW1lGBAgASgNSAWIAQESFgoOYWxsb3dfZGVncmFkZWQYESABKAhCBAoCX2tCDAoKX21pbl9zY29yZUIOCgxfdGV4dF93ZWlnaHRCEgoQX25laWdoYm9yX3dlaWdodEIMCgpfZGl2ZXJzaXR5Qg0KC19lZl9ydW50aW1lImsKDlNlYXJjaFJlc3BvbnNlEiUKBGhpdHMYASADKAsyFy5zZW1hbnRpY19tZW1vcnkudjEuSGl0EjIKB3N1bW1hcnkYAiABKAsyIS5zZW1hbnRpY19tZW1vcnkudjEuU2VhcmNoU3VtbWFyeSKcAgoDSGl0EioKBm1lbW9yeRgBIAEoCzIaLnNlbWFudGljX21lbW9yeS52MS5NZW1vcnkSDQoFc2NvcmUYAiABKAISEAoIZGlzdGFuY2UYAyABKAISFwoKdGV4dF9zY29yZRgEIAEoAkgAiAEBEhoKDXJlY2VuY3lfc2NvcmUYBSABKAJIAYgBARISCgpyYW5rX3Njb3JlGAYgASgCEisKB2NvbnRleHQYByADKAsyGi5zZW1hbnRpY19tZW1vcnkudjEuTWVtb3J5EhYKDmNvbnRleHRfaGl0X2lkGAggASgJEhkKEWNvbnRleHRfdHJ1bmNhdGVkGAkgASgIQg0KC190ZXh0X3Njb3JlQhAKDl9yZWNlbmN5X3Njb3JlIpsDCg1TZWFyY2hTdW1tYXJ5EhEKCWhpdF9jb3VudBgBIAEoDRIXCg9jYW5kaWRhdGVfY291bnQYAiABKA0SHQoVYmVsb3dfbWluX3Njb3JlX2NvdW50GAMgASgNEhoKDW5lYXJlc3Rfc2NvcmUYBCABKAJIAIgBARINCgVpbmRleBgFIAEoCRIXCg9lbWJlZGRpbmdfbW9kZWwYBiABKAkSMAoJYWxnb3JpdGhtGAcgASgOMh0uc2VtYW50aWNfbWVtb3J5LnYxLkFsZ29yaXRobRIQCghkZWdyYWRlZBgIIAEoCBIxCg5lbWJlZGRpbmdfdGltZRgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgtlbmdpbmVfdGltZRgKIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhITCgtxdWVyeV90ZXJtcxgLIAMoCRIUCgxjb21tb25fdGVybXMYDCADKAkSFwoPcXVlcnlfdHJ1bmNhdGVkGA0gASgIQhAKDl9uZWFyZXN0X3Njb3JlIk8KDURlbGV0ZVJlcXVlc3QSDQoFaW5kZXgYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIRCglhbGxfdXNlcnMYAyABKAgSCwoDaWRzGAQgAygJIjoKDkRlbGV0ZVJlc3BvbnNlEhMKC2RlbGV0ZWRfaWRzGAEgAygJEhMKC21pc3NpbmdfaWRzGAIgAygJIksKCkdldFJlcXVlc3QSDQoFaW5kZXgYASABKAkSDwoHdXNlcl9pZBgCIAEoCRIRCglhbGxfdXNlcnMYAyABKAgSCgoCaWQYBCABKAkiOQoLR2V0UmVzcG9uc2USKgoGbWVtb3J5GAEgASgLMhouc2VtYW50aWNfbWVtb3J5LnYxLk1lbW9yeSIUChJMaXN0SW5kZXhlc1JlcXVlc3QiQQoTTGlzdEluZGV4ZXNSZXNwb25zZRIqCgdpbmRleGVzGAEgAygLMhkuc2VtYW50aWNfbWVtb3J5LnYxLkluZGV4IiAKD0dldEluZGV4UmVxdWVzdBINCgVpbmRleBgBIAEoCSI8ChBHZXRJbmRleFJlc3BvbnNlEigKBWluZGV4GAEgASgLMhkuc2VtYW50aWNfbWVtb3J5LnYxLkluZGV4ItIBCgtMaXN0UmVxdWVzdBINCgVpbmRleBgBIAEoCRIwCgZmaWx0ZXIYAiABKAsyIC5zZW1hbnRpY19tZW1vcnkudjEuTWVtb3J5RmlsdGVyEiwKBW9yZGVyGAMgASgOMh0uc2VtYW50aWNfbWVtb3J5LnYxLkxpc3RPcmRlchIWCglwYWdlX3NpemUYBCABKA1IAIgBARISCgpwYWdlX3Rva2VuGAUgASgJEhoKEmluY2x1ZGVfZW1iZWRkaW5ncxgGIAEoCEIMCgpfcGFnZV9zaXplIlUKDExpc3RSZXNwb25zZRIsCghtZW1vcmllcxgBIAMoCzIaLnNlbWFudGljX21lbW9yeS52MS5NZW1vcnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJImkKFURlbGV0ZU1hdGNoaW5nUmVxdWVzdBINCgVpbmRleBgBIAEoCRIwCgZmaWx0ZXIYAiABKAsyIC5zZW1hbnRpY19tZW1vcnkudjEuTWVtb3J5RmlsdGVyEg8KB2RyeV9ydW4YAyABKAgiJwoWRGVsZXRlTWF0Y2hpbmdSZXNwb25zZRINCgVjb3VudBgBIAEoBCI6ChBEcm9wSW5kZXhSZXF1ZXN0Eg0KBWluZGV4GAEgASgJEhcKD2RlbGV0ZV9tZW1vcmllcxgCIAEoCCJJChFEcm9wSW5kZXhSZXNwb25zZRIcChRkZWxldGVkX21lbW9yeV9jb3VudBgBIAEoBBIWCg5rZXB0X2tleV9jb3VudBgCIAEoBCpvCgpTZWFyY2hNb2RlEhsKF1NFQVJDSF9NT0RFX1VOU1BFQ0lGSUVEEAASFgoSU0VBUkNIX01PREVfVkVDVE9SEAESFAoQU0VBUkNIX01PREVfVEVYVBACEhYKElNFQVJDSF9NT0RFX0hZQlJJRBADKl0KC0NvbnNpc3RlbmN5EhsKF0NPTlNJU1RFTkNZX1VOU1BFQ0lGSUVEEAASGAoUQ09OU0lTVEVOQ1lfQ09NUExFVEUQARIXChNDT05TSVNURU5DWV9QQVJUSUFMEAIqYQoJTGlzdE9yZGVyEhoKFkxJU1RfT1JERVJfVU5TUEVDSUZJRUQQABIbChdMSVNUX09SREVSX09MREVTVF9GSVJTVBABEhsKF0xJU1RfT1JERVJfTkVXRVNUX0ZJUlNUEAIyywcKDU1lbW9yeVNlcnZpY2USXgoLRW5zdXJlSW5kZXgSJi5zZW1hbnRpY19tZW1vcnkudjEuRW5zdXJlSW5kZXhSZXF1ZXN0Gicuc2VtYW50aWNfbWVtb3J5LnYxLkVuc3VyZUluZGV4UmVzcG9uc2USTAoFU3RvcmUSIC5zZW1hbnRpY19tZW1vcnkudjEuU3RvcmVSZXF1ZXN0GiEuc2VtYW50aWNfbWVtb3J5LnYxLlN0b3JlUmVzcG9uc2USWwoKQmF0Y2hTdG9yZRIlLnNlbWFudGljX21lbW9yeS52MS5CYXRjaFN0b3JlUmVxdWVzdBomLnNlbWFudGljX21lbW9yeS52MS5CYXRjaFN0b3JlUmVzcG9uc2USUQoGU2VhcmNoEiEuc2VtYW50aWNfbWVtb3J5LnYxLlNlYXJjaFJlcXVlc3QaIi5zZW1hbnRpY19tZW1vcnkudjEuU2VhcmNoUmVzcG9uc2UwARJPCgZEZWxldGUSIS5zZW1hbnRpY19tZW1vcnkudjEuRGVsZXRlUmVxdWVzdBoiLnNlbWFudGljX21lbW9yeS52MS5EZWxldGVSZXNwb25zZRJGCgNHZXQSHi5zZW1hbnRpY19tZW1vcnkudjEuR2V0UmVxdWVzdBofLnNlbWFudGljX21lbW9yeS52MS5HZXRSZXNwb25zZRJJCgRMaXN0Eh8uc2VtYW50aWNfbWVtb3J5LnYxLkxpc3RSZXF1ZXN0GiAuc2VtYW50aWNfbWVtb3J5LnYxLkxpc3RSZXNwb25zZRJnCg5EZWxldGVNYXRjaGluZxIpLnNlbWFudGljX21lbW9yeS52MS5EZWxldGVNYXRjaGluZ1JlcXVlc3QaKi5zZW1hbnRpY19tZW1vcnkudjEuRGVsZXRlTWF0Y2hpbmdSZXNwb25zZRJeCgtMaXN0SW5kZXhlcxImLnNlbWFudGljX21lbW9yeS52MS5MaXN0SW5kZXhlc1JlcXVlc3QaJy5zZW1hbnRpY19tZW1vcnkudjEuTGlzdEluZGV4ZXNSZXNwb25zZRJVCghHZXRJbmRleBIjLnNlbWFudGljX21lbW9yeS52MS5HZXRJbmRleFJlcXVlc3QaJC5zZW1hbnRpY19tZW1vcnkudjEuR2V0SW5kZXhSZXNwb25zZRJYCglEcm9wSW5kZXgSJC5zZW1hbnRpY19tZW1vcnkudjEuRHJvcEluZGV4UmVxdWVzdBolLnNlbWFudGljX21lbW9yeS52MS5Ecm9wSW5kZXhSZXNwb25zZUKIAQoVZGV2LnNlbWFudGljbWVtb3J5LnYxQhJNZW1vcnlTZXJ2aWNlUHJvdG9QAVpZZ2l0aHViLmNvbS9zZW1hbnRpYy1tZW1vcnkvc2VtYW50aWMtbWVtb3J5L2NsaWVudHMvZ28vc2VtYW50aWNfbWVtb3J5L3YxO3NlbWFudGljbWVtb3J5djFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_semantic_memory_v1_error_reason, file_semantic_memory_v1_index, file_semantic_memory_v1_memory]);
 
 /**
- * EnsureIndexRequest says what index is wanted.
+ * EnsureIndexRequest describes the index to create or check.
  *
  * @generated from message semantic_memory.v1.EnsureIndexRequest
  */
 export type EnsureIndexRequest = Message<"semantic_memory.v1.EnsureIndexRequest"> & {
   /**
-   * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores, not ending
-   * in "_flat". Default: the server's default index.
+   * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores. It must not
+   * end in "_flat". Default: the server's default index.
    *
    * @generated from field: string index = 1;
    */
   index: string;
 
   /**
-   * Numbers in each embedding, 1 to 32,768. Default: what the server's embedder makes.
+   * Number of values in each embedding, 1 to 32,768. Default: the dimension of the server's embedding model.
    *
    * @generated from field: optional uint32 dimension = 2;
    */
   dimension?: number | undefined;
 
   /**
-   * The model that makes the embeddings. Default: the server's embedder. Name another one, with its dimension, when
-   * callers bring their own embeddings. At most 256 bytes.
+   * The embedding model. Default: the server's embedding model. If callers provide their own embeddings, set their
+   * model and its dimension. At most 256 bytes.
    *
    * @generated from field: string embedding_model = 3;
    */
   embeddingModel: string;
 
   /**
-   * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-   * several times faster and searches over all users slower.
+   * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+   * several times faster and searches over all users are slower.
    *
    * @generated from field: repeated semantic_memory.v1.Algorithm algorithms = 4;
    */
   algorithms: Algorithm[];
 
   /**
-   * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
-   * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+   * How the memories are stored in the engine. Default: the layout of the existing index, or for a new index the
+   * server's default (LAYOUT_JSON unless configured otherwise). The layout of an index cannot change: export the
+   * memories and import them into another index.
    *
    * @generated from field: semantic_memory.v1.Layout layout = 5;
    */
@@ -74,20 +75,20 @@ export const EnsureIndexRequestSchema: GenMessage<EnsureIndexRequest> = /*@__PUR
   messageDesc(file_semantic_memory_v1_memory_service, 0);
 
 /**
- * EnsureIndexResponse tells what was found or made.
+ * EnsureIndexResponse describes the index and says whether it was created.
  *
  * @generated from message semantic_memory.v1.EnsureIndexResponse
  */
 export type EnsureIndexResponse = Message<"semantic_memory.v1.EnsureIndexResponse"> & {
   /**
-   * True when this call created the index or a part of it.
+   * True if this call created the index or a part of it.
    *
    * @generated from field: bool created = 1;
    */
   created: boolean;
 
   /**
-   * The index as it is now.
+   * The index.
    *
    * @generated from field: semantic_memory.v1.Index index = 2;
    */
@@ -102,7 +103,7 @@ export const EnsureIndexResponseSchema: GenMessage<EnsureIndexResponse> = /*@__P
   messageDesc(file_semantic_memory_v1_memory_service, 1);
 
 /**
- * StoreRequest is one memory to be stored.
+ * StoreRequest is one memory to store.
  *
  * @generated from message semantic_memory.v1.StoreRequest
  */
@@ -115,14 +116,14 @@ export type StoreRequest = Message<"semantic_memory.v1.StoreRequest"> & {
   index: string;
 
   /**
-   * The user whose memory it is. Required, at most 256 bytes.
+   * The user who owns the memory. Required, at most 256 bytes.
    *
    * @generated from field: string user_id = 2;
    */
   userId: string;
 
   /**
-   * The session in which the message was written. At most 256 bytes. Optional.
+   * The session of the message. At most 256 bytes. Optional.
    *
    * @generated from field: string session_id = 3;
    */
@@ -143,50 +144,50 @@ export type StoreRequest = Message<"semantic_memory.v1.StoreRequest"> & {
   content: string;
 
   /**
-   * When the message was written; kept to the microsecond. Default: the server's time.
+   * When the message was written, with microsecond precision. Default: the server's time.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 6;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * The embedding of the content, as packed little-endian float32: four bytes for each dimension of the index; finite,
-   * not all zero. It need not be normalised. Default: the server's embedder makes it.
+   * The embedding of the content as packed little-endian float32, four bytes per dimension of the index. The values
+   * must be finite and not all zero. They need not be normalised. Default: the server embeds the content.
    *
    * @generated from field: bytes embedding = 7;
    */
   embedding: Uint8Array;
 
   /**
-   * The model that made `embedding`. When given it must be the index's. At most 256 bytes.
+   * The model of `embedding`. If set, it must match the model of the index. At most 256 bytes.
    *
    * @generated from field: string embedding_model = 8;
    */
   embeddingModel: string;
 
   /**
-   * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server makes one.
+   * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server generates one.
    *
    * @generated from field: string id = 9;
    */
   id: string;
 
   /**
-   * Makes a retry safe where the caller wants the server's kind of id: the same user and request_id always name the
-   * same memory. At most 256 bytes. Excludes id.
+   * Makes a retry safe while the server generates the id: the same user_id and request_id always identify the same
+   * memory. At most 256 bytes. Mutually exclusive with id.
    *
    * @generated from field: string request_id = 10;
    */
   requestId: string;
 
   /**
-   * When the memory ends: the engine removes it then. Default: never.
+   * When the memory expires and is deleted. Default: never.
    *
    * @generated from oneof semantic_memory.v1.StoreRequest.expiration
    */
   expiration: {
     /**
-     * So long after it is stored: a millisecond to 100 years.
+     * Time to live, counted from the Store: one millisecond to 100 years.
      *
      * @generated from field: google.protobuf.Duration ttl = 11;
      */
@@ -194,7 +195,7 @@ export type StoreRequest = Message<"semantic_memory.v1.StoreRequest"> & {
     case: "ttl";
   } | {
     /**
-     * At this time, kept to the millisecond by the engine. A time that has passed is refused.
+     * The time of expiry. The engine deletes the memory with millisecond precision. A time in the past is rejected.
      *
      * @generated from field: google.protobuf.Timestamp expire_time = 12;
      */
@@ -203,22 +204,23 @@ export type StoreRequest = Message<"semantic_memory.v1.StoreRequest"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+   * Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
    *
    * @generated from field: repeated string labels = 13;
    */
   labels: string[];
 
   /**
-   * What should come back with the memory: at most 32 entries, with keys of 1 to 64 bytes and values of at most 4,096.
+   * Key-value pairs that are returned with the memory: at most 32, with keys of 1 to 64 bytes and values of at most
+   * 4,096 bytes.
    *
    * @generated from field: map<string, string> metadata = 14;
    */
   metadata: { [key: string]: string };
 
   /**
-   * Asks for the user's memories that score at least this against the new one, -1 to 1; they come back as
-   * near_duplicates. Nothing is merged. Default: they are not looked for.
+   * Reports memories of the user whose cosine similarity to the new one is at least this value, -1 to 1, as
+   * near_duplicates. Nothing is merged. Default: near-duplicates are not reported.
    *
    * @generated from field: optional float near_duplicate_min_score = 15;
    */
@@ -233,7 +235,7 @@ export const StoreRequestSchema: GenMessage<StoreRequest> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory_service, 2);
 
 /**
- * StoreResponse names the stored memory.
+ * StoreResponse identifies the stored memory.
  *
  * @generated from message semantic_memory.v1.StoreResponse
  */
@@ -246,37 +248,38 @@ export type StoreResponse = Message<"semantic_memory.v1.StoreResponse"> & {
   id: string;
 
   /**
-   * The time that the memory carries.
+   * The timestamp of the memory.
    *
    * @generated from field: google.protobuf.Timestamp timestamp = 2;
    */
   timestamp?: Timestamp | undefined;
 
   /**
-   * True when an earlier call had already stored this memory, and this one wrote nothing.
+   * True if an earlier call already stored this memory. This call wrote nothing.
    *
    * @generated from field: bool already_stored = 3;
    */
   alreadyStored: boolean;
 
   /**
-   * When the memory expires. Absent when it does not.
+   * When the memory expires. Absent if it does not expire.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 4;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+   * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+   * near_duplicate_min_score is set.
    *
    * @generated from field: repeated semantic_memory.v1.NearDuplicate near_duplicates = 5;
    */
   nearDuplicates: NearDuplicate[];
 
   /**
-   * True when the embedding model read only the beginning of the content, because it is longer than the model's input
-   * limit. The content is stored in full, and the modes TEXT and HYBRID search all its words; VECTOR compares only what
-   * the model read. False when the caller gave the embedding, and with already_stored.
+   * True if the embedding model read only the beginning of the content, because the content exceeds the model's input
+   * limit. The content is stored in full. TEXT and HYBRID search all its words; VECTOR compares only what the model
+   * read. False if the caller provided the embedding, and with already_stored.
    *
    * @generated from field: bool truncated = 6;
    */
@@ -291,7 +294,7 @@ export const StoreResponseSchema: GenMessage<StoreResponse> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory_service, 3);
 
 /**
- * NearDuplicate is a memory that is nearly the same as the one just stored.
+ * NearDuplicate is a memory that is very similar to the stored one.
  *
  * @generated from message semantic_memory.v1.NearDuplicate
  */
@@ -304,7 +307,7 @@ export type NearDuplicate = Message<"semantic_memory.v1.NearDuplicate"> & {
   id: string;
 
   /**
-   * Cosine similarity of the two, -1 to 1.
+   * Cosine similarity of the two memories, -1 to 1.
    *
    * @generated from field: float score = 2;
    */
@@ -319,7 +322,7 @@ export const NearDuplicateSchema: GenMessage<NearDuplicate> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory_service, 4);
 
 /**
- * BatchStoreRequest is a number of memories to be stored.
+ * BatchStoreRequest is a batch of memories to store.
  *
  * @generated from message semantic_memory.v1.BatchStoreRequest
  */
@@ -332,8 +335,8 @@ export type BatchStoreRequest = Message<"semantic_memory.v1.BatchStoreRequest"> 
   index: string;
 
   /**
-   * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-   * `index` must be empty.
+   * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+   * Its `index` must be empty.
    *
    * @generated from field: repeated semantic_memory.v1.StoreRequest memories = 2;
    */
@@ -348,7 +351,7 @@ export const BatchStoreRequestSchema: GenMessage<BatchStoreRequest> = /*@__PURE_
   messageDesc(file_semantic_memory_v1_memory_service, 5);
 
 /**
- * BatchStoreResponse tells what became of each memory.
+ * BatchStoreResponse has a result for each memory.
  *
  * @generated from message semantic_memory.v1.BatchStoreResponse
  */
@@ -369,19 +372,19 @@ export const BatchStoreResponseSchema: GenMessage<BatchStoreResponse> = /*@__PUR
   messageDesc(file_semantic_memory_v1_memory_service, 6);
 
 /**
- * BatchStoreResult is what became of one memory.
+ * BatchStoreResult is the result for one memory.
  *
  * @generated from message semantic_memory.v1.BatchStoreResult
  */
 export type BatchStoreResult = Message<"semantic_memory.v1.BatchStoreResult"> & {
   /**
-   * Either of the two.
+   * Exactly one of the two is set.
    *
    * @generated from oneof semantic_memory.v1.BatchStoreResult.outcome
    */
   outcome: {
     /**
-     * It is stored.
+     * The memory is stored.
      *
      * @generated from field: semantic_memory.v1.StoreResponse stored = 1;
      */
@@ -389,7 +392,7 @@ export type BatchStoreResult = Message<"semantic_memory.v1.BatchStoreResult"> & 
     case: "stored";
   } | {
     /**
-     * It is not stored, and this is why.
+     * The memory is not stored, for this reason.
      *
      * @generated from field: semantic_memory.v1.BatchStoreError error = 2;
      */
@@ -406,20 +409,20 @@ export const BatchStoreResultSchema: GenMessage<BatchStoreResult> = /*@__PURE__*
   messageDesc(file_semantic_memory_v1_memory_service, 7);
 
 /**
- * BatchStoreError is the error that Store would have given for one memory.
+ * BatchStoreError is the error that Store returns for such a memory.
  *
  * @generated from message semantic_memory.v1.BatchStoreError
  */
 export type BatchStoreError = Message<"semantic_memory.v1.BatchStoreError"> & {
   /**
-   * The status code, as in google.rpc.Code.
+   * The status code, a value of google.rpc.Code.
    *
    * @generated from field: int32 code = 1;
    */
   code: number;
 
   /**
-   * The reason.
+   * The reason of the error.
    *
    * @generated from field: semantic_memory.v1.ErrorReason reason = 2;
    */
@@ -433,7 +436,7 @@ export type BatchStoreError = Message<"semantic_memory.v1.BatchStoreError"> & {
   message: string;
 
   /**
-   * The fields that are wrong, for INVALID_ARGUMENT.
+   * The invalid fields, for INVALID_ARGUMENT.
    *
    * @generated from field: repeated semantic_memory.v1.FieldViolation field_violations = 4;
    */
@@ -448,7 +451,7 @@ export const BatchStoreErrorSchema: GenMessage<BatchStoreError> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory_service, 8);
 
 /**
- * FieldViolation is one field that is wrong.
+ * FieldViolation is one invalid field.
  *
  * @generated from message semantic_memory.v1.FieldViolation
  */
@@ -461,14 +464,14 @@ export type FieldViolation = Message<"semantic_memory.v1.FieldViolation"> & {
   field: string;
 
   /**
-   * What is expected of it.
+   * What the field must be.
    *
    * @generated from field: string description = 2;
    */
   description: string;
 
   /**
-   * The id of the rule.
+   * The id of the violated rule.
    *
    * @generated from field: string rule = 3;
    */
@@ -483,21 +486,21 @@ export const FieldViolationSchema: GenMessage<FieldViolation> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory_service, 9);
 
 /**
- * Recency lets newer memories rank higher: rank_score = (1 - weight) * relevance / (the highest relevance)
- * + weight * recency_score, where recency_score = 0.5 ^ (age / half_life) and age is counted from now, at least 0.
+ * Recency ranks newer memories higher: rank_score = (1 - weight) * relevance / (the highest relevance) + weight *
+ * recency_score, where recency_score = 0.5 ^ (age / half_life). The age is the time since the timestamp, at least 0.
  *
  * @generated from message semantic_memory.v1.Recency
  */
 export type Recency = Message<"semantic_memory.v1.Recency"> & {
   /**
-   * The age at which recency_score has fallen to a half: a second to 100 years. Required.
+   * The age at which recency_score is 0.5: one second to 100 years. Required.
    *
    * @generated from field: google.protobuf.Duration half_life = 1;
    */
   halfLife?: Duration | undefined;
 
   /**
-   * How much recency counts against relevance, 0 to 1. Default 0.2.
+   * Weight of recency against relevance, 0 to 1. Default: 0.2.
    *
    * @generated from field: optional float weight = 2;
    */
@@ -512,7 +515,7 @@ export const RecencySchema: GenMessage<Recency> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory_service, 10);
 
 /**
- * ContextSize says how much of a hit's session comes back with it.
+ * ContextSize is how many memories of the session are returned around each hit.
  *
  * @generated from message semantic_memory.v1.ContextSize
  */
@@ -540,7 +543,7 @@ export const ContextSizeSchema: GenMessage<ContextSize> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory_service, 11);
 
 /**
- * SearchRequest says what to look for, and where.
+ * SearchRequest is a query and the memories to search.
  *
  * @generated from message semantic_memory.v1.SearchRequest
  */
@@ -553,123 +556,127 @@ export type SearchRequest = Message<"semantic_memory.v1.SearchRequest"> & {
   index: string;
 
   /**
-   * What to look for, in words. At most 50,000 characters (Unicode code points).
+   * The query text. At most 50,000 characters (Unicode code points).
    *
    * @generated from field: string query_text = 2;
    */
   queryText: string;
 
   /**
-   * What to look for, as an embedding in the form of StoreRequest.embedding. With HYBRID beside query_text, instead of
-   * the embedding that the server would make of it.
+   * The query as an embedding, in the format of StoreRequest.embedding. With HYBRID it accompanies query_text and
+   * replaces the embedding that the server would compute.
    *
    * @generated from field: bytes query_embedding = 3;
    */
   queryEmbedding: Uint8Array;
 
   /**
-   * The model that made `query_embedding`. When given it must be the index's. At most 256 bytes.
+   * The model of `query_embedding`. If set, it must match the model of the index. At most 256 bytes.
    *
    * @generated from field: string embedding_model = 4;
    */
   embeddingModel: string;
 
   /**
-   * Where to look. Required: it names a user, or says all_users.
+   * The memories to search. Required, with a user_id or all_users.
    *
    * @generated from field: semantic_memory.v1.MemoryFilter filter = 5;
    */
   filter?: MemoryFilter | undefined;
 
   /**
-   * At most this many hits, 1 to 1,000. Default 5.
+   * Maximum number of hits, 1 to 1,000. Default: 5.
    *
    * @generated from field: optional uint32 k = 6;
    */
   k?: number | undefined;
 
   /**
-   * Leaves out hits whose `score` (cosine similarity) is lower, -1 to 1; the summary tells how many. Default: none is
-   * left out. What a good score is depends on the model: a relevant hit has 0.2 to 0.6 with the local model.
+   * Excludes hits whose `score` (cosine similarity) is lower, -1 to 1. The summary counts them. Default: no minimum. A
+   * good value depends on the model: relevant hits score 0.2 to 0.6 with the local model.
    *
    * @generated from field: optional float min_score = 7;
    */
   minScore?: number | undefined;
 
   /**
-   * What makes a memory relevant. Default VECTOR. With TEXT, words that more than a thousand memories have find nothing
-   * by themselves beside rarer ones, and alone two thousand; with HYBRID, three hundred.
+   * How relevance is computed. Default: VECTOR. With TEXT and HYBRID, the rarest words of the query find the
+   * candidates, as long as together they occur in at most 1,000 memories (TEXT) or 300 (HYBRID), or in k if it is
+   * larger. The rarest word always finds candidates, with TEXT at most 2,000. More common words only count in
+   * text_score.
    *
    * @generated from field: semantic_memory.v1.SearchMode mode = 8;
    */
   mode: SearchMode;
 
   /**
-   * With HYBRID: how much words count against meaning, 0 to 1. Default 0.5.
+   * Weight of words against meaning, 0 to 1. HYBRID only. Default: 0.5.
    *
    * @generated from field: optional float text_weight = 9;
    */
   textWeight?: number | undefined;
 
   /**
-   * Ranks a memory together with its neighbors in the session, two before and two after, since the turns of a chat refer
-   * to each other: a neighbor j turns away adds neighbor_weight^j of its word counts to the memory's own before BM25 is
-   * computed, and neighbor_weight^(j+1) of its cosine similarity to the memory's relevance. 0 to 1; 0.5 is a good value.
-   * Default: off. Only memories within an hour of a candidate count as its neighbors.
+   * Ranks a memory together with its neighbors in the session, two before and two after, because the turns of a chat
+   * refer to each other. A neighbor at a distance of j turns adds neighbor_weight^j times its word counts to those of
+   * the memory before BM25 is computed. It adds neighbor_weight^(j+1) times its cosine similarity to the relevance of
+   * the memory. More than 0, at most 1; 0.5 is a good value. Only memories within an hour of a candidate count as its
+   * neighbors. Default: off.
    *
    * @generated from field: optional float neighbor_weight = 10;
    */
   neighborWeight?: number | undefined;
 
   /**
-   * Lets newer memories rank higher, among the 200 most relevant. Default: off.
+   * Ranks newer memories higher, among the 200 most relevant. Default: off.
    *
    * @generated from field: semantic_memory.v1.Recency recency = 11;
    */
   recency?: Recency | undefined;
 
   /**
-   * Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant: each next hit is
-   * the one with the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine
-   * similarity to the hits before it). 0 to 1. Default: off.
+   * Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant. Each next hit has
+   * the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine similarity to
+   * the hits before it). More than 0, at most 1. Default: off.
    *
    * @generated from field: optional float diversity = 12;
    */
   diversity?: number | undefined;
 
   /**
-   * Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+   * Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
    *
    * @generated from field: repeated string exclude_ids = 13;
    */
   excludeIds: string[];
 
   /**
-   * Brings what was said around each hit. Default: nothing.
+   * Returns the memories around each hit. Default: none.
    *
    * @generated from field: semantic_memory.v1.ContextSize context = 14;
    */
   context?: ContextSize | undefined;
 
   /**
-   * What to do when part of a cluster does not answer. Default COMPLETE.
+   * What to do if part of a cluster does not respond. Default: COMPLETE.
    *
    * @generated from field: semantic_memory.v1.Consistency consistency = 15;
    */
   consistency: Consistency;
 
   /**
-   * The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-   * searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
+   * Search effort of HNSW, 1 to 4,096. A higher value finds more of the nearest memories and takes longer. FLAT, which
+   * an index with both algorithms uses for searches that name a user, is exact and ignores it. Default: the server's,
+   * 1,000 unless configured otherwise.
    *
    * @generated from field: optional uint32 ef_runtime = 16;
    */
   efRuntime?: number | undefined;
 
   /**
-   * What to do when query_text cannot be embedded, because the embedding model is away (UNAVAILABLE) or has too much to
-   * do (RESOURCE_EXHAUSTED): true answers by words alone, as the mode TEXT does, and sets SearchSummary.degraded. min_score
-   * and ef_runtime have no meaning then and are passed over. Default false: the search fails with that status.
+   * What to do if query_text cannot be embedded, because the embedding model is unavailable (UNAVAILABLE) or overloaded
+   * (RESOURCE_EXHAUSTED). If true, the search uses words only, as in the mode TEXT, and sets SearchSummary.degraded;
+   * min_score and ef_runtime are ignored. Default: false, and the search fails with that status.
    *
    * @generated from field: bool allow_degraded = 17;
    */
@@ -684,7 +691,7 @@ export const SearchRequestSchema: GenMessage<SearchRequest> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory_service, 12);
 
 /**
- * SearchResponse is a chunk of the answer.
+ * SearchResponse is one chunk of the result.
  *
  * @generated from message semantic_memory.v1.SearchResponse
  */
@@ -697,7 +704,7 @@ export type SearchResponse = Message<"semantic_memory.v1.SearchResponse"> & {
   hits: Hit[];
 
   /**
-   * What the search did. On the last message only.
+   * Statistics of the search. Set on the last message only.
    *
    * @generated from field: semantic_memory.v1.SearchSummary summary = 2;
    */
@@ -712,7 +719,7 @@ export const SearchResponseSchema: GenMessage<SearchResponse> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory_service, 13);
 
 /**
- * Hit is a memory that was found, with what its rank is made of.
+ * Hit is a memory that matches the query, with the parts of its rank.
  *
  * @generated from message semantic_memory.v1.Hit
  */
@@ -725,22 +732,22 @@ export type Hit = Message<"semantic_memory.v1.Hit"> & {
   memory?: Memory | undefined;
 
   /**
-   * Cosine similarity of the memory and the query, -1 to 1: 1 - distance. With TEXT, which embeds nothing, 0.
+   * Cosine similarity of the memory and the query, -1 to 1. It equals 1 - distance. 0 with TEXT, which embeds nothing.
    *
    * @generated from field: float score = 2;
    */
   score: number;
 
   /**
-   * Cosine distance, 0 to 2. With TEXT 1.
+   * Cosine distance, 0 to 2. 1 with TEXT.
    *
    * @generated from field: float distance = 3;
    */
   distance: number;
 
   /**
-   * BM25 of the memory for the words of the query, 0 when it has none of them; with neighbor_weight, together with its
-   * neighbors. Absent with VECTOR.
+   * BM25 of the memory for the words of the query, or 0 if it contains none of them. With neighbor_weight, it includes
+   * the neighbors. Absent with VECTOR.
    *
    * @generated from field: optional float text_score = 4;
    */
@@ -754,16 +761,17 @@ export type Hit = Message<"semantic_memory.v1.Hit"> & {
   recencyScore?: number | undefined;
 
   /**
-   * What the hits are ordered by: `score`, `text_score` or their sum, as the mode says, with what the options add.
+   * The value that orders the hits: `score`, `text_score` or their weighted sum, depending on the mode, adjusted by
+   * neighbor_weight, recency and diversity.
    *
    * @generated from field: float rank_score = 6;
    */
   rankScore: number;
 
   /**
-   * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-   * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+   * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+   * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
    * `context_truncated` is set.
    *
    * @generated from field: repeated semantic_memory.v1.Memory context = 7;
@@ -771,14 +779,14 @@ export type Hit = Message<"semantic_memory.v1.Hit"> & {
   context: Memory[];
 
   /**
-   * The id of the hit that brings the context of this one, when it is another.
+   * The id of the hit whose context includes this hit, if it is a different hit.
    *
    * @generated from field: string context_hit_id = 8;
    */
   contextHitId: string;
 
   /**
-   * True when memories were left out of `context` because of their size.
+   * True if memories were left out of `context` because of their size.
    *
    * @generated from field: bool context_truncated = 9;
    */
@@ -793,34 +801,35 @@ export const HitSchema: GenMessage<Hit> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory_service, 14);
 
 /**
- * SearchSummary explains an answer, also an empty one.
+ * SearchSummary explains the result, including an empty one.
  *
  * @generated from message semantic_memory.v1.SearchSummary
  */
 export type SearchSummary = Message<"semantic_memory.v1.SearchSummary"> & {
   /**
-   * Hits sent.
+   * Number of hits sent.
    *
    * @generated from field: uint32 hit_count = 1;
    */
   hitCount: number;
 
   /**
-   * Memories that were ranked. Zero: nothing passes the filter, or with TEXT nothing holds a word of the query.
+   * Number of memories that were ranked. Zero if no memory matches the filter or, with TEXT, if none contains a word of
+   * the query.
    *
    * @generated from field: uint32 candidate_count = 2;
    */
   candidateCount: number;
 
   /**
-   * Candidates left out because of min_score.
+   * Number of candidates excluded by min_score.
    *
    * @generated from field: uint32 below_min_score_count = 3;
    */
   belowMinScoreCount: number;
 
   /**
-   * Score of the nearest candidate, whether or not it was sent. Absent without candidates, and with TEXT.
+   * Score of the nearest candidate, whether or not it was sent. Absent if there are no candidates, and with TEXT.
    *
    * @generated from field: optional float nearest_score = 4;
    */
@@ -834,59 +843,57 @@ export type SearchSummary = Message<"semantic_memory.v1.SearchSummary"> & {
   index: string;
 
   /**
-   * The model of its embeddings.
+   * The embedding model of the index.
    *
    * @generated from field: string embedding_model = 6;
    */
   embeddingModel: string;
 
   /**
-   * The algorithm that answered.
+   * The algorithm that was used.
    *
    * @generated from field: semantic_memory.v1.Algorithm algorithm = 7;
    */
   algorithm: Algorithm;
 
   /**
-   * True when the answer may be incomplete, because the index is still taking in older memories, or because shards are
-   * missing and the request allows it; or when it was found by words alone, because query_text could not be embedded and
-   * the request allows that.
+   * True if the result may be incomplete: the index is still being built, or shards are missing and the request allows
+   * it. Also true if the search used words only, because query_text could not be embedded and the request allows it.
    *
    * @generated from field: bool degraded = 8;
    */
   degraded: boolean;
 
   /**
-   * Time that the embedding of query_text took.
+   * Time to embed query_text.
    *
    * @generated from field: google.protobuf.Duration embedding_time = 9;
    */
   embeddingTime?: Duration | undefined;
 
   /**
-   * Time that the engine took.
+   * Time spent in the engine.
    *
    * @generated from field: google.protobuf.Duration engine_time = 10;
    */
   engineTime?: Duration | undefined;
 
   /**
-   * With TEXT and HYBRID: the stems that were looked for, rarest first.
+   * The stems that were searched, rarest first. TEXT and HYBRID only.
    *
    * @generated from field: repeated string query_terms = 11;
    */
   queryTerms: string[];
 
   /**
-   * Those of them that are so common in this scope that they found no candidates of their own; they still count in
-   * text_score.
+   * The stems that are too common within the filter to find candidates of their own. They still count in text_score.
    *
    * @generated from field: repeated string common_terms = 12;
    */
   commonTerms: string[];
 
   /**
-   * True when the embedding model read only the beginning of query_text.
+   * True if the embedding model read only the beginning of query_text.
    *
    * @generated from field: bool query_truncated = 13;
    */
@@ -901,7 +908,7 @@ export const SearchSummarySchema: GenMessage<SearchSummary> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory_service, 15);
 
 /**
- * DeleteRequest names memories to be removed.
+ * DeleteRequest names the memories to delete.
  *
  * @generated from message semantic_memory.v1.DeleteRequest
  */
@@ -914,14 +921,14 @@ export type DeleteRequest = Message<"semantic_memory.v1.DeleteRequest"> & {
   index: string;
 
   /**
-   * The user whose memories they are. At most 256 bytes. Required, unless all_users is set.
+   * The user who owns the memories. At most 256 bytes. Required, unless all_users is set.
    *
    * @generated from field: string user_id = 2;
    */
   userId: string;
 
   /**
-   * Deletes whoever's memories these are. Only for trusted callers, and only for ids that the server made: a caller's
+   * Deletes the memories of any user. Only for trusted callers, and only for ids that the server generated: a caller's
    * own id is unique only within its user.
    *
    * @generated from field: bool all_users = 3;
@@ -929,7 +936,7 @@ export type DeleteRequest = Message<"semantic_memory.v1.DeleteRequest"> & {
   allUsers: boolean;
 
   /**
-   * The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+   * The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
    *
    * @generated from field: repeated string ids = 4;
    */
@@ -944,20 +951,20 @@ export const DeleteRequestSchema: GenMessage<DeleteRequest> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory_service, 16);
 
 /**
- * DeleteResponse tells what became of each id.
+ * DeleteResponse reports the result for each id.
  *
  * @generated from message semantic_memory.v1.DeleteResponse
  */
 export type DeleteResponse = Message<"semantic_memory.v1.DeleteResponse"> & {
   /**
-   * The ids of the memories that this call deleted, in the order of the request.
+   * The ids that this call deleted, in the order of the request.
    *
    * @generated from field: repeated string deleted_ids = 1;
    */
   deletedIds: string[];
 
   /**
-   * The ids for which the scope has no memory, in the order of the request.
+   * The ids for which no memory exists in the scope of the request, in the order of the request.
    *
    * @generated from field: repeated string missing_ids = 2;
    */
@@ -972,7 +979,7 @@ export const DeleteResponseSchema: GenMessage<DeleteResponse> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory_service, 17);
 
 /**
- * GetRequest names one memory.
+ * GetRequest names a memory.
  *
  * @generated from message semantic_memory.v1.GetRequest
  */
@@ -985,14 +992,14 @@ export type GetRequest = Message<"semantic_memory.v1.GetRequest"> & {
   index: string;
 
   /**
-   * The user whose memory it is. At most 256 bytes. Required, unless all_users is set.
+   * The user who owns the memory. At most 256 bytes. Required, unless all_users is set.
    *
    * @generated from field: string user_id = 2;
    */
   userId: string;
 
   /**
-   * Reads whoever's memory it is. Only for trusted callers, and only for ids that the server made.
+   * Reads the memory of any user. Only for trusted callers, and only for ids that the server generated.
    *
    * @generated from field: bool all_users = 3;
    */
@@ -1014,7 +1021,7 @@ export const GetRequestSchema: GenMessage<GetRequest> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory_service, 18);
 
 /**
- * GetResponse carries the memory.
+ * GetResponse contains the memory.
  *
  * @generated from message semantic_memory.v1.GetResponse
  */
@@ -1035,7 +1042,7 @@ export const GetResponseSchema: GenMessage<GetResponse> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory_service, 19);
 
 /**
- * ListIndexesRequest asks for every index.
+ * ListIndexesRequest requests every index.
  *
  * @generated from message semantic_memory.v1.ListIndexesRequest
  */
@@ -1050,13 +1057,13 @@ export const ListIndexesRequestSchema: GenMessage<ListIndexesRequest> = /*@__PUR
   messageDesc(file_semantic_memory_v1_memory_service, 20);
 
 /**
- * ListIndexesResponse describes every index.
+ * ListIndexesResponse contains every index.
  *
  * @generated from message semantic_memory.v1.ListIndexesResponse
  */
 export type ListIndexesResponse = Message<"semantic_memory.v1.ListIndexesResponse"> & {
   /**
-   * The indexes, in the order of their names.
+   * The indexes, ordered by name.
    *
    * @generated from field: repeated semantic_memory.v1.Index indexes = 1;
    */
@@ -1071,7 +1078,7 @@ export const ListIndexesResponseSchema: GenMessage<ListIndexesResponse> = /*@__P
   messageDesc(file_semantic_memory_v1_memory_service, 21);
 
 /**
- * GetIndexRequest names one index.
+ * GetIndexRequest names an index.
  *
  * @generated from message semantic_memory.v1.GetIndexRequest
  */
@@ -1092,7 +1099,7 @@ export const GetIndexRequestSchema: GenMessage<GetIndexRequest> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory_service, 22);
 
 /**
- * GetIndexResponse describes the index.
+ * GetIndexResponse contains the index.
  *
  * @generated from message semantic_memory.v1.GetIndexResponse
  */
@@ -1113,7 +1120,7 @@ export const GetIndexResponseSchema: GenMessage<GetIndexResponse> = /*@__PURE__*
   messageDesc(file_semantic_memory_v1_memory_service, 23);
 
 /**
- * ListRequest asks for a page of memories.
+ * ListRequest requests a page of memories.
  *
  * @generated from message semantic_memory.v1.ListRequest
  */
@@ -1126,28 +1133,28 @@ export type ListRequest = Message<"semantic_memory.v1.ListRequest"> & {
   index: string;
 
   /**
-   * Which memories. Required: it names a user, or says all_users.
+   * The memories to list. Required, with a user_id or all_users.
    *
    * @generated from field: semantic_memory.v1.MemoryFilter filter = 2;
    */
   filter?: MemoryFilter | undefined;
 
   /**
-   * The order. Default OLDEST_FIRST.
+   * The order. Default: OLDEST_FIRST.
    *
    * @generated from field: semantic_memory.v1.ListOrder order = 3;
    */
   order: ListOrder;
 
   /**
-   * At most this many memories, 1 to 1,000. Default 100. A page may hold fewer, and ends early at 2 MiB.
+   * Maximum number of memories, 1 to 1,000. Default: 100. A page may contain fewer, and ends early at about 3 MiB.
    *
    * @generated from field: optional uint32 page_size = 4;
    */
   pageSize?: number | undefined;
 
   /**
-   * next_page_token of the page before; the rest of the request, but for page_size, must be the same. Default: the first
+   * The next_page_token of the previous page. The other fields, except page_size, must be the same. Default: the first
    * page.
    *
    * @generated from field: string page_token = 5;
@@ -1155,7 +1162,7 @@ export type ListRequest = Message<"semantic_memory.v1.ListRequest"> & {
   pageToken: string;
 
   /**
-   * Brings the embeddings too.
+   * Returns the embeddings too.
    *
    * @generated from field: bool include_embeddings = 6;
    */
@@ -1176,14 +1183,14 @@ export const ListRequestSchema: GenMessage<ListRequest> = /*@__PURE__*/
  */
 export type ListResponse = Message<"semantic_memory.v1.ListResponse"> & {
   /**
-   * The memories, in the order that was asked for.
+   * The memories, in the requested order.
    *
    * @generated from field: repeated semantic_memory.v1.Memory memories = 1;
    */
   memories: Memory[];
 
   /**
-   * What to ask for the next page with. Empty on the last page.
+   * The page_token of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1198,7 +1205,7 @@ export const ListResponseSchema: GenMessage<ListResponse> = /*@__PURE__*/
   messageDesc(file_semantic_memory_v1_memory_service, 25);
 
 /**
- * DeleteMatchingRequest says which memories are to be deleted.
+ * DeleteMatchingRequest selects the memories to delete.
  *
  * @generated from message semantic_memory.v1.DeleteMatchingRequest
  */
@@ -1211,14 +1218,15 @@ export type DeleteMatchingRequest = Message<"semantic_memory.v1.DeleteMatchingRe
   index: string;
 
   /**
-   * Which memories. Required. With all_users it must say more than that: an empty filter is refused.
+   * The memories to delete. Required. With all_users, at least one other field must be set besides exclude_session_ids:
+   * an empty filter is rejected.
    *
    * @generated from field: semantic_memory.v1.MemoryFilter filter = 2;
    */
   filter?: MemoryFilter | undefined;
 
   /**
-   * Deletes nothing and counts what would be deleted.
+   * Counts the memories that would be deleted, without deleting them.
    *
    * @generated from field: bool dry_run = 3;
    */
@@ -1233,13 +1241,13 @@ export const DeleteMatchingRequestSchema: GenMessage<DeleteMatchingRequest> = /*
   messageDesc(file_semantic_memory_v1_memory_service, 26);
 
 /**
- * DeleteMatchingResponse tells how many memories passed the filter.
+ * DeleteMatchingResponse contains the number of matching memories.
  *
  * @generated from message semantic_memory.v1.DeleteMatchingResponse
  */
 export type DeleteMatchingResponse = Message<"semantic_memory.v1.DeleteMatchingResponse"> & {
   /**
-   * Memories that were deleted, or with dry_run would have been.
+   * Number of memories that were deleted, or with dry_run would be deleted.
    *
    * @generated from field: uint64 count = 1;
    */
@@ -1254,20 +1262,20 @@ export const DeleteMatchingResponseSchema: GenMessage<DeleteMatchingResponse> = 
   messageDesc(file_semantic_memory_v1_memory_service, 27);
 
 /**
- * DropIndexRequest says what is to be removed.
+ * DropIndexRequest names the index to remove.
  *
  * @generated from message semantic_memory.v1.DropIndexRequest
  */
 export type DropIndexRequest = Message<"semantic_memory.v1.DropIndexRequest"> & {
   /**
-   * The name of the index. Required: there is no default here.
+   * The name of the index. Required: DropIndex has no default.
    *
    * @generated from field: string index = 1;
    */
   index: string;
 
   /**
-   * Deletes the memories of every user as well. Default: they are kept.
+   * Also deletes the memories of every user. Default: the memories are kept.
    *
    * @generated from field: bool delete_memories = 2;
    */
@@ -1282,20 +1290,20 @@ export const DropIndexRequestSchema: GenMessage<DropIndexRequest> = /*@__PURE__*
   messageDesc(file_semantic_memory_v1_memory_service, 28);
 
 /**
- * DropIndexResponse tells what was removed.
+ * DropIndexResponse contains the number of deleted memories and kept keys.
  *
  * @generated from message semantic_memory.v1.DropIndexResponse
  */
 export type DropIndexResponse = Message<"semantic_memory.v1.DropIndexResponse"> & {
   /**
-   * Memories that were deleted.
+   * Number of memories that were deleted.
    *
    * @generated from field: uint64 deleted_memory_count = 1;
    */
   deletedMemoryCount: bigint;
 
   /**
-   * With delete_memories: keys under the prefix of the index that were kept, because they are not memories.
+   * With delete_memories: number of keys under the prefix of the index that were kept because they are not memories.
    *
    * @generated from field: uint64 kept_key_count = 2;
    */
@@ -1310,7 +1318,7 @@ export const DropIndexResponseSchema: GenMessage<DropIndexResponse> = /*@__PURE_
   messageDesc(file_semantic_memory_v1_memory_service, 29);
 
 /**
- * SearchMode is what makes a memory relevant.
+ * SearchMode is how the relevance of a memory is computed.
  *
  * @generated from enum semantic_memory.v1.SearchMode
  */
@@ -1323,22 +1331,22 @@ export enum SearchMode {
   UNSPECIFIED = 0,
 
   /**
-   * Meaning: cosine similarity of the embeddings.
+   * By meaning: cosine similarity of the embeddings.
    *
    * @generated from enum value: SEARCH_MODE_VECTOR = 1;
    */
   VECTOR = 1,
 
   /**
-   * Words: BM25 over the stems of query_text, without stop words. Nothing is embedded.
+   * By words: BM25 over the stems of query_text, without stop words. Nothing is embedded.
    *
    * @generated from enum value: SEARCH_MODE_TEXT = 2;
    */
   TEXT = 2,
 
   /**
-   * Both: (1 - text_weight) * max(score, 0) / (the highest score)
-   * + text_weight * text_score / (the highest text_score), the highest being taken over all candidates.
+   * By both: (1 - text_weight) * max(score, 0) / (the highest score) + text_weight * text_score / (the highest
+   * text_score). The highest values are those among all candidates.
    *
    * @generated from enum value: SEARCH_MODE_HYBRID = 3;
    */
@@ -1352,7 +1360,7 @@ export const SearchModeSchema: GenEnum<SearchMode> = /*@__PURE__*/
   enumDesc(file_semantic_memory_v1_memory_service, 0);
 
 /**
- * Consistency is what a search does when part of a cluster does not answer.
+ * Consistency is what a search does if part of a cluster does not respond.
  *
  * @generated from enum semantic_memory.v1.Consistency
  */
@@ -1365,14 +1373,14 @@ export enum Consistency {
   UNSPECIFIED = 0,
 
   /**
-   * The search fails with UNAVAILABLE rather than answer in part.
+   * The search fails with UNAVAILABLE instead of returning a partial result.
    *
    * @generated from enum value: CONSISTENCY_COMPLETE = 1;
    */
   COMPLETE = 1,
 
   /**
-   * What the other shards found is returned, and the summary says `degraded`.
+   * The search returns what the other shards found, and the summary sets `degraded`.
    *
    * @generated from enum value: CONSISTENCY_PARTIAL = 2;
    */
@@ -1399,14 +1407,14 @@ export enum ListOrder {
   UNSPECIFIED = 0,
 
   /**
-   * By rising timestamp.
+   * Ascending by timestamp.
    *
    * @generated from enum value: LIST_ORDER_OLDEST_FIRST = 1;
    */
   OLDEST_FIRST = 1,
 
   /**
-   * By falling timestamp.
+   * Descending by timestamp.
    *
    * @generated from enum value: LIST_ORDER_NEWEST_FIRST = 2;
    */
@@ -1420,36 +1428,38 @@ export const ListOrderSchema: GenEnum<ListOrder> = /*@__PURE__*/
   enumDesc(file_semantic_memory_v1_memory_service, 2);
 
 /**
- * MemoryService stores chat messages with their embeddings and finds them again by meaning.
+ * MemoryService stores chat messages with their embeddings and searches them by meaning.
  *
  * Every error of this service carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Errors that gRPC itself
- * raises do not: a request above 4 MiB is RESOURCE_EXHAUSTED without details. Each RPC can fail with INVALID_ARGUMENT
- * (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
- * google.rpc.RetryInfo where a retry can help), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a
- * deadline gets the server's default, 30 seconds unless configured otherwise.
+ * raises have none: a request larger than 4 MiB fails with RESOURCE_EXHAUSTED without details. Every RPC can fail with
+ * INVALID_ARGUMENT (the request violates a rule documented here, and nothing was done), UNAVAILABLE or
+ * RESOURCE_EXHAUSTED (with a google.rpc.RetryInfo if a retry can help), DEADLINE_EXCEEDED, or INTERNAL (a bug in the
+ * server). A call without a deadline gets the server's default, 30 seconds unless configured otherwise.
  *
- * Any number of servers may share one engine. OK holds for the index as it is when the call returns, whichever server
- * changed it last. Only EnsureIndex creates an index. No message of a response exceeds 4 MiB.
+ * Any number of servers may share one engine. OK applies to the index as it is when the call returns, whichever server
+ * changed it last. Only EnsureIndex creates an index. No response message exceeds 4 MiB.
  *
- * Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
- * `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
- * it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
- * right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
- * delete; EnsureIndex and DropIndex to administer, with a scope of every user; all_users, GetIndex and ListIndexes a
- * scope of every user.
+ * If the server requires authentication, each call must carry an API key or a JSON Web Token in the metadata
+ * `authorization: Bearer …`. Otherwise it fails with UNAUTHENTICATED. A call fails with PERMISSION_DENIED if the caller
+ * lacks the right for it or has no access to the users that it names, whether or not those users and memories exist.
+ * Search, List and Get need the right to read. Store and BatchStore need the right to write, and with
+ * near_duplicate_min_score also the right to read. Delete and DeleteMatching need the right to delete. EnsureIndex and
+ * DropIndex need the right to administer and access to every user. all_users, GetIndex and ListIndexes need access to
+ * every user.
  *
- * Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
+ * If a request has a field `index` and it is empty, the call uses the server's default index ("memory_idx" unless
  * configured otherwise).
  *
  * @generated from service semantic_memory.v1.MemoryService
  */
 export const MemoryService: GenService<{
   /**
-   * EnsureIndex creates an index, or checks that the existing one is what was asked for, and returns once it is
-   * queryable. Idempotent: any number of callers at once succeed.
+   * EnsureIndex creates an index, or checks that the existing one matches the request. It returns once the index is
+   * queryable. Idempotent: any number of concurrent callers succeed.
    *
-   * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, layout, field or
-   * embedding model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
+   * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with a different dimension, metric, algorithm, layout, field
+   * or embedding model. The error lists every difference. An index that other software created over the same documents
+   * is adopted if it matches.
    *
    * @generated from rpc semantic_memory.v1.MemoryService.EnsureIndex
    */
@@ -1459,18 +1469,17 @@ export const MemoryService: GenService<{
     output: typeof EnsureIndexResponseSchema;
   },
   /**
-   * Store writes one memory, with the embedding that the server makes of its content or that the caller gives. OK
-   * means that the engine has acknowledged the write; the memory is searchable at once.
+   * Store writes one memory. The server embeds the content, or the caller provides the embedding. OK means that the
+   * engine has acknowledged the write. The memory is searchable immediately.
    *
-   * With `id` or `request_id` a repeated Store is safe: the same memory gives the same answer with `already_stored`.
-   * Without them each call makes a new memory.
+   * With `id` or `request_id`, a Store is safe to retry: storing the same memory again returns the same response with
+   * `already_stored`. Without them, each call creates a new memory.
    *
-   * A memory with a ttl or an expire_time is never returned, listed, counted or ranked once it has expired. Its data
-   * leaves the engine then, or within a minute if a fault interrupted the Store.
+   * Once a memory with a ttl or an expire_time has expired, it is never returned, listed, counted or ranked. The engine
+   * deletes its data at that time, or within a minute if a fault interrupted the Store.
    *
-   * ALREADY_EXISTS (MEMORY_EXISTS): the id or request_id is taken by a memory that differs. NOT_FOUND
-   * (INDEX_NOT_FOUND): call EnsureIndex first. FAILED_PRECONDITION (MODEL_MISMATCH): the index belongs to another
-   * embedding model.
+   * ALREADY_EXISTS (MEMORY_EXISTS): a different memory has this id or request_id. NOT_FOUND (INDEX_NOT_FOUND): call
+   * EnsureIndex first. FAILED_PRECONDITION (MODEL_MISMATCH): the index uses a different embedding model.
    *
    * @generated from rpc semantic_memory.v1.MemoryService.Store
    */
@@ -1480,12 +1489,12 @@ export const MemoryService: GenService<{
     output: typeof StoreResponseSchema;
   },
   /**
-   * BatchStore stores up to 100 memories and returns a result for each, in the order of the request: one that fails does
-   * not lose the others. Each is stored as by Store, and with ids a repeated BatchStore is safe. Memories without a
-   * timestamp get strictly increasing ones, in the order of the request. When the deadline passes during the call, what
-   * was stored by then stays stored.
+   * BatchStore stores up to 100 memories and returns a result for each, in the order of the request. One failure does
+   * not affect the others. Each memory is stored as by Store, and with ids a BatchStore is safe to retry. Memories
+   * without a timestamp get strictly increasing timestamps, in the order of the request. If the deadline passes during
+   * the call, the memories that were already stored stay stored.
    *
-   * NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store.
+   * NOT_FOUND (INDEX_NOT_FOUND) and FAILED_PRECONDITION (MODEL_MISMATCH): as for Store.
    *
    * @generated from rpc semantic_memory.v1.MemoryService.BatchStore
    */
@@ -1495,12 +1504,13 @@ export const MemoryService: GenService<{
     output: typeof BatchStoreResponseSchema;
   },
   /**
-   * Search streams the memories nearest to a text or an embedding, best first. Hits come in chunks, which joined are
-   * the whole answer; the last message carries the summary and nothing follows it. A search that finds nothing sends
-   * the summary alone. Idempotent.
+   * Search streams the memories that best match a text or an embedding, best first. Hits arrive in chunks; the full
+   * result is their concatenation. The last message carries the summary. A search without hits sends only the summary.
+   * Idempotent.
    *
-   * NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store. FAILED_PRECONDITION
-   * (INDEX_LACKS_FIELDS): labels, TEXT or HYBRID over an index that other software made without the fields for them.
+   * NOT_FOUND (INDEX_NOT_FOUND) and FAILED_PRECONDITION (MODEL_MISMATCH): as for Store. FAILED_PRECONDITION
+   * (INDEX_LACKS_FIELDS): the request uses labels, TEXT or HYBRID, and the index was created without the fields for
+   * them.
    *
    * @generated from rpc semantic_memory.v1.MemoryService.Search
    */
@@ -1510,10 +1520,11 @@ export const MemoryService: GenService<{
     output: typeof SearchResponseSchema;
   },
   /**
-   * Delete removes memories by id and tells which were there. Idempotent: what is gone already is reported as missing,
-   * and so is another user's memory. OK means that no later Search or Get returns the deleted ones.
+   * Delete deletes memories by id and reports which ids existed. Idempotent: ids that are already deleted are reported
+   * as missing, and so are ids of another user's memories. OK means that no later Search or Get returns the deleted
+   * memories.
    *
-   * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+   * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
    *
    * @generated from rpc semantic_memory.v1.MemoryService.Delete
    */
@@ -1525,7 +1536,8 @@ export const MemoryService: GenService<{
   /**
    * Get returns one memory by id. Idempotent.
    *
-   * NOT_FOUND (MEMORY_NOT_FOUND): no such memory, or it is another user's. NOT_FOUND (INDEX_NOT_FOUND): no such index.
+   * NOT_FOUND (MEMORY_NOT_FOUND): the memory does not exist or belongs to another user. NOT_FOUND (INDEX_NOT_FOUND):
+   * the index does not exist.
    *
    * @generated from rpc semantic_memory.v1.MemoryService.Get
    */
@@ -1535,14 +1547,15 @@ export const MemoryService: GenService<{
     output: typeof GetResponseSchema;
   },
   /**
-   * List returns memories in the order of their timestamps (then of their ids), page by page. Every memory that exists
-   * from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
-   * if its place in the order has not been passed. Idempotent.
+   * List returns memories page by page, ordered by timestamp and then by id. Every memory that exists from the first
+   * page to the last is returned exactly once, even if others are added or deleted meanwhile. A memory added meanwhile
+   * is returned if the listing has not yet passed its position. Idempotent.
    *
-   * Documents of other software whose timestamp lies outside the years 1 to 9999 are left out.
+   * List skips documents of other software whose timestamp is outside the years 1 to 9999.
    *
-   * INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-   * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
+   * INVALID_ARGUMENT: the page token was not issued by this service, or was issued for another index, filter or order.
+   * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist. UNAVAILABLE (INDEX_BACKFILLING): the index is still being
+   * built.
    *
    * @generated from rpc semantic_memory.v1.MemoryService.List
    */
@@ -1552,10 +1565,12 @@ export const MemoryService: GenService<{
     output: typeof ListResponseSchema;
   },
   /**
-   * DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
-   * failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
+   * DeleteMatching deletes every memory that matches a filter, in steps of limited size. With `dry_run` it only counts
+   * them. After a failure or a deadline, the memories deleted so far stay deleted: repeat the call until it succeeds.
+   * Idempotent.
    *
-   * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
+   * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist. UNAVAILABLE (INDEX_BACKFILLING): the index is still being
+   * built.
    *
    * @generated from rpc semantic_memory.v1.MemoryService.DeleteMatching
    */
@@ -1565,7 +1580,7 @@ export const MemoryService: GenService<{
     output: typeof DeleteMatchingResponseSchema;
   },
   /**
-   * ListIndexes describes every index of this service, in the order of their names. Idempotent.
+   * ListIndexes returns every index of this service, ordered by name. Idempotent.
    *
    * @generated from rpc semantic_memory.v1.MemoryService.ListIndexes
    */
@@ -1575,9 +1590,9 @@ export const MemoryService: GenService<{
     output: typeof ListIndexesResponseSchema;
   },
   /**
-   * GetIndex describes one index. Idempotent.
+   * GetIndex returns one index. Idempotent.
    *
-   * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+   * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
    *
    * @generated from rpc semantic_memory.v1.MemoryService.GetIndex
    */
@@ -1587,14 +1602,14 @@ export const MemoryService: GenService<{
     output: typeof GetIndexResponseSchema;
   },
   /**
-   * DropIndex removes an index, and its memories only when told to: an index that is made again over kept memories finds
-   * them all. After a failure, repeat the call.
+   * DropIndex removes an index. It keeps the memories unless delete_memories is set; an index created again over them
+   * finds them all. After a failure, repeat the call.
    *
-   * From the moment a DropIndex begins, other calls fail with INDEX_NOT_FOUND. One that is interrupted is finished by the
-   * next DropIndex or EnsureIndex of that index. With delete_memories only documents of this index are deleted: other
-   * keys under its prefix stay, and `kept_key_count` counts them.
+   * As soon as a DropIndex starts, other calls fail with INDEX_NOT_FOUND. The next DropIndex or EnsureIndex of the
+   * index completes an interrupted DropIndex. With delete_memories, only documents of this index are deleted. Other
+   * keys under its prefix are kept, and `kept_key_count` counts them.
    *
-   * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+   * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
    *
    * @generated from rpc semantic_memory.v1.MemoryService.DropIndex
    */

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * Algorithm is a way to find the nearest embeddings.
+ * Algorithm is how an index finds the nearest embeddings.
  * </pre>
  *
  * Protobuf enum {@code semantic_memory.v1.Algorithm}
@@ -15,7 +15,7 @@ public enum Algorithm
     implements com.google.protobuf.ProtocolMessageEnum {
   /**
    * <pre>
-   * No algorithm was given.
+   * Not set.
    * </pre>
    *
    * <code>ALGORITHM_UNSPECIFIED = 0;</code>
@@ -23,7 +23,7 @@ public enum Algorithm
   ALGORITHM_UNSPECIFIED(0),
   /**
    * <pre>
-   * A navigable small-world graph: approximate, fast over very many memories. Answers searches over all users.
+   * A navigable small-world graph: approximate, and fast for many memories. Used for searches over all users.
    * </pre>
    *
    * <code>ALGORITHM_HNSW = 1;</code>
@@ -31,7 +31,7 @@ public enum Algorithm
   ALGORITHM_HNSW(1),
   /**
    * <pre>
-   * Every embedding that passes the filter is compared: exact, and the fastest within one user. Answers searches that
+   * Compares every embedding that matches the filter: exact, and the fastest within one user. Used for searches that
    * name a user.
    * </pre>
    *
@@ -43,7 +43,7 @@ public enum Algorithm
 
   /**
    * <pre>
-   * No algorithm was given.
+   * Not set.
    * </pre>
    *
    * <code>ALGORITHM_UNSPECIFIED = 0;</code>
@@ -51,7 +51,7 @@ public enum Algorithm
   public static final int ALGORITHM_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * A navigable small-world graph: approximate, fast over very many memories. Answers searches over all users.
+   * A navigable small-world graph: approximate, and fast for many memories. Used for searches over all users.
    * </pre>
    *
    * <code>ALGORITHM_HNSW = 1;</code>
@@ -59,7 +59,7 @@ public enum Algorithm
   public static final int ALGORITHM_HNSW_VALUE = 1;
   /**
    * <pre>
-   * Every embedding that passes the filter is compared: exact, and the fastest within one user. Answers searches that
+   * Compares every embedding that matches the filter: exact, and the fastest within one user. Used for searches that
    * name a user.
    * </pre>
    *

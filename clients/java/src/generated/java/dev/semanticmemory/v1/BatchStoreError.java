@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * BatchStoreError is the error that Store would have given for one memory.
+ * BatchStoreError is the error that Store returns for such a memory.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.BatchStoreError}
@@ -50,7 +50,7 @@ private static final long serialVersionUID = 0L;
   private int code_ = 0;
   /**
    * <pre>
-   * The status code, as in google.rpc.Code.
+   * The status code, a value of google.rpc.Code.
    * </pre>
    *
    * <code>int32 code = 1 [json_name = "code"];</code>
@@ -65,7 +65,7 @@ private static final long serialVersionUID = 0L;
   private int reason_ = 0;
   /**
    * <pre>
-   * The reason.
+   * The reason of the error.
    * </pre>
    *
    * <code>.semantic_memory.v1.ErrorReason reason = 2 [json_name = "reason"];</code>
@@ -76,7 +76,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The reason.
+   * The reason of the error.
    * </pre>
    *
    * <code>.semantic_memory.v1.ErrorReason reason = 2 [json_name = "reason"];</code>
@@ -139,7 +139,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<dev.semanticmemory.v1.FieldViolation> fieldViolations_;
   /**
    * <pre>
-   * The fields that are wrong, for INVALID_ARGUMENT.
+   * The invalid fields, for INVALID_ARGUMENT.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -150,7 +150,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The fields that are wrong, for INVALID_ARGUMENT.
+   * The invalid fields, for INVALID_ARGUMENT.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -162,7 +162,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The fields that are wrong, for INVALID_ARGUMENT.
+   * The invalid fields, for INVALID_ARGUMENT.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -173,7 +173,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The fields that are wrong, for INVALID_ARGUMENT.
+   * The invalid fields, for INVALID_ARGUMENT.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -184,7 +184,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The fields that are wrong, for INVALID_ARGUMENT.
+   * The invalid fields, for INVALID_ARGUMENT.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -387,7 +387,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * BatchStoreError is the error that Store would have given for one memory.
+   * BatchStoreError is the error that Store returns for such a memory.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.BatchStoreError}
@@ -645,7 +645,7 @@ private static final long serialVersionUID = 0L;
     private int code_ ;
     /**
      * <pre>
-     * The status code, as in google.rpc.Code.
+     * The status code, a value of google.rpc.Code.
      * </pre>
      *
      * <code>int32 code = 1 [json_name = "code"];</code>
@@ -657,7 +657,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The status code, as in google.rpc.Code.
+     * The status code, a value of google.rpc.Code.
      * </pre>
      *
      * <code>int32 code = 1 [json_name = "code"];</code>
@@ -673,7 +673,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The status code, as in google.rpc.Code.
+     * The status code, a value of google.rpc.Code.
      * </pre>
      *
      * <code>int32 code = 1 [json_name = "code"];</code>
@@ -689,7 +689,7 @@ private static final long serialVersionUID = 0L;
     private int reason_ = 0;
     /**
      * <pre>
-     * The reason.
+     * The reason of the error.
      * </pre>
      *
      * <code>.semantic_memory.v1.ErrorReason reason = 2 [json_name = "reason"];</code>
@@ -700,7 +700,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The reason.
+     * The reason of the error.
      * </pre>
      *
      * <code>.semantic_memory.v1.ErrorReason reason = 2 [json_name = "reason"];</code>
@@ -715,7 +715,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The reason.
+     * The reason of the error.
      * </pre>
      *
      * <code>.semantic_memory.v1.ErrorReason reason = 2 [json_name = "reason"];</code>
@@ -728,7 +728,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The reason.
+     * The reason of the error.
      * </pre>
      *
      * <code>.semantic_memory.v1.ErrorReason reason = 2 [json_name = "reason"];</code>
@@ -746,7 +746,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The reason.
+     * The reason of the error.
      * </pre>
      *
      * <code>.semantic_memory.v1.ErrorReason reason = 2 [json_name = "reason"];</code>
@@ -865,7 +865,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * The fields that are wrong, for INVALID_ARGUMENT.
+     * The invalid fields, for INVALID_ARGUMENT.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -879,7 +879,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields that are wrong, for INVALID_ARGUMENT.
+     * The invalid fields, for INVALID_ARGUMENT.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -893,7 +893,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields that are wrong, for INVALID_ARGUMENT.
+     * The invalid fields, for INVALID_ARGUMENT.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -907,7 +907,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields that are wrong, for INVALID_ARGUMENT.
+     * The invalid fields, for INVALID_ARGUMENT.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -928,7 +928,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields that are wrong, for INVALID_ARGUMENT.
+     * The invalid fields, for INVALID_ARGUMENT.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -946,7 +946,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields that are wrong, for INVALID_ARGUMENT.
+     * The invalid fields, for INVALID_ARGUMENT.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -966,7 +966,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields that are wrong, for INVALID_ARGUMENT.
+     * The invalid fields, for INVALID_ARGUMENT.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -987,7 +987,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields that are wrong, for INVALID_ARGUMENT.
+     * The invalid fields, for INVALID_ARGUMENT.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -1005,7 +1005,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields that are wrong, for INVALID_ARGUMENT.
+     * The invalid fields, for INVALID_ARGUMENT.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -1023,7 +1023,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields that are wrong, for INVALID_ARGUMENT.
+     * The invalid fields, for INVALID_ARGUMENT.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -1042,7 +1042,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields that are wrong, for INVALID_ARGUMENT.
+     * The invalid fields, for INVALID_ARGUMENT.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -1059,7 +1059,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields that are wrong, for INVALID_ARGUMENT.
+     * The invalid fields, for INVALID_ARGUMENT.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -1076,7 +1076,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields that are wrong, for INVALID_ARGUMENT.
+     * The invalid fields, for INVALID_ARGUMENT.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -1087,7 +1087,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields that are wrong, for INVALID_ARGUMENT.
+     * The invalid fields, for INVALID_ARGUMENT.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -1101,7 +1101,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields that are wrong, for INVALID_ARGUMENT.
+     * The invalid fields, for INVALID_ARGUMENT.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -1116,7 +1116,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields that are wrong, for INVALID_ARGUMENT.
+     * The invalid fields, for INVALID_ARGUMENT.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -1127,7 +1127,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields that are wrong, for INVALID_ARGUMENT.
+     * The invalid fields, for INVALID_ARGUMENT.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -1139,7 +1139,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The fields that are wrong, for INVALID_ARGUMENT.
+     * The invalid fields, for INVALID_ARGUMENT.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>

@@ -10,7 +10,7 @@ public interface BatchStoreErrorOrBuilder extends
 
   /**
    * <pre>
-   * The status code, as in google.rpc.Code.
+   * The status code, a value of google.rpc.Code.
    * </pre>
    *
    * <code>int32 code = 1 [json_name = "code"];</code>
@@ -20,7 +20,7 @@ public interface BatchStoreErrorOrBuilder extends
 
   /**
    * <pre>
-   * The reason.
+   * The reason of the error.
    * </pre>
    *
    * <code>.semantic_memory.v1.ErrorReason reason = 2 [json_name = "reason"];</code>
@@ -29,7 +29,7 @@ public interface BatchStoreErrorOrBuilder extends
   int getReasonValue();
   /**
    * <pre>
-   * The reason.
+   * The reason of the error.
    * </pre>
    *
    * <code>.semantic_memory.v1.ErrorReason reason = 2 [json_name = "reason"];</code>
@@ -59,7 +59,7 @@ public interface BatchStoreErrorOrBuilder extends
 
   /**
    * <pre>
-   * The fields that are wrong, for INVALID_ARGUMENT.
+   * The invalid fields, for INVALID_ARGUMENT.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -68,7 +68,7 @@ public interface BatchStoreErrorOrBuilder extends
       getFieldViolationsList();
   /**
    * <pre>
-   * The fields that are wrong, for INVALID_ARGUMENT.
+   * The invalid fields, for INVALID_ARGUMENT.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -76,7 +76,7 @@ public interface BatchStoreErrorOrBuilder extends
   dev.semanticmemory.v1.FieldViolation getFieldViolations(int index);
   /**
    * <pre>
-   * The fields that are wrong, for INVALID_ARGUMENT.
+   * The invalid fields, for INVALID_ARGUMENT.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -84,7 +84,7 @@ public interface BatchStoreErrorOrBuilder extends
   int getFieldViolationsCount();
   /**
    * <pre>
-   * The fields that are wrong, for INVALID_ARGUMENT.
+   * The invalid fields, for INVALID_ARGUMENT.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>
@@ -93,7 +93,7 @@ public interface BatchStoreErrorOrBuilder extends
       getFieldViolationsOrBuilderList();
   /**
    * <pre>
-   * The fields that are wrong, for INVALID_ARGUMENT.
+   * The invalid fields, for INVALID_ARGUMENT.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.FieldViolation field_violations = 4 [json_name = "fieldViolations"];</code>

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * BatchStoreRequest is a number of memories to be stored.
+ * BatchStoreRequest is a batch of memories to store.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.BatchStoreRequest}
@@ -97,8 +97,8 @@ private static final long serialVersionUID = 0L;
   private java.util.List<dev.semanticmemory.v1.StoreRequest> memories_;
   /**
    * <pre>
-   * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-   * `index` must be empty.
+   * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+   * Its `index` must be empty.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -109,8 +109,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-   * `index` must be empty.
+   * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+   * Its `index` must be empty.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -122,8 +122,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-   * `index` must be empty.
+   * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+   * Its `index` must be empty.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -134,8 +134,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-   * `index` must be empty.
+   * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+   * Its `index` must be empty.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -146,8 +146,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-   * `index` must be empty.
+   * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+   * Its `index` must be empty.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -329,7 +329,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * BatchStoreRequest is a number of memories to be stored.
+   * BatchStoreRequest is a batch of memories to store.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.BatchStoreRequest}
@@ -666,8 +666,8 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-     * `index` must be empty.
+     * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+     * Its `index` must be empty.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -681,8 +681,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-     * `index` must be empty.
+     * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+     * Its `index` must be empty.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -696,8 +696,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-     * `index` must be empty.
+     * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+     * Its `index` must be empty.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -711,8 +711,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-     * `index` must be empty.
+     * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+     * Its `index` must be empty.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -733,8 +733,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-     * `index` must be empty.
+     * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+     * Its `index` must be empty.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -752,8 +752,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-     * `index` must be empty.
+     * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+     * Its `index` must be empty.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -773,8 +773,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-     * `index` must be empty.
+     * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+     * Its `index` must be empty.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -795,8 +795,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-     * `index` must be empty.
+     * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+     * Its `index` must be empty.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -814,8 +814,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-     * `index` must be empty.
+     * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+     * Its `index` must be empty.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -833,8 +833,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-     * `index` must be empty.
+     * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+     * Its `index` must be empty.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -853,8 +853,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-     * `index` must be empty.
+     * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+     * Its `index` must be empty.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -871,8 +871,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-     * `index` must be empty.
+     * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+     * Its `index` must be empty.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -889,8 +889,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-     * `index` must be empty.
+     * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+     * Its `index` must be empty.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -901,8 +901,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-     * `index` must be empty.
+     * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+     * Its `index` must be empty.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -916,8 +916,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-     * `index` must be empty.
+     * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+     * Its `index` must be empty.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -932,8 +932,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-     * `index` must be empty.
+     * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+     * Its `index` must be empty.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -944,8 +944,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-     * `index` must be empty.
+     * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+     * Its `index` must be empty.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -957,8 +957,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-     * `index` must be empty.
+     * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+     * Its `index` must be empty.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>

@@ -30,8 +30,8 @@ public interface BatchStoreRequestOrBuilder extends
 
   /**
    * <pre>
-   * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-   * `index` must be empty.
+   * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+   * Its `index` must be empty.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -40,8 +40,8 @@ public interface BatchStoreRequestOrBuilder extends
       getMemoriesList();
   /**
    * <pre>
-   * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-   * `index` must be empty.
+   * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+   * Its `index` must be empty.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -49,8 +49,8 @@ public interface BatchStoreRequestOrBuilder extends
   dev.semanticmemory.v1.StoreRequest getMemories(int index);
   /**
    * <pre>
-   * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-   * `index` must be empty.
+   * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+   * Its `index` must be empty.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -58,8 +58,8 @@ public interface BatchStoreRequestOrBuilder extends
   int getMemoriesCount();
   /**
    * <pre>
-   * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-   * `index` must be empty.
+   * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+   * Its `index` must be empty.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>
@@ -68,8 +68,8 @@ public interface BatchStoreRequestOrBuilder extends
       getMemoriesOrBuilderList();
   /**
    * <pre>
-   * The memories, 1 to 100, in a request of at most 4 MiB. Each is judged by itself, by the rules of StoreRequest; its
-   * `index` must be empty.
+   * The memories, 1 to 100, in a request of at most 4 MiB. Each is validated separately by the rules of StoreRequest.
+   * Its `index` must be empty.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.StoreRequest memories = 2 [json_name = "memories"];</code>

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * BatchStoreResponse tells what became of each memory.
+ * BatchStoreResponse has a result for each memory.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.BatchStoreResponse}
@@ -266,7 +266,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * BatchStoreResponse tells what became of each memory.
+   * BatchStoreResponse has a result for each memory.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.BatchStoreResponse}

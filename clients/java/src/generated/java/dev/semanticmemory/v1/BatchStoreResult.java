@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * BatchStoreResult is what became of one memory.
+ * BatchStoreResult is the result for one memory.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.BatchStoreResult}
@@ -88,7 +88,7 @@ private static final long serialVersionUID = 0L;
   public static final int STORED_FIELD_NUMBER = 1;
   /**
    * <pre>
-   * It is stored.
+   * The memory is stored.
    * </pre>
    *
    * <code>.semantic_memory.v1.StoreResponse stored = 1 [json_name = "stored"];</code>
@@ -100,7 +100,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * It is stored.
+   * The memory is stored.
    * </pre>
    *
    * <code>.semantic_memory.v1.StoreResponse stored = 1 [json_name = "stored"];</code>
@@ -115,7 +115,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * It is stored.
+   * The memory is stored.
    * </pre>
    *
    * <code>.semantic_memory.v1.StoreResponse stored = 1 [json_name = "stored"];</code>
@@ -131,7 +131,7 @@ private static final long serialVersionUID = 0L;
   public static final int ERROR_FIELD_NUMBER = 2;
   /**
    * <pre>
-   * It is not stored, and this is why.
+   * The memory is not stored, for this reason.
    * </pre>
    *
    * <code>.semantic_memory.v1.BatchStoreError error = 2 [json_name = "error"];</code>
@@ -143,7 +143,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * It is not stored, and this is why.
+   * The memory is not stored, for this reason.
    * </pre>
    *
    * <code>.semantic_memory.v1.BatchStoreError error = 2 [json_name = "error"];</code>
@@ -158,7 +158,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * It is not stored, and this is why.
+   * The memory is not stored, for this reason.
    * </pre>
    *
    * <code>.semantic_memory.v1.BatchStoreError error = 2 [json_name = "error"];</code>
@@ -358,7 +358,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * BatchStoreResult is what became of one memory.
+   * BatchStoreResult is the result for one memory.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.BatchStoreResult}
@@ -584,7 +584,7 @@ private static final long serialVersionUID = 0L;
         dev.semanticmemory.v1.StoreResponse, dev.semanticmemory.v1.StoreResponse.Builder, dev.semanticmemory.v1.StoreResponseOrBuilder> storedBuilder_;
     /**
      * <pre>
-     * It is stored.
+     * The memory is stored.
      * </pre>
      *
      * <code>.semantic_memory.v1.StoreResponse stored = 1 [json_name = "stored"];</code>
@@ -596,7 +596,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It is stored.
+     * The memory is stored.
      * </pre>
      *
      * <code>.semantic_memory.v1.StoreResponse stored = 1 [json_name = "stored"];</code>
@@ -618,7 +618,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It is stored.
+     * The memory is stored.
      * </pre>
      *
      * <code>.semantic_memory.v1.StoreResponse stored = 1 [json_name = "stored"];</code>
@@ -638,7 +638,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It is stored.
+     * The memory is stored.
      * </pre>
      *
      * <code>.semantic_memory.v1.StoreResponse stored = 1 [json_name = "stored"];</code>
@@ -656,7 +656,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It is stored.
+     * The memory is stored.
      * </pre>
      *
      * <code>.semantic_memory.v1.StoreResponse stored = 1 [json_name = "stored"];</code>
@@ -683,7 +683,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It is stored.
+     * The memory is stored.
      * </pre>
      *
      * <code>.semantic_memory.v1.StoreResponse stored = 1 [json_name = "stored"];</code>
@@ -706,7 +706,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It is stored.
+     * The memory is stored.
      * </pre>
      *
      * <code>.semantic_memory.v1.StoreResponse stored = 1 [json_name = "stored"];</code>
@@ -716,7 +716,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It is stored.
+     * The memory is stored.
      * </pre>
      *
      * <code>.semantic_memory.v1.StoreResponse stored = 1 [json_name = "stored"];</code>
@@ -734,7 +734,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It is stored.
+     * The memory is stored.
      * </pre>
      *
      * <code>.semantic_memory.v1.StoreResponse stored = 1 [json_name = "stored"];</code>
@@ -762,7 +762,7 @@ private static final long serialVersionUID = 0L;
         dev.semanticmemory.v1.BatchStoreError, dev.semanticmemory.v1.BatchStoreError.Builder, dev.semanticmemory.v1.BatchStoreErrorOrBuilder> errorBuilder_;
     /**
      * <pre>
-     * It is not stored, and this is why.
+     * The memory is not stored, for this reason.
      * </pre>
      *
      * <code>.semantic_memory.v1.BatchStoreError error = 2 [json_name = "error"];</code>
@@ -774,7 +774,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It is not stored, and this is why.
+     * The memory is not stored, for this reason.
      * </pre>
      *
      * <code>.semantic_memory.v1.BatchStoreError error = 2 [json_name = "error"];</code>
@@ -796,7 +796,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It is not stored, and this is why.
+     * The memory is not stored, for this reason.
      * </pre>
      *
      * <code>.semantic_memory.v1.BatchStoreError error = 2 [json_name = "error"];</code>
@@ -816,7 +816,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It is not stored, and this is why.
+     * The memory is not stored, for this reason.
      * </pre>
      *
      * <code>.semantic_memory.v1.BatchStoreError error = 2 [json_name = "error"];</code>
@@ -834,7 +834,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It is not stored, and this is why.
+     * The memory is not stored, for this reason.
      * </pre>
      *
      * <code>.semantic_memory.v1.BatchStoreError error = 2 [json_name = "error"];</code>
@@ -861,7 +861,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It is not stored, and this is why.
+     * The memory is not stored, for this reason.
      * </pre>
      *
      * <code>.semantic_memory.v1.BatchStoreError error = 2 [json_name = "error"];</code>
@@ -884,7 +884,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It is not stored, and this is why.
+     * The memory is not stored, for this reason.
      * </pre>
      *
      * <code>.semantic_memory.v1.BatchStoreError error = 2 [json_name = "error"];</code>
@@ -894,7 +894,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It is not stored, and this is why.
+     * The memory is not stored, for this reason.
      * </pre>
      *
      * <code>.semantic_memory.v1.BatchStoreError error = 2 [json_name = "error"];</code>
@@ -912,7 +912,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * It is not stored, and this is why.
+     * The memory is not stored, for this reason.
      * </pre>
      *
      * <code>.semantic_memory.v1.BatchStoreError error = 2 [json_name = "error"];</code>

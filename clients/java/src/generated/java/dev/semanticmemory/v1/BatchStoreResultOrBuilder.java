@@ -10,7 +10,7 @@ public interface BatchStoreResultOrBuilder extends
 
   /**
    * <pre>
-   * It is stored.
+   * The memory is stored.
    * </pre>
    *
    * <code>.semantic_memory.v1.StoreResponse stored = 1 [json_name = "stored"];</code>
@@ -19,7 +19,7 @@ public interface BatchStoreResultOrBuilder extends
   boolean hasStored();
   /**
    * <pre>
-   * It is stored.
+   * The memory is stored.
    * </pre>
    *
    * <code>.semantic_memory.v1.StoreResponse stored = 1 [json_name = "stored"];</code>
@@ -28,7 +28,7 @@ public interface BatchStoreResultOrBuilder extends
   dev.semanticmemory.v1.StoreResponse getStored();
   /**
    * <pre>
-   * It is stored.
+   * The memory is stored.
    * </pre>
    *
    * <code>.semantic_memory.v1.StoreResponse stored = 1 [json_name = "stored"];</code>
@@ -37,7 +37,7 @@ public interface BatchStoreResultOrBuilder extends
 
   /**
    * <pre>
-   * It is not stored, and this is why.
+   * The memory is not stored, for this reason.
    * </pre>
    *
    * <code>.semantic_memory.v1.BatchStoreError error = 2 [json_name = "error"];</code>
@@ -46,7 +46,7 @@ public interface BatchStoreResultOrBuilder extends
   boolean hasError();
   /**
    * <pre>
-   * It is not stored, and this is why.
+   * The memory is not stored, for this reason.
    * </pre>
    *
    * <code>.semantic_memory.v1.BatchStoreError error = 2 [json_name = "error"];</code>
@@ -55,7 +55,7 @@ public interface BatchStoreResultOrBuilder extends
   dev.semanticmemory.v1.BatchStoreError getError();
   /**
    * <pre>
-   * It is not stored, and this is why.
+   * The memory is not stored, for this reason.
    * </pre>
    *
    * <code>.semantic_memory.v1.BatchStoreError error = 2 [json_name = "error"];</code>

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * Consistency is what a search does when part of a cluster does not answer.
+ * Consistency is what a search does if part of a cluster does not respond.
  * </pre>
  *
  * Protobuf enum {@code semantic_memory.v1.Consistency}
@@ -23,7 +23,7 @@ public enum Consistency
   CONSISTENCY_UNSPECIFIED(0),
   /**
    * <pre>
-   * The search fails with UNAVAILABLE rather than answer in part.
+   * The search fails with UNAVAILABLE instead of returning a partial result.
    * </pre>
    *
    * <code>CONSISTENCY_COMPLETE = 1;</code>
@@ -31,7 +31,7 @@ public enum Consistency
   CONSISTENCY_COMPLETE(1),
   /**
    * <pre>
-   * What the other shards found is returned, and the summary says `degraded`.
+   * The search returns what the other shards found, and the summary sets `degraded`.
    * </pre>
    *
    * <code>CONSISTENCY_PARTIAL = 2;</code>
@@ -50,7 +50,7 @@ public enum Consistency
   public static final int CONSISTENCY_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * The search fails with UNAVAILABLE rather than answer in part.
+   * The search fails with UNAVAILABLE instead of returning a partial result.
    * </pre>
    *
    * <code>CONSISTENCY_COMPLETE = 1;</code>
@@ -58,7 +58,7 @@ public enum Consistency
   public static final int CONSISTENCY_COMPLETE_VALUE = 1;
   /**
    * <pre>
-   * What the other shards found is returned, and the summary says `degraded`.
+   * The search returns what the other shards found, and the summary sets `degraded`.
    * </pre>
    *
    * <code>CONSISTENCY_PARTIAL = 2;</code>

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * ContextSize says how much of a hit's session comes back with it.
+ * ContextSize is how many memories of the session are returned around each hit.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.ContextSize}
@@ -243,7 +243,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * ContextSize says how much of a hit's session comes back with it.
+   * ContextSize is how many memories of the session are returned around each hit.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.ContextSize}

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * DeleteMatchingRequest says which memories are to be deleted.
+ * DeleteMatchingRequest selects the memories to delete.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.DeleteMatchingRequest}
@@ -96,7 +96,8 @@ private static final long serialVersionUID = 0L;
   private dev.semanticmemory.v1.MemoryFilter filter_;
   /**
    * <pre>
-   * Which memories. Required. With all_users it must say more than that: an empty filter is refused.
+   * The memories to delete. Required. With all_users, at least one other field must be set besides exclude_session_ids:
+   * an empty filter is rejected.
    * </pre>
    *
    * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -108,7 +109,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Which memories. Required. With all_users it must say more than that: an empty filter is refused.
+   * The memories to delete. Required. With all_users, at least one other field must be set besides exclude_session_ids:
+   * an empty filter is rejected.
    * </pre>
    *
    * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -120,7 +122,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Which memories. Required. With all_users it must say more than that: an empty filter is refused.
+   * The memories to delete. Required. With all_users, at least one other field must be set besides exclude_session_ids:
+   * an empty filter is rejected.
    * </pre>
    *
    * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -134,7 +137,7 @@ private static final long serialVersionUID = 0L;
   private boolean dryRun_ = false;
   /**
    * <pre>
-   * Deletes nothing and counts what would be deleted.
+   * Counts the memories that would be deleted, without deleting them.
    * </pre>
    *
    * <code>bool dry_run = 3 [json_name = "dryRun"];</code>
@@ -331,7 +334,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * DeleteMatchingRequest says which memories are to be deleted.
+   * DeleteMatchingRequest selects the memories to delete.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.DeleteMatchingRequest}
@@ -641,7 +644,8 @@ private static final long serialVersionUID = 0L;
         dev.semanticmemory.v1.MemoryFilter, dev.semanticmemory.v1.MemoryFilter.Builder, dev.semanticmemory.v1.MemoryFilterOrBuilder> filterBuilder_;
     /**
      * <pre>
-     * Which memories. Required. With all_users it must say more than that: an empty filter is refused.
+     * The memories to delete. Required. With all_users, at least one other field must be set besides exclude_session_ids:
+     * an empty filter is rejected.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -652,7 +656,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which memories. Required. With all_users it must say more than that: an empty filter is refused.
+     * The memories to delete. Required. With all_users, at least one other field must be set besides exclude_session_ids:
+     * an empty filter is rejected.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -667,7 +672,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which memories. Required. With all_users it must say more than that: an empty filter is refused.
+     * The memories to delete. Required. With all_users, at least one other field must be set besides exclude_session_ids:
+     * an empty filter is rejected.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -687,7 +693,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which memories. Required. With all_users it must say more than that: an empty filter is refused.
+     * The memories to delete. Required. With all_users, at least one other field must be set besides exclude_session_ids:
+     * an empty filter is rejected.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -705,7 +712,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which memories. Required. With all_users it must say more than that: an empty filter is refused.
+     * The memories to delete. Required. With all_users, at least one other field must be set besides exclude_session_ids:
+     * an empty filter is rejected.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -730,7 +738,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which memories. Required. With all_users it must say more than that: an empty filter is refused.
+     * The memories to delete. Required. With all_users, at least one other field must be set besides exclude_session_ids:
+     * an empty filter is rejected.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -747,7 +756,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which memories. Required. With all_users it must say more than that: an empty filter is refused.
+     * The memories to delete. Required. With all_users, at least one other field must be set besides exclude_session_ids:
+     * an empty filter is rejected.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -759,7 +769,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which memories. Required. With all_users it must say more than that: an empty filter is refused.
+     * The memories to delete. Required. With all_users, at least one other field must be set besides exclude_session_ids:
+     * an empty filter is rejected.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -774,7 +785,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which memories. Required. With all_users it must say more than that: an empty filter is refused.
+     * The memories to delete. Required. With all_users, at least one other field must be set besides exclude_session_ids:
+     * an empty filter is rejected.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -796,7 +808,7 @@ private static final long serialVersionUID = 0L;
     private boolean dryRun_ ;
     /**
      * <pre>
-     * Deletes nothing and counts what would be deleted.
+     * Counts the memories that would be deleted, without deleting them.
      * </pre>
      *
      * <code>bool dry_run = 3 [json_name = "dryRun"];</code>
@@ -808,7 +820,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Deletes nothing and counts what would be deleted.
+     * Counts the memories that would be deleted, without deleting them.
      * </pre>
      *
      * <code>bool dry_run = 3 [json_name = "dryRun"];</code>
@@ -824,7 +836,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Deletes nothing and counts what would be deleted.
+     * Counts the memories that would be deleted, without deleting them.
      * </pre>
      *
      * <code>bool dry_run = 3 [json_name = "dryRun"];</code>

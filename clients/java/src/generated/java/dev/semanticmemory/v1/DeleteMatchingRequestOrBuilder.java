@@ -30,7 +30,8 @@ public interface DeleteMatchingRequestOrBuilder extends
 
   /**
    * <pre>
-   * Which memories. Required. With all_users it must say more than that: an empty filter is refused.
+   * The memories to delete. Required. With all_users, at least one other field must be set besides exclude_session_ids:
+   * an empty filter is rejected.
    * </pre>
    *
    * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -39,7 +40,8 @@ public interface DeleteMatchingRequestOrBuilder extends
   boolean hasFilter();
   /**
    * <pre>
-   * Which memories. Required. With all_users it must say more than that: an empty filter is refused.
+   * The memories to delete. Required. With all_users, at least one other field must be set besides exclude_session_ids:
+   * an empty filter is rejected.
    * </pre>
    *
    * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -48,7 +50,8 @@ public interface DeleteMatchingRequestOrBuilder extends
   dev.semanticmemory.v1.MemoryFilter getFilter();
   /**
    * <pre>
-   * Which memories. Required. With all_users it must say more than that: an empty filter is refused.
+   * The memories to delete. Required. With all_users, at least one other field must be set besides exclude_session_ids:
+   * an empty filter is rejected.
    * </pre>
    *
    * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -57,7 +60,7 @@ public interface DeleteMatchingRequestOrBuilder extends
 
   /**
    * <pre>
-   * Deletes nothing and counts what would be deleted.
+   * Counts the memories that would be deleted, without deleting them.
    * </pre>
    *
    * <code>bool dry_run = 3 [json_name = "dryRun"];</code>

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * DeleteMatchingResponse tells how many memories passed the filter.
+ * DeleteMatchingResponse contains the number of matching memories.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.DeleteMatchingResponse}
@@ -47,7 +47,7 @@ private static final long serialVersionUID = 0L;
   private long count_ = 0L;
   /**
    * <pre>
-   * Memories that were deleted, or with dry_run would have been.
+   * Number of memories that were deleted, or with dry_run would be deleted.
    * </pre>
    *
    * <code>uint64 count = 1 [json_name = "count"];</code>
@@ -218,7 +218,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * DeleteMatchingResponse tells how many memories passed the filter.
+   * DeleteMatchingResponse contains the number of matching memories.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.DeleteMatchingResponse}
@@ -391,7 +391,7 @@ private static final long serialVersionUID = 0L;
     private long count_ ;
     /**
      * <pre>
-     * Memories that were deleted, or with dry_run would have been.
+     * Number of memories that were deleted, or with dry_run would be deleted.
      * </pre>
      *
      * <code>uint64 count = 1 [json_name = "count"];</code>
@@ -403,7 +403,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Memories that were deleted, or with dry_run would have been.
+     * Number of memories that were deleted, or with dry_run would be deleted.
      * </pre>
      *
      * <code>uint64 count = 1 [json_name = "count"];</code>
@@ -419,7 +419,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Memories that were deleted, or with dry_run would have been.
+     * Number of memories that were deleted, or with dry_run would be deleted.
      * </pre>
      *
      * <code>uint64 count = 1 [json_name = "count"];</code>

@@ -10,7 +10,7 @@ public interface DeleteMatchingResponseOrBuilder extends
 
   /**
    * <pre>
-   * Memories that were deleted, or with dry_run would have been.
+   * Number of memories that were deleted, or with dry_run would be deleted.
    * </pre>
    *
    * <code>uint64 count = 1 [json_name = "count"];</code>

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * DeleteRequest names memories to be removed.
+ * DeleteRequest names the memories to delete.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.DeleteRequest}
@@ -99,7 +99,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object userId_ = "";
   /**
    * <pre>
-   * The user whose memories they are. At most 256 bytes. Required, unless all_users is set.
+   * The user who owns the memories. At most 256 bytes. Required, unless all_users is set.
    * </pre>
    *
    * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -120,7 +120,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The user whose memories they are. At most 256 bytes. Required, unless all_users is set.
+   * The user who owns the memories. At most 256 bytes. Required, unless all_users is set.
    * </pre>
    *
    * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -145,7 +145,7 @@ private static final long serialVersionUID = 0L;
   private boolean allUsers_ = false;
   /**
    * <pre>
-   * Deletes whoever's memories these are. Only for trusted callers, and only for ids that the server made: a caller's
+   * Deletes the memories of any user. Only for trusted callers, and only for ids that the server generated: a caller's
    * own id is unique only within its user.
    * </pre>
    *
@@ -163,7 +163,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+   * The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
    * </pre>
    *
    * <code>repeated string ids = 4 [json_name = "ids"];</code>
@@ -175,7 +175,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+   * The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
    * </pre>
    *
    * <code>repeated string ids = 4 [json_name = "ids"];</code>
@@ -186,7 +186,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+   * The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
    * </pre>
    *
    * <code>repeated string ids = 4 [json_name = "ids"];</code>
@@ -198,7 +198,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+   * The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
    * </pre>
    *
    * <code>repeated string ids = 4 [json_name = "ids"];</code>
@@ -407,7 +407,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * DeleteRequest names memories to be removed.
+   * DeleteRequest names the memories to delete.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.DeleteRequest}
@@ -722,7 +722,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object userId_ = "";
     /**
      * <pre>
-     * The user whose memories they are. At most 256 bytes. Required, unless all_users is set.
+     * The user who owns the memories. At most 256 bytes. Required, unless all_users is set.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -742,7 +742,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The user whose memories they are. At most 256 bytes. Required, unless all_users is set.
+     * The user who owns the memories. At most 256 bytes. Required, unless all_users is set.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -763,7 +763,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The user whose memories they are. At most 256 bytes. Required, unless all_users is set.
+     * The user who owns the memories. At most 256 bytes. Required, unless all_users is set.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -780,7 +780,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The user whose memories they are. At most 256 bytes. Required, unless all_users is set.
+     * The user who owns the memories. At most 256 bytes. Required, unless all_users is set.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -794,7 +794,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The user whose memories they are. At most 256 bytes. Required, unless all_users is set.
+     * The user who owns the memories. At most 256 bytes. Required, unless all_users is set.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -814,7 +814,7 @@ private static final long serialVersionUID = 0L;
     private boolean allUsers_ ;
     /**
      * <pre>
-     * Deletes whoever's memories these are. Only for trusted callers, and only for ids that the server made: a caller's
+     * Deletes the memories of any user. Only for trusted callers, and only for ids that the server generated: a caller's
      * own id is unique only within its user.
      * </pre>
      *
@@ -827,7 +827,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Deletes whoever's memories these are. Only for trusted callers, and only for ids that the server made: a caller's
+     * Deletes the memories of any user. Only for trusted callers, and only for ids that the server generated: a caller's
      * own id is unique only within its user.
      * </pre>
      *
@@ -844,7 +844,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Deletes whoever's memories these are. Only for trusted callers, and only for ids that the server made: a caller's
+     * Deletes the memories of any user. Only for trusted callers, and only for ids that the server generated: a caller's
      * own id is unique only within its user.
      * </pre>
      *
@@ -868,7 +868,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+     * The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
      * </pre>
      *
      * <code>repeated string ids = 4 [json_name = "ids"];</code>
@@ -881,7 +881,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+     * The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
      * </pre>
      *
      * <code>repeated string ids = 4 [json_name = "ids"];</code>
@@ -892,7 +892,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+     * The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
      * </pre>
      *
      * <code>repeated string ids = 4 [json_name = "ids"];</code>
@@ -904,7 +904,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+     * The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
      * </pre>
      *
      * <code>repeated string ids = 4 [json_name = "ids"];</code>
@@ -917,7 +917,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+     * The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
      * </pre>
      *
      * <code>repeated string ids = 4 [json_name = "ids"];</code>
@@ -936,7 +936,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+     * The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
      * </pre>
      *
      * <code>repeated string ids = 4 [json_name = "ids"];</code>
@@ -954,7 +954,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+     * The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
      * </pre>
      *
      * <code>repeated string ids = 4 [json_name = "ids"];</code>
@@ -972,7 +972,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+     * The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
      * </pre>
      *
      * <code>repeated string ids = 4 [json_name = "ids"];</code>
@@ -987,7 +987,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+     * The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
      * </pre>
      *
      * <code>repeated string ids = 4 [json_name = "ids"];</code>

@@ -30,7 +30,7 @@ public interface DeleteRequestOrBuilder extends
 
   /**
    * <pre>
-   * The user whose memories they are. At most 256 bytes. Required, unless all_users is set.
+   * The user who owns the memories. At most 256 bytes. Required, unless all_users is set.
    * </pre>
    *
    * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -39,7 +39,7 @@ public interface DeleteRequestOrBuilder extends
   java.lang.String getUserId();
   /**
    * <pre>
-   * The user whose memories they are. At most 256 bytes. Required, unless all_users is set.
+   * The user who owns the memories. At most 256 bytes. Required, unless all_users is set.
    * </pre>
    *
    * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -50,7 +50,7 @@ public interface DeleteRequestOrBuilder extends
 
   /**
    * <pre>
-   * Deletes whoever's memories these are. Only for trusted callers, and only for ids that the server made: a caller's
+   * Deletes the memories of any user. Only for trusted callers, and only for ids that the server generated: a caller's
    * own id is unique only within its user.
    * </pre>
    *
@@ -61,7 +61,7 @@ public interface DeleteRequestOrBuilder extends
 
   /**
    * <pre>
-   * The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+   * The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
    * </pre>
    *
    * <code>repeated string ids = 4 [json_name = "ids"];</code>
@@ -71,7 +71,7 @@ public interface DeleteRequestOrBuilder extends
       getIdsList();
   /**
    * <pre>
-   * The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+   * The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
    * </pre>
    *
    * <code>repeated string ids = 4 [json_name = "ids"];</code>
@@ -80,7 +80,7 @@ public interface DeleteRequestOrBuilder extends
   int getIdsCount();
   /**
    * <pre>
-   * The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+   * The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
    * </pre>
    *
    * <code>repeated string ids = 4 [json_name = "ids"];</code>
@@ -90,7 +90,7 @@ public interface DeleteRequestOrBuilder extends
   java.lang.String getIds(int index);
   /**
    * <pre>
-   * The ids, 1 to 1,000 of at most 256 bytes. An id that is repeated counts once.
+   * The ids, 1 to 1,000 of at most 256 bytes. A repeated id counts once.
    * </pre>
    *
    * <code>repeated string ids = 4 [json_name = "ids"];</code>

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * DeleteResponse tells what became of each id.
+ * DeleteResponse reports the result for each id.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.DeleteResponse}
@@ -53,7 +53,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * The ids of the memories that this call deleted, in the order of the request.
+   * The ids that this call deleted, in the order of the request.
    * </pre>
    *
    * <code>repeated string deleted_ids = 1 [json_name = "deletedIds"];</code>
@@ -65,7 +65,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The ids of the memories that this call deleted, in the order of the request.
+   * The ids that this call deleted, in the order of the request.
    * </pre>
    *
    * <code>repeated string deleted_ids = 1 [json_name = "deletedIds"];</code>
@@ -76,7 +76,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The ids of the memories that this call deleted, in the order of the request.
+   * The ids that this call deleted, in the order of the request.
    * </pre>
    *
    * <code>repeated string deleted_ids = 1 [json_name = "deletedIds"];</code>
@@ -88,7 +88,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The ids of the memories that this call deleted, in the order of the request.
+   * The ids that this call deleted, in the order of the request.
    * </pre>
    *
    * <code>repeated string deleted_ids = 1 [json_name = "deletedIds"];</code>
@@ -106,7 +106,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * The ids for which the scope has no memory, in the order of the request.
+   * The ids for which no memory exists in the scope of the request, in the order of the request.
    * </pre>
    *
    * <code>repeated string missing_ids = 2 [json_name = "missingIds"];</code>
@@ -118,7 +118,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The ids for which the scope has no memory, in the order of the request.
+   * The ids for which no memory exists in the scope of the request, in the order of the request.
    * </pre>
    *
    * <code>repeated string missing_ids = 2 [json_name = "missingIds"];</code>
@@ -129,7 +129,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The ids for which the scope has no memory, in the order of the request.
+   * The ids for which no memory exists in the scope of the request, in the order of the request.
    * </pre>
    *
    * <code>repeated string missing_ids = 2 [json_name = "missingIds"];</code>
@@ -141,7 +141,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The ids for which the scope has no memory, in the order of the request.
+   * The ids for which no memory exists in the scope of the request, in the order of the request.
    * </pre>
    *
    * <code>repeated string missing_ids = 2 [json_name = "missingIds"];</code>
@@ -335,7 +335,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * DeleteResponse tells what became of each id.
+   * DeleteResponse reports the result for each id.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.DeleteResponse}
@@ -547,7 +547,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids of the memories that this call deleted, in the order of the request.
+     * The ids that this call deleted, in the order of the request.
      * </pre>
      *
      * <code>repeated string deleted_ids = 1 [json_name = "deletedIds"];</code>
@@ -560,7 +560,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids of the memories that this call deleted, in the order of the request.
+     * The ids that this call deleted, in the order of the request.
      * </pre>
      *
      * <code>repeated string deleted_ids = 1 [json_name = "deletedIds"];</code>
@@ -571,7 +571,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids of the memories that this call deleted, in the order of the request.
+     * The ids that this call deleted, in the order of the request.
      * </pre>
      *
      * <code>repeated string deleted_ids = 1 [json_name = "deletedIds"];</code>
@@ -583,7 +583,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids of the memories that this call deleted, in the order of the request.
+     * The ids that this call deleted, in the order of the request.
      * </pre>
      *
      * <code>repeated string deleted_ids = 1 [json_name = "deletedIds"];</code>
@@ -596,7 +596,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids of the memories that this call deleted, in the order of the request.
+     * The ids that this call deleted, in the order of the request.
      * </pre>
      *
      * <code>repeated string deleted_ids = 1 [json_name = "deletedIds"];</code>
@@ -615,7 +615,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids of the memories that this call deleted, in the order of the request.
+     * The ids that this call deleted, in the order of the request.
      * </pre>
      *
      * <code>repeated string deleted_ids = 1 [json_name = "deletedIds"];</code>
@@ -633,7 +633,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids of the memories that this call deleted, in the order of the request.
+     * The ids that this call deleted, in the order of the request.
      * </pre>
      *
      * <code>repeated string deleted_ids = 1 [json_name = "deletedIds"];</code>
@@ -651,7 +651,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids of the memories that this call deleted, in the order of the request.
+     * The ids that this call deleted, in the order of the request.
      * </pre>
      *
      * <code>repeated string deleted_ids = 1 [json_name = "deletedIds"];</code>
@@ -666,7 +666,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids of the memories that this call deleted, in the order of the request.
+     * The ids that this call deleted, in the order of the request.
      * </pre>
      *
      * <code>repeated string deleted_ids = 1 [json_name = "deletedIds"];</code>
@@ -694,7 +694,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids for which the scope has no memory, in the order of the request.
+     * The ids for which no memory exists in the scope of the request, in the order of the request.
      * </pre>
      *
      * <code>repeated string missing_ids = 2 [json_name = "missingIds"];</code>
@@ -707,7 +707,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids for which the scope has no memory, in the order of the request.
+     * The ids for which no memory exists in the scope of the request, in the order of the request.
      * </pre>
      *
      * <code>repeated string missing_ids = 2 [json_name = "missingIds"];</code>
@@ -718,7 +718,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids for which the scope has no memory, in the order of the request.
+     * The ids for which no memory exists in the scope of the request, in the order of the request.
      * </pre>
      *
      * <code>repeated string missing_ids = 2 [json_name = "missingIds"];</code>
@@ -730,7 +730,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids for which the scope has no memory, in the order of the request.
+     * The ids for which no memory exists in the scope of the request, in the order of the request.
      * </pre>
      *
      * <code>repeated string missing_ids = 2 [json_name = "missingIds"];</code>
@@ -743,7 +743,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids for which the scope has no memory, in the order of the request.
+     * The ids for which no memory exists in the scope of the request, in the order of the request.
      * </pre>
      *
      * <code>repeated string missing_ids = 2 [json_name = "missingIds"];</code>
@@ -762,7 +762,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids for which the scope has no memory, in the order of the request.
+     * The ids for which no memory exists in the scope of the request, in the order of the request.
      * </pre>
      *
      * <code>repeated string missing_ids = 2 [json_name = "missingIds"];</code>
@@ -780,7 +780,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids for which the scope has no memory, in the order of the request.
+     * The ids for which no memory exists in the scope of the request, in the order of the request.
      * </pre>
      *
      * <code>repeated string missing_ids = 2 [json_name = "missingIds"];</code>
@@ -798,7 +798,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids for which the scope has no memory, in the order of the request.
+     * The ids for which no memory exists in the scope of the request, in the order of the request.
      * </pre>
      *
      * <code>repeated string missing_ids = 2 [json_name = "missingIds"];</code>
@@ -813,7 +813,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The ids for which the scope has no memory, in the order of the request.
+     * The ids for which no memory exists in the scope of the request, in the order of the request.
      * </pre>
      *
      * <code>repeated string missing_ids = 2 [json_name = "missingIds"];</code>

@@ -10,7 +10,7 @@ public interface DeleteResponseOrBuilder extends
 
   /**
    * <pre>
-   * The ids of the memories that this call deleted, in the order of the request.
+   * The ids that this call deleted, in the order of the request.
    * </pre>
    *
    * <code>repeated string deleted_ids = 1 [json_name = "deletedIds"];</code>
@@ -20,7 +20,7 @@ public interface DeleteResponseOrBuilder extends
       getDeletedIdsList();
   /**
    * <pre>
-   * The ids of the memories that this call deleted, in the order of the request.
+   * The ids that this call deleted, in the order of the request.
    * </pre>
    *
    * <code>repeated string deleted_ids = 1 [json_name = "deletedIds"];</code>
@@ -29,7 +29,7 @@ public interface DeleteResponseOrBuilder extends
   int getDeletedIdsCount();
   /**
    * <pre>
-   * The ids of the memories that this call deleted, in the order of the request.
+   * The ids that this call deleted, in the order of the request.
    * </pre>
    *
    * <code>repeated string deleted_ids = 1 [json_name = "deletedIds"];</code>
@@ -39,7 +39,7 @@ public interface DeleteResponseOrBuilder extends
   java.lang.String getDeletedIds(int index);
   /**
    * <pre>
-   * The ids of the memories that this call deleted, in the order of the request.
+   * The ids that this call deleted, in the order of the request.
    * </pre>
    *
    * <code>repeated string deleted_ids = 1 [json_name = "deletedIds"];</code>
@@ -51,7 +51,7 @@ public interface DeleteResponseOrBuilder extends
 
   /**
    * <pre>
-   * The ids for which the scope has no memory, in the order of the request.
+   * The ids for which no memory exists in the scope of the request, in the order of the request.
    * </pre>
    *
    * <code>repeated string missing_ids = 2 [json_name = "missingIds"];</code>
@@ -61,7 +61,7 @@ public interface DeleteResponseOrBuilder extends
       getMissingIdsList();
   /**
    * <pre>
-   * The ids for which the scope has no memory, in the order of the request.
+   * The ids for which no memory exists in the scope of the request, in the order of the request.
    * </pre>
    *
    * <code>repeated string missing_ids = 2 [json_name = "missingIds"];</code>
@@ -70,7 +70,7 @@ public interface DeleteResponseOrBuilder extends
   int getMissingIdsCount();
   /**
    * <pre>
-   * The ids for which the scope has no memory, in the order of the request.
+   * The ids for which no memory exists in the scope of the request, in the order of the request.
    * </pre>
    *
    * <code>repeated string missing_ids = 2 [json_name = "missingIds"];</code>
@@ -80,7 +80,7 @@ public interface DeleteResponseOrBuilder extends
   java.lang.String getMissingIds(int index);
   /**
    * <pre>
-   * The ids for which the scope has no memory, in the order of the request.
+   * The ids for which no memory exists in the scope of the request, in the order of the request.
    * </pre>
    *
    * <code>repeated string missing_ids = 2 [json_name = "missingIds"];</code>

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * DropIndexRequest says what is to be removed.
+ * DropIndexRequest names the index to remove.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.DropIndexRequest}
@@ -49,7 +49,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object index_ = "";
   /**
    * <pre>
-   * The name of the index. Required: there is no default here.
+   * The name of the index. Required: DropIndex has no default.
    * </pre>
    *
    * <code>string index = 1 [json_name = "index"];</code>
@@ -70,7 +70,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The name of the index. Required: there is no default here.
+   * The name of the index. Required: DropIndex has no default.
    * </pre>
    *
    * <code>string index = 1 [json_name = "index"];</code>
@@ -95,7 +95,7 @@ private static final long serialVersionUID = 0L;
   private boolean deleteMemories_ = false;
   /**
    * <pre>
-   * Deletes the memories of every user as well. Default: they are kept.
+   * Also deletes the memories of every user. Default: the memories are kept.
    * </pre>
    *
    * <code>bool delete_memories = 2 [json_name = "deleteMemories"];</code>
@@ -276,7 +276,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * DropIndexRequest says what is to be removed.
+   * DropIndexRequest names the index to remove.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.DropIndexRequest}
@@ -463,7 +463,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object index_ = "";
     /**
      * <pre>
-     * The name of the index. Required: there is no default here.
+     * The name of the index. Required: DropIndex has no default.
      * </pre>
      *
      * <code>string index = 1 [json_name = "index"];</code>
@@ -483,7 +483,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the index. Required: there is no default here.
+     * The name of the index. Required: DropIndex has no default.
      * </pre>
      *
      * <code>string index = 1 [json_name = "index"];</code>
@@ -504,7 +504,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the index. Required: there is no default here.
+     * The name of the index. Required: DropIndex has no default.
      * </pre>
      *
      * <code>string index = 1 [json_name = "index"];</code>
@@ -521,7 +521,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the index. Required: there is no default here.
+     * The name of the index. Required: DropIndex has no default.
      * </pre>
      *
      * <code>string index = 1 [json_name = "index"];</code>
@@ -535,7 +535,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the index. Required: there is no default here.
+     * The name of the index. Required: DropIndex has no default.
      * </pre>
      *
      * <code>string index = 1 [json_name = "index"];</code>
@@ -555,7 +555,7 @@ private static final long serialVersionUID = 0L;
     private boolean deleteMemories_ ;
     /**
      * <pre>
-     * Deletes the memories of every user as well. Default: they are kept.
+     * Also deletes the memories of every user. Default: the memories are kept.
      * </pre>
      *
      * <code>bool delete_memories = 2 [json_name = "deleteMemories"];</code>
@@ -567,7 +567,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Deletes the memories of every user as well. Default: they are kept.
+     * Also deletes the memories of every user. Default: the memories are kept.
      * </pre>
      *
      * <code>bool delete_memories = 2 [json_name = "deleteMemories"];</code>
@@ -583,7 +583,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Deletes the memories of every user as well. Default: they are kept.
+     * Also deletes the memories of every user. Default: the memories are kept.
      * </pre>
      *
      * <code>bool delete_memories = 2 [json_name = "deleteMemories"];</code>

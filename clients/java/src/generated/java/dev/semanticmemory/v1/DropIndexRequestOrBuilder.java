@@ -10,7 +10,7 @@ public interface DropIndexRequestOrBuilder extends
 
   /**
    * <pre>
-   * The name of the index. Required: there is no default here.
+   * The name of the index. Required: DropIndex has no default.
    * </pre>
    *
    * <code>string index = 1 [json_name = "index"];</code>
@@ -19,7 +19,7 @@ public interface DropIndexRequestOrBuilder extends
   java.lang.String getIndex();
   /**
    * <pre>
-   * The name of the index. Required: there is no default here.
+   * The name of the index. Required: DropIndex has no default.
    * </pre>
    *
    * <code>string index = 1 [json_name = "index"];</code>
@@ -30,7 +30,7 @@ public interface DropIndexRequestOrBuilder extends
 
   /**
    * <pre>
-   * Deletes the memories of every user as well. Default: they are kept.
+   * Also deletes the memories of every user. Default: the memories are kept.
    * </pre>
    *
    * <code>bool delete_memories = 2 [json_name = "deleteMemories"];</code>

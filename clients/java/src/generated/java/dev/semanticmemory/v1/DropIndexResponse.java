@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * DropIndexResponse tells what was removed.
+ * DropIndexResponse contains the number of deleted memories and kept keys.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.DropIndexResponse}
@@ -47,7 +47,7 @@ private static final long serialVersionUID = 0L;
   private long deletedMemoryCount_ = 0L;
   /**
    * <pre>
-   * Memories that were deleted.
+   * Number of memories that were deleted.
    * </pre>
    *
    * <code>uint64 deleted_memory_count = 1 [json_name = "deletedMemoryCount"];</code>
@@ -62,7 +62,7 @@ private static final long serialVersionUID = 0L;
   private long keptKeyCount_ = 0L;
   /**
    * <pre>
-   * With delete_memories: keys under the prefix of the index that were kept, because they are not memories.
+   * With delete_memories: number of keys under the prefix of the index that were kept because they are not memories.
    * </pre>
    *
    * <code>uint64 kept_key_count = 2 [json_name = "keptKeyCount"];</code>
@@ -245,7 +245,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * DropIndexResponse tells what was removed.
+   * DropIndexResponse contains the number of deleted memories and kept keys.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.DropIndexResponse}
@@ -430,7 +430,7 @@ private static final long serialVersionUID = 0L;
     private long deletedMemoryCount_ ;
     /**
      * <pre>
-     * Memories that were deleted.
+     * Number of memories that were deleted.
      * </pre>
      *
      * <code>uint64 deleted_memory_count = 1 [json_name = "deletedMemoryCount"];</code>
@@ -442,7 +442,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Memories that were deleted.
+     * Number of memories that were deleted.
      * </pre>
      *
      * <code>uint64 deleted_memory_count = 1 [json_name = "deletedMemoryCount"];</code>
@@ -458,7 +458,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Memories that were deleted.
+     * Number of memories that were deleted.
      * </pre>
      *
      * <code>uint64 deleted_memory_count = 1 [json_name = "deletedMemoryCount"];</code>
@@ -474,7 +474,7 @@ private static final long serialVersionUID = 0L;
     private long keptKeyCount_ ;
     /**
      * <pre>
-     * With delete_memories: keys under the prefix of the index that were kept, because they are not memories.
+     * With delete_memories: number of keys under the prefix of the index that were kept because they are not memories.
      * </pre>
      *
      * <code>uint64 kept_key_count = 2 [json_name = "keptKeyCount"];</code>
@@ -486,7 +486,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With delete_memories: keys under the prefix of the index that were kept, because they are not memories.
+     * With delete_memories: number of keys under the prefix of the index that were kept because they are not memories.
      * </pre>
      *
      * <code>uint64 kept_key_count = 2 [json_name = "keptKeyCount"];</code>
@@ -502,7 +502,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With delete_memories: keys under the prefix of the index that were kept, because they are not memories.
+     * With delete_memories: number of keys under the prefix of the index that were kept because they are not memories.
      * </pre>
      *
      * <code>uint64 kept_key_count = 2 [json_name = "keptKeyCount"];</code>

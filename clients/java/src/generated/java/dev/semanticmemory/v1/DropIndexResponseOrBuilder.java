@@ -10,7 +10,7 @@ public interface DropIndexResponseOrBuilder extends
 
   /**
    * <pre>
-   * Memories that were deleted.
+   * Number of memories that were deleted.
    * </pre>
    *
    * <code>uint64 deleted_memory_count = 1 [json_name = "deletedMemoryCount"];</code>
@@ -20,7 +20,7 @@ public interface DropIndexResponseOrBuilder extends
 
   /**
    * <pre>
-   * With delete_memories: keys under the prefix of the index that were kept, because they are not memories.
+   * With delete_memories: number of keys under the prefix of the index that were kept because they are not memories.
    * </pre>
    *
    * <code>uint64 kept_key_count = 2 [json_name = "keptKeyCount"];</code>

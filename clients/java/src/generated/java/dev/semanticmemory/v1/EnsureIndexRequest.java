@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * EnsureIndexRequest says what index is wanted.
+ * EnsureIndexRequest describes the index to create or check.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.EnsureIndexRequest}
@@ -53,8 +53,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object index_ = "";
   /**
    * <pre>
-   * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores, not ending
-   * in "_flat". Default: the server's default index.
+   * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores. It must not
+   * end in "_flat". Default: the server's default index.
    * </pre>
    *
    * <code>string index = 1 [json_name = "index"];</code>
@@ -75,8 +75,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores, not ending
-   * in "_flat". Default: the server's default index.
+   * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores. It must not
+   * end in "_flat". Default: the server's default index.
    * </pre>
    *
    * <code>string index = 1 [json_name = "index"];</code>
@@ -101,7 +101,7 @@ private static final long serialVersionUID = 0L;
   private int dimension_ = 0;
   /**
    * <pre>
-   * Numbers in each embedding, 1 to 32,768. Default: what the server's embedder makes.
+   * Number of values in each embedding, 1 to 32,768. Default: the dimension of the server's embedding model.
    * </pre>
    *
    * <code>optional uint32 dimension = 2 [json_name = "dimension"];</code>
@@ -113,7 +113,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Numbers in each embedding, 1 to 32,768. Default: what the server's embedder makes.
+   * Number of values in each embedding, 1 to 32,768. Default: the dimension of the server's embedding model.
    * </pre>
    *
    * <code>optional uint32 dimension = 2 [json_name = "dimension"];</code>
@@ -129,8 +129,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object embeddingModel_ = "";
   /**
    * <pre>
-   * The model that makes the embeddings. Default: the server's embedder. Name another one, with its dimension, when
-   * callers bring their own embeddings. At most 256 bytes.
+   * The embedding model. Default: the server's embedding model. If callers provide their own embeddings, set their
+   * model and its dimension. At most 256 bytes.
    * </pre>
    *
    * <code>string embedding_model = 3 [json_name = "embeddingModel"];</code>
@@ -151,8 +151,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The model that makes the embeddings. Default: the server's embedder. Name another one, with its dimension, when
-   * callers bring their own embeddings. At most 256 bytes.
+   * The embedding model. Default: the server's embedding model. If callers provide their own embeddings, set their
+   * model and its dimension. At most 256 bytes.
    * </pre>
    *
    * <code>string embedding_model = 3 [json_name = "embeddingModel"];</code>
@@ -187,8 +187,8 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-   * several times faster and searches over all users slower.
+   * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+   * several times faster and searches over all users are slower.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -201,8 +201,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-   * several times faster and searches over all users slower.
+   * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+   * several times faster and searches over all users are slower.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -214,8 +214,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-   * several times faster and searches over all users slower.
+   * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+   * several times faster and searches over all users are slower.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -228,8 +228,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-   * several times faster and searches over all users slower.
+   * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+   * several times faster and searches over all users are slower.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -242,8 +242,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-   * several times faster and searches over all users slower.
+   * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+   * several times faster and searches over all users are slower.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -260,8 +260,9 @@ private static final long serialVersionUID = 0L;
   private int layout_ = 0;
   /**
    * <pre>
-   * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
-   * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+   * How the memories are stored in the engine. Default: the layout of the existing index, or for a new index the
+   * server's default (LAYOUT_JSON unless configured otherwise). The layout of an index cannot change: export the
+   * memories and import them into another index.
    * </pre>
    *
    * <code>.semantic_memory.v1.Layout layout = 5 [json_name = "layout"];</code>
@@ -272,8 +273,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
-   * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+   * How the memories are stored in the engine. Default: the layout of the existing index, or for a new index the
+   * server's default (LAYOUT_JSON unless configured otherwise). The layout of an index cannot change: export the
+   * memories and import them into another index.
    * </pre>
    *
    * <code>.semantic_memory.v1.Layout layout = 5 [json_name = "layout"];</code>
@@ -503,7 +505,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * EnsureIndexRequest says what index is wanted.
+   * EnsureIndexRequest describes the index to create or check.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.EnsureIndexRequest}
@@ -757,8 +759,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object index_ = "";
     /**
      * <pre>
-     * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores, not ending
-     * in "_flat". Default: the server's default index.
+     * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores. It must not
+     * end in "_flat". Default: the server's default index.
      * </pre>
      *
      * <code>string index = 1 [json_name = "index"];</code>
@@ -778,8 +780,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores, not ending
-     * in "_flat". Default: the server's default index.
+     * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores. It must not
+     * end in "_flat". Default: the server's default index.
      * </pre>
      *
      * <code>string index = 1 [json_name = "index"];</code>
@@ -800,8 +802,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores, not ending
-     * in "_flat". Default: the server's default index.
+     * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores. It must not
+     * end in "_flat". Default: the server's default index.
      * </pre>
      *
      * <code>string index = 1 [json_name = "index"];</code>
@@ -818,8 +820,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores, not ending
-     * in "_flat". Default: the server's default index.
+     * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores. It must not
+     * end in "_flat". Default: the server's default index.
      * </pre>
      *
      * <code>string index = 1 [json_name = "index"];</code>
@@ -833,8 +835,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores, not ending
-     * in "_flat". Default: the server's default index.
+     * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores. It must not
+     * end in "_flat". Default: the server's default index.
      * </pre>
      *
      * <code>string index = 1 [json_name = "index"];</code>
@@ -854,7 +856,7 @@ private static final long serialVersionUID = 0L;
     private int dimension_ ;
     /**
      * <pre>
-     * Numbers in each embedding, 1 to 32,768. Default: what the server's embedder makes.
+     * Number of values in each embedding, 1 to 32,768. Default: the dimension of the server's embedding model.
      * </pre>
      *
      * <code>optional uint32 dimension = 2 [json_name = "dimension"];</code>
@@ -866,7 +868,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Numbers in each embedding, 1 to 32,768. Default: what the server's embedder makes.
+     * Number of values in each embedding, 1 to 32,768. Default: the dimension of the server's embedding model.
      * </pre>
      *
      * <code>optional uint32 dimension = 2 [json_name = "dimension"];</code>
@@ -878,7 +880,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Numbers in each embedding, 1 to 32,768. Default: what the server's embedder makes.
+     * Number of values in each embedding, 1 to 32,768. Default: the dimension of the server's embedding model.
      * </pre>
      *
      * <code>optional uint32 dimension = 2 [json_name = "dimension"];</code>
@@ -894,7 +896,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Numbers in each embedding, 1 to 32,768. Default: what the server's embedder makes.
+     * Number of values in each embedding, 1 to 32,768. Default: the dimension of the server's embedding model.
      * </pre>
      *
      * <code>optional uint32 dimension = 2 [json_name = "dimension"];</code>
@@ -910,8 +912,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object embeddingModel_ = "";
     /**
      * <pre>
-     * The model that makes the embeddings. Default: the server's embedder. Name another one, with its dimension, when
-     * callers bring their own embeddings. At most 256 bytes.
+     * The embedding model. Default: the server's embedding model. If callers provide their own embeddings, set their
+     * model and its dimension. At most 256 bytes.
      * </pre>
      *
      * <code>string embedding_model = 3 [json_name = "embeddingModel"];</code>
@@ -931,8 +933,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The model that makes the embeddings. Default: the server's embedder. Name another one, with its dimension, when
-     * callers bring their own embeddings. At most 256 bytes.
+     * The embedding model. Default: the server's embedding model. If callers provide their own embeddings, set their
+     * model and its dimension. At most 256 bytes.
      * </pre>
      *
      * <code>string embedding_model = 3 [json_name = "embeddingModel"];</code>
@@ -953,8 +955,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The model that makes the embeddings. Default: the server's embedder. Name another one, with its dimension, when
-     * callers bring their own embeddings. At most 256 bytes.
+     * The embedding model. Default: the server's embedding model. If callers provide their own embeddings, set their
+     * model and its dimension. At most 256 bytes.
      * </pre>
      *
      * <code>string embedding_model = 3 [json_name = "embeddingModel"];</code>
@@ -971,8 +973,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The model that makes the embeddings. Default: the server's embedder. Name another one, with its dimension, when
-     * callers bring their own embeddings. At most 256 bytes.
+     * The embedding model. Default: the server's embedding model. If callers provide their own embeddings, set their
+     * model and its dimension. At most 256 bytes.
      * </pre>
      *
      * <code>string embedding_model = 3 [json_name = "embeddingModel"];</code>
@@ -986,8 +988,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The model that makes the embeddings. Default: the server's embedder. Name another one, with its dimension, when
-     * callers bring their own embeddings. At most 256 bytes.
+     * The embedding model. Default: the server's embedding model. If callers provide their own embeddings, set their
+     * model and its dimension. At most 256 bytes.
      * </pre>
      *
      * <code>string embedding_model = 3 [json_name = "embeddingModel"];</code>
@@ -1014,8 +1016,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-     * several times faster and searches over all users slower.
+     * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+     * several times faster and searches over all users are slower.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -1027,8 +1029,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-     * several times faster and searches over all users slower.
+     * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+     * several times faster and searches over all users are slower.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -1039,8 +1041,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-     * several times faster and searches over all users slower.
+     * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+     * several times faster and searches over all users are slower.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -1052,8 +1054,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-     * several times faster and searches over all users slower.
+     * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+     * several times faster and searches over all users are slower.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -1073,8 +1075,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-     * several times faster and searches over all users slower.
+     * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+     * several times faster and searches over all users are slower.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -1092,8 +1094,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-     * several times faster and searches over all users slower.
+     * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+     * several times faster and searches over all users are slower.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -1111,8 +1113,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-     * several times faster and searches over all users slower.
+     * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+     * several times faster and searches over all users are slower.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -1126,8 +1128,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-     * several times faster and searches over all users slower.
+     * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+     * several times faster and searches over all users are slower.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -1139,8 +1141,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-     * several times faster and searches over all users slower.
+     * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+     * several times faster and searches over all users are slower.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -1152,8 +1154,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-     * several times faster and searches over all users slower.
+     * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+     * several times faster and searches over all users are slower.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -1170,8 +1172,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-     * several times faster and searches over all users slower.
+     * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+     * several times faster and searches over all users are slower.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -1186,8 +1188,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-     * several times faster and searches over all users slower.
+     * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+     * several times faster and searches over all users are slower.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -1207,8 +1209,9 @@ private static final long serialVersionUID = 0L;
     private int layout_ = 0;
     /**
      * <pre>
-     * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
-     * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+     * How the memories are stored in the engine. Default: the layout of the existing index, or for a new index the
+     * server's default (LAYOUT_JSON unless configured otherwise). The layout of an index cannot change: export the
+     * memories and import them into another index.
      * </pre>
      *
      * <code>.semantic_memory.v1.Layout layout = 5 [json_name = "layout"];</code>
@@ -1219,8 +1222,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
-     * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+     * How the memories are stored in the engine. Default: the layout of the existing index, or for a new index the
+     * server's default (LAYOUT_JSON unless configured otherwise). The layout of an index cannot change: export the
+     * memories and import them into another index.
      * </pre>
      *
      * <code>.semantic_memory.v1.Layout layout = 5 [json_name = "layout"];</code>
@@ -1235,8 +1239,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
-     * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+     * How the memories are stored in the engine. Default: the layout of the existing index, or for a new index the
+     * server's default (LAYOUT_JSON unless configured otherwise). The layout of an index cannot change: export the
+     * memories and import them into another index.
      * </pre>
      *
      * <code>.semantic_memory.v1.Layout layout = 5 [json_name = "layout"];</code>
@@ -1249,8 +1254,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
-     * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+     * How the memories are stored in the engine. Default: the layout of the existing index, or for a new index the
+     * server's default (LAYOUT_JSON unless configured otherwise). The layout of an index cannot change: export the
+     * memories and import them into another index.
      * </pre>
      *
      * <code>.semantic_memory.v1.Layout layout = 5 [json_name = "layout"];</code>
@@ -1268,8 +1274,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
-     * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+     * How the memories are stored in the engine. Default: the layout of the existing index, or for a new index the
+     * server's default (LAYOUT_JSON unless configured otherwise). The layout of an index cannot change: export the
+     * memories and import them into another index.
      * </pre>
      *
      * <code>.semantic_memory.v1.Layout layout = 5 [json_name = "layout"];</code>

@@ -10,8 +10,8 @@ public interface EnsureIndexRequestOrBuilder extends
 
   /**
    * <pre>
-   * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores, not ending
-   * in "_flat". Default: the server's default index.
+   * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores. It must not
+   * end in "_flat". Default: the server's default index.
    * </pre>
    *
    * <code>string index = 1 [json_name = "index"];</code>
@@ -20,8 +20,8 @@ public interface EnsureIndexRequestOrBuilder extends
   java.lang.String getIndex();
   /**
    * <pre>
-   * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores, not ending
-   * in "_flat". Default: the server's default index.
+   * The name of the index: a lower-case letter, then at most 47 lower-case letters, digits and underscores. It must not
+   * end in "_flat". Default: the server's default index.
    * </pre>
    *
    * <code>string index = 1 [json_name = "index"];</code>
@@ -32,7 +32,7 @@ public interface EnsureIndexRequestOrBuilder extends
 
   /**
    * <pre>
-   * Numbers in each embedding, 1 to 32,768. Default: what the server's embedder makes.
+   * Number of values in each embedding, 1 to 32,768. Default: the dimension of the server's embedding model.
    * </pre>
    *
    * <code>optional uint32 dimension = 2 [json_name = "dimension"];</code>
@@ -41,7 +41,7 @@ public interface EnsureIndexRequestOrBuilder extends
   boolean hasDimension();
   /**
    * <pre>
-   * Numbers in each embedding, 1 to 32,768. Default: what the server's embedder makes.
+   * Number of values in each embedding, 1 to 32,768. Default: the dimension of the server's embedding model.
    * </pre>
    *
    * <code>optional uint32 dimension = 2 [json_name = "dimension"];</code>
@@ -51,8 +51,8 @@ public interface EnsureIndexRequestOrBuilder extends
 
   /**
    * <pre>
-   * The model that makes the embeddings. Default: the server's embedder. Name another one, with its dimension, when
-   * callers bring their own embeddings. At most 256 bytes.
+   * The embedding model. Default: the server's embedding model. If callers provide their own embeddings, set their
+   * model and its dimension. At most 256 bytes.
    * </pre>
    *
    * <code>string embedding_model = 3 [json_name = "embeddingModel"];</code>
@@ -61,8 +61,8 @@ public interface EnsureIndexRequestOrBuilder extends
   java.lang.String getEmbeddingModel();
   /**
    * <pre>
-   * The model that makes the embeddings. Default: the server's embedder. Name another one, with its dimension, when
-   * callers bring their own embeddings. At most 256 bytes.
+   * The embedding model. Default: the server's embedding model. If callers provide their own embeddings, set their
+   * model and its dimension. At most 256 bytes.
    * </pre>
    *
    * <code>string embedding_model = 3 [json_name = "embeddingModel"];</code>
@@ -73,8 +73,8 @@ public interface EnsureIndexRequestOrBuilder extends
 
   /**
    * <pre>
-   * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-   * several times faster and searches over all users slower.
+   * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+   * several times faster and searches over all users are slower.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -83,8 +83,8 @@ public interface EnsureIndexRequestOrBuilder extends
   java.util.List<dev.semanticmemory.v1.Algorithm> getAlgorithmsList();
   /**
    * <pre>
-   * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-   * several times faster and searches over all users slower.
+   * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+   * several times faster and searches over all users are slower.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -93,8 +93,8 @@ public interface EnsureIndexRequestOrBuilder extends
   int getAlgorithmsCount();
   /**
    * <pre>
-   * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-   * several times faster and searches over all users slower.
+   * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+   * several times faster and searches over all users are slower.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -104,8 +104,8 @@ public interface EnsureIndexRequestOrBuilder extends
   dev.semanticmemory.v1.Algorithm getAlgorithms(int index);
   /**
    * <pre>
-   * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-   * several times faster and searches over all users slower.
+   * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+   * several times faster and searches over all users are slower.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -115,8 +115,8 @@ public interface EnsureIndexRequestOrBuilder extends
   getAlgorithmsValueList();
   /**
    * <pre>
-   * The algorithms to answer with. Default: both, which costs little more memory than one. Without HNSW, writes are
-   * several times faster and searches over all users slower.
+   * The algorithms of the index. Default: both, which uses little more memory than one. Without HNSW, writes are
+   * several times faster and searches over all users are slower.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 4 [json_name = "algorithms"];</code>
@@ -127,8 +127,9 @@ public interface EnsureIndexRequestOrBuilder extends
 
   /**
    * <pre>
-   * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
-   * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+   * How the memories are stored in the engine. Default: the layout of the existing index, or for a new index the
+   * server's default (LAYOUT_JSON unless configured otherwise). The layout of an index cannot change: export the
+   * memories and import them into another index.
    * </pre>
    *
    * <code>.semantic_memory.v1.Layout layout = 5 [json_name = "layout"];</code>
@@ -137,8 +138,9 @@ public interface EnsureIndexRequestOrBuilder extends
   int getLayoutValue();
   /**
    * <pre>
-   * How its memories are to lie in the engine. Default: as they do, or for a new index the server's default, LAYOUT_JSON
-   * unless configured otherwise. It cannot be changed: export the memories and import them into another index.
+   * How the memories are stored in the engine. Default: the layout of the existing index, or for a new index the
+   * server's default (LAYOUT_JSON unless configured otherwise). The layout of an index cannot change: export the
+   * memories and import them into another index.
    * </pre>
    *
    * <code>.semantic_memory.v1.Layout layout = 5 [json_name = "layout"];</code>

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * EnsureIndexResponse tells what was found or made.
+ * EnsureIndexResponse describes the index and says whether it was created.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.EnsureIndexResponse}
@@ -48,7 +48,7 @@ private static final long serialVersionUID = 0L;
   private boolean created_ = false;
   /**
    * <pre>
-   * True when this call created the index or a part of it.
+   * True if this call created the index or a part of it.
    * </pre>
    *
    * <code>bool created = 1 [json_name = "created"];</code>
@@ -63,7 +63,7 @@ private static final long serialVersionUID = 0L;
   private dev.semanticmemory.v1.Index index_;
   /**
    * <pre>
-   * The index as it is now.
+   * The index.
    * </pre>
    *
    * <code>.semantic_memory.v1.Index index = 2 [json_name = "index"];</code>
@@ -75,7 +75,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The index as it is now.
+   * The index.
    * </pre>
    *
    * <code>.semantic_memory.v1.Index index = 2 [json_name = "index"];</code>
@@ -87,7 +87,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The index as it is now.
+   * The index.
    * </pre>
    *
    * <code>.semantic_memory.v1.Index index = 2 [json_name = "index"];</code>
@@ -273,7 +273,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * EnsureIndexResponse tells what was found or made.
+   * EnsureIndexResponse describes the index and says whether it was created.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.EnsureIndexResponse}
@@ -475,7 +475,7 @@ private static final long serialVersionUID = 0L;
     private boolean created_ ;
     /**
      * <pre>
-     * True when this call created the index or a part of it.
+     * True if this call created the index or a part of it.
      * </pre>
      *
      * <code>bool created = 1 [json_name = "created"];</code>
@@ -487,7 +487,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True when this call created the index or a part of it.
+     * True if this call created the index or a part of it.
      * </pre>
      *
      * <code>bool created = 1 [json_name = "created"];</code>
@@ -503,7 +503,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True when this call created the index or a part of it.
+     * True if this call created the index or a part of it.
      * </pre>
      *
      * <code>bool created = 1 [json_name = "created"];</code>
@@ -521,7 +521,7 @@ private static final long serialVersionUID = 0L;
         dev.semanticmemory.v1.Index, dev.semanticmemory.v1.Index.Builder, dev.semanticmemory.v1.IndexOrBuilder> indexBuilder_;
     /**
      * <pre>
-     * The index as it is now.
+     * The index.
      * </pre>
      *
      * <code>.semantic_memory.v1.Index index = 2 [json_name = "index"];</code>
@@ -532,7 +532,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The index as it is now.
+     * The index.
      * </pre>
      *
      * <code>.semantic_memory.v1.Index index = 2 [json_name = "index"];</code>
@@ -547,7 +547,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The index as it is now.
+     * The index.
      * </pre>
      *
      * <code>.semantic_memory.v1.Index index = 2 [json_name = "index"];</code>
@@ -567,7 +567,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The index as it is now.
+     * The index.
      * </pre>
      *
      * <code>.semantic_memory.v1.Index index = 2 [json_name = "index"];</code>
@@ -585,7 +585,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The index as it is now.
+     * The index.
      * </pre>
      *
      * <code>.semantic_memory.v1.Index index = 2 [json_name = "index"];</code>
@@ -610,7 +610,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The index as it is now.
+     * The index.
      * </pre>
      *
      * <code>.semantic_memory.v1.Index index = 2 [json_name = "index"];</code>
@@ -627,7 +627,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The index as it is now.
+     * The index.
      * </pre>
      *
      * <code>.semantic_memory.v1.Index index = 2 [json_name = "index"];</code>
@@ -639,7 +639,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The index as it is now.
+     * The index.
      * </pre>
      *
      * <code>.semantic_memory.v1.Index index = 2 [json_name = "index"];</code>
@@ -654,7 +654,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The index as it is now.
+     * The index.
      * </pre>
      *
      * <code>.semantic_memory.v1.Index index = 2 [json_name = "index"];</code>

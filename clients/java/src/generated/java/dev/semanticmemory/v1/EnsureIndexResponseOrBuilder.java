@@ -10,7 +10,7 @@ public interface EnsureIndexResponseOrBuilder extends
 
   /**
    * <pre>
-   * True when this call created the index or a part of it.
+   * True if this call created the index or a part of it.
    * </pre>
    *
    * <code>bool created = 1 [json_name = "created"];</code>
@@ -20,7 +20,7 @@ public interface EnsureIndexResponseOrBuilder extends
 
   /**
    * <pre>
-   * The index as it is now.
+   * The index.
    * </pre>
    *
    * <code>.semantic_memory.v1.Index index = 2 [json_name = "index"];</code>
@@ -29,7 +29,7 @@ public interface EnsureIndexResponseOrBuilder extends
   boolean hasIndex();
   /**
    * <pre>
-   * The index as it is now.
+   * The index.
    * </pre>
    *
    * <code>.semantic_memory.v1.Index index = 2 [json_name = "index"];</code>
@@ -38,7 +38,7 @@ public interface EnsureIndexResponseOrBuilder extends
   dev.semanticmemory.v1.Index getIndex();
   /**
    * <pre>
-   * The index as it is now.
+   * The index.
    * </pre>
    *
    * <code>.semantic_memory.v1.Index index = 2 [json_name = "index"];</code>

@@ -7,7 +7,7 @@ package dev.semanticmemory.v1;
 /**
  * <pre>
  * ErrorReason lists every value of google.rpc.ErrorInfo.reason in the domain "semantic-memory". Each error of this
- * service carries one ErrorInfo; its reason is the name of the value below without the prefix ERROR_REASON_.
+ * service carries one ErrorInfo. Its reason is the name of a value below without the prefix ERROR_REASON_.
  * </pre>
  *
  * Protobuf enum {@code semantic_memory.v1.ErrorReason}
@@ -24,8 +24,8 @@ public enum ErrorReason
   ERROR_REASON_UNSPECIFIED(0),
   /**
    * <pre>
-   * Status INVALID_ARGUMENT. The request breaks a rule of the contract; nothing was written. A google.rpc.BadRequest
-   * names each field and rule (at most 20).
+   * Status INVALID_ARGUMENT. The request violates a rule of this API. Nothing was written. A google.rpc.BadRequest
+   * lists each field and rule, at most 20.
    *
    *     {"reason": "INVALID_REQUEST", "domain": "semantic-memory", "metadata": {}}
    * </pre>
@@ -35,7 +35,7 @@ public enum ErrorReason
   ERROR_REASON_INVALID_REQUEST(1),
   /**
    * <pre>
-   * Status INVALID_ARGUMENT. The embedding in the request has another length than the index has dimensions. A
+   * Status INVALID_ARGUMENT. The length of the embedding in the request differs from the dimension of the index. A
    * google.rpc.BadRequest names the field.
    *
    *     {"reason": "DIMENSION_MISMATCH", "domain": "semantic-memory",
@@ -47,7 +47,7 @@ public enum ErrorReason
   ERROR_REASON_DIMENSION_MISMATCH(2),
   /**
    * <pre>
-   * Status INVALID_ARGUMENT. The embedding model cannot take the text, for instance because it has too many tokens. A
+   * Status INVALID_ARGUMENT. The embedding model rejects the text, for example because it has too many tokens. A
    * google.rpc.BadRequest names the field.
    *
    *     {"reason": "TEXT_NOT_EMBEDDABLE", "domain": "semantic-memory",
@@ -59,7 +59,7 @@ public enum ErrorReason
   ERROR_REASON_TEXT_NOT_EMBEDDABLE(3),
   /**
    * <pre>
-   * Status NOT_FOUND. No memory with this id exists for this user. Another user's memory gives the same answer.
+   * Status NOT_FOUND. The user has no memory with this id. The response is the same if another user has one.
    *
    *     {"reason": "MEMORY_NOT_FOUND", "domain": "semantic-memory", "metadata": {"id": "msg-17"}}
    * </pre>
@@ -69,7 +69,7 @@ public enum ErrorReason
   ERROR_REASON_MEMORY_NOT_FOUND(4),
   /**
    * <pre>
-   * Status NOT_FOUND. No index has this name. Call EnsureIndex first.
+   * Status NOT_FOUND. The index does not exist. Call EnsureIndex first.
    *
    *     {"reason": "INDEX_NOT_FOUND", "domain": "semantic-memory", "metadata": {"index": "memory_idx"}}
    * </pre>
@@ -79,7 +79,7 @@ public enum ErrorReason
   ERROR_REASON_INDEX_NOT_FOUND(5),
   /**
    * <pre>
-   * Status ALREADY_EXISTS. The user already has another memory under this id or request_id. Nothing was written.
+   * Status ALREADY_EXISTS. The user already has a different memory with this id or request_id. Nothing was written.
    *
    *     {"reason": "MEMORY_EXISTS", "domain": "semantic-memory", "metadata": {"id": "msg-17"}}
    * </pre>
@@ -89,8 +89,8 @@ public enum ErrorReason
   ERROR_REASON_MEMORY_EXISTS(6),
   /**
    * <pre>
-   * Status FAILED_PRECONDITION. The index exists and differs from what was asked for. A google.rpc.PreconditionFailure
-   * lists every difference.
+   * Status FAILED_PRECONDITION. The index exists and differs from the request. A google.rpc.PreconditionFailure lists
+   * every difference.
    *
    *     {"reason": "INDEX_DIFFERS", "domain": "semantic-memory", "metadata": {"index": "memory_idx"}}
    * </pre>
@@ -100,7 +100,7 @@ public enum ErrorReason
   ERROR_REASON_INDEX_DIFFERS(7),
   /**
    * <pre>
-   * Status FAILED_PRECONDITION. The index holds embeddings of another model than the one that would be used.
+   * Status FAILED_PRECONDITION. The index contains embeddings of a different model than this request uses.
    *
    *     {"reason": "MODEL_MISMATCH", "domain": "semantic-memory",
    *      "metadata": {"index": "memory_idx", "index_model": "amazon.titan-embed-text-v1", "model": "local"}}
@@ -111,8 +111,8 @@ public enum ErrorReason
   ERROR_REASON_MODEL_MISMATCH(8),
   /**
    * <pre>
-   * Status FAILED_PRECONDITION. The server is set up wrongly for this call, for instance without access to its
-   * embedding model. Its operator must act; a retry does not help.
+   * Status FAILED_PRECONDITION. The server is misconfigured for this call, for example it has no access to its
+   * embedding model. The operator must fix it. A retry does not help.
    *
    *     {"reason": "SERVER_MISCONFIGURED", "domain": "semantic-memory", "metadata": {}}
    * </pre>
@@ -122,7 +122,7 @@ public enum ErrorReason
   ERROR_REASON_SERVER_MISCONFIGURED(9),
   /**
    * <pre>
-   * Status RESOURCE_EXHAUSTED. The embedding model throttles. A google.rpc.RetryInfo tells when to try again.
+   * Status RESOURCE_EXHAUSTED. The embedding model throttles requests. A google.rpc.RetryInfo says when to retry.
    *
    *     {"reason": "EMBEDDER_THROTTLED", "domain": "semantic-memory",
    *      "metadata": {"model": "amazon.titan-embed-text-v1"}}
@@ -133,8 +133,8 @@ public enum ErrorReason
   ERROR_REASON_EMBEDDER_THROTTLED(10),
   /**
    * <pre>
-   * Status RESOURCE_EXHAUSTED. The server has as much work as it accepts. A google.rpc.RetryInfo tells when to try
-   * again.
+   * Status RESOURCE_EXHAUSTED. The server is at capacity, or the caller has reached one of its limits. A
+   * google.rpc.RetryInfo says when to retry.
    *
    *     {"reason": "OVERLOADED", "domain": "semantic-memory", "metadata": {}}
    * </pre>
@@ -144,7 +144,7 @@ public enum ErrorReason
   ERROR_REASON_OVERLOADED(11),
   /**
    * <pre>
-   * Status UNAVAILABLE. The embedding model does not answer. A google.rpc.RetryInfo tells when to try again.
+   * Status UNAVAILABLE. The embedding model does not respond. A google.rpc.RetryInfo says when to retry.
    *
    *     {"reason": "EMBEDDER_UNAVAILABLE", "domain": "semantic-memory",
    *      "metadata": {"model": "amazon.titan-embed-text-v1"}}
@@ -155,8 +155,8 @@ public enum ErrorReason
   ERROR_REASON_EMBEDDER_UNAVAILABLE(12),
   /**
    * <pre>
-   * Status UNAVAILABLE. Valkey does not answer, or not in full. A google.rpc.RetryInfo tells when to try again. A Store
-   * may have been written: repeat it with the same id or request_id.
+   * Status UNAVAILABLE. Valkey or one of its shards is unavailable, or cannot execute the command. A
+   * google.rpc.RetryInfo says when to retry. A Store may have been written: retry it with the same id or request_id.
    *
    *     {"reason": "ENGINE_UNAVAILABLE", "domain": "semantic-memory", "metadata": {}}
    * </pre>
@@ -166,7 +166,7 @@ public enum ErrorReason
   ERROR_REASON_ENGINE_UNAVAILABLE(13),
   /**
    * <pre>
-   * Status DEADLINE_EXCEEDED. The deadline passed before the work was done. A Store may have been written: repeat it
+   * Status DEADLINE_EXCEEDED. The deadline passed before the call was complete. A Store may have been written: retry it
    * with the same id or request_id.
    *
    *     {"reason": "DEADLINE_EXCEEDED", "domain": "semantic-memory", "metadata": {}}
@@ -177,7 +177,7 @@ public enum ErrorReason
   ERROR_REASON_DEADLINE_EXCEEDED(14),
   /**
    * <pre>
-   * Status INTERNAL. A bug of this service. The log of the server has the cause under the same request id.
+   * Status INTERNAL. A bug in this service. The server's log contains the cause under the same request id.
    *
    *     {"reason": "INTERNAL", "domain": "semantic-memory", "metadata": {"request_id": "0192…"}}
    * </pre>
@@ -187,8 +187,9 @@ public enum ErrorReason
   ERROR_REASON_INTERNAL(15),
   /**
    * <pre>
-   * Status FAILED_PRECONDITION. The request filters by labels or ranks by words, and the index was made by other software
-   * or an earlier version without the fields for that: DropIndex, which keeps the memories, and EnsureIndex.
+   * Status FAILED_PRECONDITION. The request filters by labels or searches by words, but the index lacks the fields for
+   * that. Other software or an earlier version created it. Call DropIndex, which keeps the memories by default, then
+   * EnsureIndex.
    *
    *     {"reason": "INDEX_LACKS_FIELDS", "domain": "semantic-memory", "metadata": {"index": "memory_idx"}}
    * </pre>
@@ -198,7 +199,7 @@ public enum ErrorReason
   ERROR_REASON_INDEX_LACKS_FIELDS(16),
   /**
    * <pre>
-   * Status UNAUTHENTICATED. The call shows no API key or token in the metadata `authorization`, or none that is good here.
+   * Status UNAUTHENTICATED. The metadata `authorization` is missing, or its API key or token is not valid.
    *
    *     {"reason": "UNAUTHENTICATED", "domain": "semantic-memory", "metadata": {}}
    * </pre>
@@ -208,8 +209,8 @@ public enum ErrorReason
   ERROR_REASON_UNAUTHENTICATED(17),
   /**
    * <pre>
-   * Status PERMISSION_DENIED. The caller has no right to this call, or not for the users that it names: the same answer
-   * whether such users and memories exist or not.
+   * Status PERMISSION_DENIED. The caller has no right to make this call, or no access to the users that it names. The
+   * response is the same whether those users and memories exist or not.
    *
    *     {"reason": "PERMISSION_DENIED", "domain": "semantic-memory", "metadata": {}}
    * </pre>
@@ -219,7 +220,7 @@ public enum ErrorReason
   ERROR_REASON_PERMISSION_DENIED(18),
   /**
    * <pre>
-   * Status UNAVAILABLE. The keys that tokens are verified with cannot be fetched. Retry after `RetryInfo.retry_delay`.
+   * Status UNAVAILABLE. The server cannot fetch the keys that verify tokens. Retry after `RetryInfo.retry_delay`.
    *
    *     {"reason": "ACCESS_UNAVAILABLE", "domain": "semantic-memory", "metadata": {}}
    * </pre>
@@ -229,8 +230,8 @@ public enum ErrorReason
   ERROR_REASON_ACCESS_UNAVAILABLE(19),
   /**
    * <pre>
-   * Status UNAVAILABLE. The index is still taking in memories that were there before it, or before the engine was started
-   * again, and cannot list, count or delete all of them yet. Retry after `RetryInfo.retry_delay`; GetIndex tells its state.
+   * Status UNAVAILABLE. The index is still being built over existing memories, for example after Valkey restarted. It
+   * cannot list, count or delete all of them yet. Retry after `RetryInfo.retry_delay`. GetIndex returns its state.
    *
    *     {"reason": "INDEX_BACKFILLING", "domain": "semantic-memory", "metadata": {"index": "memory_idx"}}
    * </pre>
@@ -240,8 +241,8 @@ public enum ErrorReason
   ERROR_REASON_INDEX_BACKFILLING(20),
   /**
    * <pre>
-   * Status RESOURCE_EXHAUSTED. What was asked for exceeds 4 MiB, the most that one message may have: a document of other
-   * software can. There is no RetryInfo, since a retry meets the same.
+   * Status RESOURCE_EXHAUSTED. The response would exceed 4 MiB, the maximum size of a message. A document that other
+   * software wrote can be that large. There is no RetryInfo, because a retry fails in the same way.
    *
    *     {"reason": "RESPONSE_TOO_LARGE", "domain": "semantic-memory", "metadata": {"id": "msg-42"}}
    * </pre>
@@ -262,8 +263,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * Status INVALID_ARGUMENT. The request breaks a rule of the contract; nothing was written. A google.rpc.BadRequest
-   * names each field and rule (at most 20).
+   * Status INVALID_ARGUMENT. The request violates a rule of this API. Nothing was written. A google.rpc.BadRequest
+   * lists each field and rule, at most 20.
    *
    *     {"reason": "INVALID_REQUEST", "domain": "semantic-memory", "metadata": {}}
    * </pre>
@@ -273,7 +274,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_INVALID_REQUEST_VALUE = 1;
   /**
    * <pre>
-   * Status INVALID_ARGUMENT. The embedding in the request has another length than the index has dimensions. A
+   * Status INVALID_ARGUMENT. The length of the embedding in the request differs from the dimension of the index. A
    * google.rpc.BadRequest names the field.
    *
    *     {"reason": "DIMENSION_MISMATCH", "domain": "semantic-memory",
@@ -285,7 +286,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_DIMENSION_MISMATCH_VALUE = 2;
   /**
    * <pre>
-   * Status INVALID_ARGUMENT. The embedding model cannot take the text, for instance because it has too many tokens. A
+   * Status INVALID_ARGUMENT. The embedding model rejects the text, for example because it has too many tokens. A
    * google.rpc.BadRequest names the field.
    *
    *     {"reason": "TEXT_NOT_EMBEDDABLE", "domain": "semantic-memory",
@@ -297,7 +298,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_TEXT_NOT_EMBEDDABLE_VALUE = 3;
   /**
    * <pre>
-   * Status NOT_FOUND. No memory with this id exists for this user. Another user's memory gives the same answer.
+   * Status NOT_FOUND. The user has no memory with this id. The response is the same if another user has one.
    *
    *     {"reason": "MEMORY_NOT_FOUND", "domain": "semantic-memory", "metadata": {"id": "msg-17"}}
    * </pre>
@@ -307,7 +308,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_MEMORY_NOT_FOUND_VALUE = 4;
   /**
    * <pre>
-   * Status NOT_FOUND. No index has this name. Call EnsureIndex first.
+   * Status NOT_FOUND. The index does not exist. Call EnsureIndex first.
    *
    *     {"reason": "INDEX_NOT_FOUND", "domain": "semantic-memory", "metadata": {"index": "memory_idx"}}
    * </pre>
@@ -317,7 +318,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_INDEX_NOT_FOUND_VALUE = 5;
   /**
    * <pre>
-   * Status ALREADY_EXISTS. The user already has another memory under this id or request_id. Nothing was written.
+   * Status ALREADY_EXISTS. The user already has a different memory with this id or request_id. Nothing was written.
    *
    *     {"reason": "MEMORY_EXISTS", "domain": "semantic-memory", "metadata": {"id": "msg-17"}}
    * </pre>
@@ -327,8 +328,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_MEMORY_EXISTS_VALUE = 6;
   /**
    * <pre>
-   * Status FAILED_PRECONDITION. The index exists and differs from what was asked for. A google.rpc.PreconditionFailure
-   * lists every difference.
+   * Status FAILED_PRECONDITION. The index exists and differs from the request. A google.rpc.PreconditionFailure lists
+   * every difference.
    *
    *     {"reason": "INDEX_DIFFERS", "domain": "semantic-memory", "metadata": {"index": "memory_idx"}}
    * </pre>
@@ -338,7 +339,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_INDEX_DIFFERS_VALUE = 7;
   /**
    * <pre>
-   * Status FAILED_PRECONDITION. The index holds embeddings of another model than the one that would be used.
+   * Status FAILED_PRECONDITION. The index contains embeddings of a different model than this request uses.
    *
    *     {"reason": "MODEL_MISMATCH", "domain": "semantic-memory",
    *      "metadata": {"index": "memory_idx", "index_model": "amazon.titan-embed-text-v1", "model": "local"}}
@@ -349,8 +350,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_MODEL_MISMATCH_VALUE = 8;
   /**
    * <pre>
-   * Status FAILED_PRECONDITION. The server is set up wrongly for this call, for instance without access to its
-   * embedding model. Its operator must act; a retry does not help.
+   * Status FAILED_PRECONDITION. The server is misconfigured for this call, for example it has no access to its
+   * embedding model. The operator must fix it. A retry does not help.
    *
    *     {"reason": "SERVER_MISCONFIGURED", "domain": "semantic-memory", "metadata": {}}
    * </pre>
@@ -360,7 +361,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_SERVER_MISCONFIGURED_VALUE = 9;
   /**
    * <pre>
-   * Status RESOURCE_EXHAUSTED. The embedding model throttles. A google.rpc.RetryInfo tells when to try again.
+   * Status RESOURCE_EXHAUSTED. The embedding model throttles requests. A google.rpc.RetryInfo says when to retry.
    *
    *     {"reason": "EMBEDDER_THROTTLED", "domain": "semantic-memory",
    *      "metadata": {"model": "amazon.titan-embed-text-v1"}}
@@ -371,8 +372,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_EMBEDDER_THROTTLED_VALUE = 10;
   /**
    * <pre>
-   * Status RESOURCE_EXHAUSTED. The server has as much work as it accepts. A google.rpc.RetryInfo tells when to try
-   * again.
+   * Status RESOURCE_EXHAUSTED. The server is at capacity, or the caller has reached one of its limits. A
+   * google.rpc.RetryInfo says when to retry.
    *
    *     {"reason": "OVERLOADED", "domain": "semantic-memory", "metadata": {}}
    * </pre>
@@ -382,7 +383,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_OVERLOADED_VALUE = 11;
   /**
    * <pre>
-   * Status UNAVAILABLE. The embedding model does not answer. A google.rpc.RetryInfo tells when to try again.
+   * Status UNAVAILABLE. The embedding model does not respond. A google.rpc.RetryInfo says when to retry.
    *
    *     {"reason": "EMBEDDER_UNAVAILABLE", "domain": "semantic-memory",
    *      "metadata": {"model": "amazon.titan-embed-text-v1"}}
@@ -393,8 +394,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_EMBEDDER_UNAVAILABLE_VALUE = 12;
   /**
    * <pre>
-   * Status UNAVAILABLE. Valkey does not answer, or not in full. A google.rpc.RetryInfo tells when to try again. A Store
-   * may have been written: repeat it with the same id or request_id.
+   * Status UNAVAILABLE. Valkey or one of its shards is unavailable, or cannot execute the command. A
+   * google.rpc.RetryInfo says when to retry. A Store may have been written: retry it with the same id or request_id.
    *
    *     {"reason": "ENGINE_UNAVAILABLE", "domain": "semantic-memory", "metadata": {}}
    * </pre>
@@ -404,7 +405,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_ENGINE_UNAVAILABLE_VALUE = 13;
   /**
    * <pre>
-   * Status DEADLINE_EXCEEDED. The deadline passed before the work was done. A Store may have been written: repeat it
+   * Status DEADLINE_EXCEEDED. The deadline passed before the call was complete. A Store may have been written: retry it
    * with the same id or request_id.
    *
    *     {"reason": "DEADLINE_EXCEEDED", "domain": "semantic-memory", "metadata": {}}
@@ -415,7 +416,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_DEADLINE_EXCEEDED_VALUE = 14;
   /**
    * <pre>
-   * Status INTERNAL. A bug of this service. The log of the server has the cause under the same request id.
+   * Status INTERNAL. A bug in this service. The server's log contains the cause under the same request id.
    *
    *     {"reason": "INTERNAL", "domain": "semantic-memory", "metadata": {"request_id": "0192…"}}
    * </pre>
@@ -425,8 +426,9 @@ public enum ErrorReason
   public static final int ERROR_REASON_INTERNAL_VALUE = 15;
   /**
    * <pre>
-   * Status FAILED_PRECONDITION. The request filters by labels or ranks by words, and the index was made by other software
-   * or an earlier version without the fields for that: DropIndex, which keeps the memories, and EnsureIndex.
+   * Status FAILED_PRECONDITION. The request filters by labels or searches by words, but the index lacks the fields for
+   * that. Other software or an earlier version created it. Call DropIndex, which keeps the memories by default, then
+   * EnsureIndex.
    *
    *     {"reason": "INDEX_LACKS_FIELDS", "domain": "semantic-memory", "metadata": {"index": "memory_idx"}}
    * </pre>
@@ -436,7 +438,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_INDEX_LACKS_FIELDS_VALUE = 16;
   /**
    * <pre>
-   * Status UNAUTHENTICATED. The call shows no API key or token in the metadata `authorization`, or none that is good here.
+   * Status UNAUTHENTICATED. The metadata `authorization` is missing, or its API key or token is not valid.
    *
    *     {"reason": "UNAUTHENTICATED", "domain": "semantic-memory", "metadata": {}}
    * </pre>
@@ -446,8 +448,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_UNAUTHENTICATED_VALUE = 17;
   /**
    * <pre>
-   * Status PERMISSION_DENIED. The caller has no right to this call, or not for the users that it names: the same answer
-   * whether such users and memories exist or not.
+   * Status PERMISSION_DENIED. The caller has no right to make this call, or no access to the users that it names. The
+   * response is the same whether those users and memories exist or not.
    *
    *     {"reason": "PERMISSION_DENIED", "domain": "semantic-memory", "metadata": {}}
    * </pre>
@@ -457,7 +459,7 @@ public enum ErrorReason
   public static final int ERROR_REASON_PERMISSION_DENIED_VALUE = 18;
   /**
    * <pre>
-   * Status UNAVAILABLE. The keys that tokens are verified with cannot be fetched. Retry after `RetryInfo.retry_delay`.
+   * Status UNAVAILABLE. The server cannot fetch the keys that verify tokens. Retry after `RetryInfo.retry_delay`.
    *
    *     {"reason": "ACCESS_UNAVAILABLE", "domain": "semantic-memory", "metadata": {}}
    * </pre>
@@ -467,8 +469,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_ACCESS_UNAVAILABLE_VALUE = 19;
   /**
    * <pre>
-   * Status UNAVAILABLE. The index is still taking in memories that were there before it, or before the engine was started
-   * again, and cannot list, count or delete all of them yet. Retry after `RetryInfo.retry_delay`; GetIndex tells its state.
+   * Status UNAVAILABLE. The index is still being built over existing memories, for example after Valkey restarted. It
+   * cannot list, count or delete all of them yet. Retry after `RetryInfo.retry_delay`. GetIndex returns its state.
    *
    *     {"reason": "INDEX_BACKFILLING", "domain": "semantic-memory", "metadata": {"index": "memory_idx"}}
    * </pre>
@@ -478,8 +480,8 @@ public enum ErrorReason
   public static final int ERROR_REASON_INDEX_BACKFILLING_VALUE = 20;
   /**
    * <pre>
-   * Status RESOURCE_EXHAUSTED. What was asked for exceeds 4 MiB, the most that one message may have: a document of other
-   * software can. There is no RetryInfo, since a retry meets the same.
+   * Status RESOURCE_EXHAUSTED. The response would exceed 4 MiB, the maximum size of a message. A document that other
+   * software wrote can be that large. There is no RetryInfo, because a retry fails in the same way.
    *
    *     {"reason": "RESPONSE_TOO_LARGE", "domain": "semantic-memory", "metadata": {"id": "msg-42"}}
    * </pre>

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * FieldViolation is one field that is wrong.
+ * FieldViolation is one invalid field.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.FieldViolation}
@@ -98,7 +98,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object description_ = "";
   /**
    * <pre>
-   * What is expected of it.
+   * What the field must be.
    * </pre>
    *
    * <code>string description = 2 [json_name = "description"];</code>
@@ -119,7 +119,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What is expected of it.
+   * What the field must be.
    * </pre>
    *
    * <code>string description = 2 [json_name = "description"];</code>
@@ -145,7 +145,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object rule_ = "";
   /**
    * <pre>
-   * The id of the rule.
+   * The id of the violated rule.
    * </pre>
    *
    * <code>string rule = 3 [json_name = "rule"];</code>
@@ -166,7 +166,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The id of the rule.
+   * The id of the violated rule.
    * </pre>
    *
    * <code>string rule = 3 [json_name = "rule"];</code>
@@ -365,7 +365,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * FieldViolation is one field that is wrong.
+   * FieldViolation is one invalid field.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.FieldViolation}
@@ -660,7 +660,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object description_ = "";
     /**
      * <pre>
-     * What is expected of it.
+     * What the field must be.
      * </pre>
      *
      * <code>string description = 2 [json_name = "description"];</code>
@@ -680,7 +680,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is expected of it.
+     * What the field must be.
      * </pre>
      *
      * <code>string description = 2 [json_name = "description"];</code>
@@ -701,7 +701,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is expected of it.
+     * What the field must be.
      * </pre>
      *
      * <code>string description = 2 [json_name = "description"];</code>
@@ -718,7 +718,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is expected of it.
+     * What the field must be.
      * </pre>
      *
      * <code>string description = 2 [json_name = "description"];</code>
@@ -732,7 +732,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is expected of it.
+     * What the field must be.
      * </pre>
      *
      * <code>string description = 2 [json_name = "description"];</code>
@@ -752,7 +752,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object rule_ = "";
     /**
      * <pre>
-     * The id of the rule.
+     * The id of the violated rule.
      * </pre>
      *
      * <code>string rule = 3 [json_name = "rule"];</code>
@@ -772,7 +772,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the rule.
+     * The id of the violated rule.
      * </pre>
      *
      * <code>string rule = 3 [json_name = "rule"];</code>
@@ -793,7 +793,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the rule.
+     * The id of the violated rule.
      * </pre>
      *
      * <code>string rule = 3 [json_name = "rule"];</code>
@@ -810,7 +810,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the rule.
+     * The id of the violated rule.
      * </pre>
      *
      * <code>string rule = 3 [json_name = "rule"];</code>
@@ -824,7 +824,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the rule.
+     * The id of the violated rule.
      * </pre>
      *
      * <code>string rule = 3 [json_name = "rule"];</code>

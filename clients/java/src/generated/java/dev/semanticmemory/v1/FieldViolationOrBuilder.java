@@ -30,7 +30,7 @@ public interface FieldViolationOrBuilder extends
 
   /**
    * <pre>
-   * What is expected of it.
+   * What the field must be.
    * </pre>
    *
    * <code>string description = 2 [json_name = "description"];</code>
@@ -39,7 +39,7 @@ public interface FieldViolationOrBuilder extends
   java.lang.String getDescription();
   /**
    * <pre>
-   * What is expected of it.
+   * What the field must be.
    * </pre>
    *
    * <code>string description = 2 [json_name = "description"];</code>
@@ -50,7 +50,7 @@ public interface FieldViolationOrBuilder extends
 
   /**
    * <pre>
-   * The id of the rule.
+   * The id of the violated rule.
    * </pre>
    *
    * <code>string rule = 3 [json_name = "rule"];</code>
@@ -59,7 +59,7 @@ public interface FieldViolationOrBuilder extends
   java.lang.String getRule();
   /**
    * <pre>
-   * The id of the rule.
+   * The id of the violated rule.
    * </pre>
    *
    * <code>string rule = 3 [json_name = "rule"];</code>

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * GetIndexRequest names one index.
+ * GetIndexRequest names an index.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.GetIndexRequest}
@@ -249,7 +249,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * GetIndexRequest names one index.
+   * GetIndexRequest names an index.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.GetIndexRequest}

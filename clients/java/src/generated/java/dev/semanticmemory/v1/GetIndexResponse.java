@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * GetIndexResponse describes the index.
+ * GetIndexResponse contains the index.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.GetIndexResponse}
@@ -246,7 +246,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * GetIndexResponse describes the index.
+   * GetIndexResponse contains the index.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.GetIndexResponse}

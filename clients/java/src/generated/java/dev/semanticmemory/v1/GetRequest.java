@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * GetRequest names one memory.
+ * GetRequest names a memory.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.GetRequest}
@@ -98,7 +98,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object userId_ = "";
   /**
    * <pre>
-   * The user whose memory it is. At most 256 bytes. Required, unless all_users is set.
+   * The user who owns the memory. At most 256 bytes. Required, unless all_users is set.
    * </pre>
    *
    * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -119,7 +119,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The user whose memory it is. At most 256 bytes. Required, unless all_users is set.
+   * The user who owns the memory. At most 256 bytes. Required, unless all_users is set.
    * </pre>
    *
    * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -144,7 +144,7 @@ private static final long serialVersionUID = 0L;
   private boolean allUsers_ = false;
   /**
    * <pre>
-   * Reads whoever's memory it is. Only for trusted callers, and only for ids that the server made.
+   * Reads the memory of any user. Only for trusted callers, and only for ids that the server generated.
    * </pre>
    *
    * <code>bool all_users = 3 [json_name = "allUsers"];</code>
@@ -392,7 +392,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * GetRequest names one memory.
+   * GetRequest names a memory.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.GetRequest}
@@ -699,7 +699,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object userId_ = "";
     /**
      * <pre>
-     * The user whose memory it is. At most 256 bytes. Required, unless all_users is set.
+     * The user who owns the memory. At most 256 bytes. Required, unless all_users is set.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -719,7 +719,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The user whose memory it is. At most 256 bytes. Required, unless all_users is set.
+     * The user who owns the memory. At most 256 bytes. Required, unless all_users is set.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -740,7 +740,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The user whose memory it is. At most 256 bytes. Required, unless all_users is set.
+     * The user who owns the memory. At most 256 bytes. Required, unless all_users is set.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -757,7 +757,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The user whose memory it is. At most 256 bytes. Required, unless all_users is set.
+     * The user who owns the memory. At most 256 bytes. Required, unless all_users is set.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -771,7 +771,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The user whose memory it is. At most 256 bytes. Required, unless all_users is set.
+     * The user who owns the memory. At most 256 bytes. Required, unless all_users is set.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -791,7 +791,7 @@ private static final long serialVersionUID = 0L;
     private boolean allUsers_ ;
     /**
      * <pre>
-     * Reads whoever's memory it is. Only for trusted callers, and only for ids that the server made.
+     * Reads the memory of any user. Only for trusted callers, and only for ids that the server generated.
      * </pre>
      *
      * <code>bool all_users = 3 [json_name = "allUsers"];</code>
@@ -803,7 +803,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Reads whoever's memory it is. Only for trusted callers, and only for ids that the server made.
+     * Reads the memory of any user. Only for trusted callers, and only for ids that the server generated.
      * </pre>
      *
      * <code>bool all_users = 3 [json_name = "allUsers"];</code>
@@ -819,7 +819,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Reads whoever's memory it is. Only for trusted callers, and only for ids that the server made.
+     * Reads the memory of any user. Only for trusted callers, and only for ids that the server generated.
      * </pre>
      *
      * <code>bool all_users = 3 [json_name = "allUsers"];</code>

@@ -30,7 +30,7 @@ public interface GetRequestOrBuilder extends
 
   /**
    * <pre>
-   * The user whose memory it is. At most 256 bytes. Required, unless all_users is set.
+   * The user who owns the memory. At most 256 bytes. Required, unless all_users is set.
    * </pre>
    *
    * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -39,7 +39,7 @@ public interface GetRequestOrBuilder extends
   java.lang.String getUserId();
   /**
    * <pre>
-   * The user whose memory it is. At most 256 bytes. Required, unless all_users is set.
+   * The user who owns the memory. At most 256 bytes. Required, unless all_users is set.
    * </pre>
    *
    * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -50,7 +50,7 @@ public interface GetRequestOrBuilder extends
 
   /**
    * <pre>
-   * Reads whoever's memory it is. Only for trusted callers, and only for ids that the server made.
+   * Reads the memory of any user. Only for trusted callers, and only for ids that the server generated.
    * </pre>
    *
    * <code>bool all_users = 3 [json_name = "allUsers"];</code>

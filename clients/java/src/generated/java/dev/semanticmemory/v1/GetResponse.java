@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * GetResponse carries the memory.
+ * GetResponse contains the memory.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.GetResponse}
@@ -246,7 +246,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * GetResponse carries the memory.
+   * GetResponse contains the memory.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.GetResponse}

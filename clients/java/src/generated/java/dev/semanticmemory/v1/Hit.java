@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * Hit is a memory that was found, with what its rank is made of.
+ * Hit is a memory that matches the query, with the parts of its rank.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.Hit}
@@ -88,7 +88,7 @@ private static final long serialVersionUID = 0L;
   private float score_ = 0F;
   /**
    * <pre>
-   * Cosine similarity of the memory and the query, -1 to 1: 1 - distance. With TEXT, which embeds nothing, 0.
+   * Cosine similarity of the memory and the query, -1 to 1. It equals 1 - distance. 0 with TEXT, which embeds nothing.
    * </pre>
    *
    * <code>float score = 2 [json_name = "score"];</code>
@@ -103,7 +103,7 @@ private static final long serialVersionUID = 0L;
   private float distance_ = 0F;
   /**
    * <pre>
-   * Cosine distance, 0 to 2. With TEXT 1.
+   * Cosine distance, 0 to 2. 1 with TEXT.
    * </pre>
    *
    * <code>float distance = 3 [json_name = "distance"];</code>
@@ -118,8 +118,8 @@ private static final long serialVersionUID = 0L;
   private float textScore_ = 0F;
   /**
    * <pre>
-   * BM25 of the memory for the words of the query, 0 when it has none of them; with neighbor_weight, together with its
-   * neighbors. Absent with VECTOR.
+   * BM25 of the memory for the words of the query, or 0 if it contains none of them. With neighbor_weight, it includes
+   * the neighbors. Absent with VECTOR.
    * </pre>
    *
    * <code>optional float text_score = 4 [json_name = "textScore"];</code>
@@ -131,8 +131,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * BM25 of the memory for the words of the query, 0 when it has none of them; with neighbor_weight, together with its
-   * neighbors. Absent with VECTOR.
+   * BM25 of the memory for the words of the query, or 0 if it contains none of them. With neighbor_weight, it includes
+   * the neighbors. Absent with VECTOR.
    * </pre>
    *
    * <code>optional float text_score = 4 [json_name = "textScore"];</code>
@@ -174,7 +174,8 @@ private static final long serialVersionUID = 0L;
   private float rankScore_ = 0F;
   /**
    * <pre>
-   * What the hits are ordered by: `score`, `text_score` or their sum, as the mode says, with what the options add.
+   * The value that orders the hits: `score`, `text_score` or their weighted sum, depending on the mode, adjusted by
+   * neighbor_weight, recency and diversity.
    * </pre>
    *
    * <code>float rank_score = 6 [json_name = "rankScore"];</code>
@@ -190,9 +191,9 @@ private static final long serialVersionUID = 0L;
   private java.util.List<dev.semanticmemory.v1.Memory> context_;
   /**
    * <pre>
-   * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-   * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+   * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+   * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
    * `context_truncated` is set.
    * </pre>
    *
@@ -204,9 +205,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-   * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+   * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+   * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
    * `context_truncated` is set.
    * </pre>
    *
@@ -219,9 +220,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-   * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+   * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+   * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
    * `context_truncated` is set.
    * </pre>
    *
@@ -233,9 +234,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-   * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+   * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+   * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
    * `context_truncated` is set.
    * </pre>
    *
@@ -247,9 +248,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-   * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+   * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+   * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
    * `context_truncated` is set.
    * </pre>
    *
@@ -266,7 +267,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object contextHitId_ = "";
   /**
    * <pre>
-   * The id of the hit that brings the context of this one, when it is another.
+   * The id of the hit whose context includes this hit, if it is a different hit.
    * </pre>
    *
    * <code>string context_hit_id = 8 [json_name = "contextHitId"];</code>
@@ -287,7 +288,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The id of the hit that brings the context of this one, when it is another.
+   * The id of the hit whose context includes this hit, if it is a different hit.
    * </pre>
    *
    * <code>string context_hit_id = 8 [json_name = "contextHitId"];</code>
@@ -312,7 +313,7 @@ private static final long serialVersionUID = 0L;
   private boolean contextTruncated_ = false;
   /**
    * <pre>
-   * True when memories were left out of `context` because of their size.
+   * True if memories were left out of `context` because of their size.
    * </pre>
    *
    * <code>bool context_truncated = 9 [json_name = "contextTruncated"];</code>
@@ -597,7 +598,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Hit is a memory that was found, with what its rank is made of.
+   * Hit is a memory that matches the query, with the parts of its rank.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.Hit}
@@ -1092,7 +1093,7 @@ private static final long serialVersionUID = 0L;
     private float score_ ;
     /**
      * <pre>
-     * Cosine similarity of the memory and the query, -1 to 1: 1 - distance. With TEXT, which embeds nothing, 0.
+     * Cosine similarity of the memory and the query, -1 to 1. It equals 1 - distance. 0 with TEXT, which embeds nothing.
      * </pre>
      *
      * <code>float score = 2 [json_name = "score"];</code>
@@ -1104,7 +1105,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Cosine similarity of the memory and the query, -1 to 1: 1 - distance. With TEXT, which embeds nothing, 0.
+     * Cosine similarity of the memory and the query, -1 to 1. It equals 1 - distance. 0 with TEXT, which embeds nothing.
      * </pre>
      *
      * <code>float score = 2 [json_name = "score"];</code>
@@ -1120,7 +1121,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Cosine similarity of the memory and the query, -1 to 1: 1 - distance. With TEXT, which embeds nothing, 0.
+     * Cosine similarity of the memory and the query, -1 to 1. It equals 1 - distance. 0 with TEXT, which embeds nothing.
      * </pre>
      *
      * <code>float score = 2 [json_name = "score"];</code>
@@ -1136,7 +1137,7 @@ private static final long serialVersionUID = 0L;
     private float distance_ ;
     /**
      * <pre>
-     * Cosine distance, 0 to 2. With TEXT 1.
+     * Cosine distance, 0 to 2. 1 with TEXT.
      * </pre>
      *
      * <code>float distance = 3 [json_name = "distance"];</code>
@@ -1148,7 +1149,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Cosine distance, 0 to 2. With TEXT 1.
+     * Cosine distance, 0 to 2. 1 with TEXT.
      * </pre>
      *
      * <code>float distance = 3 [json_name = "distance"];</code>
@@ -1164,7 +1165,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Cosine distance, 0 to 2. With TEXT 1.
+     * Cosine distance, 0 to 2. 1 with TEXT.
      * </pre>
      *
      * <code>float distance = 3 [json_name = "distance"];</code>
@@ -1180,8 +1181,8 @@ private static final long serialVersionUID = 0L;
     private float textScore_ ;
     /**
      * <pre>
-     * BM25 of the memory for the words of the query, 0 when it has none of them; with neighbor_weight, together with its
-     * neighbors. Absent with VECTOR.
+     * BM25 of the memory for the words of the query, or 0 if it contains none of them. With neighbor_weight, it includes
+     * the neighbors. Absent with VECTOR.
      * </pre>
      *
      * <code>optional float text_score = 4 [json_name = "textScore"];</code>
@@ -1193,8 +1194,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * BM25 of the memory for the words of the query, 0 when it has none of them; with neighbor_weight, together with its
-     * neighbors. Absent with VECTOR.
+     * BM25 of the memory for the words of the query, or 0 if it contains none of them. With neighbor_weight, it includes
+     * the neighbors. Absent with VECTOR.
      * </pre>
      *
      * <code>optional float text_score = 4 [json_name = "textScore"];</code>
@@ -1206,8 +1207,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * BM25 of the memory for the words of the query, 0 when it has none of them; with neighbor_weight, together with its
-     * neighbors. Absent with VECTOR.
+     * BM25 of the memory for the words of the query, or 0 if it contains none of them. With neighbor_weight, it includes
+     * the neighbors. Absent with VECTOR.
      * </pre>
      *
      * <code>optional float text_score = 4 [json_name = "textScore"];</code>
@@ -1223,8 +1224,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * BM25 of the memory for the words of the query, 0 when it has none of them; with neighbor_weight, together with its
-     * neighbors. Absent with VECTOR.
+     * BM25 of the memory for the words of the query, or 0 if it contains none of them. With neighbor_weight, it includes
+     * the neighbors. Absent with VECTOR.
      * </pre>
      *
      * <code>optional float text_score = 4 [json_name = "textScore"];</code>
@@ -1296,7 +1297,8 @@ private static final long serialVersionUID = 0L;
     private float rankScore_ ;
     /**
      * <pre>
-     * What the hits are ordered by: `score`, `text_score` or their sum, as the mode says, with what the options add.
+     * The value that orders the hits: `score`, `text_score` or their weighted sum, depending on the mode, adjusted by
+     * neighbor_weight, recency and diversity.
      * </pre>
      *
      * <code>float rank_score = 6 [json_name = "rankScore"];</code>
@@ -1308,7 +1310,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the hits are ordered by: `score`, `text_score` or their sum, as the mode says, with what the options add.
+     * The value that orders the hits: `score`, `text_score` or their weighted sum, depending on the mode, adjusted by
+     * neighbor_weight, recency and diversity.
      * </pre>
      *
      * <code>float rank_score = 6 [json_name = "rankScore"];</code>
@@ -1324,7 +1327,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the hits are ordered by: `score`, `text_score` or their sum, as the mode says, with what the options add.
+     * The value that orders the hits: `score`, `text_score` or their weighted sum, depending on the mode, adjusted by
+     * neighbor_weight, recency and diversity.
      * </pre>
      *
      * <code>float rank_score = 6 [json_name = "rankScore"];</code>
@@ -1351,9 +1355,9 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-     * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+     * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+     * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
      * `context_truncated` is set.
      * </pre>
      *
@@ -1368,9 +1372,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-     * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+     * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+     * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
      * `context_truncated` is set.
      * </pre>
      *
@@ -1385,9 +1389,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-     * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+     * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+     * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
      * `context_truncated` is set.
      * </pre>
      *
@@ -1402,9 +1406,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-     * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+     * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+     * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
      * `context_truncated` is set.
      * </pre>
      *
@@ -1426,9 +1430,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-     * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+     * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+     * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
      * `context_truncated` is set.
      * </pre>
      *
@@ -1447,9 +1451,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-     * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+     * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+     * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
      * `context_truncated` is set.
      * </pre>
      *
@@ -1470,9 +1474,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-     * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+     * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+     * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
      * `context_truncated` is set.
      * </pre>
      *
@@ -1494,9 +1498,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-     * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+     * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+     * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
      * `context_truncated` is set.
      * </pre>
      *
@@ -1515,9 +1519,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-     * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+     * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+     * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
      * `context_truncated` is set.
      * </pre>
      *
@@ -1536,9 +1540,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-     * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+     * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+     * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
      * `context_truncated` is set.
      * </pre>
      *
@@ -1558,9 +1562,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-     * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+     * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+     * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
      * `context_truncated` is set.
      * </pre>
      *
@@ -1578,9 +1582,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-     * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+     * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+     * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
      * `context_truncated` is set.
      * </pre>
      *
@@ -1598,9 +1602,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-     * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+     * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+     * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
      * `context_truncated` is set.
      * </pre>
      *
@@ -1612,9 +1616,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-     * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+     * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+     * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
      * `context_truncated` is set.
      * </pre>
      *
@@ -1629,9 +1633,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-     * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+     * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+     * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
      * `context_truncated` is set.
      * </pre>
      *
@@ -1647,9 +1651,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-     * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+     * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+     * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
      * `context_truncated` is set.
      * </pre>
      *
@@ -1661,9 +1665,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-     * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+     * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+     * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
      * `context_truncated` is set.
      * </pre>
      *
@@ -1676,9 +1680,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-     * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-     * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+     * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+     * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+     * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
      * `context_truncated` is set.
      * </pre>
      *
@@ -1706,7 +1710,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object contextHitId_ = "";
     /**
      * <pre>
-     * The id of the hit that brings the context of this one, when it is another.
+     * The id of the hit whose context includes this hit, if it is a different hit.
      * </pre>
      *
      * <code>string context_hit_id = 8 [json_name = "contextHitId"];</code>
@@ -1726,7 +1730,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the hit that brings the context of this one, when it is another.
+     * The id of the hit whose context includes this hit, if it is a different hit.
      * </pre>
      *
      * <code>string context_hit_id = 8 [json_name = "contextHitId"];</code>
@@ -1747,7 +1751,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the hit that brings the context of this one, when it is another.
+     * The id of the hit whose context includes this hit, if it is a different hit.
      * </pre>
      *
      * <code>string context_hit_id = 8 [json_name = "contextHitId"];</code>
@@ -1764,7 +1768,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the hit that brings the context of this one, when it is another.
+     * The id of the hit whose context includes this hit, if it is a different hit.
      * </pre>
      *
      * <code>string context_hit_id = 8 [json_name = "contextHitId"];</code>
@@ -1778,7 +1782,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The id of the hit that brings the context of this one, when it is another.
+     * The id of the hit whose context includes this hit, if it is a different hit.
      * </pre>
      *
      * <code>string context_hit_id = 8 [json_name = "contextHitId"];</code>
@@ -1798,7 +1802,7 @@ private static final long serialVersionUID = 0L;
     private boolean contextTruncated_ ;
     /**
      * <pre>
-     * True when memories were left out of `context` because of their size.
+     * True if memories were left out of `context` because of their size.
      * </pre>
      *
      * <code>bool context_truncated = 9 [json_name = "contextTruncated"];</code>
@@ -1810,7 +1814,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True when memories were left out of `context` because of their size.
+     * True if memories were left out of `context` because of their size.
      * </pre>
      *
      * <code>bool context_truncated = 9 [json_name = "contextTruncated"];</code>
@@ -1826,7 +1830,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True when memories were left out of `context` because of their size.
+     * True if memories were left out of `context` because of their size.
      * </pre>
      *
      * <code>bool context_truncated = 9 [json_name = "contextTruncated"];</code>

@@ -37,7 +37,7 @@ public interface HitOrBuilder extends
 
   /**
    * <pre>
-   * Cosine similarity of the memory and the query, -1 to 1: 1 - distance. With TEXT, which embeds nothing, 0.
+   * Cosine similarity of the memory and the query, -1 to 1. It equals 1 - distance. 0 with TEXT, which embeds nothing.
    * </pre>
    *
    * <code>float score = 2 [json_name = "score"];</code>
@@ -47,7 +47,7 @@ public interface HitOrBuilder extends
 
   /**
    * <pre>
-   * Cosine distance, 0 to 2. With TEXT 1.
+   * Cosine distance, 0 to 2. 1 with TEXT.
    * </pre>
    *
    * <code>float distance = 3 [json_name = "distance"];</code>
@@ -57,8 +57,8 @@ public interface HitOrBuilder extends
 
   /**
    * <pre>
-   * BM25 of the memory for the words of the query, 0 when it has none of them; with neighbor_weight, together with its
-   * neighbors. Absent with VECTOR.
+   * BM25 of the memory for the words of the query, or 0 if it contains none of them. With neighbor_weight, it includes
+   * the neighbors. Absent with VECTOR.
    * </pre>
    *
    * <code>optional float text_score = 4 [json_name = "textScore"];</code>
@@ -67,8 +67,8 @@ public interface HitOrBuilder extends
   boolean hasTextScore();
   /**
    * <pre>
-   * BM25 of the memory for the words of the query, 0 when it has none of them; with neighbor_weight, together with its
-   * neighbors. Absent with VECTOR.
+   * BM25 of the memory for the words of the query, or 0 if it contains none of them. With neighbor_weight, it includes
+   * the neighbors. Absent with VECTOR.
    * </pre>
    *
    * <code>optional float text_score = 4 [json_name = "textScore"];</code>
@@ -97,7 +97,8 @@ public interface HitOrBuilder extends
 
   /**
    * <pre>
-   * What the hits are ordered by: `score`, `text_score` or their sum, as the mode says, with what the options add.
+   * The value that orders the hits: `score`, `text_score` or their weighted sum, depending on the mode, adjusted by
+   * neighbor_weight, recency and diversity.
    * </pre>
    *
    * <code>float rank_score = 6 [json_name = "rankScore"];</code>
@@ -107,9 +108,9 @@ public interface HitOrBuilder extends
 
   /**
    * <pre>
-   * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-   * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+   * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+   * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
    * `context_truncated` is set.
    * </pre>
    *
@@ -119,9 +120,9 @@ public interface HitOrBuilder extends
       getContextList();
   /**
    * <pre>
-   * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-   * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+   * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+   * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
    * `context_truncated` is set.
    * </pre>
    *
@@ -130,9 +131,9 @@ public interface HitOrBuilder extends
   dev.semanticmemory.v1.Memory getContext(int index);
   /**
    * <pre>
-   * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-   * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+   * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+   * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
    * `context_truncated` is set.
    * </pre>
    *
@@ -141,9 +142,9 @@ public interface HitOrBuilder extends
   int getContextCount();
   /**
    * <pre>
-   * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-   * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+   * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+   * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
    * `context_truncated` is set.
    * </pre>
    *
@@ -153,9 +154,9 @@ public interface HitOrBuilder extends
       getContextOrBuilderList();
   /**
    * <pre>
-   * What was said around the hit: memories of its user and session, whatever else the filter asks for, in the order of
-   * time, the hit among them. Where the surroundings of several hits overlap they are joined, and the best of those hits
-   * brings them. At most about 3 MB: where the surroundings are larger, those nearest to the hit are returned and
+   * The memories around the hit, in chronological order, including the hit. They belong to its user and session; the
+   * rest of the filter does not apply. If the contexts of several hits overlap, they are merged and returned with the
+   * best of those hits. At most about 3 MB: if the context is larger, the memories nearest to the hit are returned and
    * `context_truncated` is set.
    * </pre>
    *
@@ -166,7 +167,7 @@ public interface HitOrBuilder extends
 
   /**
    * <pre>
-   * The id of the hit that brings the context of this one, when it is another.
+   * The id of the hit whose context includes this hit, if it is a different hit.
    * </pre>
    *
    * <code>string context_hit_id = 8 [json_name = "contextHitId"];</code>
@@ -175,7 +176,7 @@ public interface HitOrBuilder extends
   java.lang.String getContextHitId();
   /**
    * <pre>
-   * The id of the hit that brings the context of this one, when it is another.
+   * The id of the hit whose context includes this hit, if it is a different hit.
    * </pre>
    *
    * <code>string context_hit_id = 8 [json_name = "contextHitId"];</code>
@@ -186,7 +187,7 @@ public interface HitOrBuilder extends
 
   /**
    * <pre>
-   * True when memories were left out of `context` because of their size.
+   * True if memories were left out of `context` because of their size.
    * </pre>
    *
    * <code>bool context_truncated = 9 [json_name = "contextTruncated"];</code>

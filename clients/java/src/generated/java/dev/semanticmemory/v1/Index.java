@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * Index describes one set of memories: what embeds them and how they are searched.
+ * Index describes a set of memories: the model that embeds them and how they are searched.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.Index}
@@ -99,7 +99,7 @@ private static final long serialVersionUID = 0L;
   private int state_ = 0;
   /**
    * <pre>
-   * READY once every part of the index answers in full.
+   * READY once every memory is searchable by every algorithm of the index.
    * </pre>
    *
    * <code>.semantic_memory.v1.IndexState state = 2 [json_name = "state"];</code>
@@ -110,7 +110,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * READY once every part of the index answers in full.
+   * READY once every memory is searchable by every algorithm of the index.
    * </pre>
    *
    * <code>.semantic_memory.v1.IndexState state = 2 [json_name = "state"];</code>
@@ -125,7 +125,7 @@ private static final long serialVersionUID = 0L;
   private long memoryCount_ = 0L;
   /**
    * <pre>
-   * How many memories it holds, of all users.
+   * Number of memories in the index, of all users.
    * </pre>
    *
    * <code>uint64 memory_count = 3 [json_name = "memoryCount"];</code>
@@ -140,7 +140,7 @@ private static final long serialVersionUID = 0L;
   private int dimension_ = 0;
   /**
    * <pre>
-   * Numbers in each embedding.
+   * Number of values in each embedding.
    * </pre>
    *
    * <code>uint32 dimension = 4 [json_name = "dimension"];</code>
@@ -156,8 +156,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object embeddingModel_ = "";
   /**
    * <pre>
-   * The model that made the embeddings, such as "amazon.titan-embed-text-v1". Store and Search refuse any other.
-   * Empty when the index was made by other software and EnsureIndex has not adopted it yet.
+   * The model of the embeddings, such as "amazon.titan-embed-text-v1". Store and Search reject any other model. Empty
+   * if other software created the index and EnsureIndex has not adopted it yet.
    * </pre>
    *
    * <code>string embedding_model = 5 [json_name = "embeddingModel"];</code>
@@ -178,8 +178,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The model that made the embeddings, such as "amazon.titan-embed-text-v1". Store and Search refuse any other.
-   * Empty when the index was made by other software and EnsureIndex has not adopted it yet.
+   * The model of the embeddings, such as "amazon.titan-embed-text-v1". Store and Search reject any other model. Empty
+   * if other software created the index and EnsureIndex has not adopted it yet.
    * </pre>
    *
    * <code>string embedding_model = 5 [json_name = "embeddingModel"];</code>
@@ -214,7 +214,7 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * The algorithms that it can answer with.
+   * The algorithms that the index supports.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -227,7 +227,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The algorithms that it can answer with.
+   * The algorithms that the index supports.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -239,7 +239,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The algorithms that it can answer with.
+   * The algorithms that the index supports.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -252,7 +252,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The algorithms that it can answer with.
+   * The algorithms that the index supports.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -265,7 +265,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The algorithms that it can answer with.
+   * The algorithms that the index supports.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -282,7 +282,7 @@ private static final long serialVersionUID = 0L;
   private long indexingFailureCount_ = 0L;
   /**
    * <pre>
-   * Documents that the engine could not index. More than zero means that memories exist that a Search cannot find.
+   * Documents that the engine could not index. If it is more than zero, memories exist that Search cannot find.
    * </pre>
    *
    * <code>uint64 indexing_failure_count = 7 [json_name = "indexingFailureCount"];</code>
@@ -297,7 +297,7 @@ private static final long serialVersionUID = 0L;
   private int layout_ = 0;
   /**
    * <pre>
-   * How its memories lie in the engine.
+   * How its memories are stored in the engine.
    * </pre>
    *
    * <code>.semantic_memory.v1.Layout layout = 8 [json_name = "layout"];</code>
@@ -308,7 +308,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How its memories lie in the engine.
+   * How its memories are stored in the engine.
    * </pre>
    *
    * <code>.semantic_memory.v1.Layout layout = 8 [json_name = "layout"];</code>
@@ -567,7 +567,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Index describes one set of memories: what embeds them and how they are searched.
+   * Index describes a set of memories: the model that embeds them and how they are searched.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.Index}
@@ -946,7 +946,7 @@ private static final long serialVersionUID = 0L;
     private int state_ = 0;
     /**
      * <pre>
-     * READY once every part of the index answers in full.
+     * READY once every memory is searchable by every algorithm of the index.
      * </pre>
      *
      * <code>.semantic_memory.v1.IndexState state = 2 [json_name = "state"];</code>
@@ -957,7 +957,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * READY once every part of the index answers in full.
+     * READY once every memory is searchable by every algorithm of the index.
      * </pre>
      *
      * <code>.semantic_memory.v1.IndexState state = 2 [json_name = "state"];</code>
@@ -972,7 +972,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * READY once every part of the index answers in full.
+     * READY once every memory is searchable by every algorithm of the index.
      * </pre>
      *
      * <code>.semantic_memory.v1.IndexState state = 2 [json_name = "state"];</code>
@@ -985,7 +985,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * READY once every part of the index answers in full.
+     * READY once every memory is searchable by every algorithm of the index.
      * </pre>
      *
      * <code>.semantic_memory.v1.IndexState state = 2 [json_name = "state"];</code>
@@ -1003,7 +1003,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * READY once every part of the index answers in full.
+     * READY once every memory is searchable by every algorithm of the index.
      * </pre>
      *
      * <code>.semantic_memory.v1.IndexState state = 2 [json_name = "state"];</code>
@@ -1019,7 +1019,7 @@ private static final long serialVersionUID = 0L;
     private long memoryCount_ ;
     /**
      * <pre>
-     * How many memories it holds, of all users.
+     * Number of memories in the index, of all users.
      * </pre>
      *
      * <code>uint64 memory_count = 3 [json_name = "memoryCount"];</code>
@@ -1031,7 +1031,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many memories it holds, of all users.
+     * Number of memories in the index, of all users.
      * </pre>
      *
      * <code>uint64 memory_count = 3 [json_name = "memoryCount"];</code>
@@ -1047,7 +1047,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many memories it holds, of all users.
+     * Number of memories in the index, of all users.
      * </pre>
      *
      * <code>uint64 memory_count = 3 [json_name = "memoryCount"];</code>
@@ -1063,7 +1063,7 @@ private static final long serialVersionUID = 0L;
     private int dimension_ ;
     /**
      * <pre>
-     * Numbers in each embedding.
+     * Number of values in each embedding.
      * </pre>
      *
      * <code>uint32 dimension = 4 [json_name = "dimension"];</code>
@@ -1075,7 +1075,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Numbers in each embedding.
+     * Number of values in each embedding.
      * </pre>
      *
      * <code>uint32 dimension = 4 [json_name = "dimension"];</code>
@@ -1091,7 +1091,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Numbers in each embedding.
+     * Number of values in each embedding.
      * </pre>
      *
      * <code>uint32 dimension = 4 [json_name = "dimension"];</code>
@@ -1107,8 +1107,8 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object embeddingModel_ = "";
     /**
      * <pre>
-     * The model that made the embeddings, such as "amazon.titan-embed-text-v1". Store and Search refuse any other.
-     * Empty when the index was made by other software and EnsureIndex has not adopted it yet.
+     * The model of the embeddings, such as "amazon.titan-embed-text-v1". Store and Search reject any other model. Empty
+     * if other software created the index and EnsureIndex has not adopted it yet.
      * </pre>
      *
      * <code>string embedding_model = 5 [json_name = "embeddingModel"];</code>
@@ -1128,8 +1128,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The model that made the embeddings, such as "amazon.titan-embed-text-v1". Store and Search refuse any other.
-     * Empty when the index was made by other software and EnsureIndex has not adopted it yet.
+     * The model of the embeddings, such as "amazon.titan-embed-text-v1". Store and Search reject any other model. Empty
+     * if other software created the index and EnsureIndex has not adopted it yet.
      * </pre>
      *
      * <code>string embedding_model = 5 [json_name = "embeddingModel"];</code>
@@ -1150,8 +1150,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The model that made the embeddings, such as "amazon.titan-embed-text-v1". Store and Search refuse any other.
-     * Empty when the index was made by other software and EnsureIndex has not adopted it yet.
+     * The model of the embeddings, such as "amazon.titan-embed-text-v1". Store and Search reject any other model. Empty
+     * if other software created the index and EnsureIndex has not adopted it yet.
      * </pre>
      *
      * <code>string embedding_model = 5 [json_name = "embeddingModel"];</code>
@@ -1168,8 +1168,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The model that made the embeddings, such as "amazon.titan-embed-text-v1". Store and Search refuse any other.
-     * Empty when the index was made by other software and EnsureIndex has not adopted it yet.
+     * The model of the embeddings, such as "amazon.titan-embed-text-v1". Store and Search reject any other model. Empty
+     * if other software created the index and EnsureIndex has not adopted it yet.
      * </pre>
      *
      * <code>string embedding_model = 5 [json_name = "embeddingModel"];</code>
@@ -1183,8 +1183,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The model that made the embeddings, such as "amazon.titan-embed-text-v1". Store and Search refuse any other.
-     * Empty when the index was made by other software and EnsureIndex has not adopted it yet.
+     * The model of the embeddings, such as "amazon.titan-embed-text-v1". Store and Search reject any other model. Empty
+     * if other software created the index and EnsureIndex has not adopted it yet.
      * </pre>
      *
      * <code>string embedding_model = 5 [json_name = "embeddingModel"];</code>
@@ -1211,7 +1211,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms that it can answer with.
+     * The algorithms that the index supports.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -1223,7 +1223,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms that it can answer with.
+     * The algorithms that the index supports.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -1234,7 +1234,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms that it can answer with.
+     * The algorithms that the index supports.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -1246,7 +1246,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms that it can answer with.
+     * The algorithms that the index supports.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -1266,7 +1266,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms that it can answer with.
+     * The algorithms that the index supports.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -1284,7 +1284,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms that it can answer with.
+     * The algorithms that the index supports.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -1302,7 +1302,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms that it can answer with.
+     * The algorithms that the index supports.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -1316,7 +1316,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms that it can answer with.
+     * The algorithms that the index supports.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -1328,7 +1328,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms that it can answer with.
+     * The algorithms that the index supports.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -1340,7 +1340,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms that it can answer with.
+     * The algorithms that the index supports.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -1357,7 +1357,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms that it can answer with.
+     * The algorithms that the index supports.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -1372,7 +1372,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithms that it can answer with.
+     * The algorithms that the index supports.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -1392,7 +1392,7 @@ private static final long serialVersionUID = 0L;
     private long indexingFailureCount_ ;
     /**
      * <pre>
-     * Documents that the engine could not index. More than zero means that memories exist that a Search cannot find.
+     * Documents that the engine could not index. If it is more than zero, memories exist that Search cannot find.
      * </pre>
      *
      * <code>uint64 indexing_failure_count = 7 [json_name = "indexingFailureCount"];</code>
@@ -1404,7 +1404,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Documents that the engine could not index. More than zero means that memories exist that a Search cannot find.
+     * Documents that the engine could not index. If it is more than zero, memories exist that Search cannot find.
      * </pre>
      *
      * <code>uint64 indexing_failure_count = 7 [json_name = "indexingFailureCount"];</code>
@@ -1420,7 +1420,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Documents that the engine could not index. More than zero means that memories exist that a Search cannot find.
+     * Documents that the engine could not index. If it is more than zero, memories exist that Search cannot find.
      * </pre>
      *
      * <code>uint64 indexing_failure_count = 7 [json_name = "indexingFailureCount"];</code>
@@ -1436,7 +1436,7 @@ private static final long serialVersionUID = 0L;
     private int layout_ = 0;
     /**
      * <pre>
-     * How its memories lie in the engine.
+     * How its memories are stored in the engine.
      * </pre>
      *
      * <code>.semantic_memory.v1.Layout layout = 8 [json_name = "layout"];</code>
@@ -1447,7 +1447,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How its memories lie in the engine.
+     * How its memories are stored in the engine.
      * </pre>
      *
      * <code>.semantic_memory.v1.Layout layout = 8 [json_name = "layout"];</code>
@@ -1462,7 +1462,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How its memories lie in the engine.
+     * How its memories are stored in the engine.
      * </pre>
      *
      * <code>.semantic_memory.v1.Layout layout = 8 [json_name = "layout"];</code>
@@ -1475,7 +1475,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How its memories lie in the engine.
+     * How its memories are stored in the engine.
      * </pre>
      *
      * <code>.semantic_memory.v1.Layout layout = 8 [json_name = "layout"];</code>
@@ -1493,7 +1493,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How its memories lie in the engine.
+     * How its memories are stored in the engine.
      * </pre>
      *
      * <code>.semantic_memory.v1.Layout layout = 8 [json_name = "layout"];</code>

@@ -30,7 +30,7 @@ public interface IndexOrBuilder extends
 
   /**
    * <pre>
-   * READY once every part of the index answers in full.
+   * READY once every memory is searchable by every algorithm of the index.
    * </pre>
    *
    * <code>.semantic_memory.v1.IndexState state = 2 [json_name = "state"];</code>
@@ -39,7 +39,7 @@ public interface IndexOrBuilder extends
   int getStateValue();
   /**
    * <pre>
-   * READY once every part of the index answers in full.
+   * READY once every memory is searchable by every algorithm of the index.
    * </pre>
    *
    * <code>.semantic_memory.v1.IndexState state = 2 [json_name = "state"];</code>
@@ -49,7 +49,7 @@ public interface IndexOrBuilder extends
 
   /**
    * <pre>
-   * How many memories it holds, of all users.
+   * Number of memories in the index, of all users.
    * </pre>
    *
    * <code>uint64 memory_count = 3 [json_name = "memoryCount"];</code>
@@ -59,7 +59,7 @@ public interface IndexOrBuilder extends
 
   /**
    * <pre>
-   * Numbers in each embedding.
+   * Number of values in each embedding.
    * </pre>
    *
    * <code>uint32 dimension = 4 [json_name = "dimension"];</code>
@@ -69,8 +69,8 @@ public interface IndexOrBuilder extends
 
   /**
    * <pre>
-   * The model that made the embeddings, such as "amazon.titan-embed-text-v1". Store and Search refuse any other.
-   * Empty when the index was made by other software and EnsureIndex has not adopted it yet.
+   * The model of the embeddings, such as "amazon.titan-embed-text-v1". Store and Search reject any other model. Empty
+   * if other software created the index and EnsureIndex has not adopted it yet.
    * </pre>
    *
    * <code>string embedding_model = 5 [json_name = "embeddingModel"];</code>
@@ -79,8 +79,8 @@ public interface IndexOrBuilder extends
   java.lang.String getEmbeddingModel();
   /**
    * <pre>
-   * The model that made the embeddings, such as "amazon.titan-embed-text-v1". Store and Search refuse any other.
-   * Empty when the index was made by other software and EnsureIndex has not adopted it yet.
+   * The model of the embeddings, such as "amazon.titan-embed-text-v1". Store and Search reject any other model. Empty
+   * if other software created the index and EnsureIndex has not adopted it yet.
    * </pre>
    *
    * <code>string embedding_model = 5 [json_name = "embeddingModel"];</code>
@@ -91,7 +91,7 @@ public interface IndexOrBuilder extends
 
   /**
    * <pre>
-   * The algorithms that it can answer with.
+   * The algorithms that the index supports.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -100,7 +100,7 @@ public interface IndexOrBuilder extends
   java.util.List<dev.semanticmemory.v1.Algorithm> getAlgorithmsList();
   /**
    * <pre>
-   * The algorithms that it can answer with.
+   * The algorithms that the index supports.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -109,7 +109,7 @@ public interface IndexOrBuilder extends
   int getAlgorithmsCount();
   /**
    * <pre>
-   * The algorithms that it can answer with.
+   * The algorithms that the index supports.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -119,7 +119,7 @@ public interface IndexOrBuilder extends
   dev.semanticmemory.v1.Algorithm getAlgorithms(int index);
   /**
    * <pre>
-   * The algorithms that it can answer with.
+   * The algorithms that the index supports.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -129,7 +129,7 @@ public interface IndexOrBuilder extends
   getAlgorithmsValueList();
   /**
    * <pre>
-   * The algorithms that it can answer with.
+   * The algorithms that the index supports.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Algorithm algorithms = 6 [json_name = "algorithms"];</code>
@@ -140,7 +140,7 @@ public interface IndexOrBuilder extends
 
   /**
    * <pre>
-   * Documents that the engine could not index. More than zero means that memories exist that a Search cannot find.
+   * Documents that the engine could not index. If it is more than zero, memories exist that Search cannot find.
    * </pre>
    *
    * <code>uint64 indexing_failure_count = 7 [json_name = "indexingFailureCount"];</code>
@@ -150,7 +150,7 @@ public interface IndexOrBuilder extends
 
   /**
    * <pre>
-   * How its memories lie in the engine.
+   * How its memories are stored in the engine.
    * </pre>
    *
    * <code>.semantic_memory.v1.Layout layout = 8 [json_name = "layout"];</code>
@@ -159,7 +159,7 @@ public interface IndexOrBuilder extends
   int getLayoutValue();
   /**
    * <pre>
-   * How its memories lie in the engine.
+   * How its memories are stored in the engine.
    * </pre>
    *
    * <code>.semantic_memory.v1.Layout layout = 8 [json_name = "layout"];</code>

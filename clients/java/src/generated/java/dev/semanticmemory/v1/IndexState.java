@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * IndexState tells whether an index answers in full.
+ * IndexState says whether every memory in an index is searchable.
  * </pre>
  *
  * Protobuf enum {@code semantic_memory.v1.IndexState}
@@ -15,7 +15,7 @@ public enum IndexState
     implements com.google.protobuf.ProtocolMessageEnum {
   /**
    * <pre>
-   * The state is not known.
+   * The state is unknown.
    * </pre>
    *
    * <code>INDEX_STATE_UNSPECIFIED = 0;</code>
@@ -31,7 +31,7 @@ public enum IndexState
   INDEX_STATE_READY(1),
   /**
    * <pre>
-   * Memories that were written before the index are still being added to it: a search may miss some.
+   * The index is still being built over existing memories. A search may miss some.
    * </pre>
    *
    * <code>INDEX_STATE_BACKFILLING = 2;</code>
@@ -42,7 +42,7 @@ public enum IndexState
 
   /**
    * <pre>
-   * The state is not known.
+   * The state is unknown.
    * </pre>
    *
    * <code>INDEX_STATE_UNSPECIFIED = 0;</code>
@@ -58,7 +58,7 @@ public enum IndexState
   public static final int INDEX_STATE_READY_VALUE = 1;
   /**
    * <pre>
-   * Memories that were written before the index are still being added to it: a search may miss some.
+   * The index is still being built over existing memories. A search may miss some.
    * </pre>
    *
    * <code>INDEX_STATE_BACKFILLING = 2;</code>

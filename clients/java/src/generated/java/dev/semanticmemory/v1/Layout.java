@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * Layout is the way in which memories lie in the engine. It shows in its memory and speed, not in answers.
+ * Layout is how memories are stored in the engine. It affects memory use and speed, not results.
  * </pre>
  *
  * Protobuf enum {@code semantic_memory.v1.Layout}
@@ -15,7 +15,7 @@ public enum Layout
     implements com.google.protobuf.ProtocolMessageEnum {
   /**
    * <pre>
-   * No layout was given.
+   * Not set.
    * </pre>
    *
    * <code>LAYOUT_UNSPECIFIED = 0;</code>
@@ -23,8 +23,8 @@ public enum Layout
   LAYOUT_UNSPECIFIED(0),
   /**
    * <pre>
-   * A JSON document for each memory, its embedding in decimals: what the Valkey cookbook writes, readable by other
-   * software.
+   * One JSON document per memory, with the embedding as decimal numbers. The Valkey cookbook uses this format, and
+   * other software can read it.
    * </pre>
    *
    * <code>LAYOUT_JSON = 1;</code>
@@ -32,7 +32,8 @@ public enum Layout
   LAYOUT_JSON(1),
   /**
    * <pre>
-   * A hash for each memory, its embedding in packed float32: a fraction of the engine's memory, and faster writes.
+   * One hash per memory, with the embedding as packed float32. Uses a fraction of the engine's memory, and writes are
+   * faster.
    * </pre>
    *
    * <code>LAYOUT_HASH = 2;</code>
@@ -43,7 +44,7 @@ public enum Layout
 
   /**
    * <pre>
-   * No layout was given.
+   * Not set.
    * </pre>
    *
    * <code>LAYOUT_UNSPECIFIED = 0;</code>
@@ -51,8 +52,8 @@ public enum Layout
   public static final int LAYOUT_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * A JSON document for each memory, its embedding in decimals: what the Valkey cookbook writes, readable by other
-   * software.
+   * One JSON document per memory, with the embedding as decimal numbers. The Valkey cookbook uses this format, and
+   * other software can read it.
    * </pre>
    *
    * <code>LAYOUT_JSON = 1;</code>
@@ -60,7 +61,8 @@ public enum Layout
   public static final int LAYOUT_JSON_VALUE = 1;
   /**
    * <pre>
-   * A hash for each memory, its embedding in packed float32: a fraction of the engine's memory, and faster writes.
+   * One hash per memory, with the embedding as packed float32. Uses a fraction of the engine's memory, and writes are
+   * faster.
    * </pre>
    *
    * <code>LAYOUT_HASH = 2;</code>

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * ListIndexesRequest asks for every index.
+ * ListIndexesRequest requests every index.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.ListIndexesRequest}
@@ -191,7 +191,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * ListIndexesRequest asks for every index.
+   * ListIndexesRequest requests every index.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.ListIndexesRequest}

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * ListIndexesResponse describes every index.
+ * ListIndexesResponse contains every index.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.ListIndexesResponse}
@@ -49,7 +49,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<dev.semanticmemory.v1.Index> indexes_;
   /**
    * <pre>
-   * The indexes, in the order of their names.
+   * The indexes, ordered by name.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -60,7 +60,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The indexes, in the order of their names.
+   * The indexes, ordered by name.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -72,7 +72,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The indexes, in the order of their names.
+   * The indexes, ordered by name.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -83,7 +83,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The indexes, in the order of their names.
+   * The indexes, ordered by name.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -94,7 +94,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The indexes, in the order of their names.
+   * The indexes, ordered by name.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -266,7 +266,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * ListIndexesResponse describes every index.
+   * ListIndexesResponse contains every index.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.ListIndexesResponse}
@@ -497,7 +497,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * The indexes, in the order of their names.
+     * The indexes, ordered by name.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -511,7 +511,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The indexes, in the order of their names.
+     * The indexes, ordered by name.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -525,7 +525,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The indexes, in the order of their names.
+     * The indexes, ordered by name.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -539,7 +539,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The indexes, in the order of their names.
+     * The indexes, ordered by name.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -560,7 +560,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The indexes, in the order of their names.
+     * The indexes, ordered by name.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -578,7 +578,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The indexes, in the order of their names.
+     * The indexes, ordered by name.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -598,7 +598,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The indexes, in the order of their names.
+     * The indexes, ordered by name.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -619,7 +619,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The indexes, in the order of their names.
+     * The indexes, ordered by name.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -637,7 +637,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The indexes, in the order of their names.
+     * The indexes, ordered by name.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -655,7 +655,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The indexes, in the order of their names.
+     * The indexes, ordered by name.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -674,7 +674,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The indexes, in the order of their names.
+     * The indexes, ordered by name.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -691,7 +691,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The indexes, in the order of their names.
+     * The indexes, ordered by name.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -708,7 +708,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The indexes, in the order of their names.
+     * The indexes, ordered by name.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -719,7 +719,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The indexes, in the order of their names.
+     * The indexes, ordered by name.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -733,7 +733,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The indexes, in the order of their names.
+     * The indexes, ordered by name.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -748,7 +748,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The indexes, in the order of their names.
+     * The indexes, ordered by name.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -759,7 +759,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The indexes, in the order of their names.
+     * The indexes, ordered by name.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -771,7 +771,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The indexes, in the order of their names.
+     * The indexes, ordered by name.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>

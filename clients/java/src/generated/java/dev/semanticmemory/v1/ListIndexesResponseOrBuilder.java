@@ -10,7 +10,7 @@ public interface ListIndexesResponseOrBuilder extends
 
   /**
    * <pre>
-   * The indexes, in the order of their names.
+   * The indexes, ordered by name.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -19,7 +19,7 @@ public interface ListIndexesResponseOrBuilder extends
       getIndexesList();
   /**
    * <pre>
-   * The indexes, in the order of their names.
+   * The indexes, ordered by name.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -27,7 +27,7 @@ public interface ListIndexesResponseOrBuilder extends
   dev.semanticmemory.v1.Index getIndexes(int index);
   /**
    * <pre>
-   * The indexes, in the order of their names.
+   * The indexes, ordered by name.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -35,7 +35,7 @@ public interface ListIndexesResponseOrBuilder extends
   int getIndexesCount();
   /**
    * <pre>
-   * The indexes, in the order of their names.
+   * The indexes, ordered by name.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>
@@ -44,7 +44,7 @@ public interface ListIndexesResponseOrBuilder extends
       getIndexesOrBuilderList();
   /**
    * <pre>
-   * The indexes, in the order of their names.
+   * The indexes, ordered by name.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Index indexes = 1 [json_name = "indexes"];</code>

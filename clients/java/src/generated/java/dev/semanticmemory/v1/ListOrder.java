@@ -23,7 +23,7 @@ public enum ListOrder
   LIST_ORDER_UNSPECIFIED(0),
   /**
    * <pre>
-   * By rising timestamp.
+   * Ascending by timestamp.
    * </pre>
    *
    * <code>LIST_ORDER_OLDEST_FIRST = 1;</code>
@@ -31,7 +31,7 @@ public enum ListOrder
   LIST_ORDER_OLDEST_FIRST(1),
   /**
    * <pre>
-   * By falling timestamp.
+   * Descending by timestamp.
    * </pre>
    *
    * <code>LIST_ORDER_NEWEST_FIRST = 2;</code>
@@ -50,7 +50,7 @@ public enum ListOrder
   public static final int LIST_ORDER_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * By rising timestamp.
+   * Ascending by timestamp.
    * </pre>
    *
    * <code>LIST_ORDER_OLDEST_FIRST = 1;</code>
@@ -58,7 +58,7 @@ public enum ListOrder
   public static final int LIST_ORDER_OLDEST_FIRST_VALUE = 1;
   /**
    * <pre>
-   * By falling timestamp.
+   * Descending by timestamp.
    * </pre>
    *
    * <code>LIST_ORDER_NEWEST_FIRST = 2;</code>

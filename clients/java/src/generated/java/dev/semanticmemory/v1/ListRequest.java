@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * ListRequest asks for a page of memories.
+ * ListRequest requests a page of memories.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.ListRequest}
@@ -98,7 +98,7 @@ private static final long serialVersionUID = 0L;
   private dev.semanticmemory.v1.MemoryFilter filter_;
   /**
    * <pre>
-   * Which memories. Required: it names a user, or says all_users.
+   * The memories to list. Required, with a user_id or all_users.
    * </pre>
    *
    * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -110,7 +110,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Which memories. Required: it names a user, or says all_users.
+   * The memories to list. Required, with a user_id or all_users.
    * </pre>
    *
    * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -122,7 +122,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Which memories. Required: it names a user, or says all_users.
+   * The memories to list. Required, with a user_id or all_users.
    * </pre>
    *
    * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -136,7 +136,7 @@ private static final long serialVersionUID = 0L;
   private int order_ = 0;
   /**
    * <pre>
-   * The order. Default OLDEST_FIRST.
+   * The order. Default: OLDEST_FIRST.
    * </pre>
    *
    * <code>.semantic_memory.v1.ListOrder order = 3 [json_name = "order"];</code>
@@ -147,7 +147,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The order. Default OLDEST_FIRST.
+   * The order. Default: OLDEST_FIRST.
    * </pre>
    *
    * <code>.semantic_memory.v1.ListOrder order = 3 [json_name = "order"];</code>
@@ -162,7 +162,7 @@ private static final long serialVersionUID = 0L;
   private int pageSize_ = 0;
   /**
    * <pre>
-   * At most this many memories, 1 to 1,000. Default 100. A page may hold fewer, and ends early at 2 MiB.
+   * Maximum number of memories, 1 to 1,000. Default: 100. A page may contain fewer, and ends early at about 3 MiB.
    * </pre>
    *
    * <code>optional uint32 page_size = 4 [json_name = "pageSize"];</code>
@@ -174,7 +174,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * At most this many memories, 1 to 1,000. Default 100. A page may hold fewer, and ends early at 2 MiB.
+   * Maximum number of memories, 1 to 1,000. Default: 100. A page may contain fewer, and ends early at about 3 MiB.
    * </pre>
    *
    * <code>optional uint32 page_size = 4 [json_name = "pageSize"];</code>
@@ -190,7 +190,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object pageToken_ = "";
   /**
    * <pre>
-   * next_page_token of the page before; the rest of the request, but for page_size, must be the same. Default: the first
+   * The next_page_token of the previous page. The other fields, except page_size, must be the same. Default: the first
    * page.
    * </pre>
    *
@@ -212,7 +212,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * next_page_token of the page before; the rest of the request, but for page_size, must be the same. Default: the first
+   * The next_page_token of the previous page. The other fields, except page_size, must be the same. Default: the first
    * page.
    * </pre>
    *
@@ -238,7 +238,7 @@ private static final long serialVersionUID = 0L;
   private boolean includeEmbeddings_ = false;
   /**
    * <pre>
-   * Brings the embeddings too.
+   * Returns the embeddings too.
    * </pre>
    *
    * <code>bool include_embeddings = 6 [json_name = "includeEmbeddings"];</code>
@@ -471,7 +471,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * ListRequest asks for a page of memories.
+   * ListRequest requests a page of memories.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.ListRequest}
@@ -820,7 +820,7 @@ private static final long serialVersionUID = 0L;
         dev.semanticmemory.v1.MemoryFilter, dev.semanticmemory.v1.MemoryFilter.Builder, dev.semanticmemory.v1.MemoryFilterOrBuilder> filterBuilder_;
     /**
      * <pre>
-     * Which memories. Required: it names a user, or says all_users.
+     * The memories to list. Required, with a user_id or all_users.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -831,7 +831,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which memories. Required: it names a user, or says all_users.
+     * The memories to list. Required, with a user_id or all_users.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -846,7 +846,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which memories. Required: it names a user, or says all_users.
+     * The memories to list. Required, with a user_id or all_users.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -866,7 +866,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which memories. Required: it names a user, or says all_users.
+     * The memories to list. Required, with a user_id or all_users.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -884,7 +884,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which memories. Required: it names a user, or says all_users.
+     * The memories to list. Required, with a user_id or all_users.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -909,7 +909,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which memories. Required: it names a user, or says all_users.
+     * The memories to list. Required, with a user_id or all_users.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -926,7 +926,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which memories. Required: it names a user, or says all_users.
+     * The memories to list. Required, with a user_id or all_users.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -938,7 +938,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which memories. Required: it names a user, or says all_users.
+     * The memories to list. Required, with a user_id or all_users.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -953,7 +953,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Which memories. Required: it names a user, or says all_users.
+     * The memories to list. Required, with a user_id or all_users.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -975,7 +975,7 @@ private static final long serialVersionUID = 0L;
     private int order_ = 0;
     /**
      * <pre>
-     * The order. Default OLDEST_FIRST.
+     * The order. Default: OLDEST_FIRST.
      * </pre>
      *
      * <code>.semantic_memory.v1.ListOrder order = 3 [json_name = "order"];</code>
@@ -986,7 +986,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The order. Default OLDEST_FIRST.
+     * The order. Default: OLDEST_FIRST.
      * </pre>
      *
      * <code>.semantic_memory.v1.ListOrder order = 3 [json_name = "order"];</code>
@@ -1001,7 +1001,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The order. Default OLDEST_FIRST.
+     * The order. Default: OLDEST_FIRST.
      * </pre>
      *
      * <code>.semantic_memory.v1.ListOrder order = 3 [json_name = "order"];</code>
@@ -1014,7 +1014,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The order. Default OLDEST_FIRST.
+     * The order. Default: OLDEST_FIRST.
      * </pre>
      *
      * <code>.semantic_memory.v1.ListOrder order = 3 [json_name = "order"];</code>
@@ -1032,7 +1032,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The order. Default OLDEST_FIRST.
+     * The order. Default: OLDEST_FIRST.
      * </pre>
      *
      * <code>.semantic_memory.v1.ListOrder order = 3 [json_name = "order"];</code>
@@ -1048,7 +1048,7 @@ private static final long serialVersionUID = 0L;
     private int pageSize_ ;
     /**
      * <pre>
-     * At most this many memories, 1 to 1,000. Default 100. A page may hold fewer, and ends early at 2 MiB.
+     * Maximum number of memories, 1 to 1,000. Default: 100. A page may contain fewer, and ends early at about 3 MiB.
      * </pre>
      *
      * <code>optional uint32 page_size = 4 [json_name = "pageSize"];</code>
@@ -1060,7 +1060,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At most this many memories, 1 to 1,000. Default 100. A page may hold fewer, and ends early at 2 MiB.
+     * Maximum number of memories, 1 to 1,000. Default: 100. A page may contain fewer, and ends early at about 3 MiB.
      * </pre>
      *
      * <code>optional uint32 page_size = 4 [json_name = "pageSize"];</code>
@@ -1072,7 +1072,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At most this many memories, 1 to 1,000. Default 100. A page may hold fewer, and ends early at 2 MiB.
+     * Maximum number of memories, 1 to 1,000. Default: 100. A page may contain fewer, and ends early at about 3 MiB.
      * </pre>
      *
      * <code>optional uint32 page_size = 4 [json_name = "pageSize"];</code>
@@ -1088,7 +1088,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At most this many memories, 1 to 1,000. Default 100. A page may hold fewer, and ends early at 2 MiB.
+     * Maximum number of memories, 1 to 1,000. Default: 100. A page may contain fewer, and ends early at about 3 MiB.
      * </pre>
      *
      * <code>optional uint32 page_size = 4 [json_name = "pageSize"];</code>
@@ -1104,7 +1104,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object pageToken_ = "";
     /**
      * <pre>
-     * next_page_token of the page before; the rest of the request, but for page_size, must be the same. Default: the first
+     * The next_page_token of the previous page. The other fields, except page_size, must be the same. Default: the first
      * page.
      * </pre>
      *
@@ -1125,7 +1125,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * next_page_token of the page before; the rest of the request, but for page_size, must be the same. Default: the first
+     * The next_page_token of the previous page. The other fields, except page_size, must be the same. Default: the first
      * page.
      * </pre>
      *
@@ -1147,7 +1147,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * next_page_token of the page before; the rest of the request, but for page_size, must be the same. Default: the first
+     * The next_page_token of the previous page. The other fields, except page_size, must be the same. Default: the first
      * page.
      * </pre>
      *
@@ -1165,7 +1165,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * next_page_token of the page before; the rest of the request, but for page_size, must be the same. Default: the first
+     * The next_page_token of the previous page. The other fields, except page_size, must be the same. Default: the first
      * page.
      * </pre>
      *
@@ -1180,7 +1180,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * next_page_token of the page before; the rest of the request, but for page_size, must be the same. Default: the first
+     * The next_page_token of the previous page. The other fields, except page_size, must be the same. Default: the first
      * page.
      * </pre>
      *
@@ -1201,7 +1201,7 @@ private static final long serialVersionUID = 0L;
     private boolean includeEmbeddings_ ;
     /**
      * <pre>
-     * Brings the embeddings too.
+     * Returns the embeddings too.
      * </pre>
      *
      * <code>bool include_embeddings = 6 [json_name = "includeEmbeddings"];</code>
@@ -1213,7 +1213,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Brings the embeddings too.
+     * Returns the embeddings too.
      * </pre>
      *
      * <code>bool include_embeddings = 6 [json_name = "includeEmbeddings"];</code>
@@ -1229,7 +1229,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Brings the embeddings too.
+     * Returns the embeddings too.
      * </pre>
      *
      * <code>bool include_embeddings = 6 [json_name = "includeEmbeddings"];</code>

@@ -30,7 +30,7 @@ public interface ListRequestOrBuilder extends
 
   /**
    * <pre>
-   * Which memories. Required: it names a user, or says all_users.
+   * The memories to list. Required, with a user_id or all_users.
    * </pre>
    *
    * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -39,7 +39,7 @@ public interface ListRequestOrBuilder extends
   boolean hasFilter();
   /**
    * <pre>
-   * Which memories. Required: it names a user, or says all_users.
+   * The memories to list. Required, with a user_id or all_users.
    * </pre>
    *
    * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -48,7 +48,7 @@ public interface ListRequestOrBuilder extends
   dev.semanticmemory.v1.MemoryFilter getFilter();
   /**
    * <pre>
-   * Which memories. Required: it names a user, or says all_users.
+   * The memories to list. Required, with a user_id or all_users.
    * </pre>
    *
    * <code>.semantic_memory.v1.MemoryFilter filter = 2 [json_name = "filter"];</code>
@@ -57,7 +57,7 @@ public interface ListRequestOrBuilder extends
 
   /**
    * <pre>
-   * The order. Default OLDEST_FIRST.
+   * The order. Default: OLDEST_FIRST.
    * </pre>
    *
    * <code>.semantic_memory.v1.ListOrder order = 3 [json_name = "order"];</code>
@@ -66,7 +66,7 @@ public interface ListRequestOrBuilder extends
   int getOrderValue();
   /**
    * <pre>
-   * The order. Default OLDEST_FIRST.
+   * The order. Default: OLDEST_FIRST.
    * </pre>
    *
    * <code>.semantic_memory.v1.ListOrder order = 3 [json_name = "order"];</code>
@@ -76,7 +76,7 @@ public interface ListRequestOrBuilder extends
 
   /**
    * <pre>
-   * At most this many memories, 1 to 1,000. Default 100. A page may hold fewer, and ends early at 2 MiB.
+   * Maximum number of memories, 1 to 1,000. Default: 100. A page may contain fewer, and ends early at about 3 MiB.
    * </pre>
    *
    * <code>optional uint32 page_size = 4 [json_name = "pageSize"];</code>
@@ -85,7 +85,7 @@ public interface ListRequestOrBuilder extends
   boolean hasPageSize();
   /**
    * <pre>
-   * At most this many memories, 1 to 1,000. Default 100. A page may hold fewer, and ends early at 2 MiB.
+   * Maximum number of memories, 1 to 1,000. Default: 100. A page may contain fewer, and ends early at about 3 MiB.
    * </pre>
    *
    * <code>optional uint32 page_size = 4 [json_name = "pageSize"];</code>
@@ -95,7 +95,7 @@ public interface ListRequestOrBuilder extends
 
   /**
    * <pre>
-   * next_page_token of the page before; the rest of the request, but for page_size, must be the same. Default: the first
+   * The next_page_token of the previous page. The other fields, except page_size, must be the same. Default: the first
    * page.
    * </pre>
    *
@@ -105,7 +105,7 @@ public interface ListRequestOrBuilder extends
   java.lang.String getPageToken();
   /**
    * <pre>
-   * next_page_token of the page before; the rest of the request, but for page_size, must be the same. Default: the first
+   * The next_page_token of the previous page. The other fields, except page_size, must be the same. Default: the first
    * page.
    * </pre>
    *
@@ -117,7 +117,7 @@ public interface ListRequestOrBuilder extends
 
   /**
    * <pre>
-   * Brings the embeddings too.
+   * Returns the embeddings too.
    * </pre>
    *
    * <code>bool include_embeddings = 6 [json_name = "includeEmbeddings"];</code>

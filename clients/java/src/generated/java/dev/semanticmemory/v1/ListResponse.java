@@ -50,7 +50,7 @@ private static final long serialVersionUID = 0L;
   private java.util.List<dev.semanticmemory.v1.Memory> memories_;
   /**
    * <pre>
-   * The memories, in the order that was asked for.
+   * The memories, in the requested order.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -61,7 +61,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The memories, in the order that was asked for.
+   * The memories, in the requested order.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -73,7 +73,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The memories, in the order that was asked for.
+   * The memories, in the requested order.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -84,7 +84,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The memories, in the order that was asked for.
+   * The memories, in the requested order.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -95,7 +95,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The memories, in the order that was asked for.
+   * The memories, in the requested order.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -111,7 +111,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object nextPageToken_ = "";
   /**
    * <pre>
-   * What to ask for the next page with. Empty on the last page.
+   * The page_token of the next page. Empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -132,7 +132,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What to ask for the next page with. Empty on the last page.
+   * The page_token of the next page. Empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -569,7 +569,7 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * The memories, in the order that was asked for.
+     * The memories, in the requested order.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -583,7 +583,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, in the order that was asked for.
+     * The memories, in the requested order.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -597,7 +597,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, in the order that was asked for.
+     * The memories, in the requested order.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -611,7 +611,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, in the order that was asked for.
+     * The memories, in the requested order.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -632,7 +632,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, in the order that was asked for.
+     * The memories, in the requested order.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -650,7 +650,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, in the order that was asked for.
+     * The memories, in the requested order.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -670,7 +670,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, in the order that was asked for.
+     * The memories, in the requested order.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -691,7 +691,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, in the order that was asked for.
+     * The memories, in the requested order.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -709,7 +709,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, in the order that was asked for.
+     * The memories, in the requested order.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -727,7 +727,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, in the order that was asked for.
+     * The memories, in the requested order.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -746,7 +746,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, in the order that was asked for.
+     * The memories, in the requested order.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -763,7 +763,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, in the order that was asked for.
+     * The memories, in the requested order.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -780,7 +780,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, in the order that was asked for.
+     * The memories, in the requested order.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -791,7 +791,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, in the order that was asked for.
+     * The memories, in the requested order.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -805,7 +805,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, in the order that was asked for.
+     * The memories, in the requested order.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -820,7 +820,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, in the order that was asked for.
+     * The memories, in the requested order.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -831,7 +831,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, in the order that was asked for.
+     * The memories, in the requested order.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -843,7 +843,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The memories, in the order that was asked for.
+     * The memories, in the requested order.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -870,7 +870,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object nextPageToken_ = "";
     /**
      * <pre>
-     * What to ask for the next page with. Empty on the last page.
+     * The page_token of the next page. Empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -890,7 +890,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What to ask for the next page with. Empty on the last page.
+     * The page_token of the next page. Empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -911,7 +911,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What to ask for the next page with. Empty on the last page.
+     * The page_token of the next page. Empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -928,7 +928,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What to ask for the next page with. Empty on the last page.
+     * The page_token of the next page. Empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -942,7 +942,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What to ask for the next page with. Empty on the last page.
+     * The page_token of the next page. Empty on the last page.
      * </pre>
      *
      * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>

@@ -10,7 +10,7 @@ public interface ListResponseOrBuilder extends
 
   /**
    * <pre>
-   * The memories, in the order that was asked for.
+   * The memories, in the requested order.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -19,7 +19,7 @@ public interface ListResponseOrBuilder extends
       getMemoriesList();
   /**
    * <pre>
-   * The memories, in the order that was asked for.
+   * The memories, in the requested order.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -27,7 +27,7 @@ public interface ListResponseOrBuilder extends
   dev.semanticmemory.v1.Memory getMemories(int index);
   /**
    * <pre>
-   * The memories, in the order that was asked for.
+   * The memories, in the requested order.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -35,7 +35,7 @@ public interface ListResponseOrBuilder extends
   int getMemoriesCount();
   /**
    * <pre>
-   * The memories, in the order that was asked for.
+   * The memories, in the requested order.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -44,7 +44,7 @@ public interface ListResponseOrBuilder extends
       getMemoriesOrBuilderList();
   /**
    * <pre>
-   * The memories, in the order that was asked for.
+   * The memories, in the requested order.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Memory memories = 1 [json_name = "memories"];</code>
@@ -54,7 +54,7 @@ public interface ListResponseOrBuilder extends
 
   /**
    * <pre>
-   * What to ask for the next page with. Empty on the last page.
+   * The page_token of the next page. Empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>
@@ -63,7 +63,7 @@ public interface ListResponseOrBuilder extends
   java.lang.String getNextPageToken();
   /**
    * <pre>
-   * What to ask for the next page with. Empty on the last page.
+   * The page_token of the next page. Empty on the last page.
    * </pre>
    *
    * <code>string next_page_token = 2 [json_name = "nextPageToken"];</code>

@@ -69,9 +69,9 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object id_ = "";
   /**
    * <pre>
-   * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-   * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
-   * were stored; with a request_id the id is a hash of it.
+   * The id of the memory, unique within its user. It is the id that the caller gave to Store, or 32 hexadecimal digits
+   * that the server generated. Without a request_id, generated ids sort by the time of the Store. With a request_id,
+   * the id is a hash of it.
    * </pre>
    *
    * <code>string id = 1 [json_name = "id"];</code>
@@ -92,9 +92,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-   * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
-   * were stored; with a request_id the id is a hash of it.
+   * The id of the memory, unique within its user. It is the id that the caller gave to Store, or 32 hexadecimal digits
+   * that the server generated. Without a request_id, generated ids sort by the time of the Store. With a request_id,
+   * the id is a hash of it.
    * </pre>
    *
    * <code>string id = 1 [json_name = "id"];</code>
@@ -120,7 +120,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object userId_ = "";
   /**
    * <pre>
-   * The user whose memory it is.
+   * The user who owns the memory.
    * </pre>
    *
    * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -141,7 +141,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The user whose memory it is.
+   * The user who owns the memory.
    * </pre>
    *
    * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -167,7 +167,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object sessionId_ = "";
   /**
    * <pre>
-   * The session (conversation) in which the message was written. Empty when none was given.
+   * The session (conversation) of the message. Empty if none was set.
    * </pre>
    *
    * <code>string session_id = 3 [json_name = "sessionId"];</code>
@@ -188,7 +188,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The session (conversation) in which the message was written. Empty when none was given.
+   * The session (conversation) of the message. Empty if none was set.
    * </pre>
    *
    * <code>string session_id = 3 [json_name = "sessionId"];</code>
@@ -286,7 +286,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp timestamp_;
   /**
    * <pre>
-   * When the message was written, to the microsecond.
+   * When the message was written, with microsecond precision.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -298,7 +298,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When the message was written, to the microsecond.
+   * When the message was written, with microsecond precision.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -310,7 +310,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When the message was written, to the microsecond.
+   * When the message was written, with microsecond precision.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -326,7 +326,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Words of the caller's choice that filters can ask for, in the order in which they were given.
+   * Labels that the caller chose and that filters can match, in the order of the Store request.
    * </pre>
    *
    * <code>repeated string labels = 7 [json_name = "labels"];</code>
@@ -338,7 +338,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Words of the caller's choice that filters can ask for, in the order in which they were given.
+   * Labels that the caller chose and that filters can match, in the order of the Store request.
    * </pre>
    *
    * <code>repeated string labels = 7 [json_name = "labels"];</code>
@@ -349,7 +349,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Words of the caller's choice that filters can ask for, in the order in which they were given.
+   * Labels that the caller chose and that filters can match, in the order of the Store request.
    * </pre>
    *
    * <code>repeated string labels = 7 [json_name = "labels"];</code>
@@ -361,7 +361,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Words of the caller's choice that filters can ask for, in the order in which they were given.
+   * Labels that the caller chose and that filters can match, in the order of the Store request.
    * </pre>
    *
    * <code>repeated string labels = 7 [json_name = "labels"];</code>
@@ -401,7 +401,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What the caller wants back with the memory; it cannot be asked for in a filter.
+   * Key-value pairs that are returned with the memory. Filters cannot match them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 8 [json_name = "metadata"];</code>
@@ -422,7 +422,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What the caller wants back with the memory; it cannot be asked for in a filter.
+   * Key-value pairs that are returned with the memory. Filters cannot match them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 8 [json_name = "metadata"];</code>
@@ -433,7 +433,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What the caller wants back with the memory; it cannot be asked for in a filter.
+   * Key-value pairs that are returned with the memory. Filters cannot match them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 8 [json_name = "metadata"];</code>
@@ -451,7 +451,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * What the caller wants back with the memory; it cannot be asked for in a filter.
+   * Key-value pairs that are returned with the memory. Filters cannot match them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 8 [json_name = "metadata"];</code>
@@ -472,7 +472,7 @@ java.lang.String defaultValue) {
   private com.google.protobuf.Timestamp expireTime_;
   /**
    * <pre>
-   * When the memory expires, to the microsecond. Absent when it does not.
+   * When the memory expires, with microsecond precision. Absent if it does not expire.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp expire_time = 9 [json_name = "expireTime"];</code>
@@ -484,7 +484,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * When the memory expires, to the microsecond. Absent when it does not.
+   * When the memory expires, with microsecond precision. Absent if it does not expire.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp expire_time = 9 [json_name = "expireTime"];</code>
@@ -496,7 +496,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * When the memory expires, to the microsecond. Absent when it does not.
+   * When the memory expires, with microsecond precision. Absent if it does not expire.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp expire_time = 9 [json_name = "expireTime"];</code>
@@ -510,7 +510,7 @@ java.lang.String defaultValue) {
   private com.google.protobuf.ByteString embedding_ = com.google.protobuf.ByteString.EMPTY;
   /**
    * <pre>
-   * The embedding, as packed little-endian float32 of unit length. Only where a request asks for it.
+   * The embedding as packed little-endian float32, normalised to unit length. Set only if the request asks for it.
    * </pre>
    *
    * <code>bytes embedding = 10 [json_name = "embedding"];</code>
@@ -1154,9 +1154,9 @@ java.lang.String defaultValue) {
     private java.lang.Object id_ = "";
     /**
      * <pre>
-     * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-     * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
-     * were stored; with a request_id the id is a hash of it.
+     * The id of the memory, unique within its user. It is the id that the caller gave to Store, or 32 hexadecimal digits
+     * that the server generated. Without a request_id, generated ids sort by the time of the Store. With a request_id,
+     * the id is a hash of it.
      * </pre>
      *
      * <code>string id = 1 [json_name = "id"];</code>
@@ -1176,9 +1176,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-     * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
-     * were stored; with a request_id the id is a hash of it.
+     * The id of the memory, unique within its user. It is the id that the caller gave to Store, or 32 hexadecimal digits
+     * that the server generated. Without a request_id, generated ids sort by the time of the Store. With a request_id,
+     * the id is a hash of it.
      * </pre>
      *
      * <code>string id = 1 [json_name = "id"];</code>
@@ -1199,9 +1199,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-     * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
-     * were stored; with a request_id the id is a hash of it.
+     * The id of the memory, unique within its user. It is the id that the caller gave to Store, or 32 hexadecimal digits
+     * that the server generated. Without a request_id, generated ids sort by the time of the Store. With a request_id,
+     * the id is a hash of it.
      * </pre>
      *
      * <code>string id = 1 [json_name = "id"];</code>
@@ -1218,9 +1218,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-     * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
-     * were stored; with a request_id the id is a hash of it.
+     * The id of the memory, unique within its user. It is the id that the caller gave to Store, or 32 hexadecimal digits
+     * that the server generated. Without a request_id, generated ids sort by the time of the Store. With a request_id,
+     * the id is a hash of it.
      * </pre>
      *
      * <code>string id = 1 [json_name = "id"];</code>
@@ -1234,9 +1234,9 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-     * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
-     * were stored; with a request_id the id is a hash of it.
+     * The id of the memory, unique within its user. It is the id that the caller gave to Store, or 32 hexadecimal digits
+     * that the server generated. Without a request_id, generated ids sort by the time of the Store. With a request_id,
+     * the id is a hash of it.
      * </pre>
      *
      * <code>string id = 1 [json_name = "id"];</code>
@@ -1256,7 +1256,7 @@ java.lang.String defaultValue) {
     private java.lang.Object userId_ = "";
     /**
      * <pre>
-     * The user whose memory it is.
+     * The user who owns the memory.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -1276,7 +1276,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The user whose memory it is.
+     * The user who owns the memory.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -1297,7 +1297,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The user whose memory it is.
+     * The user who owns the memory.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -1314,7 +1314,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The user whose memory it is.
+     * The user who owns the memory.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -1328,7 +1328,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The user whose memory it is.
+     * The user who owns the memory.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -1348,7 +1348,7 @@ java.lang.String defaultValue) {
     private java.lang.Object sessionId_ = "";
     /**
      * <pre>
-     * The session (conversation) in which the message was written. Empty when none was given.
+     * The session (conversation) of the message. Empty if none was set.
      * </pre>
      *
      * <code>string session_id = 3 [json_name = "sessionId"];</code>
@@ -1368,7 +1368,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The session (conversation) in which the message was written. Empty when none was given.
+     * The session (conversation) of the message. Empty if none was set.
      * </pre>
      *
      * <code>string session_id = 3 [json_name = "sessionId"];</code>
@@ -1389,7 +1389,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The session (conversation) in which the message was written. Empty when none was given.
+     * The session (conversation) of the message. Empty if none was set.
      * </pre>
      *
      * <code>string session_id = 3 [json_name = "sessionId"];</code>
@@ -1406,7 +1406,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The session (conversation) in which the message was written. Empty when none was given.
+     * The session (conversation) of the message. Empty if none was set.
      * </pre>
      *
      * <code>string session_id = 3 [json_name = "sessionId"];</code>
@@ -1420,7 +1420,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The session (conversation) in which the message was written. Empty when none was given.
+     * The session (conversation) of the message. Empty if none was set.
      * </pre>
      *
      * <code>string session_id = 3 [json_name = "sessionId"];</code>
@@ -1607,7 +1607,7 @@ java.lang.String defaultValue) {
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> timestampBuilder_;
     /**
      * <pre>
-     * When the message was written, to the microsecond.
+     * When the message was written, with microsecond precision.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -1618,7 +1618,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the message was written, to the microsecond.
+     * When the message was written, with microsecond precision.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -1633,7 +1633,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the message was written, to the microsecond.
+     * When the message was written, with microsecond precision.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -1653,7 +1653,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the message was written, to the microsecond.
+     * When the message was written, with microsecond precision.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -1671,7 +1671,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the message was written, to the microsecond.
+     * When the message was written, with microsecond precision.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -1696,7 +1696,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the message was written, to the microsecond.
+     * When the message was written, with microsecond precision.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -1713,7 +1713,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the message was written, to the microsecond.
+     * When the message was written, with microsecond precision.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -1725,7 +1725,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the message was written, to the microsecond.
+     * When the message was written, with microsecond precision.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -1740,7 +1740,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the message was written, to the microsecond.
+     * When the message was written, with microsecond precision.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -1769,7 +1769,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Words of the caller's choice that filters can ask for, in the order in which they were given.
+     * Labels that the caller chose and that filters can match, in the order of the Store request.
      * </pre>
      *
      * <code>repeated string labels = 7 [json_name = "labels"];</code>
@@ -1782,7 +1782,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Words of the caller's choice that filters can ask for, in the order in which they were given.
+     * Labels that the caller chose and that filters can match, in the order of the Store request.
      * </pre>
      *
      * <code>repeated string labels = 7 [json_name = "labels"];</code>
@@ -1793,7 +1793,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Words of the caller's choice that filters can ask for, in the order in which they were given.
+     * Labels that the caller chose and that filters can match, in the order of the Store request.
      * </pre>
      *
      * <code>repeated string labels = 7 [json_name = "labels"];</code>
@@ -1805,7 +1805,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Words of the caller's choice that filters can ask for, in the order in which they were given.
+     * Labels that the caller chose and that filters can match, in the order of the Store request.
      * </pre>
      *
      * <code>repeated string labels = 7 [json_name = "labels"];</code>
@@ -1818,7 +1818,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Words of the caller's choice that filters can ask for, in the order in which they were given.
+     * Labels that the caller chose and that filters can match, in the order of the Store request.
      * </pre>
      *
      * <code>repeated string labels = 7 [json_name = "labels"];</code>
@@ -1837,7 +1837,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Words of the caller's choice that filters can ask for, in the order in which they were given.
+     * Labels that the caller chose and that filters can match, in the order of the Store request.
      * </pre>
      *
      * <code>repeated string labels = 7 [json_name = "labels"];</code>
@@ -1855,7 +1855,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Words of the caller's choice that filters can ask for, in the order in which they were given.
+     * Labels that the caller chose and that filters can match, in the order of the Store request.
      * </pre>
      *
      * <code>repeated string labels = 7 [json_name = "labels"];</code>
@@ -1873,7 +1873,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Words of the caller's choice that filters can ask for, in the order in which they were given.
+     * Labels that the caller chose and that filters can match, in the order of the Store request.
      * </pre>
      *
      * <code>repeated string labels = 7 [json_name = "labels"];</code>
@@ -1888,7 +1888,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Words of the caller's choice that filters can ask for, in the order in which they were given.
+     * Labels that the caller chose and that filters can match, in the order of the Store request.
      * </pre>
      *
      * <code>repeated string labels = 7 [json_name = "labels"];</code>
@@ -1934,7 +1934,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What the caller wants back with the memory; it cannot be asked for in a filter.
+     * Key-value pairs that are returned with the memory. Filters cannot match them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 8 [json_name = "metadata"];</code>
@@ -1955,7 +1955,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What the caller wants back with the memory; it cannot be asked for in a filter.
+     * Key-value pairs that are returned with the memory. Filters cannot match them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 8 [json_name = "metadata"];</code>
@@ -1966,7 +1966,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What the caller wants back with the memory; it cannot be asked for in a filter.
+     * Key-value pairs that are returned with the memory. Filters cannot match them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 8 [json_name = "metadata"];</code>
@@ -1984,7 +1984,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What the caller wants back with the memory; it cannot be asked for in a filter.
+     * Key-value pairs that are returned with the memory. Filters cannot match them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 8 [json_name = "metadata"];</code>
@@ -2008,7 +2008,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What the caller wants back with the memory; it cannot be asked for in a filter.
+     * Key-value pairs that are returned with the memory. Filters cannot match them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 8 [json_name = "metadata"];</code>
@@ -2031,7 +2031,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What the caller wants back with the memory; it cannot be asked for in a filter.
+     * Key-value pairs that are returned with the memory. Filters cannot match them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 8 [json_name = "metadata"];</code>
@@ -2048,7 +2048,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What the caller wants back with the memory; it cannot be asked for in a filter.
+     * Key-value pairs that are returned with the memory. Filters cannot match them.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 8 [json_name = "metadata"];</code>
@@ -2066,7 +2066,7 @@ java.lang.String defaultValue) {
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> expireTimeBuilder_;
     /**
      * <pre>
-     * When the memory expires, to the microsecond. Absent when it does not.
+     * When the memory expires, with microsecond precision. Absent if it does not expire.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 9 [json_name = "expireTime"];</code>
@@ -2077,7 +2077,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the memory expires, to the microsecond. Absent when it does not.
+     * When the memory expires, with microsecond precision. Absent if it does not expire.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 9 [json_name = "expireTime"];</code>
@@ -2092,7 +2092,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the memory expires, to the microsecond. Absent when it does not.
+     * When the memory expires, with microsecond precision. Absent if it does not expire.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 9 [json_name = "expireTime"];</code>
@@ -2112,7 +2112,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the memory expires, to the microsecond. Absent when it does not.
+     * When the memory expires, with microsecond precision. Absent if it does not expire.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 9 [json_name = "expireTime"];</code>
@@ -2130,7 +2130,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the memory expires, to the microsecond. Absent when it does not.
+     * When the memory expires, with microsecond precision. Absent if it does not expire.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 9 [json_name = "expireTime"];</code>
@@ -2155,7 +2155,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the memory expires, to the microsecond. Absent when it does not.
+     * When the memory expires, with microsecond precision. Absent if it does not expire.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 9 [json_name = "expireTime"];</code>
@@ -2172,7 +2172,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the memory expires, to the microsecond. Absent when it does not.
+     * When the memory expires, with microsecond precision. Absent if it does not expire.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 9 [json_name = "expireTime"];</code>
@@ -2184,7 +2184,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the memory expires, to the microsecond. Absent when it does not.
+     * When the memory expires, with microsecond precision. Absent if it does not expire.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 9 [json_name = "expireTime"];</code>
@@ -2199,7 +2199,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the memory expires, to the microsecond. Absent when it does not.
+     * When the memory expires, with microsecond precision. Absent if it does not expire.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 9 [json_name = "expireTime"];</code>
@@ -2221,7 +2221,7 @@ java.lang.String defaultValue) {
     private com.google.protobuf.ByteString embedding_ = com.google.protobuf.ByteString.EMPTY;
     /**
      * <pre>
-     * The embedding, as packed little-endian float32 of unit length. Only where a request asks for it.
+     * The embedding as packed little-endian float32, normalised to unit length. Set only if the request asks for it.
      * </pre>
      *
      * <code>bytes embedding = 10 [json_name = "embedding"];</code>
@@ -2233,7 +2233,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The embedding, as packed little-endian float32 of unit length. Only where a request asks for it.
+     * The embedding as packed little-endian float32, normalised to unit length. Set only if the request asks for it.
      * </pre>
      *
      * <code>bytes embedding = 10 [json_name = "embedding"];</code>
@@ -2249,7 +2249,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The embedding, as packed little-endian float32 of unit length. Only where a request asks for it.
+     * The embedding as packed little-endian float32, normalised to unit length. Set only if the request asks for it.
      * </pre>
      *
      * <code>bytes embedding = 10 [json_name = "embedding"];</code>

@@ -6,7 +6,9 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * MemoryFilter says which memories a Search, List or DeleteMatching is about. Kinds are joined by AND, values within one kind by OR. A filter is never relaxed.
+ * MemoryFilter selects the memories for Search, List and DeleteMatching. A memory must match every field that is set.
+ * Within a repeated field, one matching value is enough, except for all_labels and exclude_session_ids. A filter is
+ * never relaxed.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.MemoryFilter}
@@ -59,7 +61,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object userId_ = "";
   /**
    * <pre>
-   * Only memories of this user. At most 256 bytes. Required, unless all_users is set.
+   * Memories of this user. At most 256 bytes. Required, unless all_users is set.
    * </pre>
    *
    * <code>string user_id = 1 [json_name = "userId"];</code>
@@ -80,7 +82,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only memories of this user. At most 256 bytes. Required, unless all_users is set.
+   * Memories of this user. At most 256 bytes. Required, unless all_users is set.
    * </pre>
    *
    * <code>string user_id = 1 [json_name = "userId"];</code>
@@ -105,7 +107,7 @@ private static final long serialVersionUID = 0L;
   private boolean allUsers_ = false;
   /**
    * <pre>
-   * Searches over the memories of every user. Only for trusted callers. Excludes user_id.
+   * Memories of every user. Only for trusted callers. Mutually exclusive with user_id.
    * </pre>
    *
    * <code>bool all_users = 2 [json_name = "allUsers"];</code>
@@ -122,7 +124,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+   * Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
    * </pre>
    *
    * <code>repeated string session_ids = 3 [json_name = "sessionIds"];</code>
@@ -134,7 +136,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+   * Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
    * </pre>
    *
    * <code>repeated string session_ids = 3 [json_name = "sessionIds"];</code>
@@ -145,7 +147,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+   * Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
    * </pre>
    *
    * <code>repeated string session_ids = 3 [json_name = "sessionIds"];</code>
@@ -157,7 +159,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+   * Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
    * </pre>
    *
    * <code>repeated string session_ids = 3 [json_name = "sessionIds"];</code>
@@ -183,7 +185,7 @@ private static final long serialVersionUID = 0L;
           };
   /**
    * <pre>
-   * Only memories with any of these roles; all roles when empty.
+   * Memories with any of these roles. Default: all roles.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -196,7 +198,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only memories with any of these roles; all roles when empty.
+   * Memories with any of these roles. Default: all roles.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -208,7 +210,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only memories with any of these roles; all roles when empty.
+   * Memories with any of these roles. Default: all roles.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -221,7 +223,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only memories with any of these roles; all roles when empty.
+   * Memories with any of these roles. Default: all roles.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -234,7 +236,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only memories with any of these roles; all roles when empty.
+   * Memories with any of these roles. Default: all roles.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -251,7 +253,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp startTime_;
   /**
    * <pre>
-   * Only memories written at or after this time.
+   * Memories with a timestamp at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -263,7 +265,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only memories written at or after this time.
+   * Memories with a timestamp at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -275,7 +277,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only memories written at or after this time.
+   * Memories with a timestamp at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -289,7 +291,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp endTime_;
   /**
    * <pre>
-   * Only memories written before this time.
+   * Memories with a timestamp before this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp end_time = 6 [json_name = "endTime"];</code>
@@ -301,7 +303,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only memories written before this time.
+   * Memories with a timestamp before this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp end_time = 6 [json_name = "endTime"];</code>
@@ -313,7 +315,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only memories written before this time.
+   * Memories with a timestamp before this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp end_time = 6 [json_name = "endTime"];</code>
@@ -329,7 +331,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+   * Memories with any of these labels. At most 16 labels of at most 64 bytes.
    * </pre>
    *
    * <code>repeated string any_labels = 7 [json_name = "anyLabels"];</code>
@@ -341,7 +343,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+   * Memories with any of these labels. At most 16 labels of at most 64 bytes.
    * </pre>
    *
    * <code>repeated string any_labels = 7 [json_name = "anyLabels"];</code>
@@ -352,7 +354,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+   * Memories with any of these labels. At most 16 labels of at most 64 bytes.
    * </pre>
    *
    * <code>repeated string any_labels = 7 [json_name = "anyLabels"];</code>
@@ -364,7 +366,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+   * Memories with any of these labels. At most 16 labels of at most 64 bytes.
    * </pre>
    *
    * <code>repeated string any_labels = 7 [json_name = "anyLabels"];</code>
@@ -382,7 +384,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+   * Memories with all of these labels. At most 16 labels of at most 64 bytes.
    * </pre>
    *
    * <code>repeated string all_labels = 8 [json_name = "allLabels"];</code>
@@ -394,7 +396,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+   * Memories with all of these labels. At most 16 labels of at most 64 bytes.
    * </pre>
    *
    * <code>repeated string all_labels = 8 [json_name = "allLabels"];</code>
@@ -405,7 +407,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+   * Memories with all of these labels. At most 16 labels of at most 64 bytes.
    * </pre>
    *
    * <code>repeated string all_labels = 8 [json_name = "allLabels"];</code>
@@ -417,7 +419,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+   * Memories with all of these labels. At most 16 labels of at most 64 bytes.
    * </pre>
    *
    * <code>repeated string all_labels = 8 [json_name = "allLabels"];</code>
@@ -435,8 +437,8 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-   * most 256 bytes, none of them in session_ids.
+   * Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+   * them may be in session_ids.
    * </pre>
    *
    * <code>repeated string exclude_session_ids = 9 [json_name = "excludeSessionIds"];</code>
@@ -448,8 +450,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-   * most 256 bytes, none of them in session_ids.
+   * Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+   * them may be in session_ids.
    * </pre>
    *
    * <code>repeated string exclude_session_ids = 9 [json_name = "excludeSessionIds"];</code>
@@ -460,8 +462,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-   * most 256 bytes, none of them in session_ids.
+   * Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+   * them may be in session_ids.
    * </pre>
    *
    * <code>repeated string exclude_session_ids = 9 [json_name = "excludeSessionIds"];</code>
@@ -473,8 +475,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-   * most 256 bytes, none of them in session_ids.
+   * Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+   * them may be in session_ids.
    * </pre>
    *
    * <code>repeated string exclude_session_ids = 9 [json_name = "excludeSessionIds"];</code>
@@ -781,7 +783,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * MemoryFilter says which memories a Search, List or DeleteMatching is about. Kinds are joined by AND, values within one kind by OR. A filter is never relaxed.
+   * MemoryFilter selects the memories for Search, List and DeleteMatching. A memory must match every field that is set.
+   * Within a repeated field, one matching value is enough, except for all_labels and exclude_session_ids. A filter is
+   * never relaxed.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.MemoryFilter}
@@ -1145,7 +1149,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object userId_ = "";
     /**
      * <pre>
-     * Only memories of this user. At most 256 bytes. Required, unless all_users is set.
+     * Memories of this user. At most 256 bytes. Required, unless all_users is set.
      * </pre>
      *
      * <code>string user_id = 1 [json_name = "userId"];</code>
@@ -1165,7 +1169,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories of this user. At most 256 bytes. Required, unless all_users is set.
+     * Memories of this user. At most 256 bytes. Required, unless all_users is set.
      * </pre>
      *
      * <code>string user_id = 1 [json_name = "userId"];</code>
@@ -1186,7 +1190,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories of this user. At most 256 bytes. Required, unless all_users is set.
+     * Memories of this user. At most 256 bytes. Required, unless all_users is set.
      * </pre>
      *
      * <code>string user_id = 1 [json_name = "userId"];</code>
@@ -1203,7 +1207,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories of this user. At most 256 bytes. Required, unless all_users is set.
+     * Memories of this user. At most 256 bytes. Required, unless all_users is set.
      * </pre>
      *
      * <code>string user_id = 1 [json_name = "userId"];</code>
@@ -1217,7 +1221,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories of this user. At most 256 bytes. Required, unless all_users is set.
+     * Memories of this user. At most 256 bytes. Required, unless all_users is set.
      * </pre>
      *
      * <code>string user_id = 1 [json_name = "userId"];</code>
@@ -1237,7 +1241,7 @@ private static final long serialVersionUID = 0L;
     private boolean allUsers_ ;
     /**
      * <pre>
-     * Searches over the memories of every user. Only for trusted callers. Excludes user_id.
+     * Memories of every user. Only for trusted callers. Mutually exclusive with user_id.
      * </pre>
      *
      * <code>bool all_users = 2 [json_name = "allUsers"];</code>
@@ -1249,7 +1253,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Searches over the memories of every user. Only for trusted callers. Excludes user_id.
+     * Memories of every user. Only for trusted callers. Mutually exclusive with user_id.
      * </pre>
      *
      * <code>bool all_users = 2 [json_name = "allUsers"];</code>
@@ -1265,7 +1269,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Searches over the memories of every user. Only for trusted callers. Excludes user_id.
+     * Memories of every user. Only for trusted callers. Mutually exclusive with user_id.
      * </pre>
      *
      * <code>bool all_users = 2 [json_name = "allUsers"];</code>
@@ -1288,7 +1292,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+     * Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
      * </pre>
      *
      * <code>repeated string session_ids = 3 [json_name = "sessionIds"];</code>
@@ -1301,7 +1305,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+     * Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
      * </pre>
      *
      * <code>repeated string session_ids = 3 [json_name = "sessionIds"];</code>
@@ -1312,7 +1316,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+     * Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
      * </pre>
      *
      * <code>repeated string session_ids = 3 [json_name = "sessionIds"];</code>
@@ -1324,7 +1328,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+     * Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
      * </pre>
      *
      * <code>repeated string session_ids = 3 [json_name = "sessionIds"];</code>
@@ -1337,7 +1341,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+     * Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
      * </pre>
      *
      * <code>repeated string session_ids = 3 [json_name = "sessionIds"];</code>
@@ -1356,7 +1360,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+     * Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
      * </pre>
      *
      * <code>repeated string session_ids = 3 [json_name = "sessionIds"];</code>
@@ -1374,7 +1378,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+     * Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
      * </pre>
      *
      * <code>repeated string session_ids = 3 [json_name = "sessionIds"];</code>
@@ -1392,7 +1396,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+     * Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
      * </pre>
      *
      * <code>repeated string session_ids = 3 [json_name = "sessionIds"];</code>
@@ -1407,7 +1411,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+     * Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
      * </pre>
      *
      * <code>repeated string session_ids = 3 [json_name = "sessionIds"];</code>
@@ -1435,7 +1439,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these roles; all roles when empty.
+     * Memories with any of these roles. Default: all roles.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -1447,7 +1451,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these roles; all roles when empty.
+     * Memories with any of these roles. Default: all roles.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -1458,7 +1462,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these roles; all roles when empty.
+     * Memories with any of these roles. Default: all roles.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -1470,7 +1474,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these roles; all roles when empty.
+     * Memories with any of these roles. Default: all roles.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -1490,7 +1494,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these roles; all roles when empty.
+     * Memories with any of these roles. Default: all roles.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -1508,7 +1512,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these roles; all roles when empty.
+     * Memories with any of these roles. Default: all roles.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -1526,7 +1530,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these roles; all roles when empty.
+     * Memories with any of these roles. Default: all roles.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -1540,7 +1544,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these roles; all roles when empty.
+     * Memories with any of these roles. Default: all roles.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -1552,7 +1556,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these roles; all roles when empty.
+     * Memories with any of these roles. Default: all roles.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -1564,7 +1568,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these roles; all roles when empty.
+     * Memories with any of these roles. Default: all roles.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -1581,7 +1585,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these roles; all roles when empty.
+     * Memories with any of these roles. Default: all roles.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -1596,7 +1600,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these roles; all roles when empty.
+     * Memories with any of these roles. Default: all roles.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -1618,7 +1622,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> startTimeBuilder_;
     /**
      * <pre>
-     * Only memories written at or after this time.
+     * Memories with a timestamp at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -1629,7 +1633,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories written at or after this time.
+     * Memories with a timestamp at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -1644,7 +1648,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories written at or after this time.
+     * Memories with a timestamp at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -1664,7 +1668,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories written at or after this time.
+     * Memories with a timestamp at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -1682,7 +1686,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories written at or after this time.
+     * Memories with a timestamp at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -1707,7 +1711,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories written at or after this time.
+     * Memories with a timestamp at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -1724,7 +1728,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories written at or after this time.
+     * Memories with a timestamp at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -1736,7 +1740,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories written at or after this time.
+     * Memories with a timestamp at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -1751,7 +1755,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories written at or after this time.
+     * Memories with a timestamp at or after this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -1775,7 +1779,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> endTimeBuilder_;
     /**
      * <pre>
-     * Only memories written before this time.
+     * Memories with a timestamp before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp end_time = 6 [json_name = "endTime"];</code>
@@ -1786,7 +1790,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories written before this time.
+     * Memories with a timestamp before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp end_time = 6 [json_name = "endTime"];</code>
@@ -1801,7 +1805,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories written before this time.
+     * Memories with a timestamp before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp end_time = 6 [json_name = "endTime"];</code>
@@ -1821,7 +1825,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories written before this time.
+     * Memories with a timestamp before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp end_time = 6 [json_name = "endTime"];</code>
@@ -1839,7 +1843,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories written before this time.
+     * Memories with a timestamp before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp end_time = 6 [json_name = "endTime"];</code>
@@ -1864,7 +1868,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories written before this time.
+     * Memories with a timestamp before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp end_time = 6 [json_name = "endTime"];</code>
@@ -1881,7 +1885,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories written before this time.
+     * Memories with a timestamp before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp end_time = 6 [json_name = "endTime"];</code>
@@ -1893,7 +1897,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories written before this time.
+     * Memories with a timestamp before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp end_time = 6 [json_name = "endTime"];</code>
@@ -1908,7 +1912,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories written before this time.
+     * Memories with a timestamp before this time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp end_time = 6 [json_name = "endTime"];</code>
@@ -1937,7 +1941,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+     * Memories with any of these labels. At most 16 labels of at most 64 bytes.
      * </pre>
      *
      * <code>repeated string any_labels = 7 [json_name = "anyLabels"];</code>
@@ -1950,7 +1954,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+     * Memories with any of these labels. At most 16 labels of at most 64 bytes.
      * </pre>
      *
      * <code>repeated string any_labels = 7 [json_name = "anyLabels"];</code>
@@ -1961,7 +1965,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+     * Memories with any of these labels. At most 16 labels of at most 64 bytes.
      * </pre>
      *
      * <code>repeated string any_labels = 7 [json_name = "anyLabels"];</code>
@@ -1973,7 +1977,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+     * Memories with any of these labels. At most 16 labels of at most 64 bytes.
      * </pre>
      *
      * <code>repeated string any_labels = 7 [json_name = "anyLabels"];</code>
@@ -1986,7 +1990,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+     * Memories with any of these labels. At most 16 labels of at most 64 bytes.
      * </pre>
      *
      * <code>repeated string any_labels = 7 [json_name = "anyLabels"];</code>
@@ -2005,7 +2009,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+     * Memories with any of these labels. At most 16 labels of at most 64 bytes.
      * </pre>
      *
      * <code>repeated string any_labels = 7 [json_name = "anyLabels"];</code>
@@ -2023,7 +2027,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+     * Memories with any of these labels. At most 16 labels of at most 64 bytes.
      * </pre>
      *
      * <code>repeated string any_labels = 7 [json_name = "anyLabels"];</code>
@@ -2041,7 +2045,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+     * Memories with any of these labels. At most 16 labels of at most 64 bytes.
      * </pre>
      *
      * <code>repeated string any_labels = 7 [json_name = "anyLabels"];</code>
@@ -2056,7 +2060,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+     * Memories with any of these labels. At most 16 labels of at most 64 bytes.
      * </pre>
      *
      * <code>repeated string any_labels = 7 [json_name = "anyLabels"];</code>
@@ -2084,7 +2088,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+     * Memories with all of these labels. At most 16 labels of at most 64 bytes.
      * </pre>
      *
      * <code>repeated string all_labels = 8 [json_name = "allLabels"];</code>
@@ -2097,7 +2101,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+     * Memories with all of these labels. At most 16 labels of at most 64 bytes.
      * </pre>
      *
      * <code>repeated string all_labels = 8 [json_name = "allLabels"];</code>
@@ -2108,7 +2112,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+     * Memories with all of these labels. At most 16 labels of at most 64 bytes.
      * </pre>
      *
      * <code>repeated string all_labels = 8 [json_name = "allLabels"];</code>
@@ -2120,7 +2124,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+     * Memories with all of these labels. At most 16 labels of at most 64 bytes.
      * </pre>
      *
      * <code>repeated string all_labels = 8 [json_name = "allLabels"];</code>
@@ -2133,7 +2137,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+     * Memories with all of these labels. At most 16 labels of at most 64 bytes.
      * </pre>
      *
      * <code>repeated string all_labels = 8 [json_name = "allLabels"];</code>
@@ -2152,7 +2156,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+     * Memories with all of these labels. At most 16 labels of at most 64 bytes.
      * </pre>
      *
      * <code>repeated string all_labels = 8 [json_name = "allLabels"];</code>
@@ -2170,7 +2174,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+     * Memories with all of these labels. At most 16 labels of at most 64 bytes.
      * </pre>
      *
      * <code>repeated string all_labels = 8 [json_name = "allLabels"];</code>
@@ -2188,7 +2192,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+     * Memories with all of these labels. At most 16 labels of at most 64 bytes.
      * </pre>
      *
      * <code>repeated string all_labels = 8 [json_name = "allLabels"];</code>
@@ -2203,7 +2207,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+     * Memories with all of these labels. At most 16 labels of at most 64 bytes.
      * </pre>
      *
      * <code>repeated string all_labels = 8 [json_name = "allLabels"];</code>
@@ -2231,8 +2235,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-     * most 256 bytes, none of them in session_ids.
+     * Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+     * them may be in session_ids.
      * </pre>
      *
      * <code>repeated string exclude_session_ids = 9 [json_name = "excludeSessionIds"];</code>
@@ -2245,8 +2249,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-     * most 256 bytes, none of them in session_ids.
+     * Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+     * them may be in session_ids.
      * </pre>
      *
      * <code>repeated string exclude_session_ids = 9 [json_name = "excludeSessionIds"];</code>
@@ -2257,8 +2261,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-     * most 256 bytes, none of them in session_ids.
+     * Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+     * them may be in session_ids.
      * </pre>
      *
      * <code>repeated string exclude_session_ids = 9 [json_name = "excludeSessionIds"];</code>
@@ -2270,8 +2274,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-     * most 256 bytes, none of them in session_ids.
+     * Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+     * them may be in session_ids.
      * </pre>
      *
      * <code>repeated string exclude_session_ids = 9 [json_name = "excludeSessionIds"];</code>
@@ -2284,8 +2288,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-     * most 256 bytes, none of them in session_ids.
+     * Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+     * them may be in session_ids.
      * </pre>
      *
      * <code>repeated string exclude_session_ids = 9 [json_name = "excludeSessionIds"];</code>
@@ -2304,8 +2308,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-     * most 256 bytes, none of them in session_ids.
+     * Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+     * them may be in session_ids.
      * </pre>
      *
      * <code>repeated string exclude_session_ids = 9 [json_name = "excludeSessionIds"];</code>
@@ -2323,8 +2327,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-     * most 256 bytes, none of them in session_ids.
+     * Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+     * them may be in session_ids.
      * </pre>
      *
      * <code>repeated string exclude_session_ids = 9 [json_name = "excludeSessionIds"];</code>
@@ -2342,8 +2346,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-     * most 256 bytes, none of them in session_ids.
+     * Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+     * them may be in session_ids.
      * </pre>
      *
      * <code>repeated string exclude_session_ids = 9 [json_name = "excludeSessionIds"];</code>
@@ -2358,8 +2362,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-     * most 256 bytes, none of them in session_ids.
+     * Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+     * them may be in session_ids.
      * </pre>
      *
      * <code>repeated string exclude_session_ids = 9 [json_name = "excludeSessionIds"];</code>

@@ -10,7 +10,7 @@ public interface MemoryFilterOrBuilder extends
 
   /**
    * <pre>
-   * Only memories of this user. At most 256 bytes. Required, unless all_users is set.
+   * Memories of this user. At most 256 bytes. Required, unless all_users is set.
    * </pre>
    *
    * <code>string user_id = 1 [json_name = "userId"];</code>
@@ -19,7 +19,7 @@ public interface MemoryFilterOrBuilder extends
   java.lang.String getUserId();
   /**
    * <pre>
-   * Only memories of this user. At most 256 bytes. Required, unless all_users is set.
+   * Memories of this user. At most 256 bytes. Required, unless all_users is set.
    * </pre>
    *
    * <code>string user_id = 1 [json_name = "userId"];</code>
@@ -30,7 +30,7 @@ public interface MemoryFilterOrBuilder extends
 
   /**
    * <pre>
-   * Searches over the memories of every user. Only for trusted callers. Excludes user_id.
+   * Memories of every user. Only for trusted callers. Mutually exclusive with user_id.
    * </pre>
    *
    * <code>bool all_users = 2 [json_name = "allUsers"];</code>
@@ -40,7 +40,7 @@ public interface MemoryFilterOrBuilder extends
 
   /**
    * <pre>
-   * Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+   * Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
    * </pre>
    *
    * <code>repeated string session_ids = 3 [json_name = "sessionIds"];</code>
@@ -50,7 +50,7 @@ public interface MemoryFilterOrBuilder extends
       getSessionIdsList();
   /**
    * <pre>
-   * Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+   * Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
    * </pre>
    *
    * <code>repeated string session_ids = 3 [json_name = "sessionIds"];</code>
@@ -59,7 +59,7 @@ public interface MemoryFilterOrBuilder extends
   int getSessionIdsCount();
   /**
    * <pre>
-   * Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+   * Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
    * </pre>
    *
    * <code>repeated string session_ids = 3 [json_name = "sessionIds"];</code>
@@ -69,7 +69,7 @@ public interface MemoryFilterOrBuilder extends
   java.lang.String getSessionIds(int index);
   /**
    * <pre>
-   * Only memories of any of these sessions; all sessions when empty. At most 16 ids of at most 256 bytes.
+   * Memories of any of these sessions. Default: all sessions. At most 16 ids of at most 256 bytes.
    * </pre>
    *
    * <code>repeated string session_ids = 3 [json_name = "sessionIds"];</code>
@@ -81,7 +81,7 @@ public interface MemoryFilterOrBuilder extends
 
   /**
    * <pre>
-   * Only memories with any of these roles; all roles when empty.
+   * Memories with any of these roles. Default: all roles.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -90,7 +90,7 @@ public interface MemoryFilterOrBuilder extends
   java.util.List<dev.semanticmemory.v1.Role> getRolesList();
   /**
    * <pre>
-   * Only memories with any of these roles; all roles when empty.
+   * Memories with any of these roles. Default: all roles.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -99,7 +99,7 @@ public interface MemoryFilterOrBuilder extends
   int getRolesCount();
   /**
    * <pre>
-   * Only memories with any of these roles; all roles when empty.
+   * Memories with any of these roles. Default: all roles.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -109,7 +109,7 @@ public interface MemoryFilterOrBuilder extends
   dev.semanticmemory.v1.Role getRoles(int index);
   /**
    * <pre>
-   * Only memories with any of these roles; all roles when empty.
+   * Memories with any of these roles. Default: all roles.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -119,7 +119,7 @@ public interface MemoryFilterOrBuilder extends
   getRolesValueList();
   /**
    * <pre>
-   * Only memories with any of these roles; all roles when empty.
+   * Memories with any of these roles. Default: all roles.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.Role roles = 4 [json_name = "roles"];</code>
@@ -130,7 +130,7 @@ public interface MemoryFilterOrBuilder extends
 
   /**
    * <pre>
-   * Only memories written at or after this time.
+   * Memories with a timestamp at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -139,7 +139,7 @@ public interface MemoryFilterOrBuilder extends
   boolean hasStartTime();
   /**
    * <pre>
-   * Only memories written at or after this time.
+   * Memories with a timestamp at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -148,7 +148,7 @@ public interface MemoryFilterOrBuilder extends
   com.google.protobuf.Timestamp getStartTime();
   /**
    * <pre>
-   * Only memories written at or after this time.
+   * Memories with a timestamp at or after this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp start_time = 5 [json_name = "startTime"];</code>
@@ -157,7 +157,7 @@ public interface MemoryFilterOrBuilder extends
 
   /**
    * <pre>
-   * Only memories written before this time.
+   * Memories with a timestamp before this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp end_time = 6 [json_name = "endTime"];</code>
@@ -166,7 +166,7 @@ public interface MemoryFilterOrBuilder extends
   boolean hasEndTime();
   /**
    * <pre>
-   * Only memories written before this time.
+   * Memories with a timestamp before this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp end_time = 6 [json_name = "endTime"];</code>
@@ -175,7 +175,7 @@ public interface MemoryFilterOrBuilder extends
   com.google.protobuf.Timestamp getEndTime();
   /**
    * <pre>
-   * Only memories written before this time.
+   * Memories with a timestamp before this time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp end_time = 6 [json_name = "endTime"];</code>
@@ -184,7 +184,7 @@ public interface MemoryFilterOrBuilder extends
 
   /**
    * <pre>
-   * Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+   * Memories with any of these labels. At most 16 labels of at most 64 bytes.
    * </pre>
    *
    * <code>repeated string any_labels = 7 [json_name = "anyLabels"];</code>
@@ -194,7 +194,7 @@ public interface MemoryFilterOrBuilder extends
       getAnyLabelsList();
   /**
    * <pre>
-   * Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+   * Memories with any of these labels. At most 16 labels of at most 64 bytes.
    * </pre>
    *
    * <code>repeated string any_labels = 7 [json_name = "anyLabels"];</code>
@@ -203,7 +203,7 @@ public interface MemoryFilterOrBuilder extends
   int getAnyLabelsCount();
   /**
    * <pre>
-   * Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+   * Memories with any of these labels. At most 16 labels of at most 64 bytes.
    * </pre>
    *
    * <code>repeated string any_labels = 7 [json_name = "anyLabels"];</code>
@@ -213,7 +213,7 @@ public interface MemoryFilterOrBuilder extends
   java.lang.String getAnyLabels(int index);
   /**
    * <pre>
-   * Only memories with any of these labels. At most 16 labels of at most 64 bytes.
+   * Memories with any of these labels. At most 16 labels of at most 64 bytes.
    * </pre>
    *
    * <code>repeated string any_labels = 7 [json_name = "anyLabels"];</code>
@@ -225,7 +225,7 @@ public interface MemoryFilterOrBuilder extends
 
   /**
    * <pre>
-   * Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+   * Memories with all of these labels. At most 16 labels of at most 64 bytes.
    * </pre>
    *
    * <code>repeated string all_labels = 8 [json_name = "allLabels"];</code>
@@ -235,7 +235,7 @@ public interface MemoryFilterOrBuilder extends
       getAllLabelsList();
   /**
    * <pre>
-   * Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+   * Memories with all of these labels. At most 16 labels of at most 64 bytes.
    * </pre>
    *
    * <code>repeated string all_labels = 8 [json_name = "allLabels"];</code>
@@ -244,7 +244,7 @@ public interface MemoryFilterOrBuilder extends
   int getAllLabelsCount();
   /**
    * <pre>
-   * Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+   * Memories with all of these labels. At most 16 labels of at most 64 bytes.
    * </pre>
    *
    * <code>repeated string all_labels = 8 [json_name = "allLabels"];</code>
@@ -254,7 +254,7 @@ public interface MemoryFilterOrBuilder extends
   java.lang.String getAllLabels(int index);
   /**
    * <pre>
-   * Only memories with all of these labels. At most 16 labels of at most 64 bytes.
+   * Memories with all of these labels. At most 16 labels of at most 64 bytes.
    * </pre>
    *
    * <code>repeated string all_labels = 8 [json_name = "allLabels"];</code>
@@ -266,8 +266,8 @@ public interface MemoryFilterOrBuilder extends
 
   /**
    * <pre>
-   * Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-   * most 256 bytes, none of them in session_ids.
+   * Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+   * them may be in session_ids.
    * </pre>
    *
    * <code>repeated string exclude_session_ids = 9 [json_name = "excludeSessionIds"];</code>
@@ -277,8 +277,8 @@ public interface MemoryFilterOrBuilder extends
       getExcludeSessionIdsList();
   /**
    * <pre>
-   * Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-   * most 256 bytes, none of them in session_ids.
+   * Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+   * them may be in session_ids.
    * </pre>
    *
    * <code>repeated string exclude_session_ids = 9 [json_name = "excludeSessionIds"];</code>
@@ -287,8 +287,8 @@ public interface MemoryFilterOrBuilder extends
   int getExcludeSessionIdsCount();
   /**
    * <pre>
-   * Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-   * most 256 bytes, none of them in session_ids.
+   * Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+   * them may be in session_ids.
    * </pre>
    *
    * <code>repeated string exclude_session_ids = 9 [json_name = "excludeSessionIds"];</code>
@@ -298,8 +298,8 @@ public interface MemoryFilterOrBuilder extends
   java.lang.String getExcludeSessionIds(int index);
   /**
    * <pre>
-   * Leaves out the memories of these sessions: a chat usually wants everything but its own session. At most 16 ids of at
-   * most 256 bytes, none of them in session_ids.
+   * Excludes the memories of these sessions, for example the current chat. At most 16 ids of at most 256 bytes. None of
+   * them may be in session_ids.
    * </pre>
    *
    * <code>repeated string exclude_session_ids = 9 [json_name = "excludeSessionIds"];</code>

@@ -10,9 +10,9 @@ public interface MemoryOrBuilder extends
 
   /**
    * <pre>
-   * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-   * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
-   * were stored; with a request_id the id is a hash of it.
+   * The id of the memory, unique within its user. It is the id that the caller gave to Store, or 32 hexadecimal digits
+   * that the server generated. Without a request_id, generated ids sort by the time of the Store. With a request_id,
+   * the id is a hash of it.
    * </pre>
    *
    * <code>string id = 1 [json_name = "id"];</code>
@@ -21,9 +21,9 @@ public interface MemoryOrBuilder extends
   java.lang.String getId();
   /**
    * <pre>
-   * The id of the memory, unique within its user: the caller's own id where one was given to Store, otherwise 32
-   * hexadecimal digits that the server made. Ids of memories stored without a request_id sort by the time at which they
-   * were stored; with a request_id the id is a hash of it.
+   * The id of the memory, unique within its user. It is the id that the caller gave to Store, or 32 hexadecimal digits
+   * that the server generated. Without a request_id, generated ids sort by the time of the Store. With a request_id,
+   * the id is a hash of it.
    * </pre>
    *
    * <code>string id = 1 [json_name = "id"];</code>
@@ -34,7 +34,7 @@ public interface MemoryOrBuilder extends
 
   /**
    * <pre>
-   * The user whose memory it is.
+   * The user who owns the memory.
    * </pre>
    *
    * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -43,7 +43,7 @@ public interface MemoryOrBuilder extends
   java.lang.String getUserId();
   /**
    * <pre>
-   * The user whose memory it is.
+   * The user who owns the memory.
    * </pre>
    *
    * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -54,7 +54,7 @@ public interface MemoryOrBuilder extends
 
   /**
    * <pre>
-   * The session (conversation) in which the message was written. Empty when none was given.
+   * The session (conversation) of the message. Empty if none was set.
    * </pre>
    *
    * <code>string session_id = 3 [json_name = "sessionId"];</code>
@@ -63,7 +63,7 @@ public interface MemoryOrBuilder extends
   java.lang.String getSessionId();
   /**
    * <pre>
-   * The session (conversation) in which the message was written. Empty when none was given.
+   * The session (conversation) of the message. Empty if none was set.
    * </pre>
    *
    * <code>string session_id = 3 [json_name = "sessionId"];</code>
@@ -113,7 +113,7 @@ public interface MemoryOrBuilder extends
 
   /**
    * <pre>
-   * When the message was written, to the microsecond.
+   * When the message was written, with microsecond precision.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -122,7 +122,7 @@ public interface MemoryOrBuilder extends
   boolean hasTimestamp();
   /**
    * <pre>
-   * When the message was written, to the microsecond.
+   * When the message was written, with microsecond precision.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -131,7 +131,7 @@ public interface MemoryOrBuilder extends
   com.google.protobuf.Timestamp getTimestamp();
   /**
    * <pre>
-   * When the message was written, to the microsecond.
+   * When the message was written, with microsecond precision.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -140,7 +140,7 @@ public interface MemoryOrBuilder extends
 
   /**
    * <pre>
-   * Words of the caller's choice that filters can ask for, in the order in which they were given.
+   * Labels that the caller chose and that filters can match, in the order of the Store request.
    * </pre>
    *
    * <code>repeated string labels = 7 [json_name = "labels"];</code>
@@ -150,7 +150,7 @@ public interface MemoryOrBuilder extends
       getLabelsList();
   /**
    * <pre>
-   * Words of the caller's choice that filters can ask for, in the order in which they were given.
+   * Labels that the caller chose and that filters can match, in the order of the Store request.
    * </pre>
    *
    * <code>repeated string labels = 7 [json_name = "labels"];</code>
@@ -159,7 +159,7 @@ public interface MemoryOrBuilder extends
   int getLabelsCount();
   /**
    * <pre>
-   * Words of the caller's choice that filters can ask for, in the order in which they were given.
+   * Labels that the caller chose and that filters can match, in the order of the Store request.
    * </pre>
    *
    * <code>repeated string labels = 7 [json_name = "labels"];</code>
@@ -169,7 +169,7 @@ public interface MemoryOrBuilder extends
   java.lang.String getLabels(int index);
   /**
    * <pre>
-   * Words of the caller's choice that filters can ask for, in the order in which they were given.
+   * Labels that the caller chose and that filters can match, in the order of the Store request.
    * </pre>
    *
    * <code>repeated string labels = 7 [json_name = "labels"];</code>
@@ -181,7 +181,7 @@ public interface MemoryOrBuilder extends
 
   /**
    * <pre>
-   * What the caller wants back with the memory; it cannot be asked for in a filter.
+   * Key-value pairs that are returned with the memory. Filters cannot match them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 8 [json_name = "metadata"];</code>
@@ -189,7 +189,7 @@ public interface MemoryOrBuilder extends
   int getMetadataCount();
   /**
    * <pre>
-   * What the caller wants back with the memory; it cannot be asked for in a filter.
+   * Key-value pairs that are returned with the memory. Filters cannot match them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 8 [json_name = "metadata"];</code>
@@ -204,7 +204,7 @@ public interface MemoryOrBuilder extends
   getMetadata();
   /**
    * <pre>
-   * What the caller wants back with the memory; it cannot be asked for in a filter.
+   * Key-value pairs that are returned with the memory. Filters cannot match them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 8 [json_name = "metadata"];</code>
@@ -213,7 +213,7 @@ public interface MemoryOrBuilder extends
   getMetadataMap();
   /**
    * <pre>
-   * What the caller wants back with the memory; it cannot be asked for in a filter.
+   * Key-value pairs that are returned with the memory. Filters cannot match them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 8 [json_name = "metadata"];</code>
@@ -225,7 +225,7 @@ java.lang.String getMetadataOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * What the caller wants back with the memory; it cannot be asked for in a filter.
+   * Key-value pairs that are returned with the memory. Filters cannot match them.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 8 [json_name = "metadata"];</code>
@@ -235,7 +235,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * When the memory expires, to the microsecond. Absent when it does not.
+   * When the memory expires, with microsecond precision. Absent if it does not expire.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp expire_time = 9 [json_name = "expireTime"];</code>
@@ -244,7 +244,7 @@ java.lang.String defaultValue);
   boolean hasExpireTime();
   /**
    * <pre>
-   * When the memory expires, to the microsecond. Absent when it does not.
+   * When the memory expires, with microsecond precision. Absent if it does not expire.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp expire_time = 9 [json_name = "expireTime"];</code>
@@ -253,7 +253,7 @@ java.lang.String defaultValue);
   com.google.protobuf.Timestamp getExpireTime();
   /**
    * <pre>
-   * When the memory expires, to the microsecond. Absent when it does not.
+   * When the memory expires, with microsecond precision. Absent if it does not expire.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp expire_time = 9 [json_name = "expireTime"];</code>
@@ -262,7 +262,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * The embedding, as packed little-endian float32 of unit length. Only where a request asks for it.
+   * The embedding as packed little-endian float32, normalised to unit length. Set only if the request asks for it.
    * </pre>
    *
    * <code>bytes embedding = 10 [json_name = "embedding"];</code>

@@ -4,21 +4,22 @@ import static io.grpc.MethodDescriptor.generateFullMethodName;
 
 /**
  * <pre>
- * MemoryService stores chat messages with their embeddings and finds them again by meaning.
+ * MemoryService stores chat messages with their embeddings and searches them by meaning.
  * Every error of this service carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Errors that gRPC itself
- * raises do not: a request above 4 MiB is RESOURCE_EXHAUSTED without details. Each RPC can fail with INVALID_ARGUMENT
- * (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
- * google.rpc.RetryInfo where a retry can help), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a
- * deadline gets the server's default, 30 seconds unless configured otherwise.
- * Any number of servers may share one engine. OK holds for the index as it is when the call returns, whichever server
- * changed it last. Only EnsureIndex creates an index. No message of a response exceeds 4 MiB.
- * Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
- * `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
- * it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
- * right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
- * delete; EnsureIndex and DropIndex to administer, with a scope of every user; all_users, GetIndex and ListIndexes a
- * scope of every user.
- * Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
+ * raises have none: a request larger than 4 MiB fails with RESOURCE_EXHAUSTED without details. Every RPC can fail with
+ * INVALID_ARGUMENT (the request violates a rule documented here, and nothing was done), UNAVAILABLE or
+ * RESOURCE_EXHAUSTED (with a google.rpc.RetryInfo if a retry can help), DEADLINE_EXCEEDED, or INTERNAL (a bug in the
+ * server). A call without a deadline gets the server's default, 30 seconds unless configured otherwise.
+ * Any number of servers may share one engine. OK applies to the index as it is when the call returns, whichever server
+ * changed it last. Only EnsureIndex creates an index. No response message exceeds 4 MiB.
+ * If the server requires authentication, each call must carry an API key or a JSON Web Token in the metadata
+ * `authorization: Bearer …`. Otherwise it fails with UNAUTHENTICATED. A call fails with PERMISSION_DENIED if the caller
+ * lacks the right for it or has no access to the users that it names, whether or not those users and memories exist.
+ * Search, List and Get need the right to read. Store and BatchStore need the right to write, and with
+ * near_duplicate_min_score also the right to read. Delete and DeleteMatching need the right to delete. EnsureIndex and
+ * DropIndex need the right to administer and access to every user. all_users, GetIndex and ListIndexes need access to
+ * every user.
+ * If a request has a field `index` and it is empty, the call uses the server's default index ("memory_idx" unless
  * configured otherwise).
  * </pre>
  */
@@ -432,21 +433,22 @@ public final class MemoryServiceGrpc {
 
   /**
    * <pre>
-   * MemoryService stores chat messages with their embeddings and finds them again by meaning.
+   * MemoryService stores chat messages with their embeddings and searches them by meaning.
    * Every error of this service carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Errors that gRPC itself
-   * raises do not: a request above 4 MiB is RESOURCE_EXHAUSTED without details. Each RPC can fail with INVALID_ARGUMENT
-   * (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
-   * google.rpc.RetryInfo where a retry can help), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a
-   * deadline gets the server's default, 30 seconds unless configured otherwise.
-   * Any number of servers may share one engine. OK holds for the index as it is when the call returns, whichever server
-   * changed it last. Only EnsureIndex creates an index. No message of a response exceeds 4 MiB.
-   * Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
-   * `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
-   * it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
-   * right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
-   * delete; EnsureIndex and DropIndex to administer, with a scope of every user; all_users, GetIndex and ListIndexes a
-   * scope of every user.
-   * Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
+   * raises have none: a request larger than 4 MiB fails with RESOURCE_EXHAUSTED without details. Every RPC can fail with
+   * INVALID_ARGUMENT (the request violates a rule documented here, and nothing was done), UNAVAILABLE or
+   * RESOURCE_EXHAUSTED (with a google.rpc.RetryInfo if a retry can help), DEADLINE_EXCEEDED, or INTERNAL (a bug in the
+   * server). A call without a deadline gets the server's default, 30 seconds unless configured otherwise.
+   * Any number of servers may share one engine. OK applies to the index as it is when the call returns, whichever server
+   * changed it last. Only EnsureIndex creates an index. No response message exceeds 4 MiB.
+   * If the server requires authentication, each call must carry an API key or a JSON Web Token in the metadata
+   * `authorization: Bearer …`. Otherwise it fails with UNAUTHENTICATED. A call fails with PERMISSION_DENIED if the caller
+   * lacks the right for it or has no access to the users that it names, whether or not those users and memories exist.
+   * Search, List and Get need the right to read. Store and BatchStore need the right to write, and with
+   * near_duplicate_min_score also the right to read. Delete and DeleteMatching need the right to delete. EnsureIndex and
+   * DropIndex need the right to administer and access to every user. all_users, GetIndex and ListIndexes need access to
+   * every user.
+   * If a request has a field `index` and it is empty, the call uses the server's default index ("memory_idx" unless
    * configured otherwise).
    * </pre>
    */
@@ -454,10 +456,11 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * EnsureIndex creates an index, or checks that the existing one is what was asked for, and returns once it is
-     * queryable. Idempotent: any number of callers at once succeed.
-     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, layout, field or
-     * embedding model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
+     * EnsureIndex creates an index, or checks that the existing one matches the request. It returns once the index is
+     * queryable. Idempotent: any number of concurrent callers succeed.
+     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with a different dimension, metric, algorithm, layout, field
+     * or embedding model. The error lists every difference. An index that other software created over the same documents
+     * is adopted if it matches.
      * </pre>
      */
     default void ensureIndex(dev.semanticmemory.v1.EnsureIndexRequest request,
@@ -467,15 +470,14 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * Store writes one memory, with the embedding that the server makes of its content or that the caller gives. OK
-     * means that the engine has acknowledged the write; the memory is searchable at once.
-     * With `id` or `request_id` a repeated Store is safe: the same memory gives the same answer with `already_stored`.
-     * Without them each call makes a new memory.
-     * A memory with a ttl or an expire_time is never returned, listed, counted or ranked once it has expired. Its data
-     * leaves the engine then, or within a minute if a fault interrupted the Store.
-     * ALREADY_EXISTS (MEMORY_EXISTS): the id or request_id is taken by a memory that differs. NOT_FOUND
-     * (INDEX_NOT_FOUND): call EnsureIndex first. FAILED_PRECONDITION (MODEL_MISMATCH): the index belongs to another
-     * embedding model.
+     * Store writes one memory. The server embeds the content, or the caller provides the embedding. OK means that the
+     * engine has acknowledged the write. The memory is searchable immediately.
+     * With `id` or `request_id`, a Store is safe to retry: storing the same memory again returns the same response with
+     * `already_stored`. Without them, each call creates a new memory.
+     * Once a memory with a ttl or an expire_time has expired, it is never returned, listed, counted or ranked. The engine
+     * deletes its data at that time, or within a minute if a fault interrupted the Store.
+     * ALREADY_EXISTS (MEMORY_EXISTS): a different memory has this id or request_id. NOT_FOUND (INDEX_NOT_FOUND): call
+     * EnsureIndex first. FAILED_PRECONDITION (MODEL_MISMATCH): the index uses a different embedding model.
      * </pre>
      */
     default void store(dev.semanticmemory.v1.StoreRequest request,
@@ -485,11 +487,11 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * BatchStore stores up to 100 memories and returns a result for each, in the order of the request: one that fails does
-     * not lose the others. Each is stored as by Store, and with ids a repeated BatchStore is safe. Memories without a
-     * timestamp get strictly increasing ones, in the order of the request. When the deadline passes during the call, what
-     * was stored by then stays stored.
-     * NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store.
+     * BatchStore stores up to 100 memories and returns a result for each, in the order of the request. One failure does
+     * not affect the others. Each memory is stored as by Store, and with ids a BatchStore is safe to retry. Memories
+     * without a timestamp get strictly increasing timestamps, in the order of the request. If the deadline passes during
+     * the call, the memories that were already stored stay stored.
+     * NOT_FOUND (INDEX_NOT_FOUND) and FAILED_PRECONDITION (MODEL_MISMATCH): as for Store.
      * </pre>
      */
     default void batchStore(dev.semanticmemory.v1.BatchStoreRequest request,
@@ -499,11 +501,12 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * Search streams the memories nearest to a text or an embedding, best first. Hits come in chunks, which joined are
-     * the whole answer; the last message carries the summary and nothing follows it. A search that finds nothing sends
-     * the summary alone. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store. FAILED_PRECONDITION
-     * (INDEX_LACKS_FIELDS): labels, TEXT or HYBRID over an index that other software made without the fields for them.
+     * Search streams the memories that best match a text or an embedding, best first. Hits arrive in chunks; the full
+     * result is their concatenation. The last message carries the summary. A search without hits sends only the summary.
+     * Idempotent.
+     * NOT_FOUND (INDEX_NOT_FOUND) and FAILED_PRECONDITION (MODEL_MISMATCH): as for Store. FAILED_PRECONDITION
+     * (INDEX_LACKS_FIELDS): the request uses labels, TEXT or HYBRID, and the index was created without the fields for
+     * them.
      * </pre>
      */
     default void search(dev.semanticmemory.v1.SearchRequest request,
@@ -513,9 +516,10 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * Delete removes memories by id and tells which were there. Idempotent: what is gone already is reported as missing,
-     * and so is another user's memory. OK means that no later Search or Get returns the deleted ones.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * Delete deletes memories by id and reports which ids existed. Idempotent: ids that are already deleted are reported
+     * as missing, and so are ids of another user's memories. OK means that no later Search or Get returns the deleted
+     * memories.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
      * </pre>
      */
     default void delete(dev.semanticmemory.v1.DeleteRequest request,
@@ -526,7 +530,8 @@ public final class MemoryServiceGrpc {
     /**
      * <pre>
      * Get returns one memory by id. Idempotent.
-     * NOT_FOUND (MEMORY_NOT_FOUND): no such memory, or it is another user's. NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * NOT_FOUND (MEMORY_NOT_FOUND): the memory does not exist or belongs to another user. NOT_FOUND (INDEX_NOT_FOUND):
+     * the index does not exist.
      * </pre>
      */
     default void get(dev.semanticmemory.v1.GetRequest request,
@@ -536,12 +541,13 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * List returns memories in the order of their timestamps (then of their ids), page by page. Every memory that exists
-     * from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
-     * if its place in the order has not been passed. Idempotent.
-     * Documents of other software whose timestamp lies outside the years 1 to 9999 are left out.
-     * INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
+     * List returns memories page by page, ordered by timestamp and then by id. Every memory that exists from the first
+     * page to the last is returned exactly once, even if others are added or deleted meanwhile. A memory added meanwhile
+     * is returned if the listing has not yet passed its position. Idempotent.
+     * List skips documents of other software whose timestamp is outside the years 1 to 9999.
+     * INVALID_ARGUMENT: the page token was not issued by this service, or was issued for another index, filter or order.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist. UNAVAILABLE (INDEX_BACKFILLING): the index is still being
+     * built.
      * </pre>
      */
     default void list(dev.semanticmemory.v1.ListRequest request,
@@ -551,9 +557,11 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
-     * failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
+     * DeleteMatching deletes every memory that matches a filter, in steps of limited size. With `dry_run` it only counts
+     * them. After a failure or a deadline, the memories deleted so far stay deleted: repeat the call until it succeeds.
+     * Idempotent.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist. UNAVAILABLE (INDEX_BACKFILLING): the index is still being
+     * built.
      * </pre>
      */
     default void deleteMatching(dev.semanticmemory.v1.DeleteMatchingRequest request,
@@ -563,7 +571,7 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * ListIndexes describes every index of this service, in the order of their names. Idempotent.
+     * ListIndexes returns every index of this service, ordered by name. Idempotent.
      * </pre>
      */
     default void listIndexes(dev.semanticmemory.v1.ListIndexesRequest request,
@@ -573,8 +581,8 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * GetIndex describes one index. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * GetIndex returns one index. Idempotent.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
      * </pre>
      */
     default void getIndex(dev.semanticmemory.v1.GetIndexRequest request,
@@ -584,12 +592,12 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * DropIndex removes an index, and its memories only when told to: an index that is made again over kept memories finds
-     * them all. After a failure, repeat the call.
-     * From the moment a DropIndex begins, other calls fail with INDEX_NOT_FOUND. One that is interrupted is finished by the
-     * next DropIndex or EnsureIndex of that index. With delete_memories only documents of this index are deleted: other
-     * keys under its prefix stay, and `kept_key_count` counts them.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * DropIndex removes an index. It keeps the memories unless delete_memories is set; an index created again over them
+     * finds them all. After a failure, repeat the call.
+     * As soon as a DropIndex starts, other calls fail with INDEX_NOT_FOUND. The next DropIndex or EnsureIndex of the
+     * index completes an interrupted DropIndex. With delete_memories, only documents of this index are deleted. Other
+     * keys under its prefix are kept, and `kept_key_count` counts them.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
      * </pre>
      */
     default void dropIndex(dev.semanticmemory.v1.DropIndexRequest request,
@@ -601,21 +609,22 @@ public final class MemoryServiceGrpc {
   /**
    * Base class for the server implementation of the service MemoryService.
    * <pre>
-   * MemoryService stores chat messages with their embeddings and finds them again by meaning.
+   * MemoryService stores chat messages with their embeddings and searches them by meaning.
    * Every error of this service carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Errors that gRPC itself
-   * raises do not: a request above 4 MiB is RESOURCE_EXHAUSTED without details. Each RPC can fail with INVALID_ARGUMENT
-   * (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
-   * google.rpc.RetryInfo where a retry can help), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a
-   * deadline gets the server's default, 30 seconds unless configured otherwise.
-   * Any number of servers may share one engine. OK holds for the index as it is when the call returns, whichever server
-   * changed it last. Only EnsureIndex creates an index. No message of a response exceeds 4 MiB.
-   * Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
-   * `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
-   * it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
-   * right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
-   * delete; EnsureIndex and DropIndex to administer, with a scope of every user; all_users, GetIndex and ListIndexes a
-   * scope of every user.
-   * Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
+   * raises have none: a request larger than 4 MiB fails with RESOURCE_EXHAUSTED without details. Every RPC can fail with
+   * INVALID_ARGUMENT (the request violates a rule documented here, and nothing was done), UNAVAILABLE or
+   * RESOURCE_EXHAUSTED (with a google.rpc.RetryInfo if a retry can help), DEADLINE_EXCEEDED, or INTERNAL (a bug in the
+   * server). A call without a deadline gets the server's default, 30 seconds unless configured otherwise.
+   * Any number of servers may share one engine. OK applies to the index as it is when the call returns, whichever server
+   * changed it last. Only EnsureIndex creates an index. No response message exceeds 4 MiB.
+   * If the server requires authentication, each call must carry an API key or a JSON Web Token in the metadata
+   * `authorization: Bearer …`. Otherwise it fails with UNAUTHENTICATED. A call fails with PERMISSION_DENIED if the caller
+   * lacks the right for it or has no access to the users that it names, whether or not those users and memories exist.
+   * Search, List and Get need the right to read. Store and BatchStore need the right to write, and with
+   * near_duplicate_min_score also the right to read. Delete and DeleteMatching need the right to delete. EnsureIndex and
+   * DropIndex need the right to administer and access to every user. all_users, GetIndex and ListIndexes need access to
+   * every user.
+   * If a request has a field `index` and it is empty, the call uses the server's default index ("memory_idx" unless
    * configured otherwise).
    * </pre>
    */
@@ -630,21 +639,22 @@ public final class MemoryServiceGrpc {
   /**
    * A stub to allow clients to do asynchronous rpc calls to service MemoryService.
    * <pre>
-   * MemoryService stores chat messages with their embeddings and finds them again by meaning.
+   * MemoryService stores chat messages with their embeddings and searches them by meaning.
    * Every error of this service carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Errors that gRPC itself
-   * raises do not: a request above 4 MiB is RESOURCE_EXHAUSTED without details. Each RPC can fail with INVALID_ARGUMENT
-   * (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
-   * google.rpc.RetryInfo where a retry can help), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a
-   * deadline gets the server's default, 30 seconds unless configured otherwise.
-   * Any number of servers may share one engine. OK holds for the index as it is when the call returns, whichever server
-   * changed it last. Only EnsureIndex creates an index. No message of a response exceeds 4 MiB.
-   * Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
-   * `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
-   * it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
-   * right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
-   * delete; EnsureIndex and DropIndex to administer, with a scope of every user; all_users, GetIndex and ListIndexes a
-   * scope of every user.
-   * Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
+   * raises have none: a request larger than 4 MiB fails with RESOURCE_EXHAUSTED without details. Every RPC can fail with
+   * INVALID_ARGUMENT (the request violates a rule documented here, and nothing was done), UNAVAILABLE or
+   * RESOURCE_EXHAUSTED (with a google.rpc.RetryInfo if a retry can help), DEADLINE_EXCEEDED, or INTERNAL (a bug in the
+   * server). A call without a deadline gets the server's default, 30 seconds unless configured otherwise.
+   * Any number of servers may share one engine. OK applies to the index as it is when the call returns, whichever server
+   * changed it last. Only EnsureIndex creates an index. No response message exceeds 4 MiB.
+   * If the server requires authentication, each call must carry an API key or a JSON Web Token in the metadata
+   * `authorization: Bearer …`. Otherwise it fails with UNAUTHENTICATED. A call fails with PERMISSION_DENIED if the caller
+   * lacks the right for it or has no access to the users that it names, whether or not those users and memories exist.
+   * Search, List and Get need the right to read. Store and BatchStore need the right to write, and with
+   * near_duplicate_min_score also the right to read. Delete and DeleteMatching need the right to delete. EnsureIndex and
+   * DropIndex need the right to administer and access to every user. all_users, GetIndex and ListIndexes need access to
+   * every user.
+   * If a request has a field `index` and it is empty, the call uses the server's default index ("memory_idx" unless
    * configured otherwise).
    * </pre>
    */
@@ -663,10 +673,11 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * EnsureIndex creates an index, or checks that the existing one is what was asked for, and returns once it is
-     * queryable. Idempotent: any number of callers at once succeed.
-     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, layout, field or
-     * embedding model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
+     * EnsureIndex creates an index, or checks that the existing one matches the request. It returns once the index is
+     * queryable. Idempotent: any number of concurrent callers succeed.
+     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with a different dimension, metric, algorithm, layout, field
+     * or embedding model. The error lists every difference. An index that other software created over the same documents
+     * is adopted if it matches.
      * </pre>
      */
     public void ensureIndex(dev.semanticmemory.v1.EnsureIndexRequest request,
@@ -677,15 +688,14 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * Store writes one memory, with the embedding that the server makes of its content or that the caller gives. OK
-     * means that the engine has acknowledged the write; the memory is searchable at once.
-     * With `id` or `request_id` a repeated Store is safe: the same memory gives the same answer with `already_stored`.
-     * Without them each call makes a new memory.
-     * A memory with a ttl or an expire_time is never returned, listed, counted or ranked once it has expired. Its data
-     * leaves the engine then, or within a minute if a fault interrupted the Store.
-     * ALREADY_EXISTS (MEMORY_EXISTS): the id or request_id is taken by a memory that differs. NOT_FOUND
-     * (INDEX_NOT_FOUND): call EnsureIndex first. FAILED_PRECONDITION (MODEL_MISMATCH): the index belongs to another
-     * embedding model.
+     * Store writes one memory. The server embeds the content, or the caller provides the embedding. OK means that the
+     * engine has acknowledged the write. The memory is searchable immediately.
+     * With `id` or `request_id`, a Store is safe to retry: storing the same memory again returns the same response with
+     * `already_stored`. Without them, each call creates a new memory.
+     * Once a memory with a ttl or an expire_time has expired, it is never returned, listed, counted or ranked. The engine
+     * deletes its data at that time, or within a minute if a fault interrupted the Store.
+     * ALREADY_EXISTS (MEMORY_EXISTS): a different memory has this id or request_id. NOT_FOUND (INDEX_NOT_FOUND): call
+     * EnsureIndex first. FAILED_PRECONDITION (MODEL_MISMATCH): the index uses a different embedding model.
      * </pre>
      */
     public void store(dev.semanticmemory.v1.StoreRequest request,
@@ -696,11 +706,11 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * BatchStore stores up to 100 memories and returns a result for each, in the order of the request: one that fails does
-     * not lose the others. Each is stored as by Store, and with ids a repeated BatchStore is safe. Memories without a
-     * timestamp get strictly increasing ones, in the order of the request. When the deadline passes during the call, what
-     * was stored by then stays stored.
-     * NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store.
+     * BatchStore stores up to 100 memories and returns a result for each, in the order of the request. One failure does
+     * not affect the others. Each memory is stored as by Store, and with ids a BatchStore is safe to retry. Memories
+     * without a timestamp get strictly increasing timestamps, in the order of the request. If the deadline passes during
+     * the call, the memories that were already stored stay stored.
+     * NOT_FOUND (INDEX_NOT_FOUND) and FAILED_PRECONDITION (MODEL_MISMATCH): as for Store.
      * </pre>
      */
     public void batchStore(dev.semanticmemory.v1.BatchStoreRequest request,
@@ -711,11 +721,12 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * Search streams the memories nearest to a text or an embedding, best first. Hits come in chunks, which joined are
-     * the whole answer; the last message carries the summary and nothing follows it. A search that finds nothing sends
-     * the summary alone. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store. FAILED_PRECONDITION
-     * (INDEX_LACKS_FIELDS): labels, TEXT or HYBRID over an index that other software made without the fields for them.
+     * Search streams the memories that best match a text or an embedding, best first. Hits arrive in chunks; the full
+     * result is their concatenation. The last message carries the summary. A search without hits sends only the summary.
+     * Idempotent.
+     * NOT_FOUND (INDEX_NOT_FOUND) and FAILED_PRECONDITION (MODEL_MISMATCH): as for Store. FAILED_PRECONDITION
+     * (INDEX_LACKS_FIELDS): the request uses labels, TEXT or HYBRID, and the index was created without the fields for
+     * them.
      * </pre>
      */
     public void search(dev.semanticmemory.v1.SearchRequest request,
@@ -726,9 +737,10 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * Delete removes memories by id and tells which were there. Idempotent: what is gone already is reported as missing,
-     * and so is another user's memory. OK means that no later Search or Get returns the deleted ones.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * Delete deletes memories by id and reports which ids existed. Idempotent: ids that are already deleted are reported
+     * as missing, and so are ids of another user's memories. OK means that no later Search or Get returns the deleted
+     * memories.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
      * </pre>
      */
     public void delete(dev.semanticmemory.v1.DeleteRequest request,
@@ -740,7 +752,8 @@ public final class MemoryServiceGrpc {
     /**
      * <pre>
      * Get returns one memory by id. Idempotent.
-     * NOT_FOUND (MEMORY_NOT_FOUND): no such memory, or it is another user's. NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * NOT_FOUND (MEMORY_NOT_FOUND): the memory does not exist or belongs to another user. NOT_FOUND (INDEX_NOT_FOUND):
+     * the index does not exist.
      * </pre>
      */
     public void get(dev.semanticmemory.v1.GetRequest request,
@@ -751,12 +764,13 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * List returns memories in the order of their timestamps (then of their ids), page by page. Every memory that exists
-     * from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
-     * if its place in the order has not been passed. Idempotent.
-     * Documents of other software whose timestamp lies outside the years 1 to 9999 are left out.
-     * INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
+     * List returns memories page by page, ordered by timestamp and then by id. Every memory that exists from the first
+     * page to the last is returned exactly once, even if others are added or deleted meanwhile. A memory added meanwhile
+     * is returned if the listing has not yet passed its position. Idempotent.
+     * List skips documents of other software whose timestamp is outside the years 1 to 9999.
+     * INVALID_ARGUMENT: the page token was not issued by this service, or was issued for another index, filter or order.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist. UNAVAILABLE (INDEX_BACKFILLING): the index is still being
+     * built.
      * </pre>
      */
     public void list(dev.semanticmemory.v1.ListRequest request,
@@ -767,9 +781,11 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
-     * failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
+     * DeleteMatching deletes every memory that matches a filter, in steps of limited size. With `dry_run` it only counts
+     * them. After a failure or a deadline, the memories deleted so far stay deleted: repeat the call until it succeeds.
+     * Idempotent.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist. UNAVAILABLE (INDEX_BACKFILLING): the index is still being
+     * built.
      * </pre>
      */
     public void deleteMatching(dev.semanticmemory.v1.DeleteMatchingRequest request,
@@ -780,7 +796,7 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * ListIndexes describes every index of this service, in the order of their names. Idempotent.
+     * ListIndexes returns every index of this service, ordered by name. Idempotent.
      * </pre>
      */
     public void listIndexes(dev.semanticmemory.v1.ListIndexesRequest request,
@@ -791,8 +807,8 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * GetIndex describes one index. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * GetIndex returns one index. Idempotent.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
      * </pre>
      */
     public void getIndex(dev.semanticmemory.v1.GetIndexRequest request,
@@ -803,12 +819,12 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * DropIndex removes an index, and its memories only when told to: an index that is made again over kept memories finds
-     * them all. After a failure, repeat the call.
-     * From the moment a DropIndex begins, other calls fail with INDEX_NOT_FOUND. One that is interrupted is finished by the
-     * next DropIndex or EnsureIndex of that index. With delete_memories only documents of this index are deleted: other
-     * keys under its prefix stay, and `kept_key_count` counts them.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * DropIndex removes an index. It keeps the memories unless delete_memories is set; an index created again over them
+     * finds them all. After a failure, repeat the call.
+     * As soon as a DropIndex starts, other calls fail with INDEX_NOT_FOUND. The next DropIndex or EnsureIndex of the
+     * index completes an interrupted DropIndex. With delete_memories, only documents of this index are deleted. Other
+     * keys under its prefix are kept, and `kept_key_count` counts them.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
      * </pre>
      */
     public void dropIndex(dev.semanticmemory.v1.DropIndexRequest request,
@@ -821,21 +837,22 @@ public final class MemoryServiceGrpc {
   /**
    * A stub to allow clients to do synchronous rpc calls to service MemoryService.
    * <pre>
-   * MemoryService stores chat messages with their embeddings and finds them again by meaning.
+   * MemoryService stores chat messages with their embeddings and searches them by meaning.
    * Every error of this service carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Errors that gRPC itself
-   * raises do not: a request above 4 MiB is RESOURCE_EXHAUSTED without details. Each RPC can fail with INVALID_ARGUMENT
-   * (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
-   * google.rpc.RetryInfo where a retry can help), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a
-   * deadline gets the server's default, 30 seconds unless configured otherwise.
-   * Any number of servers may share one engine. OK holds for the index as it is when the call returns, whichever server
-   * changed it last. Only EnsureIndex creates an index. No message of a response exceeds 4 MiB.
-   * Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
-   * `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
-   * it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
-   * right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
-   * delete; EnsureIndex and DropIndex to administer, with a scope of every user; all_users, GetIndex and ListIndexes a
-   * scope of every user.
-   * Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
+   * raises have none: a request larger than 4 MiB fails with RESOURCE_EXHAUSTED without details. Every RPC can fail with
+   * INVALID_ARGUMENT (the request violates a rule documented here, and nothing was done), UNAVAILABLE or
+   * RESOURCE_EXHAUSTED (with a google.rpc.RetryInfo if a retry can help), DEADLINE_EXCEEDED, or INTERNAL (a bug in the
+   * server). A call without a deadline gets the server's default, 30 seconds unless configured otherwise.
+   * Any number of servers may share one engine. OK applies to the index as it is when the call returns, whichever server
+   * changed it last. Only EnsureIndex creates an index. No response message exceeds 4 MiB.
+   * If the server requires authentication, each call must carry an API key or a JSON Web Token in the metadata
+   * `authorization: Bearer …`. Otherwise it fails with UNAUTHENTICATED. A call fails with PERMISSION_DENIED if the caller
+   * lacks the right for it or has no access to the users that it names, whether or not those users and memories exist.
+   * Search, List and Get need the right to read. Store and BatchStore need the right to write, and with
+   * near_duplicate_min_score also the right to read. Delete and DeleteMatching need the right to delete. EnsureIndex and
+   * DropIndex need the right to administer and access to every user. all_users, GetIndex and ListIndexes need access to
+   * every user.
+   * If a request has a field `index` and it is empty, the call uses the server's default index ("memory_idx" unless
    * configured otherwise).
    * </pre>
    */
@@ -854,10 +871,11 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * EnsureIndex creates an index, or checks that the existing one is what was asked for, and returns once it is
-     * queryable. Idempotent: any number of callers at once succeed.
-     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, layout, field or
-     * embedding model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
+     * EnsureIndex creates an index, or checks that the existing one matches the request. It returns once the index is
+     * queryable. Idempotent: any number of concurrent callers succeed.
+     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with a different dimension, metric, algorithm, layout, field
+     * or embedding model. The error lists every difference. An index that other software created over the same documents
+     * is adopted if it matches.
      * </pre>
      */
     public dev.semanticmemory.v1.EnsureIndexResponse ensureIndex(dev.semanticmemory.v1.EnsureIndexRequest request) throws io.grpc.StatusException {
@@ -867,15 +885,14 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * Store writes one memory, with the embedding that the server makes of its content or that the caller gives. OK
-     * means that the engine has acknowledged the write; the memory is searchable at once.
-     * With `id` or `request_id` a repeated Store is safe: the same memory gives the same answer with `already_stored`.
-     * Without them each call makes a new memory.
-     * A memory with a ttl or an expire_time is never returned, listed, counted or ranked once it has expired. Its data
-     * leaves the engine then, or within a minute if a fault interrupted the Store.
-     * ALREADY_EXISTS (MEMORY_EXISTS): the id or request_id is taken by a memory that differs. NOT_FOUND
-     * (INDEX_NOT_FOUND): call EnsureIndex first. FAILED_PRECONDITION (MODEL_MISMATCH): the index belongs to another
-     * embedding model.
+     * Store writes one memory. The server embeds the content, or the caller provides the embedding. OK means that the
+     * engine has acknowledged the write. The memory is searchable immediately.
+     * With `id` or `request_id`, a Store is safe to retry: storing the same memory again returns the same response with
+     * `already_stored`. Without them, each call creates a new memory.
+     * Once a memory with a ttl or an expire_time has expired, it is never returned, listed, counted or ranked. The engine
+     * deletes its data at that time, or within a minute if a fault interrupted the Store.
+     * ALREADY_EXISTS (MEMORY_EXISTS): a different memory has this id or request_id. NOT_FOUND (INDEX_NOT_FOUND): call
+     * EnsureIndex first. FAILED_PRECONDITION (MODEL_MISMATCH): the index uses a different embedding model.
      * </pre>
      */
     public dev.semanticmemory.v1.StoreResponse store(dev.semanticmemory.v1.StoreRequest request) throws io.grpc.StatusException {
@@ -885,11 +902,11 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * BatchStore stores up to 100 memories and returns a result for each, in the order of the request: one that fails does
-     * not lose the others. Each is stored as by Store, and with ids a repeated BatchStore is safe. Memories without a
-     * timestamp get strictly increasing ones, in the order of the request. When the deadline passes during the call, what
-     * was stored by then stays stored.
-     * NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store.
+     * BatchStore stores up to 100 memories and returns a result for each, in the order of the request. One failure does
+     * not affect the others. Each memory is stored as by Store, and with ids a BatchStore is safe to retry. Memories
+     * without a timestamp get strictly increasing timestamps, in the order of the request. If the deadline passes during
+     * the call, the memories that were already stored stay stored.
+     * NOT_FOUND (INDEX_NOT_FOUND) and FAILED_PRECONDITION (MODEL_MISMATCH): as for Store.
      * </pre>
      */
     public dev.semanticmemory.v1.BatchStoreResponse batchStore(dev.semanticmemory.v1.BatchStoreRequest request) throws io.grpc.StatusException {
@@ -899,11 +916,12 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * Search streams the memories nearest to a text or an embedding, best first. Hits come in chunks, which joined are
-     * the whole answer; the last message carries the summary and nothing follows it. A search that finds nothing sends
-     * the summary alone. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store. FAILED_PRECONDITION
-     * (INDEX_LACKS_FIELDS): labels, TEXT or HYBRID over an index that other software made without the fields for them.
+     * Search streams the memories that best match a text or an embedding, best first. Hits arrive in chunks; the full
+     * result is their concatenation. The last message carries the summary. A search without hits sends only the summary.
+     * Idempotent.
+     * NOT_FOUND (INDEX_NOT_FOUND) and FAILED_PRECONDITION (MODEL_MISMATCH): as for Store. FAILED_PRECONDITION
+     * (INDEX_LACKS_FIELDS): the request uses labels, TEXT or HYBRID, and the index was created without the fields for
+     * them.
      * </pre>
      */
     @io.grpc.ExperimentalApi("https://github.com/grpc/grpc-java/issues/10918")
@@ -915,9 +933,10 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * Delete removes memories by id and tells which were there. Idempotent: what is gone already is reported as missing,
-     * and so is another user's memory. OK means that no later Search or Get returns the deleted ones.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * Delete deletes memories by id and reports which ids existed. Idempotent: ids that are already deleted are reported
+     * as missing, and so are ids of another user's memories. OK means that no later Search or Get returns the deleted
+     * memories.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
      * </pre>
      */
     public dev.semanticmemory.v1.DeleteResponse delete(dev.semanticmemory.v1.DeleteRequest request) throws io.grpc.StatusException {
@@ -928,7 +947,8 @@ public final class MemoryServiceGrpc {
     /**
      * <pre>
      * Get returns one memory by id. Idempotent.
-     * NOT_FOUND (MEMORY_NOT_FOUND): no such memory, or it is another user's. NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * NOT_FOUND (MEMORY_NOT_FOUND): the memory does not exist or belongs to another user. NOT_FOUND (INDEX_NOT_FOUND):
+     * the index does not exist.
      * </pre>
      */
     public dev.semanticmemory.v1.GetResponse get(dev.semanticmemory.v1.GetRequest request) throws io.grpc.StatusException {
@@ -938,12 +958,13 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * List returns memories in the order of their timestamps (then of their ids), page by page. Every memory that exists
-     * from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
-     * if its place in the order has not been passed. Idempotent.
-     * Documents of other software whose timestamp lies outside the years 1 to 9999 are left out.
-     * INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
+     * List returns memories page by page, ordered by timestamp and then by id. Every memory that exists from the first
+     * page to the last is returned exactly once, even if others are added or deleted meanwhile. A memory added meanwhile
+     * is returned if the listing has not yet passed its position. Idempotent.
+     * List skips documents of other software whose timestamp is outside the years 1 to 9999.
+     * INVALID_ARGUMENT: the page token was not issued by this service, or was issued for another index, filter or order.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist. UNAVAILABLE (INDEX_BACKFILLING): the index is still being
+     * built.
      * </pre>
      */
     public dev.semanticmemory.v1.ListResponse list(dev.semanticmemory.v1.ListRequest request) throws io.grpc.StatusException {
@@ -953,9 +974,11 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
-     * failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
+     * DeleteMatching deletes every memory that matches a filter, in steps of limited size. With `dry_run` it only counts
+     * them. After a failure or a deadline, the memories deleted so far stay deleted: repeat the call until it succeeds.
+     * Idempotent.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist. UNAVAILABLE (INDEX_BACKFILLING): the index is still being
+     * built.
      * </pre>
      */
     public dev.semanticmemory.v1.DeleteMatchingResponse deleteMatching(dev.semanticmemory.v1.DeleteMatchingRequest request) throws io.grpc.StatusException {
@@ -965,7 +988,7 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * ListIndexes describes every index of this service, in the order of their names. Idempotent.
+     * ListIndexes returns every index of this service, ordered by name. Idempotent.
      * </pre>
      */
     public dev.semanticmemory.v1.ListIndexesResponse listIndexes(dev.semanticmemory.v1.ListIndexesRequest request) throws io.grpc.StatusException {
@@ -975,8 +998,8 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * GetIndex describes one index. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * GetIndex returns one index. Idempotent.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
      * </pre>
      */
     public dev.semanticmemory.v1.GetIndexResponse getIndex(dev.semanticmemory.v1.GetIndexRequest request) throws io.grpc.StatusException {
@@ -986,12 +1009,12 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * DropIndex removes an index, and its memories only when told to: an index that is made again over kept memories finds
-     * them all. After a failure, repeat the call.
-     * From the moment a DropIndex begins, other calls fail with INDEX_NOT_FOUND. One that is interrupted is finished by the
-     * next DropIndex or EnsureIndex of that index. With delete_memories only documents of this index are deleted: other
-     * keys under its prefix stay, and `kept_key_count` counts them.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * DropIndex removes an index. It keeps the memories unless delete_memories is set; an index created again over them
+     * finds them all. After a failure, repeat the call.
+     * As soon as a DropIndex starts, other calls fail with INDEX_NOT_FOUND. The next DropIndex or EnsureIndex of the
+     * index completes an interrupted DropIndex. With delete_memories, only documents of this index are deleted. Other
+     * keys under its prefix are kept, and `kept_key_count` counts them.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
      * </pre>
      */
     public dev.semanticmemory.v1.DropIndexResponse dropIndex(dev.semanticmemory.v1.DropIndexRequest request) throws io.grpc.StatusException {
@@ -1003,21 +1026,22 @@ public final class MemoryServiceGrpc {
   /**
    * A stub to allow clients to do limited synchronous rpc calls to service MemoryService.
    * <pre>
-   * MemoryService stores chat messages with their embeddings and finds them again by meaning.
+   * MemoryService stores chat messages with their embeddings and searches them by meaning.
    * Every error of this service carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Errors that gRPC itself
-   * raises do not: a request above 4 MiB is RESOURCE_EXHAUSTED without details. Each RPC can fail with INVALID_ARGUMENT
-   * (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
-   * google.rpc.RetryInfo where a retry can help), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a
-   * deadline gets the server's default, 30 seconds unless configured otherwise.
-   * Any number of servers may share one engine. OK holds for the index as it is when the call returns, whichever server
-   * changed it last. Only EnsureIndex creates an index. No message of a response exceeds 4 MiB.
-   * Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
-   * `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
-   * it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
-   * right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
-   * delete; EnsureIndex and DropIndex to administer, with a scope of every user; all_users, GetIndex and ListIndexes a
-   * scope of every user.
-   * Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
+   * raises have none: a request larger than 4 MiB fails with RESOURCE_EXHAUSTED without details. Every RPC can fail with
+   * INVALID_ARGUMENT (the request violates a rule documented here, and nothing was done), UNAVAILABLE or
+   * RESOURCE_EXHAUSTED (with a google.rpc.RetryInfo if a retry can help), DEADLINE_EXCEEDED, or INTERNAL (a bug in the
+   * server). A call without a deadline gets the server's default, 30 seconds unless configured otherwise.
+   * Any number of servers may share one engine. OK applies to the index as it is when the call returns, whichever server
+   * changed it last. Only EnsureIndex creates an index. No response message exceeds 4 MiB.
+   * If the server requires authentication, each call must carry an API key or a JSON Web Token in the metadata
+   * `authorization: Bearer …`. Otherwise it fails with UNAUTHENTICATED. A call fails with PERMISSION_DENIED if the caller
+   * lacks the right for it or has no access to the users that it names, whether or not those users and memories exist.
+   * Search, List and Get need the right to read. Store and BatchStore need the right to write, and with
+   * near_duplicate_min_score also the right to read. Delete and DeleteMatching need the right to delete. EnsureIndex and
+   * DropIndex need the right to administer and access to every user. all_users, GetIndex and ListIndexes need access to
+   * every user.
+   * If a request has a field `index` and it is empty, the call uses the server's default index ("memory_idx" unless
    * configured otherwise).
    * </pre>
    */
@@ -1036,10 +1060,11 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * EnsureIndex creates an index, or checks that the existing one is what was asked for, and returns once it is
-     * queryable. Idempotent: any number of callers at once succeed.
-     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, layout, field or
-     * embedding model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
+     * EnsureIndex creates an index, or checks that the existing one matches the request. It returns once the index is
+     * queryable. Idempotent: any number of concurrent callers succeed.
+     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with a different dimension, metric, algorithm, layout, field
+     * or embedding model. The error lists every difference. An index that other software created over the same documents
+     * is adopted if it matches.
      * </pre>
      */
     public dev.semanticmemory.v1.EnsureIndexResponse ensureIndex(dev.semanticmemory.v1.EnsureIndexRequest request) {
@@ -1049,15 +1074,14 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * Store writes one memory, with the embedding that the server makes of its content or that the caller gives. OK
-     * means that the engine has acknowledged the write; the memory is searchable at once.
-     * With `id` or `request_id` a repeated Store is safe: the same memory gives the same answer with `already_stored`.
-     * Without them each call makes a new memory.
-     * A memory with a ttl or an expire_time is never returned, listed, counted or ranked once it has expired. Its data
-     * leaves the engine then, or within a minute if a fault interrupted the Store.
-     * ALREADY_EXISTS (MEMORY_EXISTS): the id or request_id is taken by a memory that differs. NOT_FOUND
-     * (INDEX_NOT_FOUND): call EnsureIndex first. FAILED_PRECONDITION (MODEL_MISMATCH): the index belongs to another
-     * embedding model.
+     * Store writes one memory. The server embeds the content, or the caller provides the embedding. OK means that the
+     * engine has acknowledged the write. The memory is searchable immediately.
+     * With `id` or `request_id`, a Store is safe to retry: storing the same memory again returns the same response with
+     * `already_stored`. Without them, each call creates a new memory.
+     * Once a memory with a ttl or an expire_time has expired, it is never returned, listed, counted or ranked. The engine
+     * deletes its data at that time, or within a minute if a fault interrupted the Store.
+     * ALREADY_EXISTS (MEMORY_EXISTS): a different memory has this id or request_id. NOT_FOUND (INDEX_NOT_FOUND): call
+     * EnsureIndex first. FAILED_PRECONDITION (MODEL_MISMATCH): the index uses a different embedding model.
      * </pre>
      */
     public dev.semanticmemory.v1.StoreResponse store(dev.semanticmemory.v1.StoreRequest request) {
@@ -1067,11 +1091,11 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * BatchStore stores up to 100 memories and returns a result for each, in the order of the request: one that fails does
-     * not lose the others. Each is stored as by Store, and with ids a repeated BatchStore is safe. Memories without a
-     * timestamp get strictly increasing ones, in the order of the request. When the deadline passes during the call, what
-     * was stored by then stays stored.
-     * NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store.
+     * BatchStore stores up to 100 memories and returns a result for each, in the order of the request. One failure does
+     * not affect the others. Each memory is stored as by Store, and with ids a BatchStore is safe to retry. Memories
+     * without a timestamp get strictly increasing timestamps, in the order of the request. If the deadline passes during
+     * the call, the memories that were already stored stay stored.
+     * NOT_FOUND (INDEX_NOT_FOUND) and FAILED_PRECONDITION (MODEL_MISMATCH): as for Store.
      * </pre>
      */
     public dev.semanticmemory.v1.BatchStoreResponse batchStore(dev.semanticmemory.v1.BatchStoreRequest request) {
@@ -1081,11 +1105,12 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * Search streams the memories nearest to a text or an embedding, best first. Hits come in chunks, which joined are
-     * the whole answer; the last message carries the summary and nothing follows it. A search that finds nothing sends
-     * the summary alone. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store. FAILED_PRECONDITION
-     * (INDEX_LACKS_FIELDS): labels, TEXT or HYBRID over an index that other software made without the fields for them.
+     * Search streams the memories that best match a text or an embedding, best first. Hits arrive in chunks; the full
+     * result is their concatenation. The last message carries the summary. A search without hits sends only the summary.
+     * Idempotent.
+     * NOT_FOUND (INDEX_NOT_FOUND) and FAILED_PRECONDITION (MODEL_MISMATCH): as for Store. FAILED_PRECONDITION
+     * (INDEX_LACKS_FIELDS): the request uses labels, TEXT or HYBRID, and the index was created without the fields for
+     * them.
      * </pre>
      */
     public java.util.Iterator<dev.semanticmemory.v1.SearchResponse> search(
@@ -1096,9 +1121,10 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * Delete removes memories by id and tells which were there. Idempotent: what is gone already is reported as missing,
-     * and so is another user's memory. OK means that no later Search or Get returns the deleted ones.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * Delete deletes memories by id and reports which ids existed. Idempotent: ids that are already deleted are reported
+     * as missing, and so are ids of another user's memories. OK means that no later Search or Get returns the deleted
+     * memories.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
      * </pre>
      */
     public dev.semanticmemory.v1.DeleteResponse delete(dev.semanticmemory.v1.DeleteRequest request) {
@@ -1109,7 +1135,8 @@ public final class MemoryServiceGrpc {
     /**
      * <pre>
      * Get returns one memory by id. Idempotent.
-     * NOT_FOUND (MEMORY_NOT_FOUND): no such memory, or it is another user's. NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * NOT_FOUND (MEMORY_NOT_FOUND): the memory does not exist or belongs to another user. NOT_FOUND (INDEX_NOT_FOUND):
+     * the index does not exist.
      * </pre>
      */
     public dev.semanticmemory.v1.GetResponse get(dev.semanticmemory.v1.GetRequest request) {
@@ -1119,12 +1146,13 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * List returns memories in the order of their timestamps (then of their ids), page by page. Every memory that exists
-     * from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
-     * if its place in the order has not been passed. Idempotent.
-     * Documents of other software whose timestamp lies outside the years 1 to 9999 are left out.
-     * INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
+     * List returns memories page by page, ordered by timestamp and then by id. Every memory that exists from the first
+     * page to the last is returned exactly once, even if others are added or deleted meanwhile. A memory added meanwhile
+     * is returned if the listing has not yet passed its position. Idempotent.
+     * List skips documents of other software whose timestamp is outside the years 1 to 9999.
+     * INVALID_ARGUMENT: the page token was not issued by this service, or was issued for another index, filter or order.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist. UNAVAILABLE (INDEX_BACKFILLING): the index is still being
+     * built.
      * </pre>
      */
     public dev.semanticmemory.v1.ListResponse list(dev.semanticmemory.v1.ListRequest request) {
@@ -1134,9 +1162,11 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
-     * failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
+     * DeleteMatching deletes every memory that matches a filter, in steps of limited size. With `dry_run` it only counts
+     * them. After a failure or a deadline, the memories deleted so far stay deleted: repeat the call until it succeeds.
+     * Idempotent.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist. UNAVAILABLE (INDEX_BACKFILLING): the index is still being
+     * built.
      * </pre>
      */
     public dev.semanticmemory.v1.DeleteMatchingResponse deleteMatching(dev.semanticmemory.v1.DeleteMatchingRequest request) {
@@ -1146,7 +1176,7 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * ListIndexes describes every index of this service, in the order of their names. Idempotent.
+     * ListIndexes returns every index of this service, ordered by name. Idempotent.
      * </pre>
      */
     public dev.semanticmemory.v1.ListIndexesResponse listIndexes(dev.semanticmemory.v1.ListIndexesRequest request) {
@@ -1156,8 +1186,8 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * GetIndex describes one index. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * GetIndex returns one index. Idempotent.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
      * </pre>
      */
     public dev.semanticmemory.v1.GetIndexResponse getIndex(dev.semanticmemory.v1.GetIndexRequest request) {
@@ -1167,12 +1197,12 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * DropIndex removes an index, and its memories only when told to: an index that is made again over kept memories finds
-     * them all. After a failure, repeat the call.
-     * From the moment a DropIndex begins, other calls fail with INDEX_NOT_FOUND. One that is interrupted is finished by the
-     * next DropIndex or EnsureIndex of that index. With delete_memories only documents of this index are deleted: other
-     * keys under its prefix stay, and `kept_key_count` counts them.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * DropIndex removes an index. It keeps the memories unless delete_memories is set; an index created again over them
+     * finds them all. After a failure, repeat the call.
+     * As soon as a DropIndex starts, other calls fail with INDEX_NOT_FOUND. The next DropIndex or EnsureIndex of the
+     * index completes an interrupted DropIndex. With delete_memories, only documents of this index are deleted. Other
+     * keys under its prefix are kept, and `kept_key_count` counts them.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
      * </pre>
      */
     public dev.semanticmemory.v1.DropIndexResponse dropIndex(dev.semanticmemory.v1.DropIndexRequest request) {
@@ -1184,21 +1214,22 @@ public final class MemoryServiceGrpc {
   /**
    * A stub to allow clients to do ListenableFuture-style rpc calls to service MemoryService.
    * <pre>
-   * MemoryService stores chat messages with their embeddings and finds them again by meaning.
+   * MemoryService stores chat messages with their embeddings and searches them by meaning.
    * Every error of this service carries a google.rpc.ErrorInfo whose reason is an ErrorReason. Errors that gRPC itself
-   * raises do not: a request above 4 MiB is RESOURCE_EXHAUSTED without details. Each RPC can fail with INVALID_ARGUMENT
-   * (the request breaks a rule written here; nothing was done), UNAVAILABLE and RESOURCE_EXHAUSTED (with a
-   * google.rpc.RetryInfo where a retry can help), DEADLINE_EXCEEDED, and INTERNAL (a bug of the server). A call without a
-   * deadline gets the server's default, 30 seconds unless configured otherwise.
-   * Any number of servers may share one engine. OK holds for the index as it is when the call returns, whichever server
-   * changed it last. Only EnsureIndex creates an index. No message of a response exceeds 4 MiB.
-   * Where the server is configured to know its callers, each call shows an API key or a JSON Web Token in its metadata,
-   * `authorization: Bearer …`, or fails with UNAUTHENTICATED. What the caller has no right to, or not for the users that
-   * it names, fails with PERMISSION_DENIED, whether these users and memories exist or not: Search, List and Get need the
-   * right to read; Store and BatchStore to write, and with near_duplicate_min_score to read; Delete and DeleteMatching to
-   * delete; EnsureIndex and DropIndex to administer, with a scope of every user; all_users, GetIndex and ListIndexes a
-   * scope of every user.
-   * Where a request has an `index` and leaves it empty, the server's default index is meant ("memory_idx" unless
+   * raises have none: a request larger than 4 MiB fails with RESOURCE_EXHAUSTED without details. Every RPC can fail with
+   * INVALID_ARGUMENT (the request violates a rule documented here, and nothing was done), UNAVAILABLE or
+   * RESOURCE_EXHAUSTED (with a google.rpc.RetryInfo if a retry can help), DEADLINE_EXCEEDED, or INTERNAL (a bug in the
+   * server). A call without a deadline gets the server's default, 30 seconds unless configured otherwise.
+   * Any number of servers may share one engine. OK applies to the index as it is when the call returns, whichever server
+   * changed it last. Only EnsureIndex creates an index. No response message exceeds 4 MiB.
+   * If the server requires authentication, each call must carry an API key or a JSON Web Token in the metadata
+   * `authorization: Bearer …`. Otherwise it fails with UNAUTHENTICATED. A call fails with PERMISSION_DENIED if the caller
+   * lacks the right for it or has no access to the users that it names, whether or not those users and memories exist.
+   * Search, List and Get need the right to read. Store and BatchStore need the right to write, and with
+   * near_duplicate_min_score also the right to read. Delete and DeleteMatching need the right to delete. EnsureIndex and
+   * DropIndex need the right to administer and access to every user. all_users, GetIndex and ListIndexes need access to
+   * every user.
+   * If a request has a field `index` and it is empty, the call uses the server's default index ("memory_idx" unless
    * configured otherwise).
    * </pre>
    */
@@ -1217,10 +1248,11 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * EnsureIndex creates an index, or checks that the existing one is what was asked for, and returns once it is
-     * queryable. Idempotent: any number of callers at once succeed.
-     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with another dimension, metric, algorithm, layout, field or
-     * embedding model; every difference is listed. An index made by other software over the same documents is adopted when it fits.
+     * EnsureIndex creates an index, or checks that the existing one matches the request. It returns once the index is
+     * queryable. Idempotent: any number of concurrent callers succeed.
+     * FAILED_PRECONDITION (INDEX_DIFFERS): the index exists with a different dimension, metric, algorithm, layout, field
+     * or embedding model. The error lists every difference. An index that other software created over the same documents
+     * is adopted if it matches.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<dev.semanticmemory.v1.EnsureIndexResponse> ensureIndex(
@@ -1231,15 +1263,14 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * Store writes one memory, with the embedding that the server makes of its content or that the caller gives. OK
-     * means that the engine has acknowledged the write; the memory is searchable at once.
-     * With `id` or `request_id` a repeated Store is safe: the same memory gives the same answer with `already_stored`.
-     * Without them each call makes a new memory.
-     * A memory with a ttl or an expire_time is never returned, listed, counted or ranked once it has expired. Its data
-     * leaves the engine then, or within a minute if a fault interrupted the Store.
-     * ALREADY_EXISTS (MEMORY_EXISTS): the id or request_id is taken by a memory that differs. NOT_FOUND
-     * (INDEX_NOT_FOUND): call EnsureIndex first. FAILED_PRECONDITION (MODEL_MISMATCH): the index belongs to another
-     * embedding model.
+     * Store writes one memory. The server embeds the content, or the caller provides the embedding. OK means that the
+     * engine has acknowledged the write. The memory is searchable immediately.
+     * With `id` or `request_id`, a Store is safe to retry: storing the same memory again returns the same response with
+     * `already_stored`. Without them, each call creates a new memory.
+     * Once a memory with a ttl or an expire_time has expired, it is never returned, listed, counted or ranked. The engine
+     * deletes its data at that time, or within a minute if a fault interrupted the Store.
+     * ALREADY_EXISTS (MEMORY_EXISTS): a different memory has this id or request_id. NOT_FOUND (INDEX_NOT_FOUND): call
+     * EnsureIndex first. FAILED_PRECONDITION (MODEL_MISMATCH): the index uses a different embedding model.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<dev.semanticmemory.v1.StoreResponse> store(
@@ -1250,11 +1281,11 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * BatchStore stores up to 100 memories and returns a result for each, in the order of the request: one that fails does
-     * not lose the others. Each is stored as by Store, and with ids a repeated BatchStore is safe. Memories without a
-     * timestamp get strictly increasing ones, in the order of the request. When the deadline passes during the call, what
-     * was stored by then stays stored.
-     * NOT_FOUND (INDEX_NOT_FOUND), FAILED_PRECONDITION (MODEL_MISMATCH) as for Store.
+     * BatchStore stores up to 100 memories and returns a result for each, in the order of the request. One failure does
+     * not affect the others. Each memory is stored as by Store, and with ids a BatchStore is safe to retry. Memories
+     * without a timestamp get strictly increasing timestamps, in the order of the request. If the deadline passes during
+     * the call, the memories that were already stored stay stored.
+     * NOT_FOUND (INDEX_NOT_FOUND) and FAILED_PRECONDITION (MODEL_MISMATCH): as for Store.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<dev.semanticmemory.v1.BatchStoreResponse> batchStore(
@@ -1265,9 +1296,10 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * Delete removes memories by id and tells which were there. Idempotent: what is gone already is reported as missing,
-     * and so is another user's memory. OK means that no later Search or Get returns the deleted ones.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * Delete deletes memories by id and reports which ids existed. Idempotent: ids that are already deleted are reported
+     * as missing, and so are ids of another user's memories. OK means that no later Search or Get returns the deleted
+     * memories.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<dev.semanticmemory.v1.DeleteResponse> delete(
@@ -1279,7 +1311,8 @@ public final class MemoryServiceGrpc {
     /**
      * <pre>
      * Get returns one memory by id. Idempotent.
-     * NOT_FOUND (MEMORY_NOT_FOUND): no such memory, or it is another user's. NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * NOT_FOUND (MEMORY_NOT_FOUND): the memory does not exist or belongs to another user. NOT_FOUND (INDEX_NOT_FOUND):
+     * the index does not exist.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<dev.semanticmemory.v1.GetResponse> get(
@@ -1290,12 +1323,13 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * List returns memories in the order of their timestamps (then of their ids), page by page. Every memory that exists
-     * from the first page to the last is returned once, whatever is added or removed meanwhile; one that is added appears
-     * if its place in the order has not been passed. Idempotent.
-     * Documents of other software whose timestamp lies outside the years 1 to 9999 are left out.
-     * INVALID_ARGUMENT: a page token that this service did not make, or made for another index, filter or order.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
+     * List returns memories page by page, ordered by timestamp and then by id. Every memory that exists from the first
+     * page to the last is returned exactly once, even if others are added or deleted meanwhile. A memory added meanwhile
+     * is returned if the listing has not yet passed its position. Idempotent.
+     * List skips documents of other software whose timestamp is outside the years 1 to 9999.
+     * INVALID_ARGUMENT: the page token was not issued by this service, or was issued for another index, filter or order.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist. UNAVAILABLE (INDEX_BACKFILLING): the index is still being
+     * built.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<dev.semanticmemory.v1.ListResponse> list(
@@ -1306,9 +1340,11 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * DeleteMatching deletes every memory that passes a filter, in bounded steps, or with `dry_run` counts them. After a
-     * failure or a deadline what was deleted stays deleted: repeat the call until it succeeds. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index. UNAVAILABLE (INDEX_BACKFILLING): the index does not know them all yet.
+     * DeleteMatching deletes every memory that matches a filter, in steps of limited size. With `dry_run` it only counts
+     * them. After a failure or a deadline, the memories deleted so far stay deleted: repeat the call until it succeeds.
+     * Idempotent.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist. UNAVAILABLE (INDEX_BACKFILLING): the index is still being
+     * built.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<dev.semanticmemory.v1.DeleteMatchingResponse> deleteMatching(
@@ -1319,7 +1355,7 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * ListIndexes describes every index of this service, in the order of their names. Idempotent.
+     * ListIndexes returns every index of this service, ordered by name. Idempotent.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<dev.semanticmemory.v1.ListIndexesResponse> listIndexes(
@@ -1330,8 +1366,8 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * GetIndex describes one index. Idempotent.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * GetIndex returns one index. Idempotent.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<dev.semanticmemory.v1.GetIndexResponse> getIndex(
@@ -1342,12 +1378,12 @@ public final class MemoryServiceGrpc {
 
     /**
      * <pre>
-     * DropIndex removes an index, and its memories only when told to: an index that is made again over kept memories finds
-     * them all. After a failure, repeat the call.
-     * From the moment a DropIndex begins, other calls fail with INDEX_NOT_FOUND. One that is interrupted is finished by the
-     * next DropIndex or EnsureIndex of that index. With delete_memories only documents of this index are deleted: other
-     * keys under its prefix stay, and `kept_key_count` counts them.
-     * NOT_FOUND (INDEX_NOT_FOUND): no such index.
+     * DropIndex removes an index. It keeps the memories unless delete_memories is set; an index created again over them
+     * finds them all. After a failure, repeat the call.
+     * As soon as a DropIndex starts, other calls fail with INDEX_NOT_FOUND. The next DropIndex or EnsureIndex of the
+     * index completes an interrupted DropIndex. With delete_memories, only documents of this index are deleted. Other
+     * keys under its prefix are kept, and `kept_key_count` counts them.
+     * NOT_FOUND (INDEX_NOT_FOUND): the index does not exist.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<dev.semanticmemory.v1.DropIndexResponse> dropIndex(

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * NearDuplicate is a memory that is nearly the same as the one just stored.
+ * NearDuplicate is a memory that is very similar to the stored one.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.NearDuplicate}
@@ -95,7 +95,7 @@ private static final long serialVersionUID = 0L;
   private float score_ = 0F;
   /**
    * <pre>
-   * Cosine similarity of the two, -1 to 1.
+   * Cosine similarity of the two memories, -1 to 1.
    * </pre>
    *
    * <code>float score = 2 [json_name = "score"];</code>
@@ -277,7 +277,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * NearDuplicate is a memory that is nearly the same as the one just stored.
+   * NearDuplicate is a memory that is very similar to the stored one.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.NearDuplicate}
@@ -556,7 +556,7 @@ private static final long serialVersionUID = 0L;
     private float score_ ;
     /**
      * <pre>
-     * Cosine similarity of the two, -1 to 1.
+     * Cosine similarity of the two memories, -1 to 1.
      * </pre>
      *
      * <code>float score = 2 [json_name = "score"];</code>
@@ -568,7 +568,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Cosine similarity of the two, -1 to 1.
+     * Cosine similarity of the two memories, -1 to 1.
      * </pre>
      *
      * <code>float score = 2 [json_name = "score"];</code>
@@ -584,7 +584,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Cosine similarity of the two, -1 to 1.
+     * Cosine similarity of the two memories, -1 to 1.
      * </pre>
      *
      * <code>float score = 2 [json_name = "score"];</code>

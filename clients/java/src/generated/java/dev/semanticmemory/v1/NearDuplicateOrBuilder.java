@@ -30,7 +30,7 @@ public interface NearDuplicateOrBuilder extends
 
   /**
    * <pre>
-   * Cosine similarity of the two, -1 to 1.
+   * Cosine similarity of the two memories, -1 to 1.
    * </pre>
    *
    * <code>float score = 2 [json_name = "score"];</code>

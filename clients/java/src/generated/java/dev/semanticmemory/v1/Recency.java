@@ -6,8 +6,8 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * Recency lets newer memories rank higher: rank_score = (1 - weight) * relevance / (the highest relevance)
- * + weight * recency_score, where recency_score = 0.5 ^ (age / half_life) and age is counted from now, at least 0.
+ * Recency ranks newer memories higher: rank_score = (1 - weight) * relevance / (the highest relevance) + weight *
+ * recency_score, where recency_score = 0.5 ^ (age / half_life). The age is the time since the timestamp, at least 0.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.Recency}
@@ -49,7 +49,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration halfLife_;
   /**
    * <pre>
-   * The age at which recency_score has fallen to a half: a second to 100 years. Required.
+   * The age at which recency_score is 0.5: one second to 100 years. Required.
    * </pre>
    *
    * <code>.google.protobuf.Duration half_life = 1 [json_name = "halfLife"];</code>
@@ -61,7 +61,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The age at which recency_score has fallen to a half: a second to 100 years. Required.
+   * The age at which recency_score is 0.5: one second to 100 years. Required.
    * </pre>
    *
    * <code>.google.protobuf.Duration half_life = 1 [json_name = "halfLife"];</code>
@@ -73,7 +73,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The age at which recency_score has fallen to a half: a second to 100 years. Required.
+   * The age at which recency_score is 0.5: one second to 100 years. Required.
    * </pre>
    *
    * <code>.google.protobuf.Duration half_life = 1 [json_name = "halfLife"];</code>
@@ -87,7 +87,7 @@ private static final long serialVersionUID = 0L;
   private float weight_ = 0F;
   /**
    * <pre>
-   * How much recency counts against relevance, 0 to 1. Default 0.2.
+   * Weight of recency against relevance, 0 to 1. Default: 0.2.
    * </pre>
    *
    * <code>optional float weight = 2 [json_name = "weight"];</code>
@@ -99,7 +99,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How much recency counts against relevance, 0 to 1. Default 0.2.
+   * Weight of recency against relevance, 0 to 1. Default: 0.2.
    * </pre>
    *
    * <code>optional float weight = 2 [json_name = "weight"];</code>
@@ -292,8 +292,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Recency lets newer memories rank higher: rank_score = (1 - weight) * relevance / (the highest relevance)
-   * + weight * recency_score, where recency_score = 0.5 ^ (age / half_life) and age is counted from now, at least 0.
+   * Recency ranks newer memories higher: rank_score = (1 - weight) * relevance / (the highest relevance) + weight *
+   * recency_score, where recency_score = 0.5 ^ (age / half_life). The age is the time since the timestamp, at least 0.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.Recency}
@@ -498,7 +498,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> halfLifeBuilder_;
     /**
      * <pre>
-     * The age at which recency_score has fallen to a half: a second to 100 years. Required.
+     * The age at which recency_score is 0.5: one second to 100 years. Required.
      * </pre>
      *
      * <code>.google.protobuf.Duration half_life = 1 [json_name = "halfLife"];</code>
@@ -509,7 +509,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The age at which recency_score has fallen to a half: a second to 100 years. Required.
+     * The age at which recency_score is 0.5: one second to 100 years. Required.
      * </pre>
      *
      * <code>.google.protobuf.Duration half_life = 1 [json_name = "halfLife"];</code>
@@ -524,7 +524,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The age at which recency_score has fallen to a half: a second to 100 years. Required.
+     * The age at which recency_score is 0.5: one second to 100 years. Required.
      * </pre>
      *
      * <code>.google.protobuf.Duration half_life = 1 [json_name = "halfLife"];</code>
@@ -544,7 +544,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The age at which recency_score has fallen to a half: a second to 100 years. Required.
+     * The age at which recency_score is 0.5: one second to 100 years. Required.
      * </pre>
      *
      * <code>.google.protobuf.Duration half_life = 1 [json_name = "halfLife"];</code>
@@ -562,7 +562,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The age at which recency_score has fallen to a half: a second to 100 years. Required.
+     * The age at which recency_score is 0.5: one second to 100 years. Required.
      * </pre>
      *
      * <code>.google.protobuf.Duration half_life = 1 [json_name = "halfLife"];</code>
@@ -587,7 +587,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The age at which recency_score has fallen to a half: a second to 100 years. Required.
+     * The age at which recency_score is 0.5: one second to 100 years. Required.
      * </pre>
      *
      * <code>.google.protobuf.Duration half_life = 1 [json_name = "halfLife"];</code>
@@ -604,7 +604,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The age at which recency_score has fallen to a half: a second to 100 years. Required.
+     * The age at which recency_score is 0.5: one second to 100 years. Required.
      * </pre>
      *
      * <code>.google.protobuf.Duration half_life = 1 [json_name = "halfLife"];</code>
@@ -616,7 +616,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The age at which recency_score has fallen to a half: a second to 100 years. Required.
+     * The age at which recency_score is 0.5: one second to 100 years. Required.
      * </pre>
      *
      * <code>.google.protobuf.Duration half_life = 1 [json_name = "halfLife"];</code>
@@ -631,7 +631,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The age at which recency_score has fallen to a half: a second to 100 years. Required.
+     * The age at which recency_score is 0.5: one second to 100 years. Required.
      * </pre>
      *
      * <code>.google.protobuf.Duration half_life = 1 [json_name = "halfLife"];</code>
@@ -653,7 +653,7 @@ private static final long serialVersionUID = 0L;
     private float weight_ ;
     /**
      * <pre>
-     * How much recency counts against relevance, 0 to 1. Default 0.2.
+     * Weight of recency against relevance, 0 to 1. Default: 0.2.
      * </pre>
      *
      * <code>optional float weight = 2 [json_name = "weight"];</code>
@@ -665,7 +665,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much recency counts against relevance, 0 to 1. Default 0.2.
+     * Weight of recency against relevance, 0 to 1. Default: 0.2.
      * </pre>
      *
      * <code>optional float weight = 2 [json_name = "weight"];</code>
@@ -677,7 +677,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much recency counts against relevance, 0 to 1. Default 0.2.
+     * Weight of recency against relevance, 0 to 1. Default: 0.2.
      * </pre>
      *
      * <code>optional float weight = 2 [json_name = "weight"];</code>
@@ -693,7 +693,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How much recency counts against relevance, 0 to 1. Default 0.2.
+     * Weight of recency against relevance, 0 to 1. Default: 0.2.
      * </pre>
      *
      * <code>optional float weight = 2 [json_name = "weight"];</code>

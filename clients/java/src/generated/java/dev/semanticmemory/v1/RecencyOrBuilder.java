@@ -10,7 +10,7 @@ public interface RecencyOrBuilder extends
 
   /**
    * <pre>
-   * The age at which recency_score has fallen to a half: a second to 100 years. Required.
+   * The age at which recency_score is 0.5: one second to 100 years. Required.
    * </pre>
    *
    * <code>.google.protobuf.Duration half_life = 1 [json_name = "halfLife"];</code>
@@ -19,7 +19,7 @@ public interface RecencyOrBuilder extends
   boolean hasHalfLife();
   /**
    * <pre>
-   * The age at which recency_score has fallen to a half: a second to 100 years. Required.
+   * The age at which recency_score is 0.5: one second to 100 years. Required.
    * </pre>
    *
    * <code>.google.protobuf.Duration half_life = 1 [json_name = "halfLife"];</code>
@@ -28,7 +28,7 @@ public interface RecencyOrBuilder extends
   com.google.protobuf.Duration getHalfLife();
   /**
    * <pre>
-   * The age at which recency_score has fallen to a half: a second to 100 years. Required.
+   * The age at which recency_score is 0.5: one second to 100 years. Required.
    * </pre>
    *
    * <code>.google.protobuf.Duration half_life = 1 [json_name = "halfLife"];</code>
@@ -37,7 +37,7 @@ public interface RecencyOrBuilder extends
 
   /**
    * <pre>
-   * How much recency counts against relevance, 0 to 1. Default 0.2.
+   * Weight of recency against relevance, 0 to 1. Default: 0.2.
    * </pre>
    *
    * <code>optional float weight = 2 [json_name = "weight"];</code>
@@ -46,7 +46,7 @@ public interface RecencyOrBuilder extends
   boolean hasWeight();
   /**
    * <pre>
-   * How much recency counts against relevance, 0 to 1. Default 0.2.
+   * Weight of recency against relevance, 0 to 1. Default: 0.2.
    * </pre>
    *
    * <code>optional float weight = 2 [json_name = "weight"];</code>

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * Role says who wrote a message of a chat.
+ * Role is the author of a chat message.
  * </pre>
  *
  * Protobuf enum {@code semantic_memory.v1.Role}
@@ -15,7 +15,7 @@ public enum Role
     implements com.google.protobuf.ProtocolMessageEnum {
   /**
    * <pre>
-   * No role was given. Refused by Store.
+   * Not set. Store rejects it.
    * </pre>
    *
    * <code>ROLE_UNSPECIFIED = 0;</code>
@@ -23,7 +23,7 @@ public enum Role
   ROLE_UNSPECIFIED(0),
   /**
    * <pre>
-   * The person who chats.
+   * The human user.
    * </pre>
    *
    * <code>ROLE_USER = 1;</code>
@@ -39,7 +39,7 @@ public enum Role
   ROLE_ASSISTANT(2),
   /**
    * <pre>
-   * The instructions that the application gives to the language model.
+   * The instructions of the application to the language model.
    * </pre>
    *
    * <code>ROLE_SYSTEM = 3;</code>
@@ -58,7 +58,7 @@ public enum Role
 
   /**
    * <pre>
-   * No role was given. Refused by Store.
+   * Not set. Store rejects it.
    * </pre>
    *
    * <code>ROLE_UNSPECIFIED = 0;</code>
@@ -66,7 +66,7 @@ public enum Role
   public static final int ROLE_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * The person who chats.
+   * The human user.
    * </pre>
    *
    * <code>ROLE_USER = 1;</code>
@@ -82,7 +82,7 @@ public enum Role
   public static final int ROLE_ASSISTANT_VALUE = 2;
   /**
    * <pre>
-   * The instructions that the application gives to the language model.
+   * The instructions of the application to the language model.
    * </pre>
    *
    * <code>ROLE_SYSTEM = 3;</code>

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * SearchMode is what makes a memory relevant.
+ * SearchMode is how the relevance of a memory is computed.
  * </pre>
  *
  * Protobuf enum {@code semantic_memory.v1.SearchMode}
@@ -23,7 +23,7 @@ public enum SearchMode
   SEARCH_MODE_UNSPECIFIED(0),
   /**
    * <pre>
-   * Meaning: cosine similarity of the embeddings.
+   * By meaning: cosine similarity of the embeddings.
    * </pre>
    *
    * <code>SEARCH_MODE_VECTOR = 1;</code>
@@ -31,7 +31,7 @@ public enum SearchMode
   SEARCH_MODE_VECTOR(1),
   /**
    * <pre>
-   * Words: BM25 over the stems of query_text, without stop words. Nothing is embedded.
+   * By words: BM25 over the stems of query_text, without stop words. Nothing is embedded.
    * </pre>
    *
    * <code>SEARCH_MODE_TEXT = 2;</code>
@@ -39,8 +39,8 @@ public enum SearchMode
   SEARCH_MODE_TEXT(2),
   /**
    * <pre>
-   * Both: (1 - text_weight) * max(score, 0) / (the highest score)
-   * + text_weight * text_score / (the highest text_score), the highest being taken over all candidates.
+   * By both: (1 - text_weight) * max(score, 0) / (the highest score) + text_weight * text_score / (the highest
+   * text_score). The highest values are those among all candidates.
    * </pre>
    *
    * <code>SEARCH_MODE_HYBRID = 3;</code>
@@ -59,7 +59,7 @@ public enum SearchMode
   public static final int SEARCH_MODE_UNSPECIFIED_VALUE = 0;
   /**
    * <pre>
-   * Meaning: cosine similarity of the embeddings.
+   * By meaning: cosine similarity of the embeddings.
    * </pre>
    *
    * <code>SEARCH_MODE_VECTOR = 1;</code>
@@ -67,7 +67,7 @@ public enum SearchMode
   public static final int SEARCH_MODE_VECTOR_VALUE = 1;
   /**
    * <pre>
-   * Words: BM25 over the stems of query_text, without stop words. Nothing is embedded.
+   * By words: BM25 over the stems of query_text, without stop words. Nothing is embedded.
    * </pre>
    *
    * <code>SEARCH_MODE_TEXT = 2;</code>
@@ -75,8 +75,8 @@ public enum SearchMode
   public static final int SEARCH_MODE_TEXT_VALUE = 2;
   /**
    * <pre>
-   * Both: (1 - text_weight) * max(score, 0) / (the highest score)
-   * + text_weight * text_score / (the highest text_score), the highest being taken over all candidates.
+   * By both: (1 - text_weight) * max(score, 0) / (the highest score) + text_weight * text_score / (the highest
+   * text_score). The highest values are those among all candidates.
    * </pre>
    *
    * <code>SEARCH_MODE_HYBRID = 3;</code>

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * SearchRequest says what to look for, and where.
+ * SearchRequest is a query and the memories to search.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.SearchRequest}
@@ -104,7 +104,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object queryText_ = "";
   /**
    * <pre>
-   * What to look for, in words. At most 50,000 characters (Unicode code points).
+   * The query text. At most 50,000 characters (Unicode code points).
    * </pre>
    *
    * <code>string query_text = 2 [json_name = "queryText"];</code>
@@ -125,7 +125,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What to look for, in words. At most 50,000 characters (Unicode code points).
+   * The query text. At most 50,000 characters (Unicode code points).
    * </pre>
    *
    * <code>string query_text = 2 [json_name = "queryText"];</code>
@@ -150,8 +150,8 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.ByteString queryEmbedding_ = com.google.protobuf.ByteString.EMPTY;
   /**
    * <pre>
-   * What to look for, as an embedding in the form of StoreRequest.embedding. With HYBRID beside query_text, instead of
-   * the embedding that the server would make of it.
+   * The query as an embedding, in the format of StoreRequest.embedding. With HYBRID it accompanies query_text and
+   * replaces the embedding that the server would compute.
    * </pre>
    *
    * <code>bytes query_embedding = 3 [json_name = "queryEmbedding"];</code>
@@ -167,7 +167,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object embeddingModel_ = "";
   /**
    * <pre>
-   * The model that made `query_embedding`. When given it must be the index's. At most 256 bytes.
+   * The model of `query_embedding`. If set, it must match the model of the index. At most 256 bytes.
    * </pre>
    *
    * <code>string embedding_model = 4 [json_name = "embeddingModel"];</code>
@@ -188,7 +188,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The model that made `query_embedding`. When given it must be the index's. At most 256 bytes.
+   * The model of `query_embedding`. If set, it must match the model of the index. At most 256 bytes.
    * </pre>
    *
    * <code>string embedding_model = 4 [json_name = "embeddingModel"];</code>
@@ -213,7 +213,7 @@ private static final long serialVersionUID = 0L;
   private dev.semanticmemory.v1.MemoryFilter filter_;
   /**
    * <pre>
-   * Where to look. Required: it names a user, or says all_users.
+   * The memories to search. Required, with a user_id or all_users.
    * </pre>
    *
    * <code>.semantic_memory.v1.MemoryFilter filter = 5 [json_name = "filter"];</code>
@@ -225,7 +225,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Where to look. Required: it names a user, or says all_users.
+   * The memories to search. Required, with a user_id or all_users.
    * </pre>
    *
    * <code>.semantic_memory.v1.MemoryFilter filter = 5 [json_name = "filter"];</code>
@@ -237,7 +237,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Where to look. Required: it names a user, or says all_users.
+   * The memories to search. Required, with a user_id or all_users.
    * </pre>
    *
    * <code>.semantic_memory.v1.MemoryFilter filter = 5 [json_name = "filter"];</code>
@@ -251,7 +251,7 @@ private static final long serialVersionUID = 0L;
   private int k_ = 0;
   /**
    * <pre>
-   * At most this many hits, 1 to 1,000. Default 5.
+   * Maximum number of hits, 1 to 1,000. Default: 5.
    * </pre>
    *
    * <code>optional uint32 k = 6 [json_name = "k"];</code>
@@ -263,7 +263,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * At most this many hits, 1 to 1,000. Default 5.
+   * Maximum number of hits, 1 to 1,000. Default: 5.
    * </pre>
    *
    * <code>optional uint32 k = 6 [json_name = "k"];</code>
@@ -278,8 +278,8 @@ private static final long serialVersionUID = 0L;
   private float minScore_ = 0F;
   /**
    * <pre>
-   * Leaves out hits whose `score` (cosine similarity) is lower, -1 to 1; the summary tells how many. Default: none is
-   * left out. What a good score is depends on the model: a relevant hit has 0.2 to 0.6 with the local model.
+   * Excludes hits whose `score` (cosine similarity) is lower, -1 to 1. The summary counts them. Default: no minimum. A
+   * good value depends on the model: relevant hits score 0.2 to 0.6 with the local model.
    * </pre>
    *
    * <code>optional float min_score = 7 [json_name = "minScore"];</code>
@@ -291,8 +291,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Leaves out hits whose `score` (cosine similarity) is lower, -1 to 1; the summary tells how many. Default: none is
-   * left out. What a good score is depends on the model: a relevant hit has 0.2 to 0.6 with the local model.
+   * Excludes hits whose `score` (cosine similarity) is lower, -1 to 1. The summary counts them. Default: no minimum. A
+   * good value depends on the model: relevant hits score 0.2 to 0.6 with the local model.
    * </pre>
    *
    * <code>optional float min_score = 7 [json_name = "minScore"];</code>
@@ -307,8 +307,10 @@ private static final long serialVersionUID = 0L;
   private int mode_ = 0;
   /**
    * <pre>
-   * What makes a memory relevant. Default VECTOR. With TEXT, words that more than a thousand memories have find nothing
-   * by themselves beside rarer ones, and alone two thousand; with HYBRID, three hundred.
+   * How relevance is computed. Default: VECTOR. With TEXT and HYBRID, the rarest words of the query find the
+   * candidates, as long as together they occur in at most 1,000 memories (TEXT) or 300 (HYBRID), or in k if it is
+   * larger. The rarest word always finds candidates, with TEXT at most 2,000. More common words only count in
+   * text_score.
    * </pre>
    *
    * <code>.semantic_memory.v1.SearchMode mode = 8 [json_name = "mode"];</code>
@@ -319,8 +321,10 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What makes a memory relevant. Default VECTOR. With TEXT, words that more than a thousand memories have find nothing
-   * by themselves beside rarer ones, and alone two thousand; with HYBRID, three hundred.
+   * How relevance is computed. Default: VECTOR. With TEXT and HYBRID, the rarest words of the query find the
+   * candidates, as long as together they occur in at most 1,000 memories (TEXT) or 300 (HYBRID), or in k if it is
+   * larger. The rarest word always finds candidates, with TEXT at most 2,000. More common words only count in
+   * text_score.
    * </pre>
    *
    * <code>.semantic_memory.v1.SearchMode mode = 8 [json_name = "mode"];</code>
@@ -335,7 +339,7 @@ private static final long serialVersionUID = 0L;
   private float textWeight_ = 0F;
   /**
    * <pre>
-   * With HYBRID: how much words count against meaning, 0 to 1. Default 0.5.
+   * Weight of words against meaning, 0 to 1. HYBRID only. Default: 0.5.
    * </pre>
    *
    * <code>optional float text_weight = 9 [json_name = "textWeight"];</code>
@@ -347,7 +351,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * With HYBRID: how much words count against meaning, 0 to 1. Default 0.5.
+   * Weight of words against meaning, 0 to 1. HYBRID only. Default: 0.5.
    * </pre>
    *
    * <code>optional float text_weight = 9 [json_name = "textWeight"];</code>
@@ -362,10 +366,11 @@ private static final long serialVersionUID = 0L;
   private float neighborWeight_ = 0F;
   /**
    * <pre>
-   * Ranks a memory together with its neighbors in the session, two before and two after, since the turns of a chat refer
-   * to each other: a neighbor j turns away adds neighbor_weight^j of its word counts to the memory's own before BM25 is
-   * computed, and neighbor_weight^(j+1) of its cosine similarity to the memory's relevance. 0 to 1; 0.5 is a good value.
-   * Default: off. Only memories within an hour of a candidate count as its neighbors.
+   * Ranks a memory together with its neighbors in the session, two before and two after, because the turns of a chat
+   * refer to each other. A neighbor at a distance of j turns adds neighbor_weight^j times its word counts to those of
+   * the memory before BM25 is computed. It adds neighbor_weight^(j+1) times its cosine similarity to the relevance of
+   * the memory. More than 0, at most 1; 0.5 is a good value. Only memories within an hour of a candidate count as its
+   * neighbors. Default: off.
    * </pre>
    *
    * <code>optional float neighbor_weight = 10 [json_name = "neighborWeight"];</code>
@@ -377,10 +382,11 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Ranks a memory together with its neighbors in the session, two before and two after, since the turns of a chat refer
-   * to each other: a neighbor j turns away adds neighbor_weight^j of its word counts to the memory's own before BM25 is
-   * computed, and neighbor_weight^(j+1) of its cosine similarity to the memory's relevance. 0 to 1; 0.5 is a good value.
-   * Default: off. Only memories within an hour of a candidate count as its neighbors.
+   * Ranks a memory together with its neighbors in the session, two before and two after, because the turns of a chat
+   * refer to each other. A neighbor at a distance of j turns adds neighbor_weight^j times its word counts to those of
+   * the memory before BM25 is computed. It adds neighbor_weight^(j+1) times its cosine similarity to the relevance of
+   * the memory. More than 0, at most 1; 0.5 is a good value. Only memories within an hour of a candidate count as its
+   * neighbors. Default: off.
    * </pre>
    *
    * <code>optional float neighbor_weight = 10 [json_name = "neighborWeight"];</code>
@@ -395,7 +401,7 @@ private static final long serialVersionUID = 0L;
   private dev.semanticmemory.v1.Recency recency_;
   /**
    * <pre>
-   * Lets newer memories rank higher, among the 200 most relevant. Default: off.
+   * Ranks newer memories higher, among the 200 most relevant. Default: off.
    * </pre>
    *
    * <code>.semantic_memory.v1.Recency recency = 11 [json_name = "recency"];</code>
@@ -407,7 +413,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Lets newer memories rank higher, among the 200 most relevant. Default: off.
+   * Ranks newer memories higher, among the 200 most relevant. Default: off.
    * </pre>
    *
    * <code>.semantic_memory.v1.Recency recency = 11 [json_name = "recency"];</code>
@@ -419,7 +425,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Lets newer memories rank higher, among the 200 most relevant. Default: off.
+   * Ranks newer memories higher, among the 200 most relevant. Default: off.
    * </pre>
    *
    * <code>.semantic_memory.v1.Recency recency = 11 [json_name = "recency"];</code>
@@ -433,9 +439,9 @@ private static final long serialVersionUID = 0L;
   private float diversity_ = 0F;
   /**
    * <pre>
-   * Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant: each next hit is
-   * the one with the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine
-   * similarity to the hits before it). 0 to 1. Default: off.
+   * Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant. Each next hit has
+   * the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine similarity to
+   * the hits before it). More than 0, at most 1. Default: off.
    * </pre>
    *
    * <code>optional float diversity = 12 [json_name = "diversity"];</code>
@@ -447,9 +453,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant: each next hit is
-   * the one with the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine
-   * similarity to the hits before it). 0 to 1. Default: off.
+   * Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant. Each next hit has
+   * the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine similarity to
+   * the hits before it). More than 0, at most 1. Default: off.
    * </pre>
    *
    * <code>optional float diversity = 12 [json_name = "diversity"];</code>
@@ -466,7 +472,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+   * Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
    * </pre>
    *
    * <code>repeated string exclude_ids = 13 [json_name = "excludeIds"];</code>
@@ -478,7 +484,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+   * Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
    * </pre>
    *
    * <code>repeated string exclude_ids = 13 [json_name = "excludeIds"];</code>
@@ -489,7 +495,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+   * Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
    * </pre>
    *
    * <code>repeated string exclude_ids = 13 [json_name = "excludeIds"];</code>
@@ -501,7 +507,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+   * Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
    * </pre>
    *
    * <code>repeated string exclude_ids = 13 [json_name = "excludeIds"];</code>
@@ -517,7 +523,7 @@ private static final long serialVersionUID = 0L;
   private dev.semanticmemory.v1.ContextSize context_;
   /**
    * <pre>
-   * Brings what was said around each hit. Default: nothing.
+   * Returns the memories around each hit. Default: none.
    * </pre>
    *
    * <code>.semantic_memory.v1.ContextSize context = 14 [json_name = "context"];</code>
@@ -529,7 +535,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Brings what was said around each hit. Default: nothing.
+   * Returns the memories around each hit. Default: none.
    * </pre>
    *
    * <code>.semantic_memory.v1.ContextSize context = 14 [json_name = "context"];</code>
@@ -541,7 +547,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Brings what was said around each hit. Default: nothing.
+   * Returns the memories around each hit. Default: none.
    * </pre>
    *
    * <code>.semantic_memory.v1.ContextSize context = 14 [json_name = "context"];</code>
@@ -555,7 +561,7 @@ private static final long serialVersionUID = 0L;
   private int consistency_ = 0;
   /**
    * <pre>
-   * What to do when part of a cluster does not answer. Default COMPLETE.
+   * What to do if part of a cluster does not respond. Default: COMPLETE.
    * </pre>
    *
    * <code>.semantic_memory.v1.Consistency consistency = 15 [json_name = "consistency"];</code>
@@ -566,7 +572,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What to do when part of a cluster does not answer. Default COMPLETE.
+   * What to do if part of a cluster does not respond. Default: COMPLETE.
    * </pre>
    *
    * <code>.semantic_memory.v1.Consistency consistency = 15 [json_name = "consistency"];</code>
@@ -581,8 +587,9 @@ private static final long serialVersionUID = 0L;
   private int efRuntime_ = 0;
   /**
    * <pre>
-   * The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-   * searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
+   * Search effort of HNSW, 1 to 4,096. A higher value finds more of the nearest memories and takes longer. FLAT, which
+   * an index with both algorithms uses for searches that name a user, is exact and ignores it. Default: the server's,
+   * 1,000 unless configured otherwise.
    * </pre>
    *
    * <code>optional uint32 ef_runtime = 16 [json_name = "efRuntime"];</code>
@@ -594,8 +601,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-   * searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
+   * Search effort of HNSW, 1 to 4,096. A higher value finds more of the nearest memories and takes longer. FLAT, which
+   * an index with both algorithms uses for searches that name a user, is exact and ignores it. Default: the server's,
+   * 1,000 unless configured otherwise.
    * </pre>
    *
    * <code>optional uint32 ef_runtime = 16 [json_name = "efRuntime"];</code>
@@ -610,9 +618,9 @@ private static final long serialVersionUID = 0L;
   private boolean allowDegraded_ = false;
   /**
    * <pre>
-   * What to do when query_text cannot be embedded, because the embedding model is away (UNAVAILABLE) or has too much to
-   * do (RESOURCE_EXHAUSTED): true answers by words alone, as the mode TEXT does, and sets SearchSummary.degraded. min_score
-   * and ef_runtime have no meaning then and are passed over. Default false: the search fails with that status.
+   * What to do if query_text cannot be embedded, because the embedding model is unavailable (UNAVAILABLE) or overloaded
+   * (RESOURCE_EXHAUSTED). If true, the search uses words only, as in the mode TEXT, and sets SearchSummary.degraded;
+   * min_score and ef_runtime are ignored. Default: false, and the search fails with that status.
    * </pre>
    *
    * <code>bool allow_degraded = 17 [json_name = "allowDegraded"];</code>
@@ -1013,7 +1021,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * SearchRequest says what to look for, and where.
+   * SearchRequest is a query and the memories to search.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.SearchRequest}
@@ -1529,7 +1537,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object queryText_ = "";
     /**
      * <pre>
-     * What to look for, in words. At most 50,000 characters (Unicode code points).
+     * The query text. At most 50,000 characters (Unicode code points).
      * </pre>
      *
      * <code>string query_text = 2 [json_name = "queryText"];</code>
@@ -1549,7 +1557,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What to look for, in words. At most 50,000 characters (Unicode code points).
+     * The query text. At most 50,000 characters (Unicode code points).
      * </pre>
      *
      * <code>string query_text = 2 [json_name = "queryText"];</code>
@@ -1570,7 +1578,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What to look for, in words. At most 50,000 characters (Unicode code points).
+     * The query text. At most 50,000 characters (Unicode code points).
      * </pre>
      *
      * <code>string query_text = 2 [json_name = "queryText"];</code>
@@ -1587,7 +1595,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What to look for, in words. At most 50,000 characters (Unicode code points).
+     * The query text. At most 50,000 characters (Unicode code points).
      * </pre>
      *
      * <code>string query_text = 2 [json_name = "queryText"];</code>
@@ -1601,7 +1609,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What to look for, in words. At most 50,000 characters (Unicode code points).
+     * The query text. At most 50,000 characters (Unicode code points).
      * </pre>
      *
      * <code>string query_text = 2 [json_name = "queryText"];</code>
@@ -1621,8 +1629,8 @@ private static final long serialVersionUID = 0L;
     private com.google.protobuf.ByteString queryEmbedding_ = com.google.protobuf.ByteString.EMPTY;
     /**
      * <pre>
-     * What to look for, as an embedding in the form of StoreRequest.embedding. With HYBRID beside query_text, instead of
-     * the embedding that the server would make of it.
+     * The query as an embedding, in the format of StoreRequest.embedding. With HYBRID it accompanies query_text and
+     * replaces the embedding that the server would compute.
      * </pre>
      *
      * <code>bytes query_embedding = 3 [json_name = "queryEmbedding"];</code>
@@ -1634,8 +1642,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What to look for, as an embedding in the form of StoreRequest.embedding. With HYBRID beside query_text, instead of
-     * the embedding that the server would make of it.
+     * The query as an embedding, in the format of StoreRequest.embedding. With HYBRID it accompanies query_text and
+     * replaces the embedding that the server would compute.
      * </pre>
      *
      * <code>bytes query_embedding = 3 [json_name = "queryEmbedding"];</code>
@@ -1651,8 +1659,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What to look for, as an embedding in the form of StoreRequest.embedding. With HYBRID beside query_text, instead of
-     * the embedding that the server would make of it.
+     * The query as an embedding, in the format of StoreRequest.embedding. With HYBRID it accompanies query_text and
+     * replaces the embedding that the server would compute.
      * </pre>
      *
      * <code>bytes query_embedding = 3 [json_name = "queryEmbedding"];</code>
@@ -1668,7 +1676,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object embeddingModel_ = "";
     /**
      * <pre>
-     * The model that made `query_embedding`. When given it must be the index's. At most 256 bytes.
+     * The model of `query_embedding`. If set, it must match the model of the index. At most 256 bytes.
      * </pre>
      *
      * <code>string embedding_model = 4 [json_name = "embeddingModel"];</code>
@@ -1688,7 +1696,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The model that made `query_embedding`. When given it must be the index's. At most 256 bytes.
+     * The model of `query_embedding`. If set, it must match the model of the index. At most 256 bytes.
      * </pre>
      *
      * <code>string embedding_model = 4 [json_name = "embeddingModel"];</code>
@@ -1709,7 +1717,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The model that made `query_embedding`. When given it must be the index's. At most 256 bytes.
+     * The model of `query_embedding`. If set, it must match the model of the index. At most 256 bytes.
      * </pre>
      *
      * <code>string embedding_model = 4 [json_name = "embeddingModel"];</code>
@@ -1726,7 +1734,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The model that made `query_embedding`. When given it must be the index's. At most 256 bytes.
+     * The model of `query_embedding`. If set, it must match the model of the index. At most 256 bytes.
      * </pre>
      *
      * <code>string embedding_model = 4 [json_name = "embeddingModel"];</code>
@@ -1740,7 +1748,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The model that made `query_embedding`. When given it must be the index's. At most 256 bytes.
+     * The model of `query_embedding`. If set, it must match the model of the index. At most 256 bytes.
      * </pre>
      *
      * <code>string embedding_model = 4 [json_name = "embeddingModel"];</code>
@@ -1762,7 +1770,7 @@ private static final long serialVersionUID = 0L;
         dev.semanticmemory.v1.MemoryFilter, dev.semanticmemory.v1.MemoryFilter.Builder, dev.semanticmemory.v1.MemoryFilterOrBuilder> filterBuilder_;
     /**
      * <pre>
-     * Where to look. Required: it names a user, or says all_users.
+     * The memories to search. Required, with a user_id or all_users.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 5 [json_name = "filter"];</code>
@@ -1773,7 +1781,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where to look. Required: it names a user, or says all_users.
+     * The memories to search. Required, with a user_id or all_users.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 5 [json_name = "filter"];</code>
@@ -1788,7 +1796,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where to look. Required: it names a user, or says all_users.
+     * The memories to search. Required, with a user_id or all_users.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 5 [json_name = "filter"];</code>
@@ -1808,7 +1816,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where to look. Required: it names a user, or says all_users.
+     * The memories to search. Required, with a user_id or all_users.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 5 [json_name = "filter"];</code>
@@ -1826,7 +1834,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where to look. Required: it names a user, or says all_users.
+     * The memories to search. Required, with a user_id or all_users.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 5 [json_name = "filter"];</code>
@@ -1851,7 +1859,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where to look. Required: it names a user, or says all_users.
+     * The memories to search. Required, with a user_id or all_users.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 5 [json_name = "filter"];</code>
@@ -1868,7 +1876,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where to look. Required: it names a user, or says all_users.
+     * The memories to search. Required, with a user_id or all_users.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 5 [json_name = "filter"];</code>
@@ -1880,7 +1888,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where to look. Required: it names a user, or says all_users.
+     * The memories to search. Required, with a user_id or all_users.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 5 [json_name = "filter"];</code>
@@ -1895,7 +1903,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Where to look. Required: it names a user, or says all_users.
+     * The memories to search. Required, with a user_id or all_users.
      * </pre>
      *
      * <code>.semantic_memory.v1.MemoryFilter filter = 5 [json_name = "filter"];</code>
@@ -1917,7 +1925,7 @@ private static final long serialVersionUID = 0L;
     private int k_ ;
     /**
      * <pre>
-     * At most this many hits, 1 to 1,000. Default 5.
+     * Maximum number of hits, 1 to 1,000. Default: 5.
      * </pre>
      *
      * <code>optional uint32 k = 6 [json_name = "k"];</code>
@@ -1929,7 +1937,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At most this many hits, 1 to 1,000. Default 5.
+     * Maximum number of hits, 1 to 1,000. Default: 5.
      * </pre>
      *
      * <code>optional uint32 k = 6 [json_name = "k"];</code>
@@ -1941,7 +1949,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At most this many hits, 1 to 1,000. Default 5.
+     * Maximum number of hits, 1 to 1,000. Default: 5.
      * </pre>
      *
      * <code>optional uint32 k = 6 [json_name = "k"];</code>
@@ -1957,7 +1965,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * At most this many hits, 1 to 1,000. Default 5.
+     * Maximum number of hits, 1 to 1,000. Default: 5.
      * </pre>
      *
      * <code>optional uint32 k = 6 [json_name = "k"];</code>
@@ -1973,8 +1981,8 @@ private static final long serialVersionUID = 0L;
     private float minScore_ ;
     /**
      * <pre>
-     * Leaves out hits whose `score` (cosine similarity) is lower, -1 to 1; the summary tells how many. Default: none is
-     * left out. What a good score is depends on the model: a relevant hit has 0.2 to 0.6 with the local model.
+     * Excludes hits whose `score` (cosine similarity) is lower, -1 to 1. The summary counts them. Default: no minimum. A
+     * good value depends on the model: relevant hits score 0.2 to 0.6 with the local model.
      * </pre>
      *
      * <code>optional float min_score = 7 [json_name = "minScore"];</code>
@@ -1986,8 +1994,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Leaves out hits whose `score` (cosine similarity) is lower, -1 to 1; the summary tells how many. Default: none is
-     * left out. What a good score is depends on the model: a relevant hit has 0.2 to 0.6 with the local model.
+     * Excludes hits whose `score` (cosine similarity) is lower, -1 to 1. The summary counts them. Default: no minimum. A
+     * good value depends on the model: relevant hits score 0.2 to 0.6 with the local model.
      * </pre>
      *
      * <code>optional float min_score = 7 [json_name = "minScore"];</code>
@@ -1999,8 +2007,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Leaves out hits whose `score` (cosine similarity) is lower, -1 to 1; the summary tells how many. Default: none is
-     * left out. What a good score is depends on the model: a relevant hit has 0.2 to 0.6 with the local model.
+     * Excludes hits whose `score` (cosine similarity) is lower, -1 to 1. The summary counts them. Default: no minimum. A
+     * good value depends on the model: relevant hits score 0.2 to 0.6 with the local model.
      * </pre>
      *
      * <code>optional float min_score = 7 [json_name = "minScore"];</code>
@@ -2016,8 +2024,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Leaves out hits whose `score` (cosine similarity) is lower, -1 to 1; the summary tells how many. Default: none is
-     * left out. What a good score is depends on the model: a relevant hit has 0.2 to 0.6 with the local model.
+     * Excludes hits whose `score` (cosine similarity) is lower, -1 to 1. The summary counts them. Default: no minimum. A
+     * good value depends on the model: relevant hits score 0.2 to 0.6 with the local model.
      * </pre>
      *
      * <code>optional float min_score = 7 [json_name = "minScore"];</code>
@@ -2033,8 +2041,10 @@ private static final long serialVersionUID = 0L;
     private int mode_ = 0;
     /**
      * <pre>
-     * What makes a memory relevant. Default VECTOR. With TEXT, words that more than a thousand memories have find nothing
-     * by themselves beside rarer ones, and alone two thousand; with HYBRID, three hundred.
+     * How relevance is computed. Default: VECTOR. With TEXT and HYBRID, the rarest words of the query find the
+     * candidates, as long as together they occur in at most 1,000 memories (TEXT) or 300 (HYBRID), or in k if it is
+     * larger. The rarest word always finds candidates, with TEXT at most 2,000. More common words only count in
+     * text_score.
      * </pre>
      *
      * <code>.semantic_memory.v1.SearchMode mode = 8 [json_name = "mode"];</code>
@@ -2045,8 +2055,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What makes a memory relevant. Default VECTOR. With TEXT, words that more than a thousand memories have find nothing
-     * by themselves beside rarer ones, and alone two thousand; with HYBRID, three hundred.
+     * How relevance is computed. Default: VECTOR. With TEXT and HYBRID, the rarest words of the query find the
+     * candidates, as long as together they occur in at most 1,000 memories (TEXT) or 300 (HYBRID), or in k if it is
+     * larger. The rarest word always finds candidates, with TEXT at most 2,000. More common words only count in
+     * text_score.
      * </pre>
      *
      * <code>.semantic_memory.v1.SearchMode mode = 8 [json_name = "mode"];</code>
@@ -2061,8 +2073,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What makes a memory relevant. Default VECTOR. With TEXT, words that more than a thousand memories have find nothing
-     * by themselves beside rarer ones, and alone two thousand; with HYBRID, three hundred.
+     * How relevance is computed. Default: VECTOR. With TEXT and HYBRID, the rarest words of the query find the
+     * candidates, as long as together they occur in at most 1,000 memories (TEXT) or 300 (HYBRID), or in k if it is
+     * larger. The rarest word always finds candidates, with TEXT at most 2,000. More common words only count in
+     * text_score.
      * </pre>
      *
      * <code>.semantic_memory.v1.SearchMode mode = 8 [json_name = "mode"];</code>
@@ -2075,8 +2089,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What makes a memory relevant. Default VECTOR. With TEXT, words that more than a thousand memories have find nothing
-     * by themselves beside rarer ones, and alone two thousand; with HYBRID, three hundred.
+     * How relevance is computed. Default: VECTOR. With TEXT and HYBRID, the rarest words of the query find the
+     * candidates, as long as together they occur in at most 1,000 memories (TEXT) or 300 (HYBRID), or in k if it is
+     * larger. The rarest word always finds candidates, with TEXT at most 2,000. More common words only count in
+     * text_score.
      * </pre>
      *
      * <code>.semantic_memory.v1.SearchMode mode = 8 [json_name = "mode"];</code>
@@ -2094,8 +2110,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What makes a memory relevant. Default VECTOR. With TEXT, words that more than a thousand memories have find nothing
-     * by themselves beside rarer ones, and alone two thousand; with HYBRID, three hundred.
+     * How relevance is computed. Default: VECTOR. With TEXT and HYBRID, the rarest words of the query find the
+     * candidates, as long as together they occur in at most 1,000 memories (TEXT) or 300 (HYBRID), or in k if it is
+     * larger. The rarest word always finds candidates, with TEXT at most 2,000. More common words only count in
+     * text_score.
      * </pre>
      *
      * <code>.semantic_memory.v1.SearchMode mode = 8 [json_name = "mode"];</code>
@@ -2111,7 +2129,7 @@ private static final long serialVersionUID = 0L;
     private float textWeight_ ;
     /**
      * <pre>
-     * With HYBRID: how much words count against meaning, 0 to 1. Default 0.5.
+     * Weight of words against meaning, 0 to 1. HYBRID only. Default: 0.5.
      * </pre>
      *
      * <code>optional float text_weight = 9 [json_name = "textWeight"];</code>
@@ -2123,7 +2141,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With HYBRID: how much words count against meaning, 0 to 1. Default 0.5.
+     * Weight of words against meaning, 0 to 1. HYBRID only. Default: 0.5.
      * </pre>
      *
      * <code>optional float text_weight = 9 [json_name = "textWeight"];</code>
@@ -2135,7 +2153,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With HYBRID: how much words count against meaning, 0 to 1. Default 0.5.
+     * Weight of words against meaning, 0 to 1. HYBRID only. Default: 0.5.
      * </pre>
      *
      * <code>optional float text_weight = 9 [json_name = "textWeight"];</code>
@@ -2151,7 +2169,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With HYBRID: how much words count against meaning, 0 to 1. Default 0.5.
+     * Weight of words against meaning, 0 to 1. HYBRID only. Default: 0.5.
      * </pre>
      *
      * <code>optional float text_weight = 9 [json_name = "textWeight"];</code>
@@ -2167,10 +2185,11 @@ private static final long serialVersionUID = 0L;
     private float neighborWeight_ ;
     /**
      * <pre>
-     * Ranks a memory together with its neighbors in the session, two before and two after, since the turns of a chat refer
-     * to each other: a neighbor j turns away adds neighbor_weight^j of its word counts to the memory's own before BM25 is
-     * computed, and neighbor_weight^(j+1) of its cosine similarity to the memory's relevance. 0 to 1; 0.5 is a good value.
-     * Default: off. Only memories within an hour of a candidate count as its neighbors.
+     * Ranks a memory together with its neighbors in the session, two before and two after, because the turns of a chat
+     * refer to each other. A neighbor at a distance of j turns adds neighbor_weight^j times its word counts to those of
+     * the memory before BM25 is computed. It adds neighbor_weight^(j+1) times its cosine similarity to the relevance of
+     * the memory. More than 0, at most 1; 0.5 is a good value. Only memories within an hour of a candidate count as its
+     * neighbors. Default: off.
      * </pre>
      *
      * <code>optional float neighbor_weight = 10 [json_name = "neighborWeight"];</code>
@@ -2182,10 +2201,11 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ranks a memory together with its neighbors in the session, two before and two after, since the turns of a chat refer
-     * to each other: a neighbor j turns away adds neighbor_weight^j of its word counts to the memory's own before BM25 is
-     * computed, and neighbor_weight^(j+1) of its cosine similarity to the memory's relevance. 0 to 1; 0.5 is a good value.
-     * Default: off. Only memories within an hour of a candidate count as its neighbors.
+     * Ranks a memory together with its neighbors in the session, two before and two after, because the turns of a chat
+     * refer to each other. A neighbor at a distance of j turns adds neighbor_weight^j times its word counts to those of
+     * the memory before BM25 is computed. It adds neighbor_weight^(j+1) times its cosine similarity to the relevance of
+     * the memory. More than 0, at most 1; 0.5 is a good value. Only memories within an hour of a candidate count as its
+     * neighbors. Default: off.
      * </pre>
      *
      * <code>optional float neighbor_weight = 10 [json_name = "neighborWeight"];</code>
@@ -2197,10 +2217,11 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ranks a memory together with its neighbors in the session, two before and two after, since the turns of a chat refer
-     * to each other: a neighbor j turns away adds neighbor_weight^j of its word counts to the memory's own before BM25 is
-     * computed, and neighbor_weight^(j+1) of its cosine similarity to the memory's relevance. 0 to 1; 0.5 is a good value.
-     * Default: off. Only memories within an hour of a candidate count as its neighbors.
+     * Ranks a memory together with its neighbors in the session, two before and two after, because the turns of a chat
+     * refer to each other. A neighbor at a distance of j turns adds neighbor_weight^j times its word counts to those of
+     * the memory before BM25 is computed. It adds neighbor_weight^(j+1) times its cosine similarity to the relevance of
+     * the memory. More than 0, at most 1; 0.5 is a good value. Only memories within an hour of a candidate count as its
+     * neighbors. Default: off.
      * </pre>
      *
      * <code>optional float neighbor_weight = 10 [json_name = "neighborWeight"];</code>
@@ -2216,10 +2237,11 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Ranks a memory together with its neighbors in the session, two before and two after, since the turns of a chat refer
-     * to each other: a neighbor j turns away adds neighbor_weight^j of its word counts to the memory's own before BM25 is
-     * computed, and neighbor_weight^(j+1) of its cosine similarity to the memory's relevance. 0 to 1; 0.5 is a good value.
-     * Default: off. Only memories within an hour of a candidate count as its neighbors.
+     * Ranks a memory together with its neighbors in the session, two before and two after, because the turns of a chat
+     * refer to each other. A neighbor at a distance of j turns adds neighbor_weight^j times its word counts to those of
+     * the memory before BM25 is computed. It adds neighbor_weight^(j+1) times its cosine similarity to the relevance of
+     * the memory. More than 0, at most 1; 0.5 is a good value. Only memories within an hour of a candidate count as its
+     * neighbors. Default: off.
      * </pre>
      *
      * <code>optional float neighbor_weight = 10 [json_name = "neighborWeight"];</code>
@@ -2237,7 +2259,7 @@ private static final long serialVersionUID = 0L;
         dev.semanticmemory.v1.Recency, dev.semanticmemory.v1.Recency.Builder, dev.semanticmemory.v1.RecencyOrBuilder> recencyBuilder_;
     /**
      * <pre>
-     * Lets newer memories rank higher, among the 200 most relevant. Default: off.
+     * Ranks newer memories higher, among the 200 most relevant. Default: off.
      * </pre>
      *
      * <code>.semantic_memory.v1.Recency recency = 11 [json_name = "recency"];</code>
@@ -2248,7 +2270,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Lets newer memories rank higher, among the 200 most relevant. Default: off.
+     * Ranks newer memories higher, among the 200 most relevant. Default: off.
      * </pre>
      *
      * <code>.semantic_memory.v1.Recency recency = 11 [json_name = "recency"];</code>
@@ -2263,7 +2285,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Lets newer memories rank higher, among the 200 most relevant. Default: off.
+     * Ranks newer memories higher, among the 200 most relevant. Default: off.
      * </pre>
      *
      * <code>.semantic_memory.v1.Recency recency = 11 [json_name = "recency"];</code>
@@ -2283,7 +2305,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Lets newer memories rank higher, among the 200 most relevant. Default: off.
+     * Ranks newer memories higher, among the 200 most relevant. Default: off.
      * </pre>
      *
      * <code>.semantic_memory.v1.Recency recency = 11 [json_name = "recency"];</code>
@@ -2301,7 +2323,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Lets newer memories rank higher, among the 200 most relevant. Default: off.
+     * Ranks newer memories higher, among the 200 most relevant. Default: off.
      * </pre>
      *
      * <code>.semantic_memory.v1.Recency recency = 11 [json_name = "recency"];</code>
@@ -2326,7 +2348,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Lets newer memories rank higher, among the 200 most relevant. Default: off.
+     * Ranks newer memories higher, among the 200 most relevant. Default: off.
      * </pre>
      *
      * <code>.semantic_memory.v1.Recency recency = 11 [json_name = "recency"];</code>
@@ -2343,7 +2365,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Lets newer memories rank higher, among the 200 most relevant. Default: off.
+     * Ranks newer memories higher, among the 200 most relevant. Default: off.
      * </pre>
      *
      * <code>.semantic_memory.v1.Recency recency = 11 [json_name = "recency"];</code>
@@ -2355,7 +2377,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Lets newer memories rank higher, among the 200 most relevant. Default: off.
+     * Ranks newer memories higher, among the 200 most relevant. Default: off.
      * </pre>
      *
      * <code>.semantic_memory.v1.Recency recency = 11 [json_name = "recency"];</code>
@@ -2370,7 +2392,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Lets newer memories rank higher, among the 200 most relevant. Default: off.
+     * Ranks newer memories higher, among the 200 most relevant. Default: off.
      * </pre>
      *
      * <code>.semantic_memory.v1.Recency recency = 11 [json_name = "recency"];</code>
@@ -2392,9 +2414,9 @@ private static final long serialVersionUID = 0L;
     private float diversity_ ;
     /**
      * <pre>
-     * Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant: each next hit is
-     * the one with the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine
-     * similarity to the hits before it). 0 to 1. Default: off.
+     * Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant. Each next hit has
+     * the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine similarity to
+     * the hits before it). More than 0, at most 1. Default: off.
      * </pre>
      *
      * <code>optional float diversity = 12 [json_name = "diversity"];</code>
@@ -2406,9 +2428,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant: each next hit is
-     * the one with the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine
-     * similarity to the hits before it). 0 to 1. Default: off.
+     * Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant. Each next hit has
+     * the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine similarity to
+     * the hits before it). More than 0, at most 1. Default: off.
      * </pre>
      *
      * <code>optional float diversity = 12 [json_name = "diversity"];</code>
@@ -2420,9 +2442,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant: each next hit is
-     * the one with the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine
-     * similarity to the hits before it). 0 to 1. Default: off.
+     * Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant. Each next hit has
+     * the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine similarity to
+     * the hits before it). More than 0, at most 1. Default: off.
      * </pre>
      *
      * <code>optional float diversity = 12 [json_name = "diversity"];</code>
@@ -2438,9 +2460,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant: each next hit is
-     * the one with the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine
-     * similarity to the hits before it). 0 to 1. Default: off.
+     * Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant. Each next hit has
+     * the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine similarity to
+     * the hits before it). More than 0, at most 1. Default: off.
      * </pre>
      *
      * <code>optional float diversity = 12 [json_name = "diversity"];</code>
@@ -2463,7 +2485,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+     * Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
      * </pre>
      *
      * <code>repeated string exclude_ids = 13 [json_name = "excludeIds"];</code>
@@ -2476,7 +2498,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+     * Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
      * </pre>
      *
      * <code>repeated string exclude_ids = 13 [json_name = "excludeIds"];</code>
@@ -2487,7 +2509,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+     * Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
      * </pre>
      *
      * <code>repeated string exclude_ids = 13 [json_name = "excludeIds"];</code>
@@ -2499,7 +2521,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+     * Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
      * </pre>
      *
      * <code>repeated string exclude_ids = 13 [json_name = "excludeIds"];</code>
@@ -2512,7 +2534,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+     * Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
      * </pre>
      *
      * <code>repeated string exclude_ids = 13 [json_name = "excludeIds"];</code>
@@ -2531,7 +2553,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+     * Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
      * </pre>
      *
      * <code>repeated string exclude_ids = 13 [json_name = "excludeIds"];</code>
@@ -2549,7 +2571,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+     * Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
      * </pre>
      *
      * <code>repeated string exclude_ids = 13 [json_name = "excludeIds"];</code>
@@ -2567,7 +2589,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+     * Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
      * </pre>
      *
      * <code>repeated string exclude_ids = 13 [json_name = "excludeIds"];</code>
@@ -2582,7 +2604,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+     * Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
      * </pre>
      *
      * <code>repeated string exclude_ids = 13 [json_name = "excludeIds"];</code>
@@ -2605,7 +2627,7 @@ private static final long serialVersionUID = 0L;
         dev.semanticmemory.v1.ContextSize, dev.semanticmemory.v1.ContextSize.Builder, dev.semanticmemory.v1.ContextSizeOrBuilder> contextBuilder_;
     /**
      * <pre>
-     * Brings what was said around each hit. Default: nothing.
+     * Returns the memories around each hit. Default: none.
      * </pre>
      *
      * <code>.semantic_memory.v1.ContextSize context = 14 [json_name = "context"];</code>
@@ -2616,7 +2638,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Brings what was said around each hit. Default: nothing.
+     * Returns the memories around each hit. Default: none.
      * </pre>
      *
      * <code>.semantic_memory.v1.ContextSize context = 14 [json_name = "context"];</code>
@@ -2631,7 +2653,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Brings what was said around each hit. Default: nothing.
+     * Returns the memories around each hit. Default: none.
      * </pre>
      *
      * <code>.semantic_memory.v1.ContextSize context = 14 [json_name = "context"];</code>
@@ -2651,7 +2673,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Brings what was said around each hit. Default: nothing.
+     * Returns the memories around each hit. Default: none.
      * </pre>
      *
      * <code>.semantic_memory.v1.ContextSize context = 14 [json_name = "context"];</code>
@@ -2669,7 +2691,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Brings what was said around each hit. Default: nothing.
+     * Returns the memories around each hit. Default: none.
      * </pre>
      *
      * <code>.semantic_memory.v1.ContextSize context = 14 [json_name = "context"];</code>
@@ -2694,7 +2716,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Brings what was said around each hit. Default: nothing.
+     * Returns the memories around each hit. Default: none.
      * </pre>
      *
      * <code>.semantic_memory.v1.ContextSize context = 14 [json_name = "context"];</code>
@@ -2711,7 +2733,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Brings what was said around each hit. Default: nothing.
+     * Returns the memories around each hit. Default: none.
      * </pre>
      *
      * <code>.semantic_memory.v1.ContextSize context = 14 [json_name = "context"];</code>
@@ -2723,7 +2745,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Brings what was said around each hit. Default: nothing.
+     * Returns the memories around each hit. Default: none.
      * </pre>
      *
      * <code>.semantic_memory.v1.ContextSize context = 14 [json_name = "context"];</code>
@@ -2738,7 +2760,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Brings what was said around each hit. Default: nothing.
+     * Returns the memories around each hit. Default: none.
      * </pre>
      *
      * <code>.semantic_memory.v1.ContextSize context = 14 [json_name = "context"];</code>
@@ -2760,7 +2782,7 @@ private static final long serialVersionUID = 0L;
     private int consistency_ = 0;
     /**
      * <pre>
-     * What to do when part of a cluster does not answer. Default COMPLETE.
+     * What to do if part of a cluster does not respond. Default: COMPLETE.
      * </pre>
      *
      * <code>.semantic_memory.v1.Consistency consistency = 15 [json_name = "consistency"];</code>
@@ -2771,7 +2793,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What to do when part of a cluster does not answer. Default COMPLETE.
+     * What to do if part of a cluster does not respond. Default: COMPLETE.
      * </pre>
      *
      * <code>.semantic_memory.v1.Consistency consistency = 15 [json_name = "consistency"];</code>
@@ -2786,7 +2808,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What to do when part of a cluster does not answer. Default COMPLETE.
+     * What to do if part of a cluster does not respond. Default: COMPLETE.
      * </pre>
      *
      * <code>.semantic_memory.v1.Consistency consistency = 15 [json_name = "consistency"];</code>
@@ -2799,7 +2821,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What to do when part of a cluster does not answer. Default COMPLETE.
+     * What to do if part of a cluster does not respond. Default: COMPLETE.
      * </pre>
      *
      * <code>.semantic_memory.v1.Consistency consistency = 15 [json_name = "consistency"];</code>
@@ -2817,7 +2839,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What to do when part of a cluster does not answer. Default COMPLETE.
+     * What to do if part of a cluster does not respond. Default: COMPLETE.
      * </pre>
      *
      * <code>.semantic_memory.v1.Consistency consistency = 15 [json_name = "consistency"];</code>
@@ -2833,8 +2855,9 @@ private static final long serialVersionUID = 0L;
     private int efRuntime_ ;
     /**
      * <pre>
-     * The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-     * searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
+     * Search effort of HNSW, 1 to 4,096. A higher value finds more of the nearest memories and takes longer. FLAT, which
+     * an index with both algorithms uses for searches that name a user, is exact and ignores it. Default: the server's,
+     * 1,000 unless configured otherwise.
      * </pre>
      *
      * <code>optional uint32 ef_runtime = 16 [json_name = "efRuntime"];</code>
@@ -2846,8 +2869,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-     * searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
+     * Search effort of HNSW, 1 to 4,096. A higher value finds more of the nearest memories and takes longer. FLAT, which
+     * an index with both algorithms uses for searches that name a user, is exact and ignores it. Default: the server's,
+     * 1,000 unless configured otherwise.
      * </pre>
      *
      * <code>optional uint32 ef_runtime = 16 [json_name = "efRuntime"];</code>
@@ -2859,8 +2883,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-     * searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
+     * Search effort of HNSW, 1 to 4,096. A higher value finds more of the nearest memories and takes longer. FLAT, which
+     * an index with both algorithms uses for searches that name a user, is exact and ignores it. Default: the server's,
+     * 1,000 unless configured otherwise.
      * </pre>
      *
      * <code>optional uint32 ef_runtime = 16 [json_name = "efRuntime"];</code>
@@ -2876,8 +2901,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-     * searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
+     * Search effort of HNSW, 1 to 4,096. A higher value finds more of the nearest memories and takes longer. FLAT, which
+     * an index with both algorithms uses for searches that name a user, is exact and ignores it. Default: the server's,
+     * 1,000 unless configured otherwise.
      * </pre>
      *
      * <code>optional uint32 ef_runtime = 16 [json_name = "efRuntime"];</code>
@@ -2893,9 +2919,9 @@ private static final long serialVersionUID = 0L;
     private boolean allowDegraded_ ;
     /**
      * <pre>
-     * What to do when query_text cannot be embedded, because the embedding model is away (UNAVAILABLE) or has too much to
-     * do (RESOURCE_EXHAUSTED): true answers by words alone, as the mode TEXT does, and sets SearchSummary.degraded. min_score
-     * and ef_runtime have no meaning then and are passed over. Default false: the search fails with that status.
+     * What to do if query_text cannot be embedded, because the embedding model is unavailable (UNAVAILABLE) or overloaded
+     * (RESOURCE_EXHAUSTED). If true, the search uses words only, as in the mode TEXT, and sets SearchSummary.degraded;
+     * min_score and ef_runtime are ignored. Default: false, and the search fails with that status.
      * </pre>
      *
      * <code>bool allow_degraded = 17 [json_name = "allowDegraded"];</code>
@@ -2907,9 +2933,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What to do when query_text cannot be embedded, because the embedding model is away (UNAVAILABLE) or has too much to
-     * do (RESOURCE_EXHAUSTED): true answers by words alone, as the mode TEXT does, and sets SearchSummary.degraded. min_score
-     * and ef_runtime have no meaning then and are passed over. Default false: the search fails with that status.
+     * What to do if query_text cannot be embedded, because the embedding model is unavailable (UNAVAILABLE) or overloaded
+     * (RESOURCE_EXHAUSTED). If true, the search uses words only, as in the mode TEXT, and sets SearchSummary.degraded;
+     * min_score and ef_runtime are ignored. Default: false, and the search fails with that status.
      * </pre>
      *
      * <code>bool allow_degraded = 17 [json_name = "allowDegraded"];</code>
@@ -2925,9 +2951,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What to do when query_text cannot be embedded, because the embedding model is away (UNAVAILABLE) or has too much to
-     * do (RESOURCE_EXHAUSTED): true answers by words alone, as the mode TEXT does, and sets SearchSummary.degraded. min_score
-     * and ef_runtime have no meaning then and are passed over. Default false: the search fails with that status.
+     * What to do if query_text cannot be embedded, because the embedding model is unavailable (UNAVAILABLE) or overloaded
+     * (RESOURCE_EXHAUSTED). If true, the search uses words only, as in the mode TEXT, and sets SearchSummary.degraded;
+     * min_score and ef_runtime are ignored. Default: false, and the search fails with that status.
      * </pre>
      *
      * <code>bool allow_degraded = 17 [json_name = "allowDegraded"];</code>

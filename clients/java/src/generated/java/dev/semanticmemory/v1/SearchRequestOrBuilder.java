@@ -30,7 +30,7 @@ public interface SearchRequestOrBuilder extends
 
   /**
    * <pre>
-   * What to look for, in words. At most 50,000 characters (Unicode code points).
+   * The query text. At most 50,000 characters (Unicode code points).
    * </pre>
    *
    * <code>string query_text = 2 [json_name = "queryText"];</code>
@@ -39,7 +39,7 @@ public interface SearchRequestOrBuilder extends
   java.lang.String getQueryText();
   /**
    * <pre>
-   * What to look for, in words. At most 50,000 characters (Unicode code points).
+   * The query text. At most 50,000 characters (Unicode code points).
    * </pre>
    *
    * <code>string query_text = 2 [json_name = "queryText"];</code>
@@ -50,8 +50,8 @@ public interface SearchRequestOrBuilder extends
 
   /**
    * <pre>
-   * What to look for, as an embedding in the form of StoreRequest.embedding. With HYBRID beside query_text, instead of
-   * the embedding that the server would make of it.
+   * The query as an embedding, in the format of StoreRequest.embedding. With HYBRID it accompanies query_text and
+   * replaces the embedding that the server would compute.
    * </pre>
    *
    * <code>bytes query_embedding = 3 [json_name = "queryEmbedding"];</code>
@@ -61,7 +61,7 @@ public interface SearchRequestOrBuilder extends
 
   /**
    * <pre>
-   * The model that made `query_embedding`. When given it must be the index's. At most 256 bytes.
+   * The model of `query_embedding`. If set, it must match the model of the index. At most 256 bytes.
    * </pre>
    *
    * <code>string embedding_model = 4 [json_name = "embeddingModel"];</code>
@@ -70,7 +70,7 @@ public interface SearchRequestOrBuilder extends
   java.lang.String getEmbeddingModel();
   /**
    * <pre>
-   * The model that made `query_embedding`. When given it must be the index's. At most 256 bytes.
+   * The model of `query_embedding`. If set, it must match the model of the index. At most 256 bytes.
    * </pre>
    *
    * <code>string embedding_model = 4 [json_name = "embeddingModel"];</code>
@@ -81,7 +81,7 @@ public interface SearchRequestOrBuilder extends
 
   /**
    * <pre>
-   * Where to look. Required: it names a user, or says all_users.
+   * The memories to search. Required, with a user_id or all_users.
    * </pre>
    *
    * <code>.semantic_memory.v1.MemoryFilter filter = 5 [json_name = "filter"];</code>
@@ -90,7 +90,7 @@ public interface SearchRequestOrBuilder extends
   boolean hasFilter();
   /**
    * <pre>
-   * Where to look. Required: it names a user, or says all_users.
+   * The memories to search. Required, with a user_id or all_users.
    * </pre>
    *
    * <code>.semantic_memory.v1.MemoryFilter filter = 5 [json_name = "filter"];</code>
@@ -99,7 +99,7 @@ public interface SearchRequestOrBuilder extends
   dev.semanticmemory.v1.MemoryFilter getFilter();
   /**
    * <pre>
-   * Where to look. Required: it names a user, or says all_users.
+   * The memories to search. Required, with a user_id or all_users.
    * </pre>
    *
    * <code>.semantic_memory.v1.MemoryFilter filter = 5 [json_name = "filter"];</code>
@@ -108,7 +108,7 @@ public interface SearchRequestOrBuilder extends
 
   /**
    * <pre>
-   * At most this many hits, 1 to 1,000. Default 5.
+   * Maximum number of hits, 1 to 1,000. Default: 5.
    * </pre>
    *
    * <code>optional uint32 k = 6 [json_name = "k"];</code>
@@ -117,7 +117,7 @@ public interface SearchRequestOrBuilder extends
   boolean hasK();
   /**
    * <pre>
-   * At most this many hits, 1 to 1,000. Default 5.
+   * Maximum number of hits, 1 to 1,000. Default: 5.
    * </pre>
    *
    * <code>optional uint32 k = 6 [json_name = "k"];</code>
@@ -127,8 +127,8 @@ public interface SearchRequestOrBuilder extends
 
   /**
    * <pre>
-   * Leaves out hits whose `score` (cosine similarity) is lower, -1 to 1; the summary tells how many. Default: none is
-   * left out. What a good score is depends on the model: a relevant hit has 0.2 to 0.6 with the local model.
+   * Excludes hits whose `score` (cosine similarity) is lower, -1 to 1. The summary counts them. Default: no minimum. A
+   * good value depends on the model: relevant hits score 0.2 to 0.6 with the local model.
    * </pre>
    *
    * <code>optional float min_score = 7 [json_name = "minScore"];</code>
@@ -137,8 +137,8 @@ public interface SearchRequestOrBuilder extends
   boolean hasMinScore();
   /**
    * <pre>
-   * Leaves out hits whose `score` (cosine similarity) is lower, -1 to 1; the summary tells how many. Default: none is
-   * left out. What a good score is depends on the model: a relevant hit has 0.2 to 0.6 with the local model.
+   * Excludes hits whose `score` (cosine similarity) is lower, -1 to 1. The summary counts them. Default: no minimum. A
+   * good value depends on the model: relevant hits score 0.2 to 0.6 with the local model.
    * </pre>
    *
    * <code>optional float min_score = 7 [json_name = "minScore"];</code>
@@ -148,8 +148,10 @@ public interface SearchRequestOrBuilder extends
 
   /**
    * <pre>
-   * What makes a memory relevant. Default VECTOR. With TEXT, words that more than a thousand memories have find nothing
-   * by themselves beside rarer ones, and alone two thousand; with HYBRID, three hundred.
+   * How relevance is computed. Default: VECTOR. With TEXT and HYBRID, the rarest words of the query find the
+   * candidates, as long as together they occur in at most 1,000 memories (TEXT) or 300 (HYBRID), or in k if it is
+   * larger. The rarest word always finds candidates, with TEXT at most 2,000. More common words only count in
+   * text_score.
    * </pre>
    *
    * <code>.semantic_memory.v1.SearchMode mode = 8 [json_name = "mode"];</code>
@@ -158,8 +160,10 @@ public interface SearchRequestOrBuilder extends
   int getModeValue();
   /**
    * <pre>
-   * What makes a memory relevant. Default VECTOR. With TEXT, words that more than a thousand memories have find nothing
-   * by themselves beside rarer ones, and alone two thousand; with HYBRID, three hundred.
+   * How relevance is computed. Default: VECTOR. With TEXT and HYBRID, the rarest words of the query find the
+   * candidates, as long as together they occur in at most 1,000 memories (TEXT) or 300 (HYBRID), or in k if it is
+   * larger. The rarest word always finds candidates, with TEXT at most 2,000. More common words only count in
+   * text_score.
    * </pre>
    *
    * <code>.semantic_memory.v1.SearchMode mode = 8 [json_name = "mode"];</code>
@@ -169,7 +173,7 @@ public interface SearchRequestOrBuilder extends
 
   /**
    * <pre>
-   * With HYBRID: how much words count against meaning, 0 to 1. Default 0.5.
+   * Weight of words against meaning, 0 to 1. HYBRID only. Default: 0.5.
    * </pre>
    *
    * <code>optional float text_weight = 9 [json_name = "textWeight"];</code>
@@ -178,7 +182,7 @@ public interface SearchRequestOrBuilder extends
   boolean hasTextWeight();
   /**
    * <pre>
-   * With HYBRID: how much words count against meaning, 0 to 1. Default 0.5.
+   * Weight of words against meaning, 0 to 1. HYBRID only. Default: 0.5.
    * </pre>
    *
    * <code>optional float text_weight = 9 [json_name = "textWeight"];</code>
@@ -188,10 +192,11 @@ public interface SearchRequestOrBuilder extends
 
   /**
    * <pre>
-   * Ranks a memory together with its neighbors in the session, two before and two after, since the turns of a chat refer
-   * to each other: a neighbor j turns away adds neighbor_weight^j of its word counts to the memory's own before BM25 is
-   * computed, and neighbor_weight^(j+1) of its cosine similarity to the memory's relevance. 0 to 1; 0.5 is a good value.
-   * Default: off. Only memories within an hour of a candidate count as its neighbors.
+   * Ranks a memory together with its neighbors in the session, two before and two after, because the turns of a chat
+   * refer to each other. A neighbor at a distance of j turns adds neighbor_weight^j times its word counts to those of
+   * the memory before BM25 is computed. It adds neighbor_weight^(j+1) times its cosine similarity to the relevance of
+   * the memory. More than 0, at most 1; 0.5 is a good value. Only memories within an hour of a candidate count as its
+   * neighbors. Default: off.
    * </pre>
    *
    * <code>optional float neighbor_weight = 10 [json_name = "neighborWeight"];</code>
@@ -200,10 +205,11 @@ public interface SearchRequestOrBuilder extends
   boolean hasNeighborWeight();
   /**
    * <pre>
-   * Ranks a memory together with its neighbors in the session, two before and two after, since the turns of a chat refer
-   * to each other: a neighbor j turns away adds neighbor_weight^j of its word counts to the memory's own before BM25 is
-   * computed, and neighbor_weight^(j+1) of its cosine similarity to the memory's relevance. 0 to 1; 0.5 is a good value.
-   * Default: off. Only memories within an hour of a candidate count as its neighbors.
+   * Ranks a memory together with its neighbors in the session, two before and two after, because the turns of a chat
+   * refer to each other. A neighbor at a distance of j turns adds neighbor_weight^j times its word counts to those of
+   * the memory before BM25 is computed. It adds neighbor_weight^(j+1) times its cosine similarity to the relevance of
+   * the memory. More than 0, at most 1; 0.5 is a good value. Only memories within an hour of a candidate count as its
+   * neighbors. Default: off.
    * </pre>
    *
    * <code>optional float neighbor_weight = 10 [json_name = "neighborWeight"];</code>
@@ -213,7 +219,7 @@ public interface SearchRequestOrBuilder extends
 
   /**
    * <pre>
-   * Lets newer memories rank higher, among the 200 most relevant. Default: off.
+   * Ranks newer memories higher, among the 200 most relevant. Default: off.
    * </pre>
    *
    * <code>.semantic_memory.v1.Recency recency = 11 [json_name = "recency"];</code>
@@ -222,7 +228,7 @@ public interface SearchRequestOrBuilder extends
   boolean hasRecency();
   /**
    * <pre>
-   * Lets newer memories rank higher, among the 200 most relevant. Default: off.
+   * Ranks newer memories higher, among the 200 most relevant. Default: off.
    * </pre>
    *
    * <code>.semantic_memory.v1.Recency recency = 11 [json_name = "recency"];</code>
@@ -231,7 +237,7 @@ public interface SearchRequestOrBuilder extends
   dev.semanticmemory.v1.Recency getRecency();
   /**
    * <pre>
-   * Lets newer memories rank higher, among the 200 most relevant. Default: off.
+   * Ranks newer memories higher, among the 200 most relevant. Default: off.
    * </pre>
    *
    * <code>.semantic_memory.v1.Recency recency = 11 [json_name = "recency"];</code>
@@ -240,9 +246,9 @@ public interface SearchRequestOrBuilder extends
 
   /**
    * <pre>
-   * Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant: each next hit is
-   * the one with the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine
-   * similarity to the hits before it). 0 to 1. Default: off.
+   * Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant. Each next hit has
+   * the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine similarity to
+   * the hits before it). More than 0, at most 1. Default: off.
    * </pre>
    *
    * <code>optional float diversity = 12 [json_name = "diversity"];</code>
@@ -251,9 +257,9 @@ public interface SearchRequestOrBuilder extends
   boolean hasDiversity();
   /**
    * <pre>
-   * Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant: each next hit is
-   * the one with the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine
-   * similarity to the hits before it). 0 to 1. Default: off.
+   * Makes the hits differ from each other, by maximal marginal relevance among the 200 most relevant. Each next hit has
+   * the highest (1 - diversity) * relevance / (the highest relevance) - diversity * (its highest cosine similarity to
+   * the hits before it). More than 0, at most 1. Default: off.
    * </pre>
    *
    * <code>optional float diversity = 12 [json_name = "diversity"];</code>
@@ -263,7 +269,7 @@ public interface SearchRequestOrBuilder extends
 
   /**
    * <pre>
-   * Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+   * Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
    * </pre>
    *
    * <code>repeated string exclude_ids = 13 [json_name = "excludeIds"];</code>
@@ -273,7 +279,7 @@ public interface SearchRequestOrBuilder extends
       getExcludeIdsList();
   /**
    * <pre>
-   * Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+   * Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
    * </pre>
    *
    * <code>repeated string exclude_ids = 13 [json_name = "excludeIds"];</code>
@@ -282,7 +288,7 @@ public interface SearchRequestOrBuilder extends
   int getExcludeIdsCount();
   /**
    * <pre>
-   * Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+   * Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
    * </pre>
    *
    * <code>repeated string exclude_ids = 13 [json_name = "excludeIds"];</code>
@@ -292,7 +298,7 @@ public interface SearchRequestOrBuilder extends
   java.lang.String getExcludeIds(int index);
   /**
    * <pre>
-   * Memories that are not wanted again, at most 100 ids of at most 256 bytes.
+   * Ids of memories to exclude, for example earlier hits. At most 100 ids of at most 256 bytes.
    * </pre>
    *
    * <code>repeated string exclude_ids = 13 [json_name = "excludeIds"];</code>
@@ -304,7 +310,7 @@ public interface SearchRequestOrBuilder extends
 
   /**
    * <pre>
-   * Brings what was said around each hit. Default: nothing.
+   * Returns the memories around each hit. Default: none.
    * </pre>
    *
    * <code>.semantic_memory.v1.ContextSize context = 14 [json_name = "context"];</code>
@@ -313,7 +319,7 @@ public interface SearchRequestOrBuilder extends
   boolean hasContext();
   /**
    * <pre>
-   * Brings what was said around each hit. Default: nothing.
+   * Returns the memories around each hit. Default: none.
    * </pre>
    *
    * <code>.semantic_memory.v1.ContextSize context = 14 [json_name = "context"];</code>
@@ -322,7 +328,7 @@ public interface SearchRequestOrBuilder extends
   dev.semanticmemory.v1.ContextSize getContext();
   /**
    * <pre>
-   * Brings what was said around each hit. Default: nothing.
+   * Returns the memories around each hit. Default: none.
    * </pre>
    *
    * <code>.semantic_memory.v1.ContextSize context = 14 [json_name = "context"];</code>
@@ -331,7 +337,7 @@ public interface SearchRequestOrBuilder extends
 
   /**
    * <pre>
-   * What to do when part of a cluster does not answer. Default COMPLETE.
+   * What to do if part of a cluster does not respond. Default: COMPLETE.
    * </pre>
    *
    * <code>.semantic_memory.v1.Consistency consistency = 15 [json_name = "consistency"];</code>
@@ -340,7 +346,7 @@ public interface SearchRequestOrBuilder extends
   int getConsistencyValue();
   /**
    * <pre>
-   * What to do when part of a cluster does not answer. Default COMPLETE.
+   * What to do if part of a cluster does not respond. Default: COMPLETE.
    * </pre>
    *
    * <code>.semantic_memory.v1.Consistency consistency = 15 [json_name = "consistency"];</code>
@@ -350,8 +356,9 @@ public interface SearchRequestOrBuilder extends
 
   /**
    * <pre>
-   * The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-   * searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
+   * Search effort of HNSW, 1 to 4,096. A higher value finds more of the nearest memories and takes longer. FLAT, which
+   * an index with both algorithms uses for searches that name a user, is exact and ignores it. Default: the server's,
+   * 1,000 unless configured otherwise.
    * </pre>
    *
    * <code>optional uint32 ef_runtime = 16 [json_name = "efRuntime"];</code>
@@ -360,8 +367,9 @@ public interface SearchRequestOrBuilder extends
   boolean hasEfRuntime();
   /**
    * <pre>
-   * The effort of a search by HNSW, 1 to 4,096: more finds more of the nearest and takes longer. FLAT, which answers
-   * searches that name a user, is exact and needs none. Default: the server's, 1,000 unless configured otherwise.
+   * Search effort of HNSW, 1 to 4,096. A higher value finds more of the nearest memories and takes longer. FLAT, which
+   * an index with both algorithms uses for searches that name a user, is exact and ignores it. Default: the server's,
+   * 1,000 unless configured otherwise.
    * </pre>
    *
    * <code>optional uint32 ef_runtime = 16 [json_name = "efRuntime"];</code>
@@ -371,9 +379,9 @@ public interface SearchRequestOrBuilder extends
 
   /**
    * <pre>
-   * What to do when query_text cannot be embedded, because the embedding model is away (UNAVAILABLE) or has too much to
-   * do (RESOURCE_EXHAUSTED): true answers by words alone, as the mode TEXT does, and sets SearchSummary.degraded. min_score
-   * and ef_runtime have no meaning then and are passed over. Default false: the search fails with that status.
+   * What to do if query_text cannot be embedded, because the embedding model is unavailable (UNAVAILABLE) or overloaded
+   * (RESOURCE_EXHAUSTED). If true, the search uses words only, as in the mode TEXT, and sets SearchSummary.degraded;
+   * min_score and ef_runtime are ignored. Default: false, and the search fails with that status.
    * </pre>
    *
    * <code>bool allow_degraded = 17 [json_name = "allowDegraded"];</code>

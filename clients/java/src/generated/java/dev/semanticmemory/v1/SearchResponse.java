@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * SearchResponse is a chunk of the answer.
+ * SearchResponse is one chunk of the result.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.SearchResponse}
@@ -110,7 +110,7 @@ private static final long serialVersionUID = 0L;
   private dev.semanticmemory.v1.SearchSummary summary_;
   /**
    * <pre>
-   * What the search did. On the last message only.
+   * Statistics of the search. Set on the last message only.
    * </pre>
    *
    * <code>.semantic_memory.v1.SearchSummary summary = 2 [json_name = "summary"];</code>
@@ -122,7 +122,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What the search did. On the last message only.
+   * Statistics of the search. Set on the last message only.
    * </pre>
    *
    * <code>.semantic_memory.v1.SearchSummary summary = 2 [json_name = "summary"];</code>
@@ -134,7 +134,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What the search did. On the last message only.
+   * Statistics of the search. Set on the last message only.
    * </pre>
    *
    * <code>.semantic_memory.v1.SearchSummary summary = 2 [json_name = "summary"];</code>
@@ -321,7 +321,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * SearchResponse is a chunk of the answer.
+   * SearchResponse is one chunk of the result.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.SearchResponse}
@@ -885,7 +885,7 @@ private static final long serialVersionUID = 0L;
         dev.semanticmemory.v1.SearchSummary, dev.semanticmemory.v1.SearchSummary.Builder, dev.semanticmemory.v1.SearchSummaryOrBuilder> summaryBuilder_;
     /**
      * <pre>
-     * What the search did. On the last message only.
+     * Statistics of the search. Set on the last message only.
      * </pre>
      *
      * <code>.semantic_memory.v1.SearchSummary summary = 2 [json_name = "summary"];</code>
@@ -896,7 +896,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the search did. On the last message only.
+     * Statistics of the search. Set on the last message only.
      * </pre>
      *
      * <code>.semantic_memory.v1.SearchSummary summary = 2 [json_name = "summary"];</code>
@@ -911,7 +911,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the search did. On the last message only.
+     * Statistics of the search. Set on the last message only.
      * </pre>
      *
      * <code>.semantic_memory.v1.SearchSummary summary = 2 [json_name = "summary"];</code>
@@ -931,7 +931,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the search did. On the last message only.
+     * Statistics of the search. Set on the last message only.
      * </pre>
      *
      * <code>.semantic_memory.v1.SearchSummary summary = 2 [json_name = "summary"];</code>
@@ -949,7 +949,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the search did. On the last message only.
+     * Statistics of the search. Set on the last message only.
      * </pre>
      *
      * <code>.semantic_memory.v1.SearchSummary summary = 2 [json_name = "summary"];</code>
@@ -974,7 +974,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the search did. On the last message only.
+     * Statistics of the search. Set on the last message only.
      * </pre>
      *
      * <code>.semantic_memory.v1.SearchSummary summary = 2 [json_name = "summary"];</code>
@@ -991,7 +991,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the search did. On the last message only.
+     * Statistics of the search. Set on the last message only.
      * </pre>
      *
      * <code>.semantic_memory.v1.SearchSummary summary = 2 [json_name = "summary"];</code>
@@ -1003,7 +1003,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the search did. On the last message only.
+     * Statistics of the search. Set on the last message only.
      * </pre>
      *
      * <code>.semantic_memory.v1.SearchSummary summary = 2 [json_name = "summary"];</code>
@@ -1018,7 +1018,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What the search did. On the last message only.
+     * Statistics of the search. Set on the last message only.
      * </pre>
      *
      * <code>.semantic_memory.v1.SearchSummary summary = 2 [json_name = "summary"];</code>

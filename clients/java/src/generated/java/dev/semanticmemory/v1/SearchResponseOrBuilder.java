@@ -54,7 +54,7 @@ public interface SearchResponseOrBuilder extends
 
   /**
    * <pre>
-   * What the search did. On the last message only.
+   * Statistics of the search. Set on the last message only.
    * </pre>
    *
    * <code>.semantic_memory.v1.SearchSummary summary = 2 [json_name = "summary"];</code>
@@ -63,7 +63,7 @@ public interface SearchResponseOrBuilder extends
   boolean hasSummary();
   /**
    * <pre>
-   * What the search did. On the last message only.
+   * Statistics of the search. Set on the last message only.
    * </pre>
    *
    * <code>.semantic_memory.v1.SearchSummary summary = 2 [json_name = "summary"];</code>
@@ -72,7 +72,7 @@ public interface SearchResponseOrBuilder extends
   dev.semanticmemory.v1.SearchSummary getSummary();
   /**
    * <pre>
-   * What the search did. On the last message only.
+   * Statistics of the search. Set on the last message only.
    * </pre>
    *
    * <code>.semantic_memory.v1.SearchSummary summary = 2 [json_name = "summary"];</code>

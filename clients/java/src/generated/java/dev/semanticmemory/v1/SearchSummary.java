@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * SearchSummary explains an answer, also an empty one.
+ * SearchSummary explains the result, including an empty one.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.SearchSummary}
@@ -55,7 +55,7 @@ private static final long serialVersionUID = 0L;
   private int hitCount_ = 0;
   /**
    * <pre>
-   * Hits sent.
+   * Number of hits sent.
    * </pre>
    *
    * <code>uint32 hit_count = 1 [json_name = "hitCount"];</code>
@@ -70,7 +70,8 @@ private static final long serialVersionUID = 0L;
   private int candidateCount_ = 0;
   /**
    * <pre>
-   * Memories that were ranked. Zero: nothing passes the filter, or with TEXT nothing holds a word of the query.
+   * Number of memories that were ranked. Zero if no memory matches the filter or, with TEXT, if none contains a word of
+   * the query.
    * </pre>
    *
    * <code>uint32 candidate_count = 2 [json_name = "candidateCount"];</code>
@@ -85,7 +86,7 @@ private static final long serialVersionUID = 0L;
   private int belowMinScoreCount_ = 0;
   /**
    * <pre>
-   * Candidates left out because of min_score.
+   * Number of candidates excluded by min_score.
    * </pre>
    *
    * <code>uint32 below_min_score_count = 3 [json_name = "belowMinScoreCount"];</code>
@@ -100,7 +101,7 @@ private static final long serialVersionUID = 0L;
   private float nearestScore_ = 0F;
   /**
    * <pre>
-   * Score of the nearest candidate, whether or not it was sent. Absent without candidates, and with TEXT.
+   * Score of the nearest candidate, whether or not it was sent. Absent if there are no candidates, and with TEXT.
    * </pre>
    *
    * <code>optional float nearest_score = 4 [json_name = "nearestScore"];</code>
@@ -112,7 +113,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Score of the nearest candidate, whether or not it was sent. Absent without candidates, and with TEXT.
+   * Score of the nearest candidate, whether or not it was sent. Absent if there are no candidates, and with TEXT.
    * </pre>
    *
    * <code>optional float nearest_score = 4 [json_name = "nearestScore"];</code>
@@ -175,7 +176,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object embeddingModel_ = "";
   /**
    * <pre>
-   * The model of its embeddings.
+   * The embedding model of the index.
    * </pre>
    *
    * <code>string embedding_model = 6 [json_name = "embeddingModel"];</code>
@@ -196,7 +197,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The model of its embeddings.
+   * The embedding model of the index.
    * </pre>
    *
    * <code>string embedding_model = 6 [json_name = "embeddingModel"];</code>
@@ -221,7 +222,7 @@ private static final long serialVersionUID = 0L;
   private int algorithm_ = 0;
   /**
    * <pre>
-   * The algorithm that answered.
+   * The algorithm that was used.
    * </pre>
    *
    * <code>.semantic_memory.v1.Algorithm algorithm = 7 [json_name = "algorithm"];</code>
@@ -232,7 +233,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The algorithm that answered.
+   * The algorithm that was used.
    * </pre>
    *
    * <code>.semantic_memory.v1.Algorithm algorithm = 7 [json_name = "algorithm"];</code>
@@ -247,9 +248,8 @@ private static final long serialVersionUID = 0L;
   private boolean degraded_ = false;
   /**
    * <pre>
-   * True when the answer may be incomplete, because the index is still taking in older memories, or because shards are
-   * missing and the request allows it; or when it was found by words alone, because query_text could not be embedded and
-   * the request allows that.
+   * True if the result may be incomplete: the index is still being built, or shards are missing and the request allows
+   * it. Also true if the search used words only, because query_text could not be embedded and the request allows it.
    * </pre>
    *
    * <code>bool degraded = 8 [json_name = "degraded"];</code>
@@ -264,7 +264,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration embeddingTime_;
   /**
    * <pre>
-   * Time that the embedding of query_text took.
+   * Time to embed query_text.
    * </pre>
    *
    * <code>.google.protobuf.Duration embedding_time = 9 [json_name = "embeddingTime"];</code>
@@ -276,7 +276,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Time that the embedding of query_text took.
+   * Time to embed query_text.
    * </pre>
    *
    * <code>.google.protobuf.Duration embedding_time = 9 [json_name = "embeddingTime"];</code>
@@ -288,7 +288,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Time that the embedding of query_text took.
+   * Time to embed query_text.
    * </pre>
    *
    * <code>.google.protobuf.Duration embedding_time = 9 [json_name = "embeddingTime"];</code>
@@ -302,7 +302,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration engineTime_;
   /**
    * <pre>
-   * Time that the engine took.
+   * Time spent in the engine.
    * </pre>
    *
    * <code>.google.protobuf.Duration engine_time = 10 [json_name = "engineTime"];</code>
@@ -314,7 +314,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Time that the engine took.
+   * Time spent in the engine.
    * </pre>
    *
    * <code>.google.protobuf.Duration engine_time = 10 [json_name = "engineTime"];</code>
@@ -326,7 +326,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Time that the engine took.
+   * Time spent in the engine.
    * </pre>
    *
    * <code>.google.protobuf.Duration engine_time = 10 [json_name = "engineTime"];</code>
@@ -342,7 +342,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * With TEXT and HYBRID: the stems that were looked for, rarest first.
+   * The stems that were searched, rarest first. TEXT and HYBRID only.
    * </pre>
    *
    * <code>repeated string query_terms = 11 [json_name = "queryTerms"];</code>
@@ -354,7 +354,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * With TEXT and HYBRID: the stems that were looked for, rarest first.
+   * The stems that were searched, rarest first. TEXT and HYBRID only.
    * </pre>
    *
    * <code>repeated string query_terms = 11 [json_name = "queryTerms"];</code>
@@ -365,7 +365,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * With TEXT and HYBRID: the stems that were looked for, rarest first.
+   * The stems that were searched, rarest first. TEXT and HYBRID only.
    * </pre>
    *
    * <code>repeated string query_terms = 11 [json_name = "queryTerms"];</code>
@@ -377,7 +377,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * With TEXT and HYBRID: the stems that were looked for, rarest first.
+   * The stems that were searched, rarest first. TEXT and HYBRID only.
    * </pre>
    *
    * <code>repeated string query_terms = 11 [json_name = "queryTerms"];</code>
@@ -395,8 +395,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Those of them that are so common in this scope that they found no candidates of their own; they still count in
-   * text_score.
+   * The stems that are too common within the filter to find candidates of their own. They still count in text_score.
    * </pre>
    *
    * <code>repeated string common_terms = 12 [json_name = "commonTerms"];</code>
@@ -408,8 +407,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Those of them that are so common in this scope that they found no candidates of their own; they still count in
-   * text_score.
+   * The stems that are too common within the filter to find candidates of their own. They still count in text_score.
    * </pre>
    *
    * <code>repeated string common_terms = 12 [json_name = "commonTerms"];</code>
@@ -420,8 +418,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Those of them that are so common in this scope that they found no candidates of their own; they still count in
-   * text_score.
+   * The stems that are too common within the filter to find candidates of their own. They still count in text_score.
    * </pre>
    *
    * <code>repeated string common_terms = 12 [json_name = "commonTerms"];</code>
@@ -433,8 +430,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Those of them that are so common in this scope that they found no candidates of their own; they still count in
-   * text_score.
+   * The stems that are too common within the filter to find candidates of their own. They still count in text_score.
    * </pre>
    *
    * <code>repeated string common_terms = 12 [json_name = "commonTerms"];</code>
@@ -450,7 +446,7 @@ private static final long serialVersionUID = 0L;
   private boolean queryTruncated_ = false;
   /**
    * <pre>
-   * True when the embedding model read only the beginning of query_text.
+   * True if the embedding model read only the beginning of query_text.
    * </pre>
    *
    * <code>bool query_truncated = 13 [json_name = "queryTruncated"];</code>
@@ -780,7 +776,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * SearchSummary explains an answer, also an empty one.
+   * SearchSummary explains the result, including an empty one.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.SearchSummary}
@@ -1149,7 +1145,7 @@ private static final long serialVersionUID = 0L;
     private int hitCount_ ;
     /**
      * <pre>
-     * Hits sent.
+     * Number of hits sent.
      * </pre>
      *
      * <code>uint32 hit_count = 1 [json_name = "hitCount"];</code>
@@ -1161,7 +1157,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Hits sent.
+     * Number of hits sent.
      * </pre>
      *
      * <code>uint32 hit_count = 1 [json_name = "hitCount"];</code>
@@ -1177,7 +1173,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Hits sent.
+     * Number of hits sent.
      * </pre>
      *
      * <code>uint32 hit_count = 1 [json_name = "hitCount"];</code>
@@ -1193,7 +1189,8 @@ private static final long serialVersionUID = 0L;
     private int candidateCount_ ;
     /**
      * <pre>
-     * Memories that were ranked. Zero: nothing passes the filter, or with TEXT nothing holds a word of the query.
+     * Number of memories that were ranked. Zero if no memory matches the filter or, with TEXT, if none contains a word of
+     * the query.
      * </pre>
      *
      * <code>uint32 candidate_count = 2 [json_name = "candidateCount"];</code>
@@ -1205,7 +1202,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Memories that were ranked. Zero: nothing passes the filter, or with TEXT nothing holds a word of the query.
+     * Number of memories that were ranked. Zero if no memory matches the filter or, with TEXT, if none contains a word of
+     * the query.
      * </pre>
      *
      * <code>uint32 candidate_count = 2 [json_name = "candidateCount"];</code>
@@ -1221,7 +1219,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Memories that were ranked. Zero: nothing passes the filter, or with TEXT nothing holds a word of the query.
+     * Number of memories that were ranked. Zero if no memory matches the filter or, with TEXT, if none contains a word of
+     * the query.
      * </pre>
      *
      * <code>uint32 candidate_count = 2 [json_name = "candidateCount"];</code>
@@ -1237,7 +1236,7 @@ private static final long serialVersionUID = 0L;
     private int belowMinScoreCount_ ;
     /**
      * <pre>
-     * Candidates left out because of min_score.
+     * Number of candidates excluded by min_score.
      * </pre>
      *
      * <code>uint32 below_min_score_count = 3 [json_name = "belowMinScoreCount"];</code>
@@ -1249,7 +1248,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Candidates left out because of min_score.
+     * Number of candidates excluded by min_score.
      * </pre>
      *
      * <code>uint32 below_min_score_count = 3 [json_name = "belowMinScoreCount"];</code>
@@ -1265,7 +1264,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Candidates left out because of min_score.
+     * Number of candidates excluded by min_score.
      * </pre>
      *
      * <code>uint32 below_min_score_count = 3 [json_name = "belowMinScoreCount"];</code>
@@ -1281,7 +1280,7 @@ private static final long serialVersionUID = 0L;
     private float nearestScore_ ;
     /**
      * <pre>
-     * Score of the nearest candidate, whether or not it was sent. Absent without candidates, and with TEXT.
+     * Score of the nearest candidate, whether or not it was sent. Absent if there are no candidates, and with TEXT.
      * </pre>
      *
      * <code>optional float nearest_score = 4 [json_name = "nearestScore"];</code>
@@ -1293,7 +1292,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Score of the nearest candidate, whether or not it was sent. Absent without candidates, and with TEXT.
+     * Score of the nearest candidate, whether or not it was sent. Absent if there are no candidates, and with TEXT.
      * </pre>
      *
      * <code>optional float nearest_score = 4 [json_name = "nearestScore"];</code>
@@ -1305,7 +1304,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Score of the nearest candidate, whether or not it was sent. Absent without candidates, and with TEXT.
+     * Score of the nearest candidate, whether or not it was sent. Absent if there are no candidates, and with TEXT.
      * </pre>
      *
      * <code>optional float nearest_score = 4 [json_name = "nearestScore"];</code>
@@ -1321,7 +1320,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Score of the nearest candidate, whether or not it was sent. Absent without candidates, and with TEXT.
+     * Score of the nearest candidate, whether or not it was sent. Absent if there are no candidates, and with TEXT.
      * </pre>
      *
      * <code>optional float nearest_score = 4 [json_name = "nearestScore"];</code>
@@ -1429,7 +1428,7 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object embeddingModel_ = "";
     /**
      * <pre>
-     * The model of its embeddings.
+     * The embedding model of the index.
      * </pre>
      *
      * <code>string embedding_model = 6 [json_name = "embeddingModel"];</code>
@@ -1449,7 +1448,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The model of its embeddings.
+     * The embedding model of the index.
      * </pre>
      *
      * <code>string embedding_model = 6 [json_name = "embeddingModel"];</code>
@@ -1470,7 +1469,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The model of its embeddings.
+     * The embedding model of the index.
      * </pre>
      *
      * <code>string embedding_model = 6 [json_name = "embeddingModel"];</code>
@@ -1487,7 +1486,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The model of its embeddings.
+     * The embedding model of the index.
      * </pre>
      *
      * <code>string embedding_model = 6 [json_name = "embeddingModel"];</code>
@@ -1501,7 +1500,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The model of its embeddings.
+     * The embedding model of the index.
      * </pre>
      *
      * <code>string embedding_model = 6 [json_name = "embeddingModel"];</code>
@@ -1521,7 +1520,7 @@ private static final long serialVersionUID = 0L;
     private int algorithm_ = 0;
     /**
      * <pre>
-     * The algorithm that answered.
+     * The algorithm that was used.
      * </pre>
      *
      * <code>.semantic_memory.v1.Algorithm algorithm = 7 [json_name = "algorithm"];</code>
@@ -1532,7 +1531,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithm that answered.
+     * The algorithm that was used.
      * </pre>
      *
      * <code>.semantic_memory.v1.Algorithm algorithm = 7 [json_name = "algorithm"];</code>
@@ -1547,7 +1546,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithm that answered.
+     * The algorithm that was used.
      * </pre>
      *
      * <code>.semantic_memory.v1.Algorithm algorithm = 7 [json_name = "algorithm"];</code>
@@ -1560,7 +1559,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithm that answered.
+     * The algorithm that was used.
      * </pre>
      *
      * <code>.semantic_memory.v1.Algorithm algorithm = 7 [json_name = "algorithm"];</code>
@@ -1578,7 +1577,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The algorithm that answered.
+     * The algorithm that was used.
      * </pre>
      *
      * <code>.semantic_memory.v1.Algorithm algorithm = 7 [json_name = "algorithm"];</code>
@@ -1594,9 +1593,8 @@ private static final long serialVersionUID = 0L;
     private boolean degraded_ ;
     /**
      * <pre>
-     * True when the answer may be incomplete, because the index is still taking in older memories, or because shards are
-     * missing and the request allows it; or when it was found by words alone, because query_text could not be embedded and
-     * the request allows that.
+     * True if the result may be incomplete: the index is still being built, or shards are missing and the request allows
+     * it. Also true if the search used words only, because query_text could not be embedded and the request allows it.
      * </pre>
      *
      * <code>bool degraded = 8 [json_name = "degraded"];</code>
@@ -1608,9 +1606,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True when the answer may be incomplete, because the index is still taking in older memories, or because shards are
-     * missing and the request allows it; or when it was found by words alone, because query_text could not be embedded and
-     * the request allows that.
+     * True if the result may be incomplete: the index is still being built, or shards are missing and the request allows
+     * it. Also true if the search used words only, because query_text could not be embedded and the request allows it.
      * </pre>
      *
      * <code>bool degraded = 8 [json_name = "degraded"];</code>
@@ -1626,9 +1623,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True when the answer may be incomplete, because the index is still taking in older memories, or because shards are
-     * missing and the request allows it; or when it was found by words alone, because query_text could not be embedded and
-     * the request allows that.
+     * True if the result may be incomplete: the index is still being built, or shards are missing and the request allows
+     * it. Also true if the search used words only, because query_text could not be embedded and the request allows it.
      * </pre>
      *
      * <code>bool degraded = 8 [json_name = "degraded"];</code>
@@ -1646,7 +1642,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> embeddingTimeBuilder_;
     /**
      * <pre>
-     * Time that the embedding of query_text took.
+     * Time to embed query_text.
      * </pre>
      *
      * <code>.google.protobuf.Duration embedding_time = 9 [json_name = "embeddingTime"];</code>
@@ -1657,7 +1653,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the embedding of query_text took.
+     * Time to embed query_text.
      * </pre>
      *
      * <code>.google.protobuf.Duration embedding_time = 9 [json_name = "embeddingTime"];</code>
@@ -1672,7 +1668,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the embedding of query_text took.
+     * Time to embed query_text.
      * </pre>
      *
      * <code>.google.protobuf.Duration embedding_time = 9 [json_name = "embeddingTime"];</code>
@@ -1692,7 +1688,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the embedding of query_text took.
+     * Time to embed query_text.
      * </pre>
      *
      * <code>.google.protobuf.Duration embedding_time = 9 [json_name = "embeddingTime"];</code>
@@ -1710,7 +1706,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the embedding of query_text took.
+     * Time to embed query_text.
      * </pre>
      *
      * <code>.google.protobuf.Duration embedding_time = 9 [json_name = "embeddingTime"];</code>
@@ -1735,7 +1731,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the embedding of query_text took.
+     * Time to embed query_text.
      * </pre>
      *
      * <code>.google.protobuf.Duration embedding_time = 9 [json_name = "embeddingTime"];</code>
@@ -1752,7 +1748,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the embedding of query_text took.
+     * Time to embed query_text.
      * </pre>
      *
      * <code>.google.protobuf.Duration embedding_time = 9 [json_name = "embeddingTime"];</code>
@@ -1764,7 +1760,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the embedding of query_text took.
+     * Time to embed query_text.
      * </pre>
      *
      * <code>.google.protobuf.Duration embedding_time = 9 [json_name = "embeddingTime"];</code>
@@ -1779,7 +1775,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the embedding of query_text took.
+     * Time to embed query_text.
      * </pre>
      *
      * <code>.google.protobuf.Duration embedding_time = 9 [json_name = "embeddingTime"];</code>
@@ -1803,7 +1799,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> engineTimeBuilder_;
     /**
      * <pre>
-     * Time that the engine took.
+     * Time spent in the engine.
      * </pre>
      *
      * <code>.google.protobuf.Duration engine_time = 10 [json_name = "engineTime"];</code>
@@ -1814,7 +1810,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the engine took.
+     * Time spent in the engine.
      * </pre>
      *
      * <code>.google.protobuf.Duration engine_time = 10 [json_name = "engineTime"];</code>
@@ -1829,7 +1825,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the engine took.
+     * Time spent in the engine.
      * </pre>
      *
      * <code>.google.protobuf.Duration engine_time = 10 [json_name = "engineTime"];</code>
@@ -1849,7 +1845,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the engine took.
+     * Time spent in the engine.
      * </pre>
      *
      * <code>.google.protobuf.Duration engine_time = 10 [json_name = "engineTime"];</code>
@@ -1867,7 +1863,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the engine took.
+     * Time spent in the engine.
      * </pre>
      *
      * <code>.google.protobuf.Duration engine_time = 10 [json_name = "engineTime"];</code>
@@ -1892,7 +1888,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the engine took.
+     * Time spent in the engine.
      * </pre>
      *
      * <code>.google.protobuf.Duration engine_time = 10 [json_name = "engineTime"];</code>
@@ -1909,7 +1905,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the engine took.
+     * Time spent in the engine.
      * </pre>
      *
      * <code>.google.protobuf.Duration engine_time = 10 [json_name = "engineTime"];</code>
@@ -1921,7 +1917,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the engine took.
+     * Time spent in the engine.
      * </pre>
      *
      * <code>.google.protobuf.Duration engine_time = 10 [json_name = "engineTime"];</code>
@@ -1936,7 +1932,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Time that the engine took.
+     * Time spent in the engine.
      * </pre>
      *
      * <code>.google.protobuf.Duration engine_time = 10 [json_name = "engineTime"];</code>
@@ -1965,7 +1961,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With TEXT and HYBRID: the stems that were looked for, rarest first.
+     * The stems that were searched, rarest first. TEXT and HYBRID only.
      * </pre>
      *
      * <code>repeated string query_terms = 11 [json_name = "queryTerms"];</code>
@@ -1978,7 +1974,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With TEXT and HYBRID: the stems that were looked for, rarest first.
+     * The stems that were searched, rarest first. TEXT and HYBRID only.
      * </pre>
      *
      * <code>repeated string query_terms = 11 [json_name = "queryTerms"];</code>
@@ -1989,7 +1985,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With TEXT and HYBRID: the stems that were looked for, rarest first.
+     * The stems that were searched, rarest first. TEXT and HYBRID only.
      * </pre>
      *
      * <code>repeated string query_terms = 11 [json_name = "queryTerms"];</code>
@@ -2001,7 +1997,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With TEXT and HYBRID: the stems that were looked for, rarest first.
+     * The stems that were searched, rarest first. TEXT and HYBRID only.
      * </pre>
      *
      * <code>repeated string query_terms = 11 [json_name = "queryTerms"];</code>
@@ -2014,7 +2010,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With TEXT and HYBRID: the stems that were looked for, rarest first.
+     * The stems that were searched, rarest first. TEXT and HYBRID only.
      * </pre>
      *
      * <code>repeated string query_terms = 11 [json_name = "queryTerms"];</code>
@@ -2033,7 +2029,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With TEXT and HYBRID: the stems that were looked for, rarest first.
+     * The stems that were searched, rarest first. TEXT and HYBRID only.
      * </pre>
      *
      * <code>repeated string query_terms = 11 [json_name = "queryTerms"];</code>
@@ -2051,7 +2047,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With TEXT and HYBRID: the stems that were looked for, rarest first.
+     * The stems that were searched, rarest first. TEXT and HYBRID only.
      * </pre>
      *
      * <code>repeated string query_terms = 11 [json_name = "queryTerms"];</code>
@@ -2069,7 +2065,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With TEXT and HYBRID: the stems that were looked for, rarest first.
+     * The stems that were searched, rarest first. TEXT and HYBRID only.
      * </pre>
      *
      * <code>repeated string query_terms = 11 [json_name = "queryTerms"];</code>
@@ -2084,7 +2080,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * With TEXT and HYBRID: the stems that were looked for, rarest first.
+     * The stems that were searched, rarest first. TEXT and HYBRID only.
      * </pre>
      *
      * <code>repeated string query_terms = 11 [json_name = "queryTerms"];</code>
@@ -2112,8 +2108,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Those of them that are so common in this scope that they found no candidates of their own; they still count in
-     * text_score.
+     * The stems that are too common within the filter to find candidates of their own. They still count in text_score.
      * </pre>
      *
      * <code>repeated string common_terms = 12 [json_name = "commonTerms"];</code>
@@ -2126,8 +2121,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Those of them that are so common in this scope that they found no candidates of their own; they still count in
-     * text_score.
+     * The stems that are too common within the filter to find candidates of their own. They still count in text_score.
      * </pre>
      *
      * <code>repeated string common_terms = 12 [json_name = "commonTerms"];</code>
@@ -2138,8 +2132,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Those of them that are so common in this scope that they found no candidates of their own; they still count in
-     * text_score.
+     * The stems that are too common within the filter to find candidates of their own. They still count in text_score.
      * </pre>
      *
      * <code>repeated string common_terms = 12 [json_name = "commonTerms"];</code>
@@ -2151,8 +2144,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Those of them that are so common in this scope that they found no candidates of their own; they still count in
-     * text_score.
+     * The stems that are too common within the filter to find candidates of their own. They still count in text_score.
      * </pre>
      *
      * <code>repeated string common_terms = 12 [json_name = "commonTerms"];</code>
@@ -2165,8 +2157,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Those of them that are so common in this scope that they found no candidates of their own; they still count in
-     * text_score.
+     * The stems that are too common within the filter to find candidates of their own. They still count in text_score.
      * </pre>
      *
      * <code>repeated string common_terms = 12 [json_name = "commonTerms"];</code>
@@ -2185,8 +2176,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Those of them that are so common in this scope that they found no candidates of their own; they still count in
-     * text_score.
+     * The stems that are too common within the filter to find candidates of their own. They still count in text_score.
      * </pre>
      *
      * <code>repeated string common_terms = 12 [json_name = "commonTerms"];</code>
@@ -2204,8 +2194,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Those of them that are so common in this scope that they found no candidates of their own; they still count in
-     * text_score.
+     * The stems that are too common within the filter to find candidates of their own. They still count in text_score.
      * </pre>
      *
      * <code>repeated string common_terms = 12 [json_name = "commonTerms"];</code>
@@ -2223,8 +2212,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Those of them that are so common in this scope that they found no candidates of their own; they still count in
-     * text_score.
+     * The stems that are too common within the filter to find candidates of their own. They still count in text_score.
      * </pre>
      *
      * <code>repeated string common_terms = 12 [json_name = "commonTerms"];</code>
@@ -2239,8 +2227,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Those of them that are so common in this scope that they found no candidates of their own; they still count in
-     * text_score.
+     * The stems that are too common within the filter to find candidates of their own. They still count in text_score.
      * </pre>
      *
      * <code>repeated string common_terms = 12 [json_name = "commonTerms"];</code>
@@ -2261,7 +2248,7 @@ private static final long serialVersionUID = 0L;
     private boolean queryTruncated_ ;
     /**
      * <pre>
-     * True when the embedding model read only the beginning of query_text.
+     * True if the embedding model read only the beginning of query_text.
      * </pre>
      *
      * <code>bool query_truncated = 13 [json_name = "queryTruncated"];</code>
@@ -2273,7 +2260,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True when the embedding model read only the beginning of query_text.
+     * True if the embedding model read only the beginning of query_text.
      * </pre>
      *
      * <code>bool query_truncated = 13 [json_name = "queryTruncated"];</code>
@@ -2289,7 +2276,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True when the embedding model read only the beginning of query_text.
+     * True if the embedding model read only the beginning of query_text.
      * </pre>
      *
      * <code>bool query_truncated = 13 [json_name = "queryTruncated"];</code>

@@ -10,7 +10,7 @@ public interface SearchSummaryOrBuilder extends
 
   /**
    * <pre>
-   * Hits sent.
+   * Number of hits sent.
    * </pre>
    *
    * <code>uint32 hit_count = 1 [json_name = "hitCount"];</code>
@@ -20,7 +20,8 @@ public interface SearchSummaryOrBuilder extends
 
   /**
    * <pre>
-   * Memories that were ranked. Zero: nothing passes the filter, or with TEXT nothing holds a word of the query.
+   * Number of memories that were ranked. Zero if no memory matches the filter or, with TEXT, if none contains a word of
+   * the query.
    * </pre>
    *
    * <code>uint32 candidate_count = 2 [json_name = "candidateCount"];</code>
@@ -30,7 +31,7 @@ public interface SearchSummaryOrBuilder extends
 
   /**
    * <pre>
-   * Candidates left out because of min_score.
+   * Number of candidates excluded by min_score.
    * </pre>
    *
    * <code>uint32 below_min_score_count = 3 [json_name = "belowMinScoreCount"];</code>
@@ -40,7 +41,7 @@ public interface SearchSummaryOrBuilder extends
 
   /**
    * <pre>
-   * Score of the nearest candidate, whether or not it was sent. Absent without candidates, and with TEXT.
+   * Score of the nearest candidate, whether or not it was sent. Absent if there are no candidates, and with TEXT.
    * </pre>
    *
    * <code>optional float nearest_score = 4 [json_name = "nearestScore"];</code>
@@ -49,7 +50,7 @@ public interface SearchSummaryOrBuilder extends
   boolean hasNearestScore();
   /**
    * <pre>
-   * Score of the nearest candidate, whether or not it was sent. Absent without candidates, and with TEXT.
+   * Score of the nearest candidate, whether or not it was sent. Absent if there are no candidates, and with TEXT.
    * </pre>
    *
    * <code>optional float nearest_score = 4 [json_name = "nearestScore"];</code>
@@ -79,7 +80,7 @@ public interface SearchSummaryOrBuilder extends
 
   /**
    * <pre>
-   * The model of its embeddings.
+   * The embedding model of the index.
    * </pre>
    *
    * <code>string embedding_model = 6 [json_name = "embeddingModel"];</code>
@@ -88,7 +89,7 @@ public interface SearchSummaryOrBuilder extends
   java.lang.String getEmbeddingModel();
   /**
    * <pre>
-   * The model of its embeddings.
+   * The embedding model of the index.
    * </pre>
    *
    * <code>string embedding_model = 6 [json_name = "embeddingModel"];</code>
@@ -99,7 +100,7 @@ public interface SearchSummaryOrBuilder extends
 
   /**
    * <pre>
-   * The algorithm that answered.
+   * The algorithm that was used.
    * </pre>
    *
    * <code>.semantic_memory.v1.Algorithm algorithm = 7 [json_name = "algorithm"];</code>
@@ -108,7 +109,7 @@ public interface SearchSummaryOrBuilder extends
   int getAlgorithmValue();
   /**
    * <pre>
-   * The algorithm that answered.
+   * The algorithm that was used.
    * </pre>
    *
    * <code>.semantic_memory.v1.Algorithm algorithm = 7 [json_name = "algorithm"];</code>
@@ -118,9 +119,8 @@ public interface SearchSummaryOrBuilder extends
 
   /**
    * <pre>
-   * True when the answer may be incomplete, because the index is still taking in older memories, or because shards are
-   * missing and the request allows it; or when it was found by words alone, because query_text could not be embedded and
-   * the request allows that.
+   * True if the result may be incomplete: the index is still being built, or shards are missing and the request allows
+   * it. Also true if the search used words only, because query_text could not be embedded and the request allows it.
    * </pre>
    *
    * <code>bool degraded = 8 [json_name = "degraded"];</code>
@@ -130,7 +130,7 @@ public interface SearchSummaryOrBuilder extends
 
   /**
    * <pre>
-   * Time that the embedding of query_text took.
+   * Time to embed query_text.
    * </pre>
    *
    * <code>.google.protobuf.Duration embedding_time = 9 [json_name = "embeddingTime"];</code>
@@ -139,7 +139,7 @@ public interface SearchSummaryOrBuilder extends
   boolean hasEmbeddingTime();
   /**
    * <pre>
-   * Time that the embedding of query_text took.
+   * Time to embed query_text.
    * </pre>
    *
    * <code>.google.protobuf.Duration embedding_time = 9 [json_name = "embeddingTime"];</code>
@@ -148,7 +148,7 @@ public interface SearchSummaryOrBuilder extends
   com.google.protobuf.Duration getEmbeddingTime();
   /**
    * <pre>
-   * Time that the embedding of query_text took.
+   * Time to embed query_text.
    * </pre>
    *
    * <code>.google.protobuf.Duration embedding_time = 9 [json_name = "embeddingTime"];</code>
@@ -157,7 +157,7 @@ public interface SearchSummaryOrBuilder extends
 
   /**
    * <pre>
-   * Time that the engine took.
+   * Time spent in the engine.
    * </pre>
    *
    * <code>.google.protobuf.Duration engine_time = 10 [json_name = "engineTime"];</code>
@@ -166,7 +166,7 @@ public interface SearchSummaryOrBuilder extends
   boolean hasEngineTime();
   /**
    * <pre>
-   * Time that the engine took.
+   * Time spent in the engine.
    * </pre>
    *
    * <code>.google.protobuf.Duration engine_time = 10 [json_name = "engineTime"];</code>
@@ -175,7 +175,7 @@ public interface SearchSummaryOrBuilder extends
   com.google.protobuf.Duration getEngineTime();
   /**
    * <pre>
-   * Time that the engine took.
+   * Time spent in the engine.
    * </pre>
    *
    * <code>.google.protobuf.Duration engine_time = 10 [json_name = "engineTime"];</code>
@@ -184,7 +184,7 @@ public interface SearchSummaryOrBuilder extends
 
   /**
    * <pre>
-   * With TEXT and HYBRID: the stems that were looked for, rarest first.
+   * The stems that were searched, rarest first. TEXT and HYBRID only.
    * </pre>
    *
    * <code>repeated string query_terms = 11 [json_name = "queryTerms"];</code>
@@ -194,7 +194,7 @@ public interface SearchSummaryOrBuilder extends
       getQueryTermsList();
   /**
    * <pre>
-   * With TEXT and HYBRID: the stems that were looked for, rarest first.
+   * The stems that were searched, rarest first. TEXT and HYBRID only.
    * </pre>
    *
    * <code>repeated string query_terms = 11 [json_name = "queryTerms"];</code>
@@ -203,7 +203,7 @@ public interface SearchSummaryOrBuilder extends
   int getQueryTermsCount();
   /**
    * <pre>
-   * With TEXT and HYBRID: the stems that were looked for, rarest first.
+   * The stems that were searched, rarest first. TEXT and HYBRID only.
    * </pre>
    *
    * <code>repeated string query_terms = 11 [json_name = "queryTerms"];</code>
@@ -213,7 +213,7 @@ public interface SearchSummaryOrBuilder extends
   java.lang.String getQueryTerms(int index);
   /**
    * <pre>
-   * With TEXT and HYBRID: the stems that were looked for, rarest first.
+   * The stems that were searched, rarest first. TEXT and HYBRID only.
    * </pre>
    *
    * <code>repeated string query_terms = 11 [json_name = "queryTerms"];</code>
@@ -225,8 +225,7 @@ public interface SearchSummaryOrBuilder extends
 
   /**
    * <pre>
-   * Those of them that are so common in this scope that they found no candidates of their own; they still count in
-   * text_score.
+   * The stems that are too common within the filter to find candidates of their own. They still count in text_score.
    * </pre>
    *
    * <code>repeated string common_terms = 12 [json_name = "commonTerms"];</code>
@@ -236,8 +235,7 @@ public interface SearchSummaryOrBuilder extends
       getCommonTermsList();
   /**
    * <pre>
-   * Those of them that are so common in this scope that they found no candidates of their own; they still count in
-   * text_score.
+   * The stems that are too common within the filter to find candidates of their own. They still count in text_score.
    * </pre>
    *
    * <code>repeated string common_terms = 12 [json_name = "commonTerms"];</code>
@@ -246,8 +244,7 @@ public interface SearchSummaryOrBuilder extends
   int getCommonTermsCount();
   /**
    * <pre>
-   * Those of them that are so common in this scope that they found no candidates of their own; they still count in
-   * text_score.
+   * The stems that are too common within the filter to find candidates of their own. They still count in text_score.
    * </pre>
    *
    * <code>repeated string common_terms = 12 [json_name = "commonTerms"];</code>
@@ -257,8 +254,7 @@ public interface SearchSummaryOrBuilder extends
   java.lang.String getCommonTerms(int index);
   /**
    * <pre>
-   * Those of them that are so common in this scope that they found no candidates of their own; they still count in
-   * text_score.
+   * The stems that are too common within the filter to find candidates of their own. They still count in text_score.
    * </pre>
    *
    * <code>repeated string common_terms = 12 [json_name = "commonTerms"];</code>
@@ -270,7 +266,7 @@ public interface SearchSummaryOrBuilder extends
 
   /**
    * <pre>
-   * True when the embedding model read only the beginning of query_text.
+   * True if the embedding model read only the beginning of query_text.
    * </pre>
    *
    * <code>bool query_truncated = 13 [json_name = "queryTruncated"];</code>

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * StoreRequest is one memory to be stored.
+ * StoreRequest is one memory to store.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.StoreRequest}
@@ -161,7 +161,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object userId_ = "";
   /**
    * <pre>
-   * The user whose memory it is. Required, at most 256 bytes.
+   * The user who owns the memory. Required, at most 256 bytes.
    * </pre>
    *
    * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -182,7 +182,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The user whose memory it is. Required, at most 256 bytes.
+   * The user who owns the memory. Required, at most 256 bytes.
    * </pre>
    *
    * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -208,7 +208,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object sessionId_ = "";
   /**
    * <pre>
-   * The session in which the message was written. At most 256 bytes. Optional.
+   * The session of the message. At most 256 bytes. Optional.
    * </pre>
    *
    * <code>string session_id = 3 [json_name = "sessionId"];</code>
@@ -229,7 +229,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The session in which the message was written. At most 256 bytes. Optional.
+   * The session of the message. At most 256 bytes. Optional.
    * </pre>
    *
    * <code>string session_id = 3 [json_name = "sessionId"];</code>
@@ -327,7 +327,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp timestamp_;
   /**
    * <pre>
-   * When the message was written; kept to the microsecond. Default: the server's time.
+   * When the message was written, with microsecond precision. Default: the server's time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -339,7 +339,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When the message was written; kept to the microsecond. Default: the server's time.
+   * When the message was written, with microsecond precision. Default: the server's time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -351,7 +351,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When the message was written; kept to the microsecond. Default: the server's time.
+   * When the message was written, with microsecond precision. Default: the server's time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -365,8 +365,8 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.ByteString embedding_ = com.google.protobuf.ByteString.EMPTY;
   /**
    * <pre>
-   * The embedding of the content, as packed little-endian float32: four bytes for each dimension of the index; finite,
-   * not all zero. It need not be normalised. Default: the server's embedder makes it.
+   * The embedding of the content as packed little-endian float32, four bytes per dimension of the index. The values
+   * must be finite and not all zero. They need not be normalised. Default: the server embeds the content.
    * </pre>
    *
    * <code>bytes embedding = 7 [json_name = "embedding"];</code>
@@ -382,7 +382,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object embeddingModel_ = "";
   /**
    * <pre>
-   * The model that made `embedding`. When given it must be the index's. At most 256 bytes.
+   * The model of `embedding`. If set, it must match the model of the index. At most 256 bytes.
    * </pre>
    *
    * <code>string embedding_model = 8 [json_name = "embeddingModel"];</code>
@@ -403,7 +403,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The model that made `embedding`. When given it must be the index's. At most 256 bytes.
+   * The model of `embedding`. If set, it must match the model of the index. At most 256 bytes.
    * </pre>
    *
    * <code>string embedding_model = 8 [json_name = "embeddingModel"];</code>
@@ -429,7 +429,7 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object id_ = "";
   /**
    * <pre>
-   * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server makes one.
+   * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server generates one.
    * </pre>
    *
    * <code>string id = 9 [json_name = "id"];</code>
@@ -450,7 +450,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server makes one.
+   * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server generates one.
    * </pre>
    *
    * <code>string id = 9 [json_name = "id"];</code>
@@ -476,8 +476,8 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object requestId_ = "";
   /**
    * <pre>
-   * Makes a retry safe where the caller wants the server's kind of id: the same user and request_id always name the
-   * same memory. At most 256 bytes. Excludes id.
+   * Makes a retry safe while the server generates the id: the same user_id and request_id always identify the same
+   * memory. At most 256 bytes. Mutually exclusive with id.
    * </pre>
    *
    * <code>string request_id = 10 [json_name = "requestId"];</code>
@@ -498,8 +498,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Makes a retry safe where the caller wants the server's kind of id: the same user and request_id always name the
-   * same memory. At most 256 bytes. Excludes id.
+   * Makes a retry safe while the server generates the id: the same user_id and request_id always identify the same
+   * memory. At most 256 bytes. Mutually exclusive with id.
    * </pre>
    *
    * <code>string request_id = 10 [json_name = "requestId"];</code>
@@ -523,7 +523,7 @@ private static final long serialVersionUID = 0L;
   public static final int TTL_FIELD_NUMBER = 11;
   /**
    * <pre>
-   * So long after it is stored: a millisecond to 100 years.
+   * Time to live, counted from the Store: one millisecond to 100 years.
    * </pre>
    *
    * <code>.google.protobuf.Duration ttl = 11 [json_name = "ttl"];</code>
@@ -535,7 +535,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * So long after it is stored: a millisecond to 100 years.
+   * Time to live, counted from the Store: one millisecond to 100 years.
    * </pre>
    *
    * <code>.google.protobuf.Duration ttl = 11 [json_name = "ttl"];</code>
@@ -550,7 +550,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * So long after it is stored: a millisecond to 100 years.
+   * Time to live, counted from the Store: one millisecond to 100 years.
    * </pre>
    *
    * <code>.google.protobuf.Duration ttl = 11 [json_name = "ttl"];</code>
@@ -566,7 +566,7 @@ private static final long serialVersionUID = 0L;
   public static final int EXPIRE_TIME_FIELD_NUMBER = 12;
   /**
    * <pre>
-   * At this time, kept to the millisecond by the engine. A time that has passed is refused.
+   * The time of expiry. The engine deletes the memory with millisecond precision. A time in the past is rejected.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp expire_time = 12 [json_name = "expireTime"];</code>
@@ -578,7 +578,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * At this time, kept to the millisecond by the engine. A time that has passed is refused.
+   * The time of expiry. The engine deletes the memory with millisecond precision. A time in the past is rejected.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp expire_time = 12 [json_name = "expireTime"];</code>
@@ -593,7 +593,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * At this time, kept to the millisecond by the engine. A time that has passed is refused.
+   * The time of expiry. The engine deletes the memory with millisecond precision. A time in the past is rejected.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp expire_time = 12 [json_name = "expireTime"];</code>
@@ -612,7 +612,7 @@ private static final long serialVersionUID = 0L;
       com.google.protobuf.LazyStringArrayList.emptyList();
   /**
    * <pre>
-   * Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+   * Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
    * </pre>
    *
    * <code>repeated string labels = 13 [json_name = "labels"];</code>
@@ -624,7 +624,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+   * Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
    * </pre>
    *
    * <code>repeated string labels = 13 [json_name = "labels"];</code>
@@ -635,7 +635,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+   * Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
    * </pre>
    *
    * <code>repeated string labels = 13 [json_name = "labels"];</code>
@@ -647,7 +647,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+   * Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
    * </pre>
    *
    * <code>repeated string labels = 13 [json_name = "labels"];</code>
@@ -687,7 +687,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What should come back with the memory: at most 32 entries, with keys of 1 to 64 bytes and values of at most 4,096.
+   * Key-value pairs that are returned with the memory: at most 32, with keys of 1 to 64 bytes and values of at most
+   * 4,096 bytes.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 14 [json_name = "metadata"];</code>
@@ -708,7 +709,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What should come back with the memory: at most 32 entries, with keys of 1 to 64 bytes and values of at most 4,096.
+   * Key-value pairs that are returned with the memory: at most 32, with keys of 1 to 64 bytes and values of at most
+   * 4,096 bytes.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 14 [json_name = "metadata"];</code>
@@ -719,7 +721,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What should come back with the memory: at most 32 entries, with keys of 1 to 64 bytes and values of at most 4,096.
+   * Key-value pairs that are returned with the memory: at most 32, with keys of 1 to 64 bytes and values of at most
+   * 4,096 bytes.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 14 [json_name = "metadata"];</code>
@@ -737,7 +740,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * What should come back with the memory: at most 32 entries, with keys of 1 to 64 bytes and values of at most 4,096.
+   * Key-value pairs that are returned with the memory: at most 32, with keys of 1 to 64 bytes and values of at most
+   * 4,096 bytes.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 14 [json_name = "metadata"];</code>
@@ -758,8 +762,8 @@ java.lang.String defaultValue) {
   private float nearDuplicateMinScore_ = 0F;
   /**
    * <pre>
-   * Asks for the user's memories that score at least this against the new one, -1 to 1; they come back as
-   * near_duplicates. Nothing is merged. Default: they are not looked for.
+   * Reports memories of the user whose cosine similarity to the new one is at least this value, -1 to 1, as
+   * near_duplicates. Nothing is merged. Default: near-duplicates are not reported.
    * </pre>
    *
    * <code>optional float near_duplicate_min_score = 15 [json_name = "nearDuplicateMinScore"];</code>
@@ -771,8 +775,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Asks for the user's memories that score at least this against the new one, -1 to 1; they come back as
-   * near_duplicates. Nothing is merged. Default: they are not looked for.
+   * Reports memories of the user whose cosine similarity to the new one is at least this value, -1 to 1, as
+   * near_duplicates. Nothing is merged. Default: near-duplicates are not reported.
    * </pre>
    *
    * <code>optional float near_duplicate_min_score = 15 [json_name = "nearDuplicateMinScore"];</code>
@@ -1134,7 +1138,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * StoreRequest is one memory to be stored.
+   * StoreRequest is one memory to store.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.StoreRequest}
@@ -1676,7 +1680,7 @@ java.lang.String defaultValue) {
     private java.lang.Object userId_ = "";
     /**
      * <pre>
-     * The user whose memory it is. Required, at most 256 bytes.
+     * The user who owns the memory. Required, at most 256 bytes.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -1696,7 +1700,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The user whose memory it is. Required, at most 256 bytes.
+     * The user who owns the memory. Required, at most 256 bytes.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -1717,7 +1721,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The user whose memory it is. Required, at most 256 bytes.
+     * The user who owns the memory. Required, at most 256 bytes.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -1734,7 +1738,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The user whose memory it is. Required, at most 256 bytes.
+     * The user who owns the memory. Required, at most 256 bytes.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -1748,7 +1752,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The user whose memory it is. Required, at most 256 bytes.
+     * The user who owns the memory. Required, at most 256 bytes.
      * </pre>
      *
      * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -1768,7 +1772,7 @@ java.lang.String defaultValue) {
     private java.lang.Object sessionId_ = "";
     /**
      * <pre>
-     * The session in which the message was written. At most 256 bytes. Optional.
+     * The session of the message. At most 256 bytes. Optional.
      * </pre>
      *
      * <code>string session_id = 3 [json_name = "sessionId"];</code>
@@ -1788,7 +1792,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The session in which the message was written. At most 256 bytes. Optional.
+     * The session of the message. At most 256 bytes. Optional.
      * </pre>
      *
      * <code>string session_id = 3 [json_name = "sessionId"];</code>
@@ -1809,7 +1813,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The session in which the message was written. At most 256 bytes. Optional.
+     * The session of the message. At most 256 bytes. Optional.
      * </pre>
      *
      * <code>string session_id = 3 [json_name = "sessionId"];</code>
@@ -1826,7 +1830,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The session in which the message was written. At most 256 bytes. Optional.
+     * The session of the message. At most 256 bytes. Optional.
      * </pre>
      *
      * <code>string session_id = 3 [json_name = "sessionId"];</code>
@@ -1840,7 +1844,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The session in which the message was written. At most 256 bytes. Optional.
+     * The session of the message. At most 256 bytes. Optional.
      * </pre>
      *
      * <code>string session_id = 3 [json_name = "sessionId"];</code>
@@ -2027,7 +2031,7 @@ java.lang.String defaultValue) {
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> timestampBuilder_;
     /**
      * <pre>
-     * When the message was written; kept to the microsecond. Default: the server's time.
+     * When the message was written, with microsecond precision. Default: the server's time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -2038,7 +2042,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the message was written; kept to the microsecond. Default: the server's time.
+     * When the message was written, with microsecond precision. Default: the server's time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -2053,7 +2057,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the message was written; kept to the microsecond. Default: the server's time.
+     * When the message was written, with microsecond precision. Default: the server's time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -2073,7 +2077,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the message was written; kept to the microsecond. Default: the server's time.
+     * When the message was written, with microsecond precision. Default: the server's time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -2091,7 +2095,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the message was written; kept to the microsecond. Default: the server's time.
+     * When the message was written, with microsecond precision. Default: the server's time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -2116,7 +2120,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the message was written; kept to the microsecond. Default: the server's time.
+     * When the message was written, with microsecond precision. Default: the server's time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -2133,7 +2137,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the message was written; kept to the microsecond. Default: the server's time.
+     * When the message was written, with microsecond precision. Default: the server's time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -2145,7 +2149,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the message was written; kept to the microsecond. Default: the server's time.
+     * When the message was written, with microsecond precision. Default: the server's time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -2160,7 +2164,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * When the message was written; kept to the microsecond. Default: the server's time.
+     * When the message was written, with microsecond precision. Default: the server's time.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -2182,8 +2186,8 @@ java.lang.String defaultValue) {
     private com.google.protobuf.ByteString embedding_ = com.google.protobuf.ByteString.EMPTY;
     /**
      * <pre>
-     * The embedding of the content, as packed little-endian float32: four bytes for each dimension of the index; finite,
-     * not all zero. It need not be normalised. Default: the server's embedder makes it.
+     * The embedding of the content as packed little-endian float32, four bytes per dimension of the index. The values
+     * must be finite and not all zero. They need not be normalised. Default: the server embeds the content.
      * </pre>
      *
      * <code>bytes embedding = 7 [json_name = "embedding"];</code>
@@ -2195,8 +2199,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The embedding of the content, as packed little-endian float32: four bytes for each dimension of the index; finite,
-     * not all zero. It need not be normalised. Default: the server's embedder makes it.
+     * The embedding of the content as packed little-endian float32, four bytes per dimension of the index. The values
+     * must be finite and not all zero. They need not be normalised. Default: the server embeds the content.
      * </pre>
      *
      * <code>bytes embedding = 7 [json_name = "embedding"];</code>
@@ -2212,8 +2216,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The embedding of the content, as packed little-endian float32: four bytes for each dimension of the index; finite,
-     * not all zero. It need not be normalised. Default: the server's embedder makes it.
+     * The embedding of the content as packed little-endian float32, four bytes per dimension of the index. The values
+     * must be finite and not all zero. They need not be normalised. Default: the server embeds the content.
      * </pre>
      *
      * <code>bytes embedding = 7 [json_name = "embedding"];</code>
@@ -2229,7 +2233,7 @@ java.lang.String defaultValue) {
     private java.lang.Object embeddingModel_ = "";
     /**
      * <pre>
-     * The model that made `embedding`. When given it must be the index's. At most 256 bytes.
+     * The model of `embedding`. If set, it must match the model of the index. At most 256 bytes.
      * </pre>
      *
      * <code>string embedding_model = 8 [json_name = "embeddingModel"];</code>
@@ -2249,7 +2253,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The model that made `embedding`. When given it must be the index's. At most 256 bytes.
+     * The model of `embedding`. If set, it must match the model of the index. At most 256 bytes.
      * </pre>
      *
      * <code>string embedding_model = 8 [json_name = "embeddingModel"];</code>
@@ -2270,7 +2274,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The model that made `embedding`. When given it must be the index's. At most 256 bytes.
+     * The model of `embedding`. If set, it must match the model of the index. At most 256 bytes.
      * </pre>
      *
      * <code>string embedding_model = 8 [json_name = "embeddingModel"];</code>
@@ -2287,7 +2291,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The model that made `embedding`. When given it must be the index's. At most 256 bytes.
+     * The model of `embedding`. If set, it must match the model of the index. At most 256 bytes.
      * </pre>
      *
      * <code>string embedding_model = 8 [json_name = "embeddingModel"];</code>
@@ -2301,7 +2305,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The model that made `embedding`. When given it must be the index's. At most 256 bytes.
+     * The model of `embedding`. If set, it must match the model of the index. At most 256 bytes.
      * </pre>
      *
      * <code>string embedding_model = 8 [json_name = "embeddingModel"];</code>
@@ -2321,7 +2325,7 @@ java.lang.String defaultValue) {
     private java.lang.Object id_ = "";
     /**
      * <pre>
-     * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server makes one.
+     * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server generates one.
      * </pre>
      *
      * <code>string id = 9 [json_name = "id"];</code>
@@ -2341,7 +2345,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server makes one.
+     * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server generates one.
      * </pre>
      *
      * <code>string id = 9 [json_name = "id"];</code>
@@ -2362,7 +2366,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server makes one.
+     * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server generates one.
      * </pre>
      *
      * <code>string id = 9 [json_name = "id"];</code>
@@ -2379,7 +2383,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server makes one.
+     * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server generates one.
      * </pre>
      *
      * <code>string id = 9 [json_name = "id"];</code>
@@ -2393,7 +2397,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server makes one.
+     * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server generates one.
      * </pre>
      *
      * <code>string id = 9 [json_name = "id"];</code>
@@ -2413,8 +2417,8 @@ java.lang.String defaultValue) {
     private java.lang.Object requestId_ = "";
     /**
      * <pre>
-     * Makes a retry safe where the caller wants the server's kind of id: the same user and request_id always name the
-     * same memory. At most 256 bytes. Excludes id.
+     * Makes a retry safe while the server generates the id: the same user_id and request_id always identify the same
+     * memory. At most 256 bytes. Mutually exclusive with id.
      * </pre>
      *
      * <code>string request_id = 10 [json_name = "requestId"];</code>
@@ -2434,8 +2438,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Makes a retry safe where the caller wants the server's kind of id: the same user and request_id always name the
-     * same memory. At most 256 bytes. Excludes id.
+     * Makes a retry safe while the server generates the id: the same user_id and request_id always identify the same
+     * memory. At most 256 bytes. Mutually exclusive with id.
      * </pre>
      *
      * <code>string request_id = 10 [json_name = "requestId"];</code>
@@ -2456,8 +2460,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Makes a retry safe where the caller wants the server's kind of id: the same user and request_id always name the
-     * same memory. At most 256 bytes. Excludes id.
+     * Makes a retry safe while the server generates the id: the same user_id and request_id always identify the same
+     * memory. At most 256 bytes. Mutually exclusive with id.
      * </pre>
      *
      * <code>string request_id = 10 [json_name = "requestId"];</code>
@@ -2474,8 +2478,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Makes a retry safe where the caller wants the server's kind of id: the same user and request_id always name the
-     * same memory. At most 256 bytes. Excludes id.
+     * Makes a retry safe while the server generates the id: the same user_id and request_id always identify the same
+     * memory. At most 256 bytes. Mutually exclusive with id.
      * </pre>
      *
      * <code>string request_id = 10 [json_name = "requestId"];</code>
@@ -2489,8 +2493,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Makes a retry safe where the caller wants the server's kind of id: the same user and request_id always name the
-     * same memory. At most 256 bytes. Excludes id.
+     * Makes a retry safe while the server generates the id: the same user_id and request_id always identify the same
+     * memory. At most 256 bytes. Mutually exclusive with id.
      * </pre>
      *
      * <code>string request_id = 10 [json_name = "requestId"];</code>
@@ -2511,7 +2515,7 @@ java.lang.String defaultValue) {
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> ttlBuilder_;
     /**
      * <pre>
-     * So long after it is stored: a millisecond to 100 years.
+     * Time to live, counted from the Store: one millisecond to 100 years.
      * </pre>
      *
      * <code>.google.protobuf.Duration ttl = 11 [json_name = "ttl"];</code>
@@ -2523,7 +2527,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * So long after it is stored: a millisecond to 100 years.
+     * Time to live, counted from the Store: one millisecond to 100 years.
      * </pre>
      *
      * <code>.google.protobuf.Duration ttl = 11 [json_name = "ttl"];</code>
@@ -2545,7 +2549,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * So long after it is stored: a millisecond to 100 years.
+     * Time to live, counted from the Store: one millisecond to 100 years.
      * </pre>
      *
      * <code>.google.protobuf.Duration ttl = 11 [json_name = "ttl"];</code>
@@ -2565,7 +2569,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * So long after it is stored: a millisecond to 100 years.
+     * Time to live, counted from the Store: one millisecond to 100 years.
      * </pre>
      *
      * <code>.google.protobuf.Duration ttl = 11 [json_name = "ttl"];</code>
@@ -2583,7 +2587,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * So long after it is stored: a millisecond to 100 years.
+     * Time to live, counted from the Store: one millisecond to 100 years.
      * </pre>
      *
      * <code>.google.protobuf.Duration ttl = 11 [json_name = "ttl"];</code>
@@ -2610,7 +2614,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * So long after it is stored: a millisecond to 100 years.
+     * Time to live, counted from the Store: one millisecond to 100 years.
      * </pre>
      *
      * <code>.google.protobuf.Duration ttl = 11 [json_name = "ttl"];</code>
@@ -2633,7 +2637,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * So long after it is stored: a millisecond to 100 years.
+     * Time to live, counted from the Store: one millisecond to 100 years.
      * </pre>
      *
      * <code>.google.protobuf.Duration ttl = 11 [json_name = "ttl"];</code>
@@ -2643,7 +2647,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * So long after it is stored: a millisecond to 100 years.
+     * Time to live, counted from the Store: one millisecond to 100 years.
      * </pre>
      *
      * <code>.google.protobuf.Duration ttl = 11 [json_name = "ttl"];</code>
@@ -2661,7 +2665,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * So long after it is stored: a millisecond to 100 years.
+     * Time to live, counted from the Store: one millisecond to 100 years.
      * </pre>
      *
      * <code>.google.protobuf.Duration ttl = 11 [json_name = "ttl"];</code>
@@ -2689,7 +2693,7 @@ java.lang.String defaultValue) {
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> expireTimeBuilder_;
     /**
      * <pre>
-     * At this time, kept to the millisecond by the engine. A time that has passed is refused.
+     * The time of expiry. The engine deletes the memory with millisecond precision. A time in the past is rejected.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 12 [json_name = "expireTime"];</code>
@@ -2701,7 +2705,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * At this time, kept to the millisecond by the engine. A time that has passed is refused.
+     * The time of expiry. The engine deletes the memory with millisecond precision. A time in the past is rejected.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 12 [json_name = "expireTime"];</code>
@@ -2723,7 +2727,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * At this time, kept to the millisecond by the engine. A time that has passed is refused.
+     * The time of expiry. The engine deletes the memory with millisecond precision. A time in the past is rejected.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 12 [json_name = "expireTime"];</code>
@@ -2743,7 +2747,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * At this time, kept to the millisecond by the engine. A time that has passed is refused.
+     * The time of expiry. The engine deletes the memory with millisecond precision. A time in the past is rejected.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 12 [json_name = "expireTime"];</code>
@@ -2761,7 +2765,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * At this time, kept to the millisecond by the engine. A time that has passed is refused.
+     * The time of expiry. The engine deletes the memory with millisecond precision. A time in the past is rejected.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 12 [json_name = "expireTime"];</code>
@@ -2788,7 +2792,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * At this time, kept to the millisecond by the engine. A time that has passed is refused.
+     * The time of expiry. The engine deletes the memory with millisecond precision. A time in the past is rejected.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 12 [json_name = "expireTime"];</code>
@@ -2811,7 +2815,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * At this time, kept to the millisecond by the engine. A time that has passed is refused.
+     * The time of expiry. The engine deletes the memory with millisecond precision. A time in the past is rejected.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 12 [json_name = "expireTime"];</code>
@@ -2821,7 +2825,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * At this time, kept to the millisecond by the engine. A time that has passed is refused.
+     * The time of expiry. The engine deletes the memory with millisecond precision. A time in the past is rejected.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 12 [json_name = "expireTime"];</code>
@@ -2839,7 +2843,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * At this time, kept to the millisecond by the engine. A time that has passed is refused.
+     * The time of expiry. The engine deletes the memory with millisecond precision. A time in the past is rejected.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 12 [json_name = "expireTime"];</code>
@@ -2873,7 +2877,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+     * Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
      * </pre>
      *
      * <code>repeated string labels = 13 [json_name = "labels"];</code>
@@ -2886,7 +2890,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+     * Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
      * </pre>
      *
      * <code>repeated string labels = 13 [json_name = "labels"];</code>
@@ -2897,7 +2901,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+     * Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
      * </pre>
      *
      * <code>repeated string labels = 13 [json_name = "labels"];</code>
@@ -2909,7 +2913,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+     * Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
      * </pre>
      *
      * <code>repeated string labels = 13 [json_name = "labels"];</code>
@@ -2922,7 +2926,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+     * Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
      * </pre>
      *
      * <code>repeated string labels = 13 [json_name = "labels"];</code>
@@ -2941,7 +2945,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+     * Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
      * </pre>
      *
      * <code>repeated string labels = 13 [json_name = "labels"];</code>
@@ -2959,7 +2963,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+     * Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
      * </pre>
      *
      * <code>repeated string labels = 13 [json_name = "labels"];</code>
@@ -2977,7 +2981,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+     * Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
      * </pre>
      *
      * <code>repeated string labels = 13 [json_name = "labels"];</code>
@@ -2992,7 +2996,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+     * Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
      * </pre>
      *
      * <code>repeated string labels = 13 [json_name = "labels"];</code>
@@ -3038,7 +3042,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What should come back with the memory: at most 32 entries, with keys of 1 to 64 bytes and values of at most 4,096.
+     * Key-value pairs that are returned with the memory: at most 32, with keys of 1 to 64 bytes and values of at most
+     * 4,096 bytes.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 14 [json_name = "metadata"];</code>
@@ -3059,7 +3064,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What should come back with the memory: at most 32 entries, with keys of 1 to 64 bytes and values of at most 4,096.
+     * Key-value pairs that are returned with the memory: at most 32, with keys of 1 to 64 bytes and values of at most
+     * 4,096 bytes.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 14 [json_name = "metadata"];</code>
@@ -3070,7 +3076,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What should come back with the memory: at most 32 entries, with keys of 1 to 64 bytes and values of at most 4,096.
+     * Key-value pairs that are returned with the memory: at most 32, with keys of 1 to 64 bytes and values of at most
+     * 4,096 bytes.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 14 [json_name = "metadata"];</code>
@@ -3088,7 +3095,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What should come back with the memory: at most 32 entries, with keys of 1 to 64 bytes and values of at most 4,096.
+     * Key-value pairs that are returned with the memory: at most 32, with keys of 1 to 64 bytes and values of at most
+     * 4,096 bytes.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 14 [json_name = "metadata"];</code>
@@ -3112,7 +3120,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What should come back with the memory: at most 32 entries, with keys of 1 to 64 bytes and values of at most 4,096.
+     * Key-value pairs that are returned with the memory: at most 32, with keys of 1 to 64 bytes and values of at most
+     * 4,096 bytes.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 14 [json_name = "metadata"];</code>
@@ -3135,7 +3144,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What should come back with the memory: at most 32 entries, with keys of 1 to 64 bytes and values of at most 4,096.
+     * Key-value pairs that are returned with the memory: at most 32, with keys of 1 to 64 bytes and values of at most
+     * 4,096 bytes.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 14 [json_name = "metadata"];</code>
@@ -3152,7 +3162,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * What should come back with the memory: at most 32 entries, with keys of 1 to 64 bytes and values of at most 4,096.
+     * Key-value pairs that are returned with the memory: at most 32, with keys of 1 to 64 bytes and values of at most
+     * 4,096 bytes.
      * </pre>
      *
      * <code>map&lt;string, string&gt; metadata = 14 [json_name = "metadata"];</code>
@@ -3168,8 +3179,8 @@ java.lang.String defaultValue) {
     private float nearDuplicateMinScore_ ;
     /**
      * <pre>
-     * Asks for the user's memories that score at least this against the new one, -1 to 1; they come back as
-     * near_duplicates. Nothing is merged. Default: they are not looked for.
+     * Reports memories of the user whose cosine similarity to the new one is at least this value, -1 to 1, as
+     * near_duplicates. Nothing is merged. Default: near-duplicates are not reported.
      * </pre>
      *
      * <code>optional float near_duplicate_min_score = 15 [json_name = "nearDuplicateMinScore"];</code>
@@ -3181,8 +3192,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Asks for the user's memories that score at least this against the new one, -1 to 1; they come back as
-     * near_duplicates. Nothing is merged. Default: they are not looked for.
+     * Reports memories of the user whose cosine similarity to the new one is at least this value, -1 to 1, as
+     * near_duplicates. Nothing is merged. Default: near-duplicates are not reported.
      * </pre>
      *
      * <code>optional float near_duplicate_min_score = 15 [json_name = "nearDuplicateMinScore"];</code>
@@ -3194,8 +3205,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Asks for the user's memories that score at least this against the new one, -1 to 1; they come back as
-     * near_duplicates. Nothing is merged. Default: they are not looked for.
+     * Reports memories of the user whose cosine similarity to the new one is at least this value, -1 to 1, as
+     * near_duplicates. Nothing is merged. Default: near-duplicates are not reported.
      * </pre>
      *
      * <code>optional float near_duplicate_min_score = 15 [json_name = "nearDuplicateMinScore"];</code>
@@ -3211,8 +3222,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Asks for the user's memories that score at least this against the new one, -1 to 1; they come back as
-     * near_duplicates. Nothing is merged. Default: they are not looked for.
+     * Reports memories of the user whose cosine similarity to the new one is at least this value, -1 to 1, as
+     * near_duplicates. Nothing is merged. Default: near-duplicates are not reported.
      * </pre>
      *
      * <code>optional float near_duplicate_min_score = 15 [json_name = "nearDuplicateMinScore"];</code>

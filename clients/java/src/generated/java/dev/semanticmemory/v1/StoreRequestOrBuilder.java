@@ -30,7 +30,7 @@ public interface StoreRequestOrBuilder extends
 
   /**
    * <pre>
-   * The user whose memory it is. Required, at most 256 bytes.
+   * The user who owns the memory. Required, at most 256 bytes.
    * </pre>
    *
    * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -39,7 +39,7 @@ public interface StoreRequestOrBuilder extends
   java.lang.String getUserId();
   /**
    * <pre>
-   * The user whose memory it is. Required, at most 256 bytes.
+   * The user who owns the memory. Required, at most 256 bytes.
    * </pre>
    *
    * <code>string user_id = 2 [json_name = "userId"];</code>
@@ -50,7 +50,7 @@ public interface StoreRequestOrBuilder extends
 
   /**
    * <pre>
-   * The session in which the message was written. At most 256 bytes. Optional.
+   * The session of the message. At most 256 bytes. Optional.
    * </pre>
    *
    * <code>string session_id = 3 [json_name = "sessionId"];</code>
@@ -59,7 +59,7 @@ public interface StoreRequestOrBuilder extends
   java.lang.String getSessionId();
   /**
    * <pre>
-   * The session in which the message was written. At most 256 bytes. Optional.
+   * The session of the message. At most 256 bytes. Optional.
    * </pre>
    *
    * <code>string session_id = 3 [json_name = "sessionId"];</code>
@@ -109,7 +109,7 @@ public interface StoreRequestOrBuilder extends
 
   /**
    * <pre>
-   * When the message was written; kept to the microsecond. Default: the server's time.
+   * When the message was written, with microsecond precision. Default: the server's time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -118,7 +118,7 @@ public interface StoreRequestOrBuilder extends
   boolean hasTimestamp();
   /**
    * <pre>
-   * When the message was written; kept to the microsecond. Default: the server's time.
+   * When the message was written, with microsecond precision. Default: the server's time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -127,7 +127,7 @@ public interface StoreRequestOrBuilder extends
   com.google.protobuf.Timestamp getTimestamp();
   /**
    * <pre>
-   * When the message was written; kept to the microsecond. Default: the server's time.
+   * When the message was written, with microsecond precision. Default: the server's time.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp timestamp = 6 [json_name = "timestamp"];</code>
@@ -136,8 +136,8 @@ public interface StoreRequestOrBuilder extends
 
   /**
    * <pre>
-   * The embedding of the content, as packed little-endian float32: four bytes for each dimension of the index; finite,
-   * not all zero. It need not be normalised. Default: the server's embedder makes it.
+   * The embedding of the content as packed little-endian float32, four bytes per dimension of the index. The values
+   * must be finite and not all zero. They need not be normalised. Default: the server embeds the content.
    * </pre>
    *
    * <code>bytes embedding = 7 [json_name = "embedding"];</code>
@@ -147,7 +147,7 @@ public interface StoreRequestOrBuilder extends
 
   /**
    * <pre>
-   * The model that made `embedding`. When given it must be the index's. At most 256 bytes.
+   * The model of `embedding`. If set, it must match the model of the index. At most 256 bytes.
    * </pre>
    *
    * <code>string embedding_model = 8 [json_name = "embeddingModel"];</code>
@@ -156,7 +156,7 @@ public interface StoreRequestOrBuilder extends
   java.lang.String getEmbeddingModel();
   /**
    * <pre>
-   * The model that made `embedding`. When given it must be the index's. At most 256 bytes.
+   * The model of `embedding`. If set, it must match the model of the index. At most 256 bytes.
    * </pre>
    *
    * <code>string embedding_model = 8 [json_name = "embeddingModel"];</code>
@@ -167,7 +167,7 @@ public interface StoreRequestOrBuilder extends
 
   /**
    * <pre>
-   * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server makes one.
+   * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server generates one.
    * </pre>
    *
    * <code>string id = 9 [json_name = "id"];</code>
@@ -176,7 +176,7 @@ public interface StoreRequestOrBuilder extends
   java.lang.String getId();
   /**
    * <pre>
-   * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server makes one.
+   * The caller's own id for this memory, unique within the user. At most 256 bytes. Default: the server generates one.
    * </pre>
    *
    * <code>string id = 9 [json_name = "id"];</code>
@@ -187,8 +187,8 @@ public interface StoreRequestOrBuilder extends
 
   /**
    * <pre>
-   * Makes a retry safe where the caller wants the server's kind of id: the same user and request_id always name the
-   * same memory. At most 256 bytes. Excludes id.
+   * Makes a retry safe while the server generates the id: the same user_id and request_id always identify the same
+   * memory. At most 256 bytes. Mutually exclusive with id.
    * </pre>
    *
    * <code>string request_id = 10 [json_name = "requestId"];</code>
@@ -197,8 +197,8 @@ public interface StoreRequestOrBuilder extends
   java.lang.String getRequestId();
   /**
    * <pre>
-   * Makes a retry safe where the caller wants the server's kind of id: the same user and request_id always name the
-   * same memory. At most 256 bytes. Excludes id.
+   * Makes a retry safe while the server generates the id: the same user_id and request_id always identify the same
+   * memory. At most 256 bytes. Mutually exclusive with id.
    * </pre>
    *
    * <code>string request_id = 10 [json_name = "requestId"];</code>
@@ -209,7 +209,7 @@ public interface StoreRequestOrBuilder extends
 
   /**
    * <pre>
-   * So long after it is stored: a millisecond to 100 years.
+   * Time to live, counted from the Store: one millisecond to 100 years.
    * </pre>
    *
    * <code>.google.protobuf.Duration ttl = 11 [json_name = "ttl"];</code>
@@ -218,7 +218,7 @@ public interface StoreRequestOrBuilder extends
   boolean hasTtl();
   /**
    * <pre>
-   * So long after it is stored: a millisecond to 100 years.
+   * Time to live, counted from the Store: one millisecond to 100 years.
    * </pre>
    *
    * <code>.google.protobuf.Duration ttl = 11 [json_name = "ttl"];</code>
@@ -227,7 +227,7 @@ public interface StoreRequestOrBuilder extends
   com.google.protobuf.Duration getTtl();
   /**
    * <pre>
-   * So long after it is stored: a millisecond to 100 years.
+   * Time to live, counted from the Store: one millisecond to 100 years.
    * </pre>
    *
    * <code>.google.protobuf.Duration ttl = 11 [json_name = "ttl"];</code>
@@ -236,7 +236,7 @@ public interface StoreRequestOrBuilder extends
 
   /**
    * <pre>
-   * At this time, kept to the millisecond by the engine. A time that has passed is refused.
+   * The time of expiry. The engine deletes the memory with millisecond precision. A time in the past is rejected.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp expire_time = 12 [json_name = "expireTime"];</code>
@@ -245,7 +245,7 @@ public interface StoreRequestOrBuilder extends
   boolean hasExpireTime();
   /**
    * <pre>
-   * At this time, kept to the millisecond by the engine. A time that has passed is refused.
+   * The time of expiry. The engine deletes the memory with millisecond precision. A time in the past is rejected.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp expire_time = 12 [json_name = "expireTime"];</code>
@@ -254,7 +254,7 @@ public interface StoreRequestOrBuilder extends
   com.google.protobuf.Timestamp getExpireTime();
   /**
    * <pre>
-   * At this time, kept to the millisecond by the engine. A time that has passed is refused.
+   * The time of expiry. The engine deletes the memory with millisecond precision. A time in the past is rejected.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp expire_time = 12 [json_name = "expireTime"];</code>
@@ -263,7 +263,7 @@ public interface StoreRequestOrBuilder extends
 
   /**
    * <pre>
-   * Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+   * Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
    * </pre>
    *
    * <code>repeated string labels = 13 [json_name = "labels"];</code>
@@ -273,7 +273,7 @@ public interface StoreRequestOrBuilder extends
       getLabelsList();
   /**
    * <pre>
-   * Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+   * Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
    * </pre>
    *
    * <code>repeated string labels = 13 [json_name = "labels"];</code>
@@ -282,7 +282,7 @@ public interface StoreRequestOrBuilder extends
   int getLabelsCount();
   /**
    * <pre>
-   * Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+   * Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
    * </pre>
    *
    * <code>repeated string labels = 13 [json_name = "labels"];</code>
@@ -292,7 +292,7 @@ public interface StoreRequestOrBuilder extends
   java.lang.String getLabels(int index);
   /**
    * <pre>
-   * Words that filters can ask for: at most 16, different ones, of 1 to 64 bytes.
+   * Labels that filters can match: at most 16, without duplicates, of 1 to 64 bytes each.
    * </pre>
    *
    * <code>repeated string labels = 13 [json_name = "labels"];</code>
@@ -304,7 +304,8 @@ public interface StoreRequestOrBuilder extends
 
   /**
    * <pre>
-   * What should come back with the memory: at most 32 entries, with keys of 1 to 64 bytes and values of at most 4,096.
+   * Key-value pairs that are returned with the memory: at most 32, with keys of 1 to 64 bytes and values of at most
+   * 4,096 bytes.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 14 [json_name = "metadata"];</code>
@@ -312,7 +313,8 @@ public interface StoreRequestOrBuilder extends
   int getMetadataCount();
   /**
    * <pre>
-   * What should come back with the memory: at most 32 entries, with keys of 1 to 64 bytes and values of at most 4,096.
+   * Key-value pairs that are returned with the memory: at most 32, with keys of 1 to 64 bytes and values of at most
+   * 4,096 bytes.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 14 [json_name = "metadata"];</code>
@@ -327,7 +329,8 @@ public interface StoreRequestOrBuilder extends
   getMetadata();
   /**
    * <pre>
-   * What should come back with the memory: at most 32 entries, with keys of 1 to 64 bytes and values of at most 4,096.
+   * Key-value pairs that are returned with the memory: at most 32, with keys of 1 to 64 bytes and values of at most
+   * 4,096 bytes.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 14 [json_name = "metadata"];</code>
@@ -336,7 +339,8 @@ public interface StoreRequestOrBuilder extends
   getMetadataMap();
   /**
    * <pre>
-   * What should come back with the memory: at most 32 entries, with keys of 1 to 64 bytes and values of at most 4,096.
+   * Key-value pairs that are returned with the memory: at most 32, with keys of 1 to 64 bytes and values of at most
+   * 4,096 bytes.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 14 [json_name = "metadata"];</code>
@@ -348,7 +352,8 @@ java.lang.String getMetadataOrDefault(
 java.lang.String defaultValue);
   /**
    * <pre>
-   * What should come back with the memory: at most 32 entries, with keys of 1 to 64 bytes and values of at most 4,096.
+   * Key-value pairs that are returned with the memory: at most 32, with keys of 1 to 64 bytes and values of at most
+   * 4,096 bytes.
    * </pre>
    *
    * <code>map&lt;string, string&gt; metadata = 14 [json_name = "metadata"];</code>
@@ -358,8 +363,8 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Asks for the user's memories that score at least this against the new one, -1 to 1; they come back as
-   * near_duplicates. Nothing is merged. Default: they are not looked for.
+   * Reports memories of the user whose cosine similarity to the new one is at least this value, -1 to 1, as
+   * near_duplicates. Nothing is merged. Default: near-duplicates are not reported.
    * </pre>
    *
    * <code>optional float near_duplicate_min_score = 15 [json_name = "nearDuplicateMinScore"];</code>
@@ -368,8 +373,8 @@ java.lang.String defaultValue);
   boolean hasNearDuplicateMinScore();
   /**
    * <pre>
-   * Asks for the user's memories that score at least this against the new one, -1 to 1; they come back as
-   * near_duplicates. Nothing is merged. Default: they are not looked for.
+   * Reports memories of the user whose cosine similarity to the new one is at least this value, -1 to 1, as
+   * near_duplicates. Nothing is merged. Default: near-duplicates are not reported.
    * </pre>
    *
    * <code>optional float near_duplicate_min_score = 15 [json_name = "nearDuplicateMinScore"];</code>

@@ -6,7 +6,7 @@ package dev.semanticmemory.v1;
 
 /**
  * <pre>
- * StoreResponse names the stored memory.
+ * StoreResponse identifies the stored memory.
  * </pre>
  *
  * Protobuf type {@code semantic_memory.v1.StoreResponse}
@@ -97,7 +97,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp timestamp_;
   /**
    * <pre>
-   * The time that the memory carries.
+   * The timestamp of the memory.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp timestamp = 2 [json_name = "timestamp"];</code>
@@ -109,7 +109,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The time that the memory carries.
+   * The timestamp of the memory.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp timestamp = 2 [json_name = "timestamp"];</code>
@@ -121,7 +121,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * The time that the memory carries.
+   * The timestamp of the memory.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp timestamp = 2 [json_name = "timestamp"];</code>
@@ -135,7 +135,7 @@ private static final long serialVersionUID = 0L;
   private boolean alreadyStored_ = false;
   /**
    * <pre>
-   * True when an earlier call had already stored this memory, and this one wrote nothing.
+   * True if an earlier call already stored this memory. This call wrote nothing.
    * </pre>
    *
    * <code>bool already_stored = 3 [json_name = "alreadyStored"];</code>
@@ -150,7 +150,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Timestamp expireTime_;
   /**
    * <pre>
-   * When the memory expires. Absent when it does not.
+   * When the memory expires. Absent if it does not expire.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp expire_time = 4 [json_name = "expireTime"];</code>
@@ -162,7 +162,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When the memory expires. Absent when it does not.
+   * When the memory expires. Absent if it does not expire.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp expire_time = 4 [json_name = "expireTime"];</code>
@@ -174,7 +174,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * When the memory expires. Absent when it does not.
+   * When the memory expires. Absent if it does not expire.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp expire_time = 4 [json_name = "expireTime"];</code>
@@ -189,7 +189,8 @@ private static final long serialVersionUID = 0L;
   private java.util.List<dev.semanticmemory.v1.NearDuplicate> nearDuplicates_;
   /**
    * <pre>
-   * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+   * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+   * near_duplicate_min_score is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -200,7 +201,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+   * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+   * near_duplicate_min_score is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -212,7 +214,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+   * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+   * near_duplicate_min_score is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -223,7 +226,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+   * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+   * near_duplicate_min_score is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -234,7 +238,8 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+   * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+   * near_duplicate_min_score is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -249,9 +254,9 @@ private static final long serialVersionUID = 0L;
   private boolean truncated_ = false;
   /**
    * <pre>
-   * True when the embedding model read only the beginning of the content, because it is longer than the model's input
-   * limit. The content is stored in full, and the modes TEXT and HYBRID search all its words; VECTOR compares only what
-   * the model read. False when the caller gave the embedding, and with already_stored.
+   * True if the embedding model read only the beginning of the content, because the content exceeds the model's input
+   * limit. The content is stored in full. TEXT and HYBRID search all its words; VECTOR compares only what the model
+   * read. False if the caller provided the embedding, and with already_stored.
    * </pre>
    *
    * <code>bool truncated = 6 [json_name = "truncated"];</code>
@@ -489,7 +494,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * StoreResponse names the stored memory.
+   * StoreResponse identifies the stored memory.
    * </pre>
    *
    * Protobuf type {@code semantic_memory.v1.StoreResponse}
@@ -893,7 +898,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> timestampBuilder_;
     /**
      * <pre>
-     * The time that the memory carries.
+     * The timestamp of the memory.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 2 [json_name = "timestamp"];</code>
@@ -904,7 +909,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time that the memory carries.
+     * The timestamp of the memory.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 2 [json_name = "timestamp"];</code>
@@ -919,7 +924,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time that the memory carries.
+     * The timestamp of the memory.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 2 [json_name = "timestamp"];</code>
@@ -939,7 +944,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time that the memory carries.
+     * The timestamp of the memory.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 2 [json_name = "timestamp"];</code>
@@ -957,7 +962,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time that the memory carries.
+     * The timestamp of the memory.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 2 [json_name = "timestamp"];</code>
@@ -982,7 +987,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time that the memory carries.
+     * The timestamp of the memory.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 2 [json_name = "timestamp"];</code>
@@ -999,7 +1004,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time that the memory carries.
+     * The timestamp of the memory.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 2 [json_name = "timestamp"];</code>
@@ -1011,7 +1016,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time that the memory carries.
+     * The timestamp of the memory.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 2 [json_name = "timestamp"];</code>
@@ -1026,7 +1031,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * The time that the memory carries.
+     * The timestamp of the memory.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp timestamp = 2 [json_name = "timestamp"];</code>
@@ -1048,7 +1053,7 @@ private static final long serialVersionUID = 0L;
     private boolean alreadyStored_ ;
     /**
      * <pre>
-     * True when an earlier call had already stored this memory, and this one wrote nothing.
+     * True if an earlier call already stored this memory. This call wrote nothing.
      * </pre>
      *
      * <code>bool already_stored = 3 [json_name = "alreadyStored"];</code>
@@ -1060,7 +1065,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True when an earlier call had already stored this memory, and this one wrote nothing.
+     * True if an earlier call already stored this memory. This call wrote nothing.
      * </pre>
      *
      * <code>bool already_stored = 3 [json_name = "alreadyStored"];</code>
@@ -1076,7 +1081,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True when an earlier call had already stored this memory, and this one wrote nothing.
+     * True if an earlier call already stored this memory. This call wrote nothing.
      * </pre>
      *
      * <code>bool already_stored = 3 [json_name = "alreadyStored"];</code>
@@ -1094,7 +1099,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Timestamp, com.google.protobuf.Timestamp.Builder, com.google.protobuf.TimestampOrBuilder> expireTimeBuilder_;
     /**
      * <pre>
-     * When the memory expires. Absent when it does not.
+     * When the memory expires. Absent if it does not expire.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 4 [json_name = "expireTime"];</code>
@@ -1105,7 +1110,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the memory expires. Absent when it does not.
+     * When the memory expires. Absent if it does not expire.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 4 [json_name = "expireTime"];</code>
@@ -1120,7 +1125,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the memory expires. Absent when it does not.
+     * When the memory expires. Absent if it does not expire.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 4 [json_name = "expireTime"];</code>
@@ -1140,7 +1145,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the memory expires. Absent when it does not.
+     * When the memory expires. Absent if it does not expire.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 4 [json_name = "expireTime"];</code>
@@ -1158,7 +1163,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the memory expires. Absent when it does not.
+     * When the memory expires. Absent if it does not expire.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 4 [json_name = "expireTime"];</code>
@@ -1183,7 +1188,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the memory expires. Absent when it does not.
+     * When the memory expires. Absent if it does not expire.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 4 [json_name = "expireTime"];</code>
@@ -1200,7 +1205,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the memory expires. Absent when it does not.
+     * When the memory expires. Absent if it does not expire.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 4 [json_name = "expireTime"];</code>
@@ -1212,7 +1217,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the memory expires. Absent when it does not.
+     * When the memory expires. Absent if it does not expire.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 4 [json_name = "expireTime"];</code>
@@ -1227,7 +1232,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * When the memory expires. Absent when it does not.
+     * When the memory expires. Absent if it does not expire.
      * </pre>
      *
      * <code>.google.protobuf.Timestamp expire_time = 4 [json_name = "expireTime"];</code>
@@ -1260,7 +1265,8 @@ private static final long serialVersionUID = 0L;
 
     /**
      * <pre>
-     * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+     * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+     * near_duplicate_min_score is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -1274,7 +1280,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+     * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+     * near_duplicate_min_score is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -1288,7 +1295,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+     * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+     * near_duplicate_min_score is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -1302,7 +1310,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+     * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+     * near_duplicate_min_score is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -1323,7 +1332,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+     * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+     * near_duplicate_min_score is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -1341,7 +1351,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+     * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+     * near_duplicate_min_score is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -1361,7 +1372,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+     * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+     * near_duplicate_min_score is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -1382,7 +1394,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+     * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+     * near_duplicate_min_score is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -1400,7 +1413,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+     * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+     * near_duplicate_min_score is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -1418,7 +1432,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+     * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+     * near_duplicate_min_score is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -1437,7 +1452,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+     * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+     * near_duplicate_min_score is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -1454,7 +1470,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+     * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+     * near_duplicate_min_score is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -1471,7 +1488,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+     * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+     * near_duplicate_min_score is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -1482,7 +1500,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+     * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+     * near_duplicate_min_score is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -1496,7 +1515,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+     * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+     * near_duplicate_min_score is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -1511,7 +1531,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+     * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+     * near_duplicate_min_score is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -1522,7 +1543,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+     * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+     * near_duplicate_min_score is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -1534,7 +1556,8 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+     * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+     * near_duplicate_min_score is set.
      * </pre>
      *
      * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -1561,9 +1584,9 @@ private static final long serialVersionUID = 0L;
     private boolean truncated_ ;
     /**
      * <pre>
-     * True when the embedding model read only the beginning of the content, because it is longer than the model's input
-     * limit. The content is stored in full, and the modes TEXT and HYBRID search all its words; VECTOR compares only what
-     * the model read. False when the caller gave the embedding, and with already_stored.
+     * True if the embedding model read only the beginning of the content, because the content exceeds the model's input
+     * limit. The content is stored in full. TEXT and HYBRID search all its words; VECTOR compares only what the model
+     * read. False if the caller provided the embedding, and with already_stored.
      * </pre>
      *
      * <code>bool truncated = 6 [json_name = "truncated"];</code>
@@ -1575,9 +1598,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True when the embedding model read only the beginning of the content, because it is longer than the model's input
-     * limit. The content is stored in full, and the modes TEXT and HYBRID search all its words; VECTOR compares only what
-     * the model read. False when the caller gave the embedding, and with already_stored.
+     * True if the embedding model read only the beginning of the content, because the content exceeds the model's input
+     * limit. The content is stored in full. TEXT and HYBRID search all its words; VECTOR compares only what the model
+     * read. False if the caller provided the embedding, and with already_stored.
      * </pre>
      *
      * <code>bool truncated = 6 [json_name = "truncated"];</code>
@@ -1593,9 +1616,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * True when the embedding model read only the beginning of the content, because it is longer than the model's input
-     * limit. The content is stored in full, and the modes TEXT and HYBRID search all its words; VECTOR compares only what
-     * the model read. False when the caller gave the embedding, and with already_stored.
+     * True if the embedding model read only the beginning of the content, because the content exceeds the model's input
+     * limit. The content is stored in full. TEXT and HYBRID search all its words; VECTOR compares only what the model
+     * read. False if the caller provided the embedding, and with already_stored.
      * </pre>
      *
      * <code>bool truncated = 6 [json_name = "truncated"];</code>

@@ -30,7 +30,7 @@ public interface StoreResponseOrBuilder extends
 
   /**
    * <pre>
-   * The time that the memory carries.
+   * The timestamp of the memory.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp timestamp = 2 [json_name = "timestamp"];</code>
@@ -39,7 +39,7 @@ public interface StoreResponseOrBuilder extends
   boolean hasTimestamp();
   /**
    * <pre>
-   * The time that the memory carries.
+   * The timestamp of the memory.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp timestamp = 2 [json_name = "timestamp"];</code>
@@ -48,7 +48,7 @@ public interface StoreResponseOrBuilder extends
   com.google.protobuf.Timestamp getTimestamp();
   /**
    * <pre>
-   * The time that the memory carries.
+   * The timestamp of the memory.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp timestamp = 2 [json_name = "timestamp"];</code>
@@ -57,7 +57,7 @@ public interface StoreResponseOrBuilder extends
 
   /**
    * <pre>
-   * True when an earlier call had already stored this memory, and this one wrote nothing.
+   * True if an earlier call already stored this memory. This call wrote nothing.
    * </pre>
    *
    * <code>bool already_stored = 3 [json_name = "alreadyStored"];</code>
@@ -67,7 +67,7 @@ public interface StoreResponseOrBuilder extends
 
   /**
    * <pre>
-   * When the memory expires. Absent when it does not.
+   * When the memory expires. Absent if it does not expire.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp expire_time = 4 [json_name = "expireTime"];</code>
@@ -76,7 +76,7 @@ public interface StoreResponseOrBuilder extends
   boolean hasExpireTime();
   /**
    * <pre>
-   * When the memory expires. Absent when it does not.
+   * When the memory expires. Absent if it does not expire.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp expire_time = 4 [json_name = "expireTime"];</code>
@@ -85,7 +85,7 @@ public interface StoreResponseOrBuilder extends
   com.google.protobuf.Timestamp getExpireTime();
   /**
    * <pre>
-   * When the memory expires. Absent when it does not.
+   * When the memory expires. Absent if it does not expire.
    * </pre>
    *
    * <code>.google.protobuf.Timestamp expire_time = 4 [json_name = "expireTime"];</code>
@@ -94,7 +94,8 @@ public interface StoreResponseOrBuilder extends
 
   /**
    * <pre>
-   * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+   * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+   * near_duplicate_min_score is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -103,7 +104,8 @@ public interface StoreResponseOrBuilder extends
       getNearDuplicatesList();
   /**
    * <pre>
-   * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+   * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+   * near_duplicate_min_score is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -111,7 +113,8 @@ public interface StoreResponseOrBuilder extends
   dev.semanticmemory.v1.NearDuplicate getNearDuplicates(int index);
   /**
    * <pre>
-   * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+   * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+   * near_duplicate_min_score is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -119,7 +122,8 @@ public interface StoreResponseOrBuilder extends
   int getNearDuplicatesCount();
   /**
    * <pre>
-   * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+   * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+   * near_duplicate_min_score is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -128,7 +132,8 @@ public interface StoreResponseOrBuilder extends
       getNearDuplicatesOrBuilderList();
   /**
    * <pre>
-   * Other memories of the user that are nearly the same, most similar first, at most 10. Only when asked for.
+   * Other memories of the user that are near-duplicates, most similar first, at most 10. Empty unless
+   * near_duplicate_min_score is set.
    * </pre>
    *
    * <code>repeated .semantic_memory.v1.NearDuplicate near_duplicates = 5 [json_name = "nearDuplicates"];</code>
@@ -138,9 +143,9 @@ public interface StoreResponseOrBuilder extends
 
   /**
    * <pre>
-   * True when the embedding model read only the beginning of the content, because it is longer than the model's input
-   * limit. The content is stored in full, and the modes TEXT and HYBRID search all its words; VECTOR compares only what
-   * the model read. False when the caller gave the embedding, and with already_stored.
+   * True if the embedding model read only the beginning of the content, because the content exceeds the model's input
+   * limit. The content is stored in full. TEXT and HYBRID search all its words; VECTOR compares only what the model
+   * read. False if the caller provided the embedding, and with already_stored.
    * </pre>
    *
    * <code>bool truncated = 6 [json_name = "truncated"];</code>
