@@ -35,6 +35,7 @@ check: .venv/installed check-generated
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/python scripts/check_prose.py
 	$(BUF) lint
 	$(BUF) breaking protos --against protos/landed.binpb
 	$(BUF) format --diff --exit-code protos

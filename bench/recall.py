@@ -1,11 +1,11 @@
-"""What the effort of an HNSW search (ef_runtime) buys: recall@10 against brute force, and what it costs.
+"""What recall does an HNSW search reach with each ef_runtime, and how long does it take?
 
     python -m bench.recall --valkey URL [--memories 10000] [--texts locomo_turns.json]
 
-Over two sets of embeddings: random unit vectors of 1536 dimensions, the hardest that there are, since none is near; and
-with --texts real sentences, LoCoMo's turns by the local model (384). For each effort, in turns: recall@10 over everyone
-of fifty queries (of texts: every hundredth is a query, and not stored), and the median of one caller's searches over
-three rounds. A table, and a picture to --picture.
+Two sets of embeddings: random unit vectors of 1536 dimensions, the hardest case, since no vector is near another; and
+with --texts the texts of LoCoMo's turns, embedded by the local model (384 dimensions). For each ef_runtime, in turn:
+recall@10 of fifty queries over everyone, and the median of one caller's searches over three rounds. Of the texts, every
+hundredth is a query and is not stored. The script prints a table for each set and writes a picture to --picture.
 """
 
 import argparse
@@ -14,19 +14,21 @@ import statistics
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import orjson
 import uvloop
 from matplotlib.figure import Figure
 from pydantic import SecretStr
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from bench.load import random_embeddings
-from bench.scale import INDEX, QUERIES, Bench, K
-from memory_service.cli.client import connect
+from bench.harness.data import locomo_texts, random_embeddings
+from bench.harness.tables import header, row
+from bench.scale.measure import QUERIES
+from bench.scale.memories import INDEX, K, drop, fill, recall, search
+from memory_service.cli.client import Stub, connect
 from memory_service.domain.types import Embedding
 from memory_service.embedding.local import LocalEmbedder
 from memory_service.logs import log_to_stderr
@@ -36,22 +38,21 @@ from memory_service.valkey import Connections
 from memory_service.valkey.url import parse_url
 
 EFFORTS = (10, 50, 100, 200, 400, 800, 1000, 1600)
-Curve = list[tuple[int, float, float]]
-"""Efforts, recall, median in milliseconds."""
+"""Values of ef_runtime."""
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Point:
+    """Recall and median time in milliseconds at one ef_runtime."""
+
+    effort: int
+    recall: float
+    median: float
 
 
 async def main(url: str, count: int, texts: Sequence[str], picture: Path) -> None:
     """Measure, print and draw."""
-    made = random_embeddings(count, 1536)
-    sets: dict[str, tuple[list[Embedding], list[Embedding]]] = {
-        f"{count:,} random, 1536 dimensions": (made, random_embeddings(QUERIES, 1536, seed=8))
-    }
-    if texts:
-        embedder = LocalEmbedder(threads=1)
-        sentences = [(await embedder.embed(one)).embedding for one in texts]
-        asked = sentences[::100][:QUERIES]
-        kept = [one for number, one in enumerate(sentences) if number % 100]
-        sets[f"{len(kept):,} sentences, 384 dimensions"] = (kept, asked)
     curves = {}
     async with AsyncExitStack() as stack:
         engine = Connections(parse_url(url, connections=16))
@@ -59,69 +60,85 @@ async def main(url: str, count: int, texts: Sequence[str], picture: Path) -> Non
         stack.push_async_callback(engine.close)
         settings = Settings(listen="127.0.0.1:0", valkey_url=SecretStr(url), index=INDEX, drain=0)
         server = await stack.enter_async_context(run_server(settings))
-        memories = await stack.enter_async_context(connect(server.address))
-        for name, (embeddings, queries) in sets.items():
+        stub = await stack.enter_async_context(connect(server.address))
+        for name, (embeddings, queries) in (await data_sets(count, texts)).items():
             ensure = pb.EnsureIndexRequest(
                 dimension=len(queries[0]), embedding_model="bench", algorithms=["ALGORITHM_HNSW"], layout="LAYOUT_HASH"
             )
-            await memories.EnsureIndex(ensure, timeout=60)
-            bench = Bench(engine, memories, server.address, Path())
-            await bench.fill(range(len(embeddings)), embeddings)
-            curves[name] = await curve(bench, embeddings, queries)
-            await memories.DropIndex(pb.DropIndexRequest(index=INDEX, delete_memories=True), timeout=900)
-    for name, one in curves.items():
-        print(f"\n| {name} | {' | '.join(str(effort) for effort, _, _ in one)} |\n{'| --- ' * (len(one) + 1)}|")
-        print(f"| recall@{K} | {' | '.join(f'{recall:.3f}' for _, recall, _ in one)} |")
-        base = next(median for effort, _, median in one if effort == Settings().ef_runtime)
-        print(f"| time over the default's | {' | '.join(f'{median / base:.2f}' for _, _, median in one)} |")
+            await stub.EnsureIndex(ensure, timeout=60)
+            await fill(engine, range(len(embeddings)), embeddings)
+            curves[name] = await measure(stub, embeddings, queries)
+            await drop(stub)
+    for name, curve in curves.items():
+        print(f"\n{table(name, curve)}")
     draw(curves, picture)
 
 
-def turns(path: Path) -> list[str]:
-    """What was said in LoCoMo's conversations."""
-    said = [turn["text"] for conversation in orjson.loads(path.read_bytes()) for turn in conversation["turns"]]
-    return list(dict.fromkeys(said))
+async def data_sets(count: int, texts: Sequence[str]) -> dict[str, tuple[list[Embedding], list[Embedding]]]:
+    """Return the embeddings to store and the queries of each set."""
+    sets = {
+        f"{count:,} random, 1536 dimensions": (
+            random_embeddings(count, 1536),
+            random_embeddings(QUERIES, 1536, seed=8),
+        )
+    }
+    if texts:
+        embedder = LocalEmbedder(threads=1)
+        embeddings = [(await embedder.embed(text)).embedding for text in texts]
+        stored = [embedding for number, embedding in enumerate(embeddings) if number % 100]
+        sets[f"{len(stored):,} sentences, 384 dimensions"] = (stored, embeddings[::100][:QUERIES])
+    return sets
 
 
-async def curve(bench: Bench, embeddings: Sequence[Embedding], queries: Sequence[Embedding]) -> Curve:
-    """Recall and time of each effort."""
-    recalls = {effort: await bench.recall(np.array(embeddings), queries, effort) for effort in EFFORTS}
+async def measure(stub: Stub, embeddings: Sequence[Embedding], queries: Sequence[Embedding]) -> list[Point]:
+    """Measure recall and time at each ef_runtime."""
+    recalls = {effort: await recall(stub, np.array(embeddings), queries, effort) for effort in EFFORTS}
     times: dict[int, list[float]] = {effort: [] for effort in EFFORTS}
-    for _ in range(3):
-        for effort, taken in times.items():
+    everyone = memory_pb2.MemoryFilter(all_users=True)
+    for _ in range(ROUNDS):
+        for effort, of_effort in times.items():
             for query in queries:
-                request = pb.SearchRequest(
-                    query_embedding=query.tobytes(),
-                    filter=memory_pb2.MemoryFilter(all_users=True),
-                    k=K,
-                    ef_runtime=effort,
-                )
+                embedding = query.tobytes()
+                request = pb.SearchRequest(query_embedding=embedding, filter=everyone, k=K, ef_runtime=effort)
                 started = time.perf_counter()
-                await bench.found(request)
-                taken.append(time.perf_counter() - started)
-    return [(effort, recalls[effort], statistics.median(times[effort]) * 1000) for effort in EFFORTS]
+                await search(stub, request)
+                of_effort.append(time.perf_counter() - started)
+    return [Point(effort, recalls[effort], statistics.median(times[effort]) * 1000) for effort in EFFORTS]
 
 
-def draw(curves: dict[str, Curve], picture: Path) -> None:
-    """Recall by time, each point an effort."""
+def table(name: str, curve: Sequence[Point]) -> str:
+    """Format recall, and time as a ratio to that of the default ef_runtime."""
+    default = next(point.median for point in curve if point.effort == Settings().ef_runtime)
+    lines = [
+        header([name, *(str(point.effort) for point in curve)]),
+        row([f"recall@{K}", *(f"{point.recall:.3f}" for point in curve)]),
+        row(["time, ratio to the default's", *(f"{point.median / default:.2f}" for point in curve)]),
+    ]
+    return "\n".join(lines)
+
+
+def draw(curves: dict[str, list[Point]], picture: Path) -> None:
+    """Draw recall by time, a point for each ef_runtime."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
-    for name, one in curves.items():
-        axes.plot([median for _, _, median in one], [recall for _, recall, _ in one], marker="o", label=name)
-        for effort, recall, median in one:
-            axes.annotate(str(effort), (median, recall), textcoords="offset points", xytext=(4, -10), fontsize=8)
+    for name, curve in curves.items():
+        axes.plot([point.median for point in curve], [point.recall for point in curve], marker="o", label=name)
+        for point in curve:
+            at = (point.median, point.recall)
+            axes.annotate(str(point.effort), at, textcoords="offset points", xytext=(4, -10), fontsize=8)
     axes.set(xlabel="one caller's median, ms", ylabel=f"recall@{K}", title="HNSW: recall by effort (ef_runtime)")
     axes.legend()
     figure.savefig(picture, dpi=120)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="bench.recall", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--valkey", required=True, help="the engine's URL")
-    parser.add_argument("--memories", type=int, default=10_000)
-    parser.add_argument("--texts", type=Path)
+    parser.add_argument("--memories", type=int, default=10_000, help="random embeddings to store")
+    parser.add_argument("--texts", type=Path, help="locomo_turns.json (default: random embeddings only)")
     parser.add_argument("--picture", type=Path, default=Path("bench/recall.png"))
-    given = parser.parse_args()
+    args = parser.parse_args()
     log_to_stderr(logging.ERROR)
-    said = turns(given.texts) if given.texts else []
-    uvloop.run(main(given.valkey, given.memories, said, given.picture))
+    uvloop.run(main(args.valkey, args.memories, locomo_texts(args.texts) if args.texts else [], args.picture))

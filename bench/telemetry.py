@@ -1,9 +1,10 @@
-"""What telemetry costs: the same searches on servers with nothing, a log line for each call, metrics, traces, and all.
+"""How much do logs, metrics and traces cost?
 
     python -m bench.telemetry [--memories 2000] [--callers 8] [--rounds 7]
 
-Each server is a process of its own, on one engine, in turns within each round. Printed are searches a second and
-CPU time of the server for one search, and their ratios to the server with nothing; the medians of the rounds.
+The same searches on servers with no telemetry, a log line for each call, metrics, a trace of every call, and all three.
+Each server is a process of its own on one engine, each in turn within each round. The table has searches a second, the
+server's CPU time for one search, and the ratios of both to the server with no telemetry: medians of the rounds.
 """
 
 import argparse
@@ -12,115 +13,125 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
-from typing import cast
 
-import grpc
-import psutil
 import uvloop
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
-from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 
-from bench.load import random_embeddings
-from bench.overhead import rate
-from bench.ways import USERS
-from memory_service.cli.client import Stub
+from bench.harness.data import random_embeddings
+from bench.harness.engine import embedded_engine
+from bench.harness.processes import cpu_seconds
+from bench.harness.rounds import calls_per_second, ratios, rotate
+from memory_service.cli.client import Stub, connect
 from memory_service.domain.embeddings import pack_embedding
-from memory_service.embedded import EmbeddedValkey
 from memory_service.embedded.process import free_port
 
+USERS = 100
+START_TIMEOUT = 180
+"""Seconds that five servers may take to start on a busy machine."""
 QUIET = {"MEMORY_LOG_LEVEL": "error"}
 METRICS = {"MEMORY_METRICS_LISTEN": "127.0.0.1:0"}
-Figures = tuple[float, float]
 
 
+@dataclass(frozen=True)
 class Server:
-    """A server process, and the client that measures it."""
+    """A server process and a client of it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], address: str) -> None:
-        self.process = psutil.Process(process.pid)
-        self.channel = grpc.aio.insecure_channel(address)
-        self.stub = cast("Stub", MemoryServiceStub(self.channel))
+    pid: int
+    stub: Stub
 
-    def cpu(self) -> float:
-        """Seconds of CPU so far."""
-        times = self.process.cpu_times()
-        return times.user + times.system
+
+@dataclass(frozen=True)
+class Measurement:
+    """Searches a second, and seconds of CPU time for one."""
+
+    rate: float
+    cpu: float
 
 
 async def main(memories: int, callers: int, rounds: int) -> None:
     """Run all rounds and print the table."""
-    packed = [pack_embedding(one) for one in random_embeddings(memories, 384)]
-    with ExitStack() as stack:
-        valkey = EmbeddedValkey(Path(stack.enter_context(tempfile.TemporaryDirectory())), appendfsync="no")
-        await valkey.start()
-        engine = {"MEMORY_VALKEY_URL": f"valkey://:{valkey.password}@127.0.0.1:{valkey.port}"}
+    embeddings = [pack_embedding(embedding) for embedding in random_embeddings(memories, 384)]
+    async with AsyncExitStack() as stack:
+        engine = {"MEMORY_VALKEY_URL": await stack.enter_async_context(embedded_engine())}
         traces = {"OTEL_EXPORTER_OTLP_ENDPOINT": stack.enter_context(collector())}
-        servers = {
-            name: stack.enter_context(server(**engine, **settings))
-            for name, settings in {
-                "nothing": QUIET,
-                "log": {},
-                "metrics": QUIET | METRICS,
-                "traces": QUIET | traces,
-                "all": METRICS | traces,
-            }.items()
+        variants = {
+            "nothing": QUIET,
+            "log": {},
+            "metrics": QUIET | METRICS,
+            "traces": QUIET | traces,
+            "all": METRICS | traces,
         }
-        first = servers["nothing"].stub
-        await first.EnsureIndex(pb.EnsureIndexRequest(), timeout=60, wait_for_ready=True)
-        for n, embedding in enumerate(packed):
-            item = pb.StoreRequest(
-                user_id=f"u{n % USERS}", role=memory_pb2.ROLE_USER, content="some words", embedding=embedding
-            )
-            await first.Store(item, timeout=30)
-        figures: dict[str, list[Figures]] = {name: [] for name in servers}
+        servers = {}
+        for name, settings in variants.items():
+            pid, address = stack.enter_context(server_process(engine | settings))
+            servers[name] = Server(pid, await stack.enter_async_context(connect(address)))
+        for server in servers.values():  # The first call creates the index; all of them wait until a server is ready.
+            await server.stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=START_TIMEOUT, wait_for_ready=True)
+        await fill(servers["nothing"].stub, embeddings)
+        results: dict[str, list[Measurement]] = {name: [] for name in servers}
         for number in range(rounds + 1):
-            names = list(servers)
-            for name in names[number % len(names) :] + names[: number % len(names)]:
-                found = await measure(servers[name], packed, callers)
-                if number:  # The first is for warming up.
-                    figures[name].append(found)
+            for name in rotate(list(servers), number):
+                measurement = await measure(servers[name], embeddings, callers)
+                if number:  # The first round is a warm-up.
+                    results[name].append(measurement)
         print(f"{memories} memories, Search within one user, k=5, {callers} callers, {rounds} rounds")
-        print(f"{'':<12}{'searches':>12}{'CPU of one':>12}{'rate':>8}{'CPU':>8}")
-        for name, measured in figures.items():
-            pairs = list(zip(measured, figures["nothing"], strict=True))
-            told = [statistics.median(one[side] for one in measured) for side in (0, 1)]
-            ratios = [statistics.median(one[side] / plain[side] for one, plain in pairs) for side in (0, 1)]
-            print(f"{name:<12}{told[0]:>10,.0f}/s{told[1] * 1e6:>9,.0f} µs{ratios[0]:>8.2f}{ratios[1]:>8.2f}")
-        for one in servers.values():
-            await one.channel.close()
-        await valkey.stop()
+        print(table(results))
 
 
-async def measure(server: Server, packed: list[bytes], callers: int) -> Figures:
-    """Searches a second, and seconds of CPU for one."""
-
-    async def work(n: int) -> object:
-        request = pb.SearchRequest(
-            query_embedding=packed[n], filter=memory_pb2.MemoryFilter(user_id=f"u{n % USERS}"), k=5
+async def fill(stub: Stub, embeddings: Sequence[bytes]) -> None:
+    """Store one memory for each embedding, spread over the users."""
+    for n, embedding in enumerate(embeddings):
+        request = pb.StoreRequest(
+            user_id=f"u{n % USERS}", role=memory_pb2.ROLE_USER, content="some words", embedding=embedding
         )
+        await stub.Store(request, timeout=30)
+
+
+async def measure(server: Server, embeddings: Sequence[bytes], callers: int) -> Measurement:
+    """Search once by each embedding."""
+
+    async def search(n: int) -> object:
+        where = memory_pb2.MemoryFilter(user_id=f"u{n % USERS}")
+        request = pb.SearchRequest(query_embedding=embeddings[n], filter=where, k=5)
         return [response async for response in server.stub.Search(request, timeout=30)]
 
-    before = server.cpu()
-    found = await rate(work, len(packed), callers)
-    return found, (server.cpu() - before) / len(packed)
+    cpu_before = cpu_seconds(server.pid)
+    rate = await calls_per_second(search, len(embeddings), callers)
+    return Measurement(rate, (cpu_seconds(server.pid) - cpu_before) / len(embeddings))
+
+
+def table(results: Mapping[str, Sequence[Measurement]]) -> str:
+    """Format the medians, and their ratios to the server with no telemetry."""
+    lines = [f"{'':<12}{'searches':>12}{'CPU of one':>12}{'rate':>8}{'CPU':>8}"]
+    rates = {name: [one.rate for one in of_server] for name, of_server in results.items()}
+    cpus = {name: [one.cpu for one in of_server] for name, of_server in results.items()}
+    for name in results:
+        medians = f"{statistics.median(rates[name]):>10,.0f}/s{statistics.median(cpus[name]) * 1e6:>9,.0f} µs"
+        rate_ratio = statistics.median(ratios(rates[name], rates["nothing"]))
+        cpu_ratio = statistics.median(ratios(cpus[name], cpus["nothing"]))
+        lines.append(f"{name:<12}{medians}{rate_ratio:>8.2f}{cpu_ratio:>8.2f}")
+    return "\n".join(lines)
 
 
 @contextmanager
-def server(**settings: str) -> Iterator[Server]:
-    """A server with these settings, whose log goes to a file that nobody reads."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MEMORY_", "OTEL_"))}
-    port = free_port()
+def server_process(settings: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+    """Run a service with these settings alone. Yield its process id and address, before it is ready.
+
+    A quiet server logs no line from which `service_process` could tell that it is ready.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MEMORY_", "OTEL_"))}
+    address = f"127.0.0.1:{free_port()}"
+    environment = {**inherited, "MEMORY_LISTEN": address, "MEMORY_DRAIN": "0", **settings}
     with tempfile.TemporaryFile() as log:
-        environment = {**kept, "MEMORY_LISTEN": f"127.0.0.1:{port}", "MEMORY_DRAIN": "0", **settings}
         process = subprocess.Popen([sys.executable, "-m", "memory_service", "serve"], env=environment, stderr=log)
         try:
-            yield Server(process, f"127.0.0.1:{port}")
+            yield process.pid, address
         finally:
             process.terminate()
             process.wait()
@@ -128,7 +139,7 @@ def server(**settings: str) -> Iterator[Server]:
 
 @contextmanager
 def collector() -> Iterator[str]:
-    """An OTLP collector that takes everything and keeps nothing."""
+    """Run an OTLP collector that accepts and discards everything. Yield its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -139,10 +150,10 @@ def collector() -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    taking = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=taking.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{taking.server_port}"
-    taking.shutdown()
+    http_server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=http_server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{http_server.server_port}"
+    http_server.shutdown()
 
 
 if __name__ == "__main__":
@@ -150,5 +161,5 @@ if __name__ == "__main__":
     parser.add_argument("--memories", type=int, default=2000)
     parser.add_argument("--callers", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=7)
-    arguments = parser.parse_args()
-    uvloop.run(main(arguments.memories, arguments.callers, arguments.rounds))
+    args = parser.parse_args()
+    uvloop.run(main(args.memories, args.callers, args.rounds))

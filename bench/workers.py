@@ -1,17 +1,17 @@
-"""What a second worker brings: calls a second of `serve --workers` 1 and 2, in turns, over 64 connections.
+"""How much throughput does a second worker add?
 
     python -m bench.workers --valkey URL [--rounds 5] [--share 0.25]
 
-Two calls: a health check, where the engine has no part, and a Search as in bench.overhead. The load generator (h2load)
-and the engine have their share of the machine too: `cores` tells how many of them the server itself was using. On a
-machine with few, --share gives each worker no more than this part of one, by a control group of its own (Linux, as
-root), so that neither the engine nor the load generator is what limits them.
+Calls a second of `serve --workers` 1 and 2, each in turn within each round, over 64 connections. Two calls: a health
+check, which does not use the engine, and a Search as in bench.overhead. The load generator (h2load) and the engine run
+on the same machine: `cores` shows how many cores the server itself used. On a machine with few cores, --share limits
+each worker to this share of a core by a control group (Linux, as root), so that neither the engine nor the load
+generator is the bottleneck.
 """
 
 import argparse
 import asyncio
 import contextlib
-import json
 import logging
 import statistics
 import tempfile
@@ -22,67 +22,81 @@ from pathlib import Path
 import psutil
 import uvloop
 from grpc_health.v1 import health_pb2
-from semantic_memory.v1 import memory_service_pb2 as pb
 
-from bench.load import Running, framed, h2load, process, random_embeddings
-from bench.overhead import fill, sample
-from bench.ways import DIMENSION, INDEX
+from bench.harness.data import random_embeddings
+from bench.harness.h2load import grpc_frame, run_h2load
+from bench.harness.processes import ServiceProcess, service_process
+from bench.harness.rounds import ratios, spread
+from bench.harness.tables import header, row
+from bench.overhead.workload import DIMENSION, INDEX, drop, fill, verified_exchanges
 from memory_service.cli.client import connect
 from memory_service.logs import log_to_stderr
 from memory_service.rpc.server import SERVICE
 
-HEALTH, CONNECTIONS = "grpc.health.v1.Health", 64
-_PERIOD = 50_000
-"""Microseconds: how often a share is dealt out."""
+HEALTH, CONNECTIONS, MEMORIES = "grpc.health.v1.Health", 64, 5_000
 CALLS = {"Check": (HEALTH, 10_000), "Search": (SERVICE, 3_000)}
+"""The service and the number of calls, by method."""
+COLUMNS = ("call", "1 worker, calls/s (cores)", "2 workers, calls/s (cores)", "ratio, median (least to most)")
+_PERIOD = 50_000
+"""Microseconds in which a control group may use its share once."""
+Measurement = tuple[float, float]
+"""Calls a second, and cores that the server used."""
 
 
 async def main(url: str, rounds: int, share: float | None) -> None:
     """Measure and print."""
-    settings = {"MEMORY_LISTEN": "127.0.0.1:0", "MEMORY_VALKEY_URL": url, "MEMORY_INDEX": INDEX, "MEMORY_DRAIN": "0"}
     async with contextlib.AsyncExitStack() as stack:
-        serve = ("-m", "memory_service", "serve")
         servers = {
-            count: stack.enter_context(process(*serve, ready='"serving"', MEMORY_WORKERS=str(count), **settings))
+            count: stack.enter_context(
+                service_process(MEMORY_WORKERS=str(count), MEMORY_VALKEY_URL=url, MEMORY_INDEX=INDEX)
+            )
             for count in (1, 2)
         }
-        addresses = {count: str(json.loads(one.line)["address"]) for count, one in servers.items()}
-        memories = await stack.enter_async_context(connect(addresses[1]))
-        embeddings = random_embeddings(5_000, DIMENSION)
-        await fill(memories, embeddings)
-        requests, _ = await sample(memories, embeddings[0])
+        stub = await stack.enter_async_context(connect(servers[1].address))
+        embeddings = random_embeddings(MEMORIES, DIMENSION)
+        await fill(stub, embeddings)
+        exchanges = await verified_exchanges(stub, embeddings[0])
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         check = health_pb2.HealthCheckRequest(service=SERVICE).SerializeToString()
-        bodies = {"Check": check, "Search": requests["search"]}
-        for name, message in bodies.items():
-            (folder / name).write_bytes(framed(message))
+        for method, request in (("Check", check), ("Search", exchanges["Search"].request)):
+            (folder / method).write_bytes(grpc_frame(request))
         await asyncio.sleep(5)  # The second worker starts after the first.
         if share is not None:
             for server in servers.values():
-                for pid in [one.pid for one in psutil.Process(server.pid).children()] or [server.pid]:
-                    stack.enter_context(limited(pid, share))
-        print("| call | 1 worker, calls/s (cores) | 2 workers, calls/s (cores) | ratio, median (least to most) |")
-        print("| --- | --- | --- | --- |")
+                for pid in [child.pid for child in psutil.Process(server.pid).children()] or [server.pid]:
+                    stack.enter_context(cpu_limit(pid, share))
+        print(header(COLUMNS))
         for method in CALLS:
-            measured: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
+            results: dict[int, list[Measurement]] = {1: [], 2: []}
             for _ in range(rounds):
-                for count, found in measured.items():
-                    found.append(load(servers[count], addresses[count], method, folder / method))
-            ratios = sorted(two[0] / one[0] for one, two in zip(measured[1], measured[2], strict=True))
-            cells = []
-            for one in measured.values():
-                rate, cores = (statistics.median(each) for each in zip(*one, strict=True))
-                cells.append(f"{rate:,.0f} ({cores:.2f})")
-            spread = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
-            print(f"| {method} | {' | '.join(cells)} | {spread} |")
+                for count, measurements in results.items():
+                    measurements.append(measure(servers[count], method, folder / method))
+            print(result_row(method, results), flush=True)
         for server in servers.values():
-            server.check("Search")
-        await memories.DropIndex(pb.DropIndexRequest(index=INDEX, delete_memories=True), timeout=60)
+            server.require_all_ok("Search")
+        await drop(stub)
+
+
+def measure(server: ServiceProcess, method: str, body: Path) -> Measurement:
+    """Load a server."""
+    service, calls = CALLS[method]
+    cpu_before, started = server.cpu_seconds(), time.perf_counter()
+    result = run_h2load(server.address, method, body, calls=calls, connections=CONNECTIONS, streams=1, service=service)
+    return result.rate, (server.cpu_seconds() - cpu_before) / (time.perf_counter() - started)
+
+
+def result_row(method: str, results: dict[int, list[Measurement]]) -> str:
+    """Format a line of the table."""
+    cells = []
+    for measurements in results.values():
+        rate, cores = (statistics.median(values) for values in zip(*measurements, strict=True))
+        cells.append(f"{rate:,.0f} ({cores:.2f})")
+    return row([method, *cells, spread(ratios([rate for rate, _ in results[2]], [rate for rate, _ in results[1]]))])
 
 
 @contextlib.contextmanager
-def limited(pid: int, share: float) -> Iterator[None]:
-    """While the context is open, this process has no more than this share of a core."""
+def cpu_limit(pid: int, share: float) -> Iterator[None]:
+    """Limit a process to this share of a core while the context is open."""
     root, name = Path("/sys/fs/cgroup"), f"bench_workers_{pid}"
     quota = str(int(share * _PERIOD))
     if (root / "cpu").is_dir():  # version 1
@@ -101,19 +115,11 @@ def limited(pid: int, share: float) -> Iterator[None]:
         group.rmdir()
 
 
-def load(server: Running, address: str, method: str, body: Path) -> tuple[float, float]:
-    """Calls a second, and cores that the server used."""
-    service, calls = CALLS[method]
-    used, started = server.cpu(), time.perf_counter()
-    found = h2load(address, method, body, calls=calls, connections=CONNECTIONS, streams=1, service=service)
-    return found.rate, (server.cpu() - used) / (time.perf_counter() - started)
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--valkey", required=True, help="the engine's URL")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--share", type=float, help="of a core for each worker; as much as there is when left out")
-    given = parser.parse_args()
+    parser.add_argument("--share", type=float, help="of a core for each worker (default: no limit)")
+    args = parser.parse_args()
     log_to_stderr(logging.ERROR)
-    uvloop.run(main(given.valkey, given.rounds, given.share))
+    uvloop.run(main(args.valkey, args.rounds, args.share))

@@ -1,23 +1,23 @@
-# The clients in other languages than Python. Each needs the toolchain of its language; where that is missing the
-# language is left out, which is said, and is an error in CI.
+# The clients in Go, TypeScript and Java. Each needs the toolchain of its language. A language whose toolchain is missing is
+# skipped with a message; with CI set that is an error.
 TOOL_go := go
 TOOL_typescript := npm
 TOOL_java := mvn
 LANGUAGES := $(foreach language,go typescript java,$(if $(shell command -v $(TOOL_$(language))),$(language)))
 LEFT_OUT := $(filter-out $(LANGUAGES),go typescript java)
 MAVEN := mvn --quiet --batch-mode --no-transfer-progress --file clients/java/pom.xml
-# As Maven's artifacts name this platform.
+# The name of this platform in Maven's artifacts.
 PLATFORM := $(shell uname -sm | sed 's/Linux/linux/;s/Darwin/osx/;s/arm64/aarch_64/;s/aarch64/aarch_64/;s/ /-/')
 GENERATED := clients/python/src/semantic_memory/v1 clients/python/src/semantic_memory/service_config.json \
   clients/go/semantic_memory clients/go/service_config.json \
   clients/typescript/src/generated clients/typescript/service_config.json \
-  clients/java/src/main/java/dev/semanticmemory/v1 clients/java/src/main/resources/dev/semanticmemory/service_config.json \
+  clients/java/src/generated clients/java/src/main/resources/dev/semanticmemory/service_config.json \
   memory_service/rpc/contract.binpb docs/reference.md
 
 .PHONY: left-out conformance $(foreach task,generate test runner,$(task)-go $(task)-typescript $(task)-java)
 
 left-out:
-	@$(foreach language,$(LEFT_OUT),echo "LEFT OUT: the $(language) client, for want of $(TOOL_$(language))";) true
+	@$(foreach language,$(LEFT_OUT),echo "LEFT OUT: the $(language) client needs $(TOOL_$(language))";) true
 	@test -z "$(LEFT_OUT)" -o -z "$$CI"
 
 BUF_GENERATE = PATH="$(CURDIR)/.venv-generate/bin:$$PATH" buf generate --template
@@ -33,7 +33,8 @@ generate-typescript: .venv-generate/installed clients/typescript/node_modules/.p
 	cp clients/service_config.json clients/typescript/
 
 generate-java: .venv-generate/installed .tools/bin/protoc-gen-grpc-java
-	rm -rf clients/java/src/main/java/dev/semanticmemory/v1
+	rm -rf clients/java/src/generated
+	mkdir -p clients/java/src/generated/java
 	$(BUF_GENERATE) clients/java/buf.gen.yaml
 	cp clients/service_config.json clients/java/src/main/resources/dev/semanticmemory/
 
@@ -46,7 +47,7 @@ test-typescript: clients/typescript/node_modules/.package-lock.json
 test-java:
 	$(MAVEN) package
 
-# Every case by every client that can be built here, against one server on a real engine: see clients/conformance.
+# Every case by every client whose toolchain is installed: see clients/conformance.
 conformance: .venv/installed $(LANGUAGES:%=runner-%) left-out
 	GRPC_VERBOSITY=NONE $(BIN)/python -m clients.conformance
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the image of the Dockerfile where there is no Docker: with buildah in chroot isolation, as root. The base image
-# is one that the store has already, or PYTHON_IMAGE=archive:tag (what `buildah from` takes), or else a Debian made here
-# with debootstrap, with the same Python as the official image and tagged like it.
+# Builds the image without Docker: with buildah in chroot isolation, as root. The base image is PYTHON_IMAGE (any name that
+# `buildah from` accepts, default python:3.13-slim of the local store). If it does not exist, the script builds a Debian with
+# debootstrap, with the same Python as the official image, under that name.
 #   scripts/build_image.sh [TAG]        # needs the Debian packages buildah and debootstrap
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,7 +13,7 @@ mkdir -p "$store"
 buildah() { command buildah --root "$store/store" --runroot "$store/run" --storage-driver vfs "$@"; }
 
 if ! buildah inspect --type image "$base" >/dev/null 2>&1; then
-  echo "making $base with debootstrap …"
+  echo "building $base with debootstrap …"
   container=$(buildah from scratch)
   root=$(buildah mount "$container")
   debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates trixie "$root" >"$store/debootstrap.log" ||
@@ -24,8 +24,8 @@ if ! buildah inspect --type image "$base" >/dev/null 2>&1; then
   buildah commit --quiet --rm "$container" "$base" >/dev/null
 fi
 
-# The machine's own certificate authorities during the build alone: networks with a proxy have one more. The format is
-# Docker's, since OCI's has no HEALTHCHECK.
+# The build uses the machine's certificate authorities, because networks with a proxy add one. The format is Docker's, because
+# OCI's has no HEALTHCHECK.
 authorities=/etc/ssl/certs/ca-certificates.crt
 buildah bud --quiet --isolation chroot --format docker --pull-never --volume "$authorities:$authorities:ro" \
   --build-arg PYTHON="$base" --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || echo unknown)" \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what README.md and docs/clients/ say, each in a new environment, and runs it outside the checkout. HOME is
-# empty but for the configuration of package clients. Arguments limit it to languages: python go typescript java.
+# Runs the installations of README.md and docs/clients/, each in a new environment, and uses them outside the checkout. HOME
+# contains only the configuration of package clients. Arguments select languages: python go typescript java.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -10,7 +10,7 @@ mkdir "$home" "$work/checkout" "$work/elsewhere"
 for file in .npmrc .m2/settings.xml .config/pip/pip.conf .pip/pip.conf .config/go/env; do
   [ ! -f "$HOME/$file" ] || install -D "$HOME/$file" "$home/$file"
 done
-# A copy of what git knows: builds write into the folder that they build.
+# A copy of the files that git tracks or does not ignore, because builds write into their source folder.
 git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
   [ ! -e "$file" ] || printf '%s\0' "$file"
 done | xargs -0 cp --parents --target-directory "$work/checkout"
@@ -19,7 +19,7 @@ export HOME=$home PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_QUIET=1
 unset PYTHONPATH VIRTUAL_ENV GOPATH GOMODCACHE GOCACHE PIP_CACHE_DIR
 [ $# -gt 0 ] || set -- python go typescript java
 
-# A new environment; with `pip install` of the arguments, run in the checkout.
+# Create an environment and run `pip install` with the arguments, in the checkout.
 environment() {
   name=$1
   shift
@@ -27,10 +27,10 @@ environment() {
   (cd "$checkout" && "$work/$name/bin/pip" install "$@")
 }
 
-# Run in the environment, outside the checkout.
+# Run a command of the environment, outside the checkout.
 run() { (cd "$work/elsewhere" && PATH=$work/$name/bin:$PATH "$@"); }
 
-# Run a command that says what to install, do that, and so on until it wants nothing more: its output has the text then.
+# Run a command, install what its error says, and repeat until nothing is missing. The last output must contain the text.
 follow_hints() {
   local text=$1 hint tries
   shift
@@ -42,13 +42,13 @@ follow_hints() {
   done
   if [ "$tries" -eq 1 ] || ! grep -q "$text" "$work/out"; then
     cat "$work/out"
-    echo "'$*' did not say what to install, or lacks something still"
+    echo "'$*' did not say what to install, or still lacks something"
     exit 1
   fi
   echo "checked: $((tries - 1)) hints, until: $text"
 }
 
-# The demo of an environment that has all that it needs, and the command that it says is next.
+# Run the demo, and the command that it suggests next.
 demo() {
   run memory-service demo >"$work/out" 2>&1 || { cat "$work/out"; exit 1; }
   run sh -c "$(sed -n 's/^  \(.*\) serve &.*/\1 --version/p' "$work/out")" | grep -q '^memory-service [0-9]'
@@ -85,7 +85,7 @@ check_python() {
   echo "checked: the client alone, from a checkout and as a wheel"
 }
 
-# Each of these has a program of a user outside the checkout, in "$work/elsewhere/LANGUAGE".
+# Each of these builds a user's program outside the checkout, in "$work/elsewhere/LANGUAGE".
 check_go() {
   mkdir "$work/elsewhere/go" && cd "$work/elsewhere/go"
   local module=github.com/semantic-memory/semantic-memory/clients/go
@@ -106,7 +106,7 @@ check_typescript() {
 }
 
 check_java() {
-  local maven="mvn --quiet --batch-mode --no-transfer-progress -Duser.home=$HOME" # Java asks the system, not HOME
+  local maven="mvn --quiet --batch-mode --no-transfer-progress -Duser.home=$HOME" # Java ignores HOME
   (cd "$checkout/clients/java" && $maven install -DskipTests)
   mkdir -p "$work/elsewhere/java/src/main/java" && cd "$work/elsewhere/java"
   cp "$checkout/clients/java/src/test/java/examples/Remember.java" src/main/java/

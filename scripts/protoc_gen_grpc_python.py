@@ -1,4 +1,4 @@
-"""A protoc plugin for the Python service stubs: grpcio-tools has that generator built in, buf wants a program."""
+"""Protoc plugin for the Python service stubs: buf needs a program, and grpcio-tools has the generator only built in."""
 
 import sys
 import tempfile

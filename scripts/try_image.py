@@ -1,12 +1,12 @@
-"""Runs the image that scripts/build_image.sh made as Kubernetes would, and uses it: probes, stores, searches, stops it.
+"""Test the image of scripts/build_image.sh as Kubernetes would run it: probe it, store, search, stop it.
 
-As Kubernetes would: the image's own command as process 1 of a container with a read-only root, a numeric user, no way
-to more rights, and /tmp alone to write to. The container is made of namespaces and chroot, which need root, but no
-container engine. The network is private too, so that its ports are free:
+The image's command runs as process 1 of a container with a read-only root, a numeric user, no privileges, and only /tmp
+writable. The container uses namespaces and chroot. It needs root, but no container engine. The network is private, so
+that the ports are free:
 
     unshare --net .venv/bin/python -m scripts.try_image [--valkey COMMAND]
 
-The engine is the embedded one, or what COMMAND starts at valkey://127.0.0.1:6379 in the same network.
+The engine is the embedded one, or the one that COMMAND starts at valkey://127.0.0.1:6379 in the same network.
 """
 
 import argparse
@@ -45,7 +45,7 @@ exec setpriv --no-new-privs chroot --userspec "$OWNER" "$ROOT" /usr/bin/env -i -
 
 
 class Image:
-    """An image in the store of scripts/build_image.sh, mounted."""
+    """A mounted image from the store of scripts/build_image.sh."""
 
     def __init__(self, tag: str) -> None:
         store = os.environ.get("IMAGE_STORE", "build/image")
@@ -56,7 +56,7 @@ class Image:
         self.root = Path(self._run("mount", self._container))
 
     def close(self) -> None:
-        """Unmount it."""
+        """Unmount the image."""
         self._run("rm", self._container)
 
     def start(self, command: list[str], *, silent: bool = False, **variables: str) -> subprocess.Popen[bytes]:
@@ -72,7 +72,7 @@ class Image:
         )
 
     def succeeds(self, command: list[str]) -> bool:
-        """Whether a command in a container of this image ends with status 0."""
+        """Return whether a command in a container of this image exits with status 0."""
         return self.start(command, silent=True).wait(30) == 0
 
     def _run(self, *arguments: str) -> str:
@@ -80,7 +80,7 @@ class Image:
 
 
 async def main() -> None:
-    """Try the image; raises when something is not as it should be."""
+    """Test the image. Raises AssertionError if a check fails."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--tag", default=_TAG)
     parser.add_argument("--valkey", help="command that starts Valkey with its modules at valkey://127.0.0.1:6379")
@@ -104,15 +104,17 @@ def _try(image: Image, url: str) -> None:
     size = int(
         subprocess.run(["du", "-sm", image.root / "opt/memory"], check=True, capture_output=True).stdout.split()[0]
     )
-    print(f"the service is {size} MB of the image")
-    assert not list(image.root.glob("opt/memory/lib/*/site-packages/redis_stack*")), "the embedded engine is in it"
+    print(f"the service adds {size} MB to the base image")
+    assert not list(image.root.glob("opt/memory/lib/*/site-packages/redis_stack*")), (
+        "the image contains the embedded engine"
+    )
     command = [*image.config["Entrypoint"], *image.config["Cmd"]]
     began = time.monotonic()
     service = image.start(command, MEMORY_VALKEY_URL=url, MEMORY_INSECURE="true", MEMORY_DRAIN="1")
     try:
         while not image.succeeds(image.config["Healthcheck"]["Test"][1:]):
-            assert service.poll() is None, "it ended"
-            assert time.monotonic() < began + 60, "its HEALTHCHECK never succeeds"
+            assert service.poll() is None, "the service exited"
+            assert time.monotonic() < began + 60, "the HEALTHCHECK never succeeds"
         print(f"healthy after {time.monotonic() - began:.1f} s, by its HEALTHCHECK")
         [process] = psutil.Process(service.pid).children()
         _check_container(process, image)
@@ -122,14 +124,14 @@ def _try(image: Image, url: str) -> None:
         print("stored and found")
         _try_console(image)
         process.terminate()
-        assert service.wait(30) == 0, "it did not end well"
-        print("SIGTERM: drained and ended with status 0")
+        assert service.wait(30) == 0, "the service did not exit with status 0"
+        print("SIGTERM: drained and exited with status 0")
     finally:
         service.kill()
 
 
 def _try_console(image: Image) -> None:
-    """The image can be started as the console, too."""
+    """Run the image as the console."""
     command = [*image.config["Entrypoint"], "console", "--listen", "0.0.0.0:8080", "--address", _ADDRESS]
     console = image.start(command, MEMORY_CONSOLE_KEY="0123456789abcdef")
     try:
@@ -137,26 +139,26 @@ def _try_console(image: Image) -> None:
             with contextlib.suppress(urllib.error.URLError):
                 page = urllib.request.urlopen("http://127.0.0.1:8080/login", timeout=5).read().decode()
                 break
-            assert console.poll() is None, "the console ended"
+            assert console.poll() is None, "the console exited"
             time.sleep(0.2)
         assert "This console wants its key" in page
-        print("the console answers")
+        print("the console responds")
     finally:
         console.kill()
 
 
 def _check_container(process: psutil.Process, image: Image) -> None:
-    """The service runs as the image says and has no rights."""
+    """Check that the service runs as the image declares, without privileges."""
     status = dict(line.split(":\t", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
     user = image.config["User"].split(":")[0]
     assert status["Uid"].split() == [user] * 4, status["Uid"]
     assert int(status["CapEff"], 16) == 0, status["CapEff"]
-    assert status["NoNewPrivs"] == "1", "it could gain rights"
-    assert status["NSpid"].split()[-1] == "1", "it is not process 1"
-    assert image.succeeds(["touch", "/tmp/x"]), "its /tmp is read-only"
-    assert not image.succeeds(["touch", "/opt/memory/x"]), "its root is not read-only"
+    assert status["NoNewPrivs"] == "1", "the service could gain privileges"
+    assert status["NSpid"].split()[-1] == "1", "the service is not process 1"
+    assert image.succeeds(["touch", "/tmp/x"]), "/tmp is read-only"
+    assert not image.succeeds(["touch", "/opt/memory/x"]), "the root is not read-only"
     print(
-        f"process 1, user {user}, no capabilities, read-only root; memory: {status['RssAnon'].strip()}, and its files"
+        f"process 1, user {user}, no capabilities, read-only root; memory: {status['RssAnon'].strip()}, plus its files"
     )
 
 

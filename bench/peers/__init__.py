@@ -1,1 +1,1 @@
-"""The same memories through this service and through its peers: see __main__.py."""
+"""The same memories through this service and through other products: see README.md."""

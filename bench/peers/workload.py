@@ -1,4 +1,7 @@
-"""The same texts, vectors, users and queries for everyone. Standard library and numpy only: children import it too."""
+"""The same texts, vectors, users and queries for every product.
+
+This module imports the standard library and numpy only: the libraries' environments have no more.
+"""
 
 import json
 from collections.abc import Sequence
@@ -14,59 +17,60 @@ USERS = 20
 
 @dataclass(frozen=True)
 class Workload:
-    """Memories to begin with, memories that are stored while the time is taken, and queries; all with unit vectors.
+    """Numbered texts with unit vectors: first the initial memories, then those that the rounds store, then the queries.
 
-    The stored ones belong to users of their own, so that the queries' users keep their memories.
+    The rounds store memories of other users, so that a query's user keeps the same memories.
     """
 
     texts: Sequence[str]
     vectors: NDArray[np.float32]
-    filled: int
-    """So many memories, from the first, are there before anything is measured."""
+    initial: int
+    """How many memories are stored before anything is measured."""
     stored: int
-    """So many that follow are stored; all others are queries."""
+    """How many memories all rounds store together."""
 
     @property
     def queries(self) -> range:
         """The numbers of the queries."""
-        return range(self.filled + self.stored, len(self.texts))
+        return range(self.initial + self.stored, len(self.texts))
 
     def user(self, number: int) -> str:
-        """Whose the memory of this number is, or in whose memories this query looks."""
-        kind = "writer" if self.filled <= number < self.filled + self.stored else "reader"
-        return f"{kind}{number % USERS:02}"  # No name begins another: one peer cannot tell those apart.
+        """Return the user of this memory, or the user within whose memories this query searches."""
+        kind = "writer" if self.initial <= number < self.initial + self.stored else "reader"
+        return f"{kind}{number % USERS:02}"  # No name is a prefix of another: one peer cannot tell those apart.
 
     def nearest(self, query: int) -> set[str]:
-        """The ids of the true nearest within the query's user."""
-        mine = np.arange(query % USERS, self.filled, USERS)
-        return {name(number) for number in mine[np.argsort(-(self.vectors[mine] @ self.vectors[query]))[:K]]}
+        """Return the ids of the true nearest memories of the query's user."""
+        of_user = np.arange(query % USERS, self.initial, USERS)
+        order = np.argsort(-(self.vectors[of_user] @ self.vectors[query]))
+        return {memory_id(number) for number in of_user[order[:K]]}
 
-    def recall(self, queries: Sequence[int], found: Sequence[Sequence[str]]) -> float:
-        """The share of the true nearest among those found."""
-        right = sum(len(self.nearest(query) & set(ids)) for query, ids in zip(queries, found, strict=True))
-        return right / K / len(queries)
+    def recall(self, queries: Sequence[int], results: Sequence[Sequence[str]]) -> float:
+        """Return the share of the true nearest among the ids in the results."""
+        correct = sum(len(self.nearest(query) & set(ids)) for query, ids in zip(queries, results, strict=True))
+        return correct / K / len(queries)
 
     def save(self, folder: Path) -> None:
-        """For a child to read."""
+        """Write the workload, for a worker to load."""
         np.save(folder / "vectors.npy", self.vectors)
         (folder / "workload.json").write_text(
-            json.dumps({"texts": list(self.texts), "filled": self.filled, "stored": self.stored})
+            json.dumps({"texts": list(self.texts), "initial": self.initial, "stored": self.stored})
         )
 
     @classmethod
     def load(cls, folder: Path) -> "Workload":
-        """What was saved."""
-        told = json.loads((folder / "workload.json").read_text())
-        return cls(told["texts"], np.load(folder / "vectors.npy"), told["filled"], told["stored"])
+        """Read what `save` wrote."""
+        fields = json.loads((folder / "workload.json").read_text())
+        return cls(fields["texts"], np.load(folder / "vectors.npy"), fields["initial"], fields["stored"])
 
 
-def name(number: int) -> str:
-    """The id of a memory."""
+def memory_id(number: int) -> str:
+    """Return the id of a memory."""
     return f"m{number}"
 
 
 def synthetic(count: int, dimension: int) -> tuple[list[str], NDArray[np.float32]]:
-    """Texts of twelve words, each its own, and unit vectors around as many centres as make neighbourhoods of twenty."""
+    """Return different texts of twelve words, and unit vectors around random centres, about twenty around each."""
     random = np.random.default_rng(7)
     words = [f"{first}{last}" for first in "bcdfghklmnprst" for last in ("ali", "one", "under", "ation", "ix", "ough")]
     texts = [f"{number} {' '.join(random.choice(words, 12))}" for number in range(count)]

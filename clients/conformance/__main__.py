@@ -1,186 +1,109 @@
-"""Every case by every client, against one server on a real engine: `make conformance`."""
+"""Run every case by every client, against servers on a real engine: `make conformance`."""
 
 import asyncio
 import json
 import logging
-import os
 import shutil
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
-from semantic_memory import AsyncMemoryClient, pack
-from semantic_memory.v1.index_pb2 import ALGORITHM_HNSW
-from semantic_memory.v1.memory_pb2 import ROLE_USER
-from semantic_memory.v1.memory_service_pb2 import BatchStoreRequest, EnsureIndexRequest, StoreRequest
-
-from clients.conformance import reading, scripted
-from clients.conformance.bedrock import DIMENSION, bedrock
-from clients.conformance.certificates import Authority
-from memory_service.access.api_keys import new_key
-from memory_service.access.callers import Right
-from memory_service.embedded import EmbeddedValkey
+from clients.conformance import case_files
+from clients.conformance.comparison import differences
+from clients.conformance.environment import environment
 from memory_service.logs import log_to_stderr
-from memory_service.server import run_server
-from memory_service.settings import Settings
-from memory_service.valkey import Connections
-from memory_service.valkey.url import parse_url
 
-CLIENTS = Path(__file__).parents[1]
-# By column of the table; each runs in the folder of its language.
+ROOT = Path(__file__).parents[2]
+PYTHON = [sys.executable, "-m", "clients.conformance.python_runner"]
+# By client: the command of its runner, and the folder in which that starts.
 RUNNERS = {
-    "python": [sys.executable, "../conformance/python_runner.py"],
-    "asyncio": [sys.executable, "../conformance/python_runner.py", "asyncio"],
-    "go": ["go", "run", "./conformance"],
-    "typescript": ["node", "dist/conformance/main.js"],
-    "java": ["java", "-cp", "target/test-classes:target/classes:target/dependency/*", "conformance.Main"],
+    "python": (PYTHON, ROOT),
+    "asyncio": ([*PYTHON, "asyncio"], ROOT),
+    "go": (["go", "run", "./conformance"], ROOT / "clients/go"),
+    "typescript": (["node", "dist/conformance/main.js"], ROOT / "clients/typescript"),
+    "java": (
+        ["java", "-cp", "target/test-classes:target/classes:target/dependency/*", "conformance.Main"],
+        ROOT / "clients/java",
+    ),
 }
-# As other software makes one, without the fields for labels and words.
-FOREIGN_INDEX = (
-    "FT.CREATE foreign ON JSON PREFIX 1 mem_foreign: SCHEMA $.session_id AS session_id TAG $.role AS role TAG "
-    "$.user_id AS user_id TAG $.timestamp AS timestamp NUMERIC "
-    f"$.embedding AS embedding VECTOR HNSW 6 DIM {DIMENSION} DISTANCE_METRIC COSINE TYPE FLOAT32"
-)
-NOWHERE = "http://127.0.0.1:1"
-LONGEST = 240.0
+TIMEOUT = 400.0
 """Seconds for all cases by one client."""
 
-
-@asynccontextmanager
-async def world() -> AsyncIterator[dict[str, str]]:
-    """Everything that the cases speak of, by name: addresses and files."""
-    async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        valkey = EmbeddedValkey(folder / "valkey", appendfsync="no")
-        stack.push_async_callback(valkey.stop)
-        await valkey.start()
-        url = f"valkey://:{valkey.password}@127.0.0.1:{valkey.port}"
-        raw = Connections(parse_url(url, connections=1))
-        await raw.open()
-        await raw.run(FOREIGN_INDEX.split())
-        await raw.close()
-        os.environ |= {"AWS_ACCESS_KEY_ID": "conformance", "AWS_SECRET_ACCESS_KEY": "conformance"}
-        settings: dict[str, Any] = {
-            "listen": "127.0.0.1:0",
-            "valkey_url": SecretStr(url),
-            "embedder": "bedrock",
-            "bedrock_model": "amazon.titan-embed-text-v2:0",
-            "bedrock_dimension": DIMENSION,
-            "bedrock_region": "us-east-1",
-            "bedrock_endpoint_url": stack.enter_context(bedrock(reading.embeddings())),
-            "embedder_outages": 1_000_000,  # Cases of an outage must not open the breaker for the others.
-        }
-        server = await stack.enter_async_context(run_server(Settings(**settings)))
-        async with AsyncMemoryClient(server.address) as memories:
-            await memories.ensure_index(EnsureIndexRequest())
-            await memories.ensure_index(EnsureIndexRequest(index="foreign", algorithms=[ALGORITHM_HNSW]))
-            await fill(memories)
-        known, stranger = Authority(folder, "known"), Authority(folder, "stranger")
-        certificate, key = known.sign("server")
-        own, own_key = known.sign("client")
-        places = {
-            "server": server.address,
-            "nowhere": "127.0.0.1:1",
-            "known authority": str(known.file),
-            "stranger": str(stranger.file),
-            "own certificate": str(own),
-            "own key": str(own_key),
-        }
-        token, entry = new_key("reader", ["alice"], [Right.READ])
-        keys = folder / "keys.toml"
-        keys.write_text(entry)
-        tls: dict[str, Any] = {"tls_cert": certificate, "tls_key": key}
-        secure = await stack.enter_async_context(run_server(Settings(**settings, **tls, api_keys=keys)))
-        mutual = await stack.enter_async_context(run_server(Settings(**settings, **tls, tls_client_ca=known.file)))
-        modelless = await stack.enter_async_context(
-            run_server(Settings(**settings | {"bedrock_endpoint_url": NOWHERE}))
-        )
-        places |= {
-            "without a model": modelless.address,
-            "secure": secure.address,
-            "mutual": mutual.address,
-            "alice's key": token,
-            "no key": "smk_none",
-        }
-        for name, healthy in {"scripted": True, "ill": False}.items():
-            one, places[name] = await scripted.serve(healthy=healthy)
-            stack.push_async_callback(one.stop, None)
-        yield places
+Failures = dict[str, dict[str, list[str]]]
+"""The differences, by case and client."""
 
 
-async def fill(memories: AsyncMemoryClient) -> None:
-    """What is too long for a case: the memories of two users whose answers pass 4 MiB."""
-    embedding = pack([1.0] + [0.0] * (DIMENSION - 1))
-
-    def memory(user: str, content: str) -> StoreRequest:
-        return StoreRequest(user_id=user, session_id="s", role=ROLE_USER, content=content, embedding=embedding)
-
-    for _ in range(10):
-        await memories.batch_store(BatchStoreRequest(memories=[memory("many", "x" * 5000)] * 100))
-    for _ in range(3):
-        await memories.batch_store(BatchStoreRequest(memories=[memory("long", "𝄞" * 50_000)] * 7))
-
-
-async def run(language: str, concrete: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """What a client's runner gave for each case, by name."""
-    folder = CLIENTS / ("python" if language == "asyncio" else language)
+async def run_client(client: str, runs: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Return the results of each run's calls. After a crash of the runner the last ones are missing."""
+    command, folder = RUNNERS[client]
     process = await asyncio.create_subprocess_exec(
-        *RUNNERS[language], cwd=folder, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        *command, cwd=folder, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
-    async with asyncio.timeout(LONGEST):
-        printed, _ = await process.communicate(json.dumps(concrete).encode())
-    lines = [json.loads(line) for line in printed.splitlines()]
+    async with asyncio.timeout(TIMEOUT):
+        output, _ = await process.communicate(json.dumps(runs).encode())
+    lines = [json.loads(line) for line in output.splitlines()]
     if process.returncode:
-        print(f"{language} ended with status {process.returncode} after {len(lines)} cases", file=sys.stderr)
-    return {line["name"]: line["results"] for line in lines}
+        print(f"{client}: exit status {process.returncode} after {len(lines)} of {len(runs)} runs", file=sys.stderr)
+    return [line["results"] for line in lines]
+
+
+async def check_client(client: str, endpoints: Mapping[str, str], failures: Failures) -> int:
+    """Run every case in all its forms. Adds the differences to the failures; returns the number of runs."""
+    runs = [
+        case_files.resolve(case, form, f"{client}_{form}_{number}", endpoints)
+        for number, case in enumerate(case_files.load())
+        for form in case_files.forms(case, client)
+    ]
+    results = await run_client(client, runs)
+    results += [[{}] * len(run["calls"]) for run in runs[len(results) :]]
+    for run, run_results in zip(runs, results, strict=True):
+        failures[run["name"]].setdefault(client, []).extend(
+            f"{run['form']}, call {number}: {difference}"
+            for number, (call, result) in enumerate(zip(run["calls"], run_results, strict=True), 1)
+            for difference in differences(call, result)
+        )
+    return len(runs)
 
 
 async def main() -> int:
     log_to_stderr(logging.ERROR)
-    everything = reading.load()
-    failures: dict[str, dict[str, list[str]]] = {case["name"]: {} for case in everything}
-    times: dict[str, float] = {}
+    clients = [name for name, (command, _) in RUNNERS.items() if shutil.which(command[0])]
+    failures: Failures = {case["name"]: {} for case in case_files.load()}
+    seconds = dict.fromkeys(clients, 0.0)
     two_at_once = asyncio.Semaphore(2)
 
-    async def judge(language: str, places: dict[str, str]) -> None:
-        concrete = [reading.concrete(case, f"{language}{number}", places) for number, case in enumerate(everything)]
+    async def check(client: str, endpoints: Mapping[str, str]) -> int:
         async with two_at_once:
             begin = time.monotonic()
-            results = await run(language, concrete)
-            times[language] = time.monotonic() - begin
-        for case in concrete:
-            given = results.get(case["name"], [{}] * len(case["calls"]))
-            failures[case["name"]][language] = [
-                f"call {number}: {difference}"
-                for number, (call, result) in enumerate(zip(case["calls"], given, strict=True), 1)
-                for difference in reading.differences(call, result)
-            ]
+            count = await check_client(client, endpoints, failures)
+            seconds[client] = time.monotonic() - begin
+        return count
 
-    async with world() as places:
-        await asyncio.gather(*(judge(name, places) for name, command in RUNNERS.items() if shutil.which(command[0])))
-    return report(failures, times)
+    async with environment() as endpoints:
+        counts = await asyncio.gather(*(check(client, endpoints) for client in clients))
+    return report(failures, seconds, sum(counts))
 
 
-def report(failures: dict[str, dict[str, list[str]]], times: dict[str, float]) -> int:
-    """Print the table, then what failed; the status to exit with."""
+def report(failures: Failures, seconds: Mapping[str, float], runs: int) -> int:
+    """Print a table of cases and clients, then the differences. Returns the exit status."""
     width = max(map(len, failures))
-    print("".ljust(width), *times)
-    for case, found in failures.items():
-        print(case.ljust(width), *(("FAIL" if found[name] else "ok").ljust(len(name)) for name in times))
-    print("seconds".rjust(width), *(f"{seconds:.0f}".ljust(len(name)) for name, seconds in times.items()))
-    failed = 0
-    for case, found in failures.items():
-        for language, wrong in found.items():
-            failed += bool(wrong)
-            for one in wrong:
-                print(f"{language}, {case}: {one[:500]}")
-    print(f"conformance: {len(failures) * len(times) - failed} passed, {failed} failed")
-    return min(failed, 1)
+    print("".ljust(width), *seconds)
+    for case, by_client in failures.items():
+        print(case.ljust(width), *(("FAIL" if by_client[client] else "ok").ljust(len(client)) for client in seconds))
+    print("seconds".rjust(width), *(f"{seconds[client]:.0f}".ljust(len(client)) for client in seconds))
+    failed = [
+        f"{client}, {case}, {difference[:500]}"
+        for case, by_client in failures.items()
+        for client, differing in by_client.items()
+        for difference in differing
+    ]
+    print(*failed, sep="\n", end="\n" if failed else "")
+    cells = sum(len(by_client) for by_client in failures.values())
+    failed_cells = sum(bool(differing) for by_client in failures.values() for differing in by_client.values())
+    print(f"conformance: {cells - failed_cells} passed, {failed_cells} failed ({runs} runs in both forms)")
+    return min(failed_cells, 1)
 
 
 if __name__ == "__main__":

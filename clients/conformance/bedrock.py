@@ -1,4 +1,4 @@
-"""Bedrock's wire format on a loopback port, with the embeddings and errors that the cases supply for each text."""
+"""A server with the wire format of Bedrock. The cases supply its embeddings and errors."""
 
 import json
 import threading
@@ -13,8 +13,12 @@ DIMENSION = 256
 
 @contextmanager
 def bedrock(texts: dict[str, Any]) -> Iterator[str]:
-    """Serve while the context is open; gives its URL. A text has its first numbers, or an answer; " for …" makes it one
-    that no cache knows."""
+    """Serve while the context is open. Yields the URL.
+
+    Args:
+        texts: By text the first numbers of its embedding, or a dict: `embedding`, `delay` in seconds, and `status`,
+            `error` and `message` of an error. A text may end in " for …", which makes it unknown to caches.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -26,8 +30,8 @@ def bedrock(texts: dict[str, Any]) -> Iterator[str]:
             time.sleep(answer.get("delay", 0))
             first = answer.get("embedding", [])
             embedding = [*first, *[0.0] * (DIMENSION - len(first))]
-            said = {"message": answer["message"]} if "message" in answer else {}
-            body = json.dumps({"embedding": embedding, "inputTextTokenCount": 1, **said}).encode()
+            message = {"message": answer["message"]} if "message" in answer else {}
+            body = json.dumps({"embedding": embedding, "inputTextTokenCount": 1, **message}).encode()
             self.send_response(answer.get("status", 200))
             self.send_header("x-amzn-ErrorType", answer.get("error", ""))
             self.send_header("Content-Length", str(len(body)))
@@ -35,7 +39,7 @@ def bedrock(texts: dict[str, Any]) -> Iterator[str]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Write no log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

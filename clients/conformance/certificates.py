@@ -1,4 +1,4 @@
-"""Certificates for the cases about TLS, made anew for each run."""
+"""Certificates for the cases about TLS, new for each run."""
 
 import datetime as dt
 import ipaddress
@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 
 class Authority:
-    """Signs certificates; its own is at `file`."""
+    """A certificate authority. Its own certificate is in `file`."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
@@ -25,7 +25,7 @@ class Authority:
         self.file.write_bytes(certificate.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM))
 
     def sign(self, name: str) -> tuple[Path, Path]:
-        """The files of a certificate for 127.0.0.1, and of its key."""
+        """Create a certificate for 127.0.0.1. Returns the files of the certificate and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = _builder(_name(name), self._name, key).add_extension(
             x509.SubjectAlternativeName([x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]), critical=False

@@ -1,6 +1,6 @@
-"""Runs the conformance cases that come on standard input, and prints what each call gave: see README.md.
+"""Run the cases on standard input and print the result of each call: see README.md.
 
-With the argument "asyncio" by the asyncio client, otherwise by the sync one.
+With the argument "asyncio" the asyncio client runs them, otherwise the sync one.
 """
 
 import asyncio
@@ -19,20 +19,25 @@ from semantic_memory import TLS, AsyncMemoryClient, MemoryClient, MemoryServiceE
 from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.error_reason_pb2 import ErrorReason
 
+from clients.conformance.python_keywords import arguments
+
 SERVING_STATUS = health_pb2.HealthCheckResponse.ServingStatus
 
 
-async def main(kind: type[MemoryClient] | type[AsyncMemoryClient]) -> None:
+Client = MemoryClient | AsyncMemoryClient
+
+
+async def main(kind: type[Client]) -> None:
     for case in json.load(sys.stdin):
         to = case["connect"]
         tls = TLS(to["ca"], to.get("certificate"), to.get("key")) if "ca" in to else None
-        memories = kind(to["address"], tls=tls, token=to.get("token"))
-        results = [await run(memories, call) for call in case["calls"]]
-        await finished(memories.close())
+        client = kind(to["address"], tls=tls, token=to.get("token"))
+        results = [await run(client, call, case["form"]) for call in case["calls"]]
+        await wait(client.close())
         print(json.dumps({"name": case["name"], "results": results}), flush=True)
 
 
-async def run(memories: MemoryClient | AsyncMemoryClient, call: dict[str, Any]) -> dict[str, Any]:
+async def run(client: Client, call: dict[str, Any], form: str) -> dict[str, Any]:
     await asyncio.sleep(call.get("pause", 0))
     result: dict[str, Any] = {}
     timeout = call.get("timeout")
@@ -42,14 +47,16 @@ async def run(memories: MemoryClient | AsyncMemoryClient, call: dict[str, Any]) 
             bits = [f"{number:08x}" for number in struct.unpack(f"<{len(packed) // 4}I", unpack(packed).tobytes())]
             return {"packed": packed.hex(), "unpacked": bits}
         if "health" in call:
-            await health(memories, call, result.setdefault("statuses", []))
+            await health(client, call, result.setdefault("statuses", []))
             return result
-        request = ParseDict(with_packed(call["request"]), getattr(pb, f"{call['rpc']}Request")())
-        method = getattr(memories, re.sub(r"(?<!^)(?=[A-Z])", "_", call["rpc"]).lower())
+        request = ParseDict(pack_embeddings(call["request"]), getattr(pb, f"{call['rpc']}Request")())
+        method = getattr(client, re.sub(r"(?<!^)(?=[A-Z])", "_", call["rpc"]).lower())
+        positional, keywords = arguments(call["rpc"], request) if form == "keywords" else ([request], {})
+        response = method(*positional, **keywords, timeout=timeout)
         if call["rpc"] == "Search":
-            await search(method(request, timeout=timeout), call.get("take"), result)
+            await search(response, call.get("take"), result)
         else:
-            result["response"] = MessageToDict(await finished(method(request, timeout=timeout)))
+            result["response"] = MessageToDict(await wait(response))
     except MemoryServiceError as error:
         result["error"] = {
             "code": error.code.name,
@@ -59,53 +66,53 @@ async def run(memories: MemoryClient | AsyncMemoryClient, call: dict[str, Any]) 
             "violations": [MessageToDict(one) for one in error.violations],
             "retryDelay": error.retry_delay or 0,
         }
-    except grpc.RpcError as error:  # of the stubs for health checking
+    except grpc.RpcError as error:  # from the stub of the health service
         result["error"] = {"code": error.code().name, "text": error.details()}
     return result
 
 
-async def search(found: Any, take: int | None, result: dict[str, Any]) -> None:
-    hits = result["hits"] = []
-    if isinstance(found, AsyncIterable):
-        async for hit in found:
-            hits.append(MessageToDict(hit))
-            if len(hits) == take:
+async def search(hits: Any, take: int | None, result: dict[str, Any]) -> None:
+    taken = result["hits"] = []
+    if isinstance(hits, AsyncIterable):
+        async for hit in hits:
+            taken.append(MessageToDict(hit))
+            if len(taken) == take:
                 break
     else:
-        for hit in found:
-            hits.append(MessageToDict(hit))
-            if len(hits) == take:
+        for hit in hits:
+            taken.append(MessageToDict(hit))
+            if len(taken) == take:
                 break
-    result["summary"] = MessageToDict(found.summary) if found.summary else {}
+    result["summary"] = MessageToDict(hits.summary) if hits.summary else {}
 
 
-async def health(memories: MemoryClient | AsyncMemoryClient, call: dict[str, Any], statuses: list[str]) -> None:
-    stub = health_pb2_grpc.HealthStub(memories.channel)
+async def health(client: Client, call: dict[str, Any], statuses: list[str]) -> None:
+    stub = health_pb2_grpc.HealthStub(client.channel)
     request = health_pb2.HealthCheckRequest(service=call["service"])
     if call["health"] == "Check":
-        statuses.append(SERVING_STATUS.Name((await finished(stub.Check(request, timeout=30))).status))
+        statuses.append(SERVING_STATUS.Name((await wait(stub.Check(request, timeout=30))).status))
         return
     watch = stub.Watch(request, timeout=30)
     while len(statuses) < call["take"]:
-        answer = await watch.read() if isinstance(memories, AsyncMemoryClient) else next(watch)
+        answer = await watch.read() if isinstance(client, AsyncMemoryClient) else next(watch)
         statuses.append(SERVING_STATUS.Name(answer.status))
     watch.cancel()
 
 
-async def finished(result: Any) -> Any:
-    """What a method of either client gives in the end."""
+async def wait(result: Any) -> Any:
+    """Await the result of the asyncio client; return that of the sync one."""
     return await result if isinstance(result, Awaitable) else result
 
 
-def with_packed(value: Any) -> Any:
-    """Replaces each {"float32": [bits]} by what pack makes of it; JSON carries bytes in base64."""
+def pack_embeddings(value: Any) -> Any:
+    """Replace each {"float32": [bits]} by its packed bytes, in base64 as Protobuf's JSON has it."""
     if isinstance(value, list):
-        return [with_packed(one) for one in value]
+        return [pack_embeddings(one) for one in value]
     if not isinstance(value, dict):
         return value
     if "float32" in value:
         return base64.b64encode(pack(floats(value["float32"]))).decode()
-    return {key: with_packed(one) for key, one in value.items()}
+    return {key: pack_embeddings(one) for key, one in value.items()}
 
 
 def floats(bits: list[str]) -> list[float]:

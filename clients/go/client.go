@@ -1,5 +1,7 @@
-// Package semanticmemory is a thin layer over the generated stubs of semantic_memory.v1.MemoryService: a connection with
-// sane defaults, hits as an iterator, typed errors, and embeddings as []float32.
+// Package semanticmemory is a client of semantic_memory.v1.MemoryService. It is a thin layer over the generated stubs:
+// connection defaults, methods with options, hits as an iterator, typed errors, and embeddings as []float32.
+//
+//	for hit, err := range client.SearchText(ctx, "When do we release?", semanticmemory.SearchOptions{UserID: "me", K: 5}) {
 package semanticmemory
 
 import (
@@ -24,24 +26,25 @@ import (
 	pb "github.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1"
 )
 
-// Round robin over healthy servers, and a retry of UNAVAILABLE for all calls that are safe to repeat.
+// Round robin over the healthy servers, and retries of UNAVAILABLE for all calls that are safe to repeat.
 //
 //go:embed service_config.json
 var serviceConfig string
 
-// Options say how to reach a server. The zero value is plaintext without a token.
+// Options configure a connection. The zero value is plaintext without a token.
 type Options struct {
-	// TLS is how to encrypt and whom to trust: an empty config trusts the roots of the system; see also TLSFiles.
+	// TLS encrypts the connection. An empty config trusts the authorities of the system; see also TLSFiles.
 	TLS *tls.Config
 	// Token is sent with each call as "authorization: Bearer <token>". Use TLS with it.
 	Token string
-	// Timeout holds for calls whose context has no deadline. Default: 30 seconds.
+	// Timeout applies to calls whose context has no deadline. Default: 30 seconds.
 	Timeout time.Duration
-	// Dial is for what this package does not cover.
+	// Dial has further options of gRPC.
 	Dial []grpc.DialOption
 }
 
-// Client calls a server. Its RPCs are those of the generated stub; their errors are *Error. Safe for concurrent use.
+// Client calls a server. It has the methods of the generated stub, which take request messages, and methods that take
+// options instead, such as SearchText. Their errors are *Error. Safe for concurrent use.
 type Client struct {
 	pb.MemoryServiceClient
 	// Conn is the connection, for other services of the server, such as health checking.
@@ -49,8 +52,7 @@ type Client struct {
 	timeout time.Duration
 }
 
-// Connect makes a client of the server at this address, "host:port" or "dns:///host:port". The connection is made with
-// the first call.
+// Connect returns a client of the server at "host:port" or "dns:///host:port". The first call opens the connection.
 func Connect(address string, options Options) (*Client, error) {
 	c := &Client{timeout: options.Timeout}
 	if c.timeout == 0 {
@@ -64,23 +66,23 @@ func Connect(address string, options Options) (*Client, error) {
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: time.Minute, Timeout: 20 * time.Second, PermitWithoutStream: true}),
-		// A hit whose whole context is of the longest contents.
+		// Room for a hit whose context has only contents of maximum length.
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(16 << 20)),
 		grpc.WithChainUnaryInterceptor(c.unary(options.Token)),
 		grpc.WithChainStreamInterceptor(c.stream(options.Token)),
 	}, options.Dial...)
 	conn, err := grpc.NewClient(address, dial...)
 	if err != nil {
-		return nil, fmt.Errorf("the address %q: %w", address, err)
+		return nil, fmt.Errorf("address %q is not valid: %w", address, err)
 	}
 	c.Conn, c.MemoryServiceClient = conn, pb.NewMemoryServiceClient(conn)
 	return c, nil
 }
 
-// Close ends the connection and the calls on it.
+// Close closes the connection and ends the calls on it.
 func (c *Client) Close() error { return c.Conn.Close() }
 
-// TLSFiles reads PEM files: the authorities to trust and, unless empty, the client's own certificate and key.
+// TLSFiles reads PEM files: the authorities to trust and, for mutual TLS, the client's own certificate and key, or "".
 func TLSFiles(ca, certificate, key string) (*tls.Config, error) {
 	pem, err := os.ReadFile(ca)
 	if err != nil {
@@ -88,7 +90,7 @@ func TLSFiles(ca, certificate, key string) (*tls.Config, error) {
 	}
 	config := &tls.Config{RootCAs: x509.NewCertPool()}
 	if !config.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate", ca)
+		return nil, fmt.Errorf("%s contains no certificate: it must be a PEM file", ca)
 	}
 	if certificate != "" {
 		own, err := tls.LoadX509KeyPair(certificate, key)
@@ -100,11 +102,12 @@ func TLSFiles(ca, certificate, key string) (*tls.Config, error) {
 	return config, nil
 }
 
-// Hits searches, and yields the hits best first. Leaving the loop early, or the end of ctx, ends the search on the server
-// too. An error comes last, with a nil hit. A summary that is not nil is filled in after the last hit.
+// Hits searches and yields the hits, best first. Leaving the loop early ends the search on the server too, and so does the
+// end of ctx. An error is the last thing that it yields, with a nil hit. A summary that is not nil is filled in after the
+// last hit.
 func (c *Client) Hits(ctx context.Context, request *pb.SearchRequest, summary *pb.SearchSummary) iter.Seq2[*pb.Hit, error] {
 	return func(yield func(*pb.Hit, error) bool) {
-		ctx, cancel := c.within(ctx)
+		ctx, cancel := c.withDeadline(ctx)
 		defer cancel()
 		stream, err := c.Search(ctx, request)
 		for err == nil {
@@ -128,8 +131,8 @@ func (c *Client) Hits(ctx context.Context, request *pb.SearchRequest, summary *p
 	}
 }
 
-// within adds the default deadline where there is none.
-func (c *Client) within(ctx context.Context) (context.Context, context.CancelFunc) {
+// withDeadline adds the default deadline to a context that has none.
+func (c *Client) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {
 		return context.WithCancel(ctx)
 	}
@@ -138,44 +141,44 @@ func (c *Client) within(ctx context.Context) (context.Context, context.CancelFun
 
 func (c *Client) unary(token string) grpc.UnaryClientInterceptor {
 	return func(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, options ...grpc.CallOption) error {
-		ctx, cancel := c.within(authorized(ctx, token))
+		ctx, cancel := c.withDeadline(withToken(ctx, token))
 		defer cancel()
-		return decoded(invoke(ctx, method, repeatable(request), reply, conn, options...))
+		return toError(invoke(ctx, method, withRequestIDs(request), reply, conn, options...))
 	}
 }
 
 func (c *Client) stream(token string) grpc.StreamClientInterceptor {
 	return func(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string, open grpc.Streamer, options ...grpc.CallOption) (grpc.ClientStream, error) {
-		stream, err := open(authorized(ctx, token), desc, conn, method, options...)
+		stream, err := open(withToken(ctx, token), desc, conn, method, options...)
 		if err != nil {
-			return nil, decoded(err)
+			return nil, toError(err)
 		}
-		return decodedStream{stream}, nil
+		return typedErrorStream{stream}, nil
 	}
 }
 
-func authorized(ctx context.Context, token string) context.Context {
+func withToken(ctx context.Context, token string) context.Context {
 	if token == "" {
 		return ctx
 	}
 	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
 }
 
-// repeatable gives each memory to be stored a request id, unless it has an id: what makes a retry of Store safe.
-func repeatable(request any) any {
+// withRequestIDs adds a request id to each memory that has no id. A retry of the Store then makes no second memory.
+func withRequestIDs(request any) any {
 	switch original := request.(type) {
 	case *pb.StoreRequest:
 		if original.Id == "" && original.RequestId == "" {
-			copied := proto.CloneOf(original)
-			copied.RequestId = rand.Text()
-			return copied
+			copy := proto.CloneOf(original)
+			copy.RequestId = rand.Text()
+			return copy
 		}
 	case *pb.BatchStoreRequest:
-		copied := &pb.BatchStoreRequest{Index: original.Index}
+		copy := &pb.BatchStoreRequest{Index: original.Index}
 		for _, one := range original.Memories {
-			copied.Memories = append(copied.Memories, repeatable(one).(*pb.StoreRequest))
+			copy.Memories = append(copy.Memories, withRequestIDs(one).(*pb.StoreRequest))
 		}
-		return copied
+		return copy
 	}
 	return request
 }

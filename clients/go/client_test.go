@@ -21,7 +21,7 @@ import (
 	pb "github.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1"
 )
 
-// scripted fails the first Stores, remembers what it saw, and searches without an end.
+// scripted fails the first Stores, records their requests, and streams hits without end.
 type scripted struct {
 	pb.UnimplementedMemoryServiceServer
 	failures  int
@@ -90,7 +90,7 @@ func TestStoreIsRetriedUnderOneRequestID(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(s.requests) != 3 || s.requests[0].RequestId == "" || s.requests[0].RequestId != s.requests[2].RequestId {
-		t.Errorf("the server saw %v", s.requests)
+		t.Errorf("the server received %v", s.requests)
 	}
 	if !slices.Equal(s.tokens, []string{"Bearer secret", "Bearer secret", "Bearer secret"}) {
 		t.Errorf("the tokens were %v", s.tokens)
@@ -111,7 +111,7 @@ func TestLeavingTheLoopEndsTheSearchOnTheServer(t *testing.T) {
 	select {
 	case <-s.cancelled:
 	case <-time.After(10 * time.Second):
-		t.Fatal("the server still searches")
+		t.Fatal("the search did not end on the server")
 	}
 }
 
@@ -129,7 +129,7 @@ func TestErrorsAreTyped(t *testing.T) {
 	}
 }
 
-func TestAWrongAddressIsToldInOneLine(t *testing.T) {
+func TestTheErrorForAWrongAddressIsOneLine(t *testing.T) {
 	client, err := Connect("127.0.0.1:1", Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -147,6 +147,6 @@ func TestEmbeddingsKeepTheirBits(t *testing.T) {
 		t.Error(got, err)
 	}
 	if _, err := Unpack([]byte{1}); err == nil {
-		t.Error("one byte is no number")
+		t.Error("Unpack accepted one byte")
 	}
 }

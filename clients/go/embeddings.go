@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// Pack makes of an embedding what travels: little-endian float32, bit by bit.
+// Pack returns the wire format of an embedding: little-endian float32. Every bit is kept.
 func Pack(embedding []float32) []byte {
 	packed := make([]byte, 0, 4*len(embedding))
 	for _, number := range embedding {
@@ -15,10 +15,10 @@ func Pack(embedding []float32) []byte {
 	return packed
 }
 
-// Unpack makes an embedding of what travels.
+// Unpack returns the numbers of a packed embedding.
 func Unpack(packed []byte) ([]float32, error) {
 	if len(packed)%4 != 0 {
-		return nil, fmt.Errorf("an embedding has four bytes for each number, not %d bytes", len(packed))
+		return nil, fmt.Errorf("an embedding has four bytes for each number, but this one has %d bytes", len(packed))
 	}
 	embedding := make([]float32, len(packed)/4)
 	for i := range embedding {

@@ -14,22 +14,22 @@ import (
 	pb "github.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1"
 )
 
-// Error is what a call failed with. status.Code(err) works on it too.
+// Error is the error of a failed call. status.Code(err) works on it too.
 type Error struct {
 	Code    codes.Code
 	Message string
-	// Reason is the stable name of the cause; ERROR_REASON_UNSPECIFIED when no server has spoken.
+	// Reason is the stable name of the cause. It is ERROR_REASON_UNSPECIFIED if the error did not come from the server.
 	Reason   pb.ErrorReason
 	Metadata map[string]string
-	// Violations are the fields of the request, or the subjects of a precondition, that are wrong.
+	// Violations are the wrong fields of the request, or the failed preconditions.
 	Violations []*pb.FieldViolation
-	// RetryDelay is how long to wait before another try; 0 when the server gave no time.
+	// RetryDelay is the time to wait before the next attempt, or 0 if the server names none.
 	RetryDelay time.Duration
 
 	status *status.Status
 }
 
-// Error tells code, reason and message in one line.
+// Error returns the code, the reason and the message in one line.
 func (e *Error) Error() string {
 	text := code.Code(e.Code).String()
 	if e.Reason != pb.ErrorReason_ERROR_REASON_UNSPECIFIED {
@@ -38,10 +38,10 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s", text, e.Message)
 }
 
-// GRPCStatus is the status as gRPC knows it.
+// GRPCStatus returns the status that gRPC received.
 func (e *Error) GRPCStatus() *status.Status { return e.status }
 
-func decoded(err error) error {
+func toError(err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
@@ -67,6 +67,6 @@ func decoded(err error) error {
 	return e
 }
 
-type decodedStream struct{ grpc.ClientStream }
+type typedErrorStream struct{ grpc.ClientStream }
 
-func (s decodedStream) RecvMsg(message any) error { return decoded(s.ClientStream.RecvMsg(message)) }
+func (s typedErrorStream) RecvMsg(message any) error { return toError(s.ClientStream.RecvMsg(message)) }

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from memory_service import distribution
+from memory_service.components import build_access, build_embedder, engine_connection
 from memory_service.doctor.engine import memory, persistence, versions
 from memory_service.doctor.finding import Finding, State
 from memory_service.doctor.index import damage, index
 from memory_service.domain.errors import FailedPrecondition, MemoryServiceError
 from memory_service.embedded import DataDirInUse
-from memory_service.server import access, embedder, engine_settings
 from memory_service.settings import Settings
 from memory_service.valkey import Connections, ConnectionSettings, server_info
 
@@ -24,7 +24,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """Every finding, as it is made. Only WRONG ones keep a service from doing what it promises."""
     yield await asyncio.to_thread(_installation)
     try:
-        access(settings)
+        build_access(settings)
         yield Finding("access", State.GOOD, _callers(settings))
     except MemoryServiceError as error:
         yield Finding("access", State.WRONG, error.message)
@@ -34,7 +34,7 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield finding
     async with contextlib.AsyncExitStack() as stack:
         try:
-            reached = await engine_settings(settings, stack)
+            reached = await engine_connection(settings, stack)
         except DataDirInUse as error:
             yield Finding("engine", State.UNKNOWN, f"embedded, and not looked at: {error.message}")
             return
@@ -65,7 +65,7 @@ def _callers(settings: Settings) -> str:
 
 async def _embedder(settings: Settings) -> AsyncIterator[tuple[Finding, str, int]]:
     try:
-        made = embedder(settings)
+        made = build_embedder(settings)
     except MemoryServiceError as error:
         yield Finding("embedder", State.WRONG, error.message), "", 0
         return

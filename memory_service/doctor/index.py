@@ -4,7 +4,7 @@ from memory_service.doctor.finding import Finding, State
 from memory_service.domain.errors import MemoryServiceError
 from memory_service.domain.types import IndexInfo
 from memory_service.valkey import Connections, ValkeyIndexes, server_info
-from memory_service.valkey.document_check import documents
+from memory_service.valkey.document_check import check_documents
 from memory_service.valkey.schema import OLDEST_SCHEMA, IndexMetadata
 
 _MOST_DOCUMENTS = 5000
@@ -38,7 +38,7 @@ async def damage(name: str, connections: Connections) -> Finding | None:
         info = await ValkeyIndexes(connections).describe(name)
         if info is None:
             return None
-        async for one in documents(connections, info):
+        async for one in check_documents(connections, info):
             checked += 1
             if one.flaw:
                 flawed.append(one)

@@ -1,4 +1,4 @@
-"""What was said around memories: stretches of their sessions, and windows of some memories before and after."""
+"""The conversation around a memory: spans of sessions, and windows of memories before and after a hit."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,24 +6,25 @@ from dataclasses import replace
 from memory_service.domain.types import Candidate, Memory, Span
 
 NEIGHBORHOOD = 3_600_000_000
-"""How far in time, in microseconds: what was said an hour later is another conversation."""
+"""How far a neighborhood reaches in time, in microseconds: after an hour another conversation begins."""
 
 
 def spans(memories: Sequence[Memory]) -> list[Span]:
-    """The surroundings of memories in their sessions, the first memory's first; those that overlap are one."""
-    found: list[Span] = []
+    """Return the neighborhoods of memories in their sessions, in the order of the memories. Overlapping ones are one
+    span; memories without a session have none."""
+    result: list[Span] = []
     for memory in memories:
         if not memory.session_id:
             continue
         start, end = memory.timestamp - NEIGHBORHOOD, memory.timestamp + NEIGHBORHOOD + 1
-        for place, span in enumerate(found):
+        for position, span in enumerate(result):
             same = (span.user_id, span.session_id) == (memory.user_id, memory.session_id)
             if same and span.start <= end and start <= span.end:
-                found[place] = replace(span, start=min(start, span.start), end=max(end, span.end))
+                result[position] = replace(span, start=min(start, span.start), end=max(end, span.end))
                 break
         else:
-            found.append(Span(memory.user_id, memory.session_id, start, end))
-    return found
+            result.append(Span(memory.user_id, memory.session_id, start, end))
+    return result
 
 
 def window(storage_id: str, nearby: Sequence[Candidate], before: int, after: int) -> list[Candidate]:
@@ -31,31 +32,34 @@ def window(storage_id: str, nearby: Sequence[Candidate], before: int, after: int
 
     Memories of the same time are ordered by id. The window is empty when the memory is not among `nearby`.
     """
-    ordered = sorted({one.storage_id: one for one in nearby}.values(), key=_place)
-    place = next((i for i, one in enumerate(ordered) if one.storage_id == storage_id), None)
-    return [] if place is None else ordered[max(0, place - before) : place + after + 1]
+    ordered = sorted({one.storage_id: one for one in nearby}.values(), key=_sort_key)
+    position = next((i for i, one in enumerate(ordered) if one.storage_id == storage_id), None)
+    return [] if position is None else ordered[max(0, position - before) : position + after + 1]
 
 
 def merge_windows(windows: Sequence[Sequence[Candidate]]) -> list[tuple[int, tuple[Candidate, ...]]]:
-    """For each window the number of the one that brings it, and what that one brings: windows that share a memory are
-    one, brought by the first of them."""
+    """Merge windows that share a memory.
+
+    Returns for each window the number of the first window in its group, and for that first window the merged memories,
+    oldest first (empty for the others).
+    """
     groups: list[tuple[int, dict[str, Candidate]]] = []
-    bringer: dict[int, int] = {}
-    for number, found in enumerate(windows):
-        storage_ids = {one.storage_id: one for one in found}
-        touched = [group for group in groups if not storage_ids.keys().isdisjoint(group[1])]
-        first = min((group[0] for group in touched), default=number)
-        for group in touched:
-            storage_ids |= group[1]
+    first_of: dict[int, int] = {}
+    for number, candidates in enumerate(windows):
+        members = {one.storage_id: one for one in candidates}
+        overlapping = [group for group in groups if not members.keys().isdisjoint(group[1])]
+        first = min((group[0] for group in overlapping), default=number)
+        for group in overlapping:
+            members |= group[1]
             groups.remove(group)
-            for member, brings in bringer.items():
-                if brings == group[0]:
-                    bringer[member] = first
-        bringer[number] = first
-        groups.append((first, storage_ids))
-    brought = {first: tuple(sorted(storage_ids.values(), key=_place)) for first, storage_ids in groups}
-    return [(bringer[number], brought.get(number, ())) for number in range(len(windows))]
+            for member, group_first in first_of.items():
+                if group_first == group[0]:
+                    first_of[member] = first
+        first_of[number] = first
+        groups.append((first, members))
+    merged = {first: tuple(sorted(members.values(), key=_sort_key)) for first, members in groups}
+    return [(first_of[number], merged.get(number, ())) for number in range(len(windows))]
 
 
-def _place(candidate: Candidate) -> tuple[int, str, str]:
+def _sort_key(candidate: Candidate) -> tuple[int, str, str]:
     return candidate.sort_key

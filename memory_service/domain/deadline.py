@@ -1,17 +1,17 @@
-"""The deadline of the call in hand, visible to all the work that it starts."""
+"""The deadline of the current call, visible to all work that the call starts."""
 
 import asyncio
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
 
-_TRAVEL = 0.2
-"""Seconds, at most a tenth of all, that an answer needs to reach the caller: an error that comes with advice is worth
-nothing to one who has just given up."""
+_REPLY_TIME = 0.2
+"""Seconds reserved for the reply to reach the caller, at most a tenth of the deadline: an error with advice is useless
+to a caller that has just given up."""
 
 
 @dataclass(slots=True)
 class _Call:
-    """When a call must end, and when it sent its first command to the engine; times of the event loop."""
+    """When a call must end, and when it sent its first engine command; both in event loop time."""
 
     deadline: float
     engine_since: float | None = None
@@ -21,17 +21,17 @@ _call: ContextVar[_Call | None] = ContextVar("call", default=None)
 
 
 def set_deadline(seconds: float) -> None:
-    """Let the current task's work end early enough for a caller who waits `seconds` from now."""
-    _call.set(_Call(asyncio.get_running_loop().time() + seconds - min(_TRAVEL, seconds / 10)))
+    """Set the deadline of the current task's work for a caller that waits `seconds` from now."""
+    _call.set(_Call(asyncio.get_running_loop().time() + seconds - min(_REPLY_TIME, seconds / 10)))
 
 
 def without_deadline() -> Context:
-    """A context for work that several calls wait for: the first one's deadline must not end it for the others."""
+    """Return a context for work that several calls share: the deadline of the first must not end it for the others."""
     return Context()
 
 
 def remaining(limit: float) -> float:
-    """Seconds left until the deadline, at most `limit` (which alone holds outside of a call), at least 0."""
+    """Return the seconds until the deadline, between 0 and `limit`. Outside a call it is `limit`."""
     call = _call.get()
     if call is None:
         return limit
@@ -39,7 +39,7 @@ def remaining(limit: float) -> float:
 
 
 def waited_for_engine() -> float:
-    """Seconds since the call in hand sent its first command to the engine; 0 for the first, and outside of a call."""
+    """Return the seconds since the current call sent its first engine command; 0 for the first and outside a call."""
     call = _call.get()
     if call is None:
         return 0.0

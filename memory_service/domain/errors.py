@@ -1,18 +1,18 @@
-"""Every error that the domain, the engine and the embedders raise on purpose.
+"""The errors that the domain, the engine and the embedders raise on purpose.
 
     MemoryServiceError
-    ├── InvalidRequest        the caller's request is wrong: `violations` says where
+    ├── InvalidRequest        the request is wrong; `violations` names the fields
     ├── NotFound              no such memory or index
-    ├── AlreadyExists         the id is taken by another memory
-    ├── FailedPrecondition    the index or the server is not what the call needs: `violations` says how
-    ├── ResourceExhausted     too much work: retry after `retry_after`
-    ├── Unauthenticated       nobody knows who calls
+    ├── AlreadyExists         another memory has the id
+    ├── FailedPrecondition    the index or the server cannot serve this call; `violations` says why
+    ├── ResourceExhausted     too much work in progress: retry after `retry_after`
+    ├── Unauthenticated       no valid credential
     ├── PermissionDenied      the caller may not do this
     ├── Unavailable           a dependency is unavailable: retry after `retry_after`
-    └── DeadlineExceeded      the time is gone
+    └── DeadlineExceeded      the deadline passed
 
-Messages are for callers: they say what to do next, fit every RPC that can return them, and hold no text of a library.
-What a log needs is the cause (`raise … from error`).
+Messages are for callers. They say what to do next, fit every RPC that can return them, and contain no text of a
+library. The log gets the cause (`raise … from error`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 UNRESPONSIVE_AFTER = 1.0
-"""Seconds that an engine has to answer anything before it counts as away."""
+"""Seconds without any reply after which the engine counts as unavailable."""
 
 
 class Reason(StrEnum):
-    """The stable reasons of `semantic_memory.v1.ErrorReason`, documented there."""
+    """The stable reasons of `semantic_memory.v1.ErrorReason`, which documents them."""
 
     INVALID_REQUEST = "INVALID_REQUEST"
     DIMENSION_MISMATCH = "DIMENSION_MISMATCH"
@@ -51,7 +51,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One thing that is wrong: the field of the request, or the subject of a precondition, and what is expected."""
+    """One violation: the field of the request, or the subject of a precondition, and what is expected."""
 
     field: str
     description: str
@@ -59,7 +59,7 @@ class Violation:
 
 
 class MemoryServiceError(Exception):
-    """Base of every error that a caller may see."""
+    """Base of all errors that callers can receive."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class MemoryServiceError(Exception):
 
 
 class InvalidRequest(MemoryServiceError):
-    """The request breaks a rule; nothing was done."""
+    """The request violates a rule. Nothing was changed."""
 
 
 class NotFound(MemoryServiceError):
@@ -88,76 +88,78 @@ class NotFound(MemoryServiceError):
 
 
 class AlreadyExists(MemoryServiceError):
-    """Another memory has this id."""
+    """Another memory has the id."""
 
 
 class FailedPrecondition(MemoryServiceError):
-    """The index or the server is not what this call needs."""
+    """The index or the server cannot serve this call in its present state."""
 
 
 class ResourceExhausted(MemoryServiceError):
-    """As much work is under way as is accepted."""
+    """Too much work is in progress."""
 
 
 class Unauthenticated(MemoryServiceError):
-    """The call shows no credential that is good here."""
+    """The call has no valid credential."""
 
 
 class PermissionDenied(MemoryServiceError):
-    """The caller has no right to this, or not for these users."""
+    """The caller lacks the right for this, or has it for other users only."""
 
 
 class Unavailable(MemoryServiceError):
-    """A dependency does not answer."""
+    """A dependency is unavailable."""
 
 
 class DeadlineExceeded(MemoryServiceError):
-    """The deadline passed before the work was done."""
+    """The deadline passed before the work was finished."""
 
 
 def invalid(field: str, description: str, rule: str) -> InvalidRequest:
-    """An error about one field of the request."""
+    """Return the error for one field of the request."""
     return InvalidRequest(
         Reason.INVALID_REQUEST, f"{field}: {description}", violations=[Violation(field, description, rule)]
     )
 
 
 def index_not_found(name: str) -> NotFound:
-    """An error about an index that is not there."""
+    """Return the error for a missing index."""
     return NotFound(
         Reason.INDEX_NOT_FOUND,
-        f"there is no index {name!r}: EnsureIndex (memory-service ensure-index) creates one, ListIndexes names them",
+        f"index {name!r} does not exist: create it with EnsureIndex (memory-service ensure-index), or see ListIndexes",
         metadata={"index": name},
     )
 
 
 def index_busy(why: str) -> Unavailable:
-    """An error about an index that is being created or dropped."""
-    return Unavailable(Reason.ENGINE_UNAVAILABLE, f"the index cannot be changed now: {why}; try again", retry_after=1.0)
+    """Return the error for an index that is being created or dropped."""
+    return Unavailable(
+        Reason.ENGINE_UNAVAILABLE, f"the index cannot be used or changed right now: {why}; retry", retry_after=1.0
+    )
 
 
 def index_backfilling(name: str) -> Unavailable:
-    """An error about an index that does not know every memory yet."""
+    """Return the error for an index that does not contain every memory yet."""
     return Unavailable(
         Reason.INDEX_BACKFILLING,
-        f"index {name!r} is still being built: retry when GetIndex says READY",
+        f"index {name!r} is still being built: retry when GetIndex reports READY",
         metadata={"index": name},
         retry_after=1.0,
     )
 
 
 def response_too_large(id_: str = "") -> ResourceExhausted:
-    """An error about an answer, or a memory with this id, that no message can hold."""
-    what = "this memory, which other software wrote," if id_ else "the answer"
+    """Return the error for a response, or the memory with this id, that exceeds the size of a message."""
+    what = "the memory, which other software wrote," if id_ else "the response"
     return ResourceExhausted(
         Reason.RESPONSE_TOO_LARGE,
-        f"{what} exceeds 4 MiB, the most that one message may have: read it from Valkey",
+        f"{what} exceeds the message limit of 4 MiB: read it from Valkey directly",
         metadata={"id": id_} if id_ else {},
     )
 
 
 def engine_unavailable(what: str) -> Unavailable:
-    """An error about Valkey; `what` completes "Valkey …"."""
+    """Return the error for an unavailable Valkey; `what` completes "Valkey …"."""
     return Unavailable(
         Reason.ENGINE_UNAVAILABLE,
         f"Valkey {what}; retry",
@@ -174,8 +176,8 @@ def engine_timeout(seconds: float) -> Unavailable | DeadlineExceeded:
 
 
 def deadline_exceeded() -> DeadlineExceeded:
-    """The error of a call whose time is gone."""
+    """Return the error for a call whose deadline passed."""
     return DeadlineExceeded(
         Reason.DEADLINE_EXCEEDED,
-        "the deadline passed before the work was done, part of which may have been done: retry with more time",
+        "the deadline passed before the work was finished; part of it may be done. Retry with a longer deadline",
     )

@@ -1,7 +1,7 @@
-"""Removes expired memories that the engine has kept: those whose Store was interrupted before it set their expiry.
+"""Removes expired memories whose Store was interrupted before it set the expiry of their key.
 
-Every server of an engine does so, without harm to each other. Until a memory is removed no call returns it: searches
-leave out what has expired by what the document says.
+Every server of an engine runs the sweep; they do not disturb each other. No call returns such a memory before it is
+removed, because searches check the expiry in the document.
 """
 
 import asyncio
@@ -16,38 +16,38 @@ from memory_service.domain.types import IndexInfo
 
 _log = structlog.get_logger(__name__)
 
-_MOST_STEPS = 100
-"""Steps in one index, so that the others get their turn."""
+_MAX_STEPS = 100
+"""Steps in one index before the sweep goes on to the next."""
 
 
 class ExpirySweep:
-    """Looks at every index, again and again."""
+    """Sweeps every index periodically."""
 
-    def __init__(self, indexes: Indexes, store: MemoryStore, *, every: float) -> None:
-        """`every` is the time between two rounds in seconds, give or take a quarter, so that servers do not all work at
-        the same moment."""
+    def __init__(self, indexes: Indexes, store: MemoryStore, *, interval: float) -> None:
+        """`interval` is the time between two sweeps in seconds. It varies by a quarter, so that servers do not all
+        sweep at the same time."""
         self._indexes = indexes
         self._store = store
-        self._every = every
+        self._interval = interval
 
-    async def follow(self) -> None:
-        """Work until cancelled. A round that fails is logged and repeated by the next."""
+    async def run(self) -> None:
+        """Sweep until cancelled. A failed sweep is logged; the next one repeats its work."""
         while True:
-            await asyncio.sleep(self._every * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
+            await asyncio.sleep(self._interval * random.uniform(0.75, 1.25))  # noqa: S311 - not a secret
             try:
-                await self.once()
+                await self.sweep()
             except (MemoryServiceError, IndexChanged) as error:
                 _log.debug("expiry_sweep_failed", cause=repr(error))
 
-    async def once(self) -> None:
-        """One round."""
+    async def sweep(self) -> None:
+        """Sweep every index once."""
         for info in await self._indexes.list():
             if removed := await self._remove(info):
                 _log.info("expired_memories_removed", index=info.name, count=removed)
 
     async def _remove(self, info: IndexInfo) -> int:
         removed = 0
-        for _ in range(_MOST_STEPS):
+        for _ in range(_MAX_STEPS):
             step = await self._store.remove_expired(info)
             removed += step
             if not step:

@@ -1,8 +1,8 @@
-"""Turns between callers, so that none takes the service from the others.
+"""Fair queueing between callers, so that no caller starves the others.
 
-Work that waits is served caller by caller, and within a caller user by user. So a caller with a thousand texts in line
-delays another one's text by one turn, not by a thousand; the same holds between the users of one backend, and where
-callers are not known.
+Waiting work is served round-robin between callers and, within a caller, between its users. A caller with a thousand
+texts in the queue delays the text of another caller by one turn. The same holds between the users of one backend, and
+for unknown callers.
 """
 
 import asyncio
@@ -20,16 +20,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Whose work the call in progress is. `user` is the one user that it concerns, "" for several; a batch does not
-    wait in one line with the same user's other calls."""
+    """The caller and user that a call works for.
+
+    `user` is the user that the call concerns, "" for several users. `batch`: a batch does not share a queue with the
+    other calls of the same user.
+    """
 
     caller: str = ""
     user: str = ""
     batch: bool = False
 
     @property
-    def line(self) -> tuple[str, bool]:
-        """The line within the caller's lines."""
+    def queue_key(self) -> tuple[str, bool]:
+        """The queue of this flow among the caller's queues."""
         return self.user, self.batch
 
 
@@ -37,130 +40,129 @@ _flow: ContextVar[Flow] = ContextVar("flow", default=Flow())  # noqa: B039 - it 
 
 
 def set_flow(flow: Flow) -> None:
-    """Let the work of the current task, and of all that it starts, count for this flow."""
+    """Count the work of the current task, and of all tasks that it starts, for this flow."""
     _flow.set(flow)
 
 
 def current_flow() -> Flow:
-    """The flow for which the current task works."""
+    """Return the flow that the current task works for."""
     return _flow.get()
 
 
 class FairWaitingList(Generic[T]):
-    """A line of at most `capacity` items, from which they are taken in turn between flows."""
+    """A queue of at most `capacity` items that serves flows round-robin."""
 
     def __init__(self, capacity: int, what: str) -> None:
-        """`what` completes "too many calls wait for …"."""
+        """`what` completes the error "too many calls wait for …"."""
         self._capacity = capacity
         self._what = what
         self._flows: dict[T, Flow] = {}
         self._waiting: Counter[str] = Counter()
-        # Callers, their lines and the items of each in the order in which their turns come.
+        # Per caller, the queues of its flows; callers, queues and items are each in the order of their turns.
         self._callers: OrderedDict[str, OrderedDict[tuple[str, bool], OrderedDict[T, None]]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._flows)
 
     def add(self, item: T) -> T | None:
-        """Put an item at the end of the current flow's line; return the item that lost its place to it, if any.
+        """Append an item to the queue of the current flow; return the item that was evicted for it, if any.
 
-        A full line drops the last item of the caller with the most items.
+        A full list evicts the last item of the caller with the most items.
 
         Raises:
-            ResourceExhausted: the line is full, and nobody has more in it than this flow.
+            ResourceExhausted: the list is full and no other flow has more items in it.
         """
         flow = _flow.get()
-        lost = self._longest_but(flow) if len(self._flows) >= self._capacity else None
-        if lost is not None:
-            self.remove(lost)
+        evicted = self._longest_except(flow) if len(self._flows) >= self._capacity else None
+        if evicted is not None:
+            self.remove(evicted)
         self._flows[item] = flow
         self._waiting[flow.caller] += 1
-        self._callers.setdefault(flow.caller, OrderedDict()).setdefault(flow.line, OrderedDict())[item] = None
-        return lost
+        self._callers.setdefault(flow.caller, OrderedDict()).setdefault(flow.queue_key, OrderedDict())[item] = None
+        return evicted
 
-    def first(self, but: Collection[Flow] = ()) -> T | None:
-        """The item whose turn it is, of any flow but these; None where there is none."""
-        firsts = (next(iter(items)) for lines in self._callers.values() for items in lines.values())
-        return next((item for item in firsts if self._flows[item] not in but), None)
+    def first(self, excluding: Collection[Flow] = ()) -> T | None:
+        """Return the next item of any flow except these, without removing it; None if there is none."""
+        heads = (next(iter(items)) for queues in self._callers.values() for items in queues.values())
+        return next((item for item in heads if self._flows[item] not in excluding), None)
 
     def pop(self, item: T) -> None:
-        """Take an item whose turn it is."""
+        """Remove an item that `first` returned and end the turn of its flow."""
         flow = self._flows[item]
         self._callers.move_to_end(flow.caller)
-        self._callers[flow.caller].move_to_end(flow.line)
+        self._callers[flow.caller].move_to_end(flow.queue_key)
         self.remove(item)
 
     def remove(self, item: T) -> None:
-        """Let an item leave the line, if it is in it."""
+        """Remove an item if it is in the list."""
         flow = self._flows.pop(item, None)
         if flow is None:
             return
         self._waiting[flow.caller] -= 1
-        lines = self._callers[flow.caller]
-        del lines[flow.line][item]
-        if not lines[flow.line]:
-            del lines[flow.line]
-        if not lines:
+        queues = self._callers[flow.caller]
+        del queues[flow.queue_key][item]
+        if not queues[flow.queue_key]:
+            del queues[flow.queue_key]
+        if not queues:
             del self._callers[flow.caller], self._waiting[flow.caller]
 
     def refusal(self) -> ResourceExhausted:
-        """An error for a call that does not get its turn."""
-        message = f"too many calls wait for {self._what}: try again, more slowly"
+        """Return the error for a call that does not get a turn."""
+        message = f"too many calls wait for {self._what}: retry at a lower rate"
         return ResourceExhausted(Reason.OVERLOADED, message, retry_after=1.0)
 
-    def _longest_but(self, flow: Flow) -> T:
-        """The last item of the longest line, of the caller with the most in line; never one of a flow that would then
-        have less than this one."""
-        caller, most = max(self._waiting.items(), key=lambda one: one[1], default=("", 0))
+    def _longest_except(self, flow: Flow) -> T:
+        """Return the last item of the longest queue of the busiest caller, unless its flow would then have fewer items
+        than this one."""
+        caller, most = max(self._waiting.items(), key=lambda entry: entry[1], default=("", 0))
         if most <= self._waiting[flow.caller] + 1:
             caller = flow.caller
-        lines = self._callers.get(caller, OrderedDict())
-        longest = max(lines.values(), key=len, default=OrderedDict[T, None]())
-        own = len(lines.get(flow.line, ())) if caller == flow.caller else -1
+        queues = self._callers.get(caller, OrderedDict())
+        longest = max(queues.values(), key=len, default=OrderedDict[T, None]())
+        own = len(queues.get(flow.queue_key, ())) if caller == flow.caller else -1
         if len(longest) <= own + 1:
             raise self.refusal()
         return next(reversed(longest))
 
 
 class Grant:
-    """A part of a budget that a call holds until it releases it."""
+    """A share of a budget that a call occupies until it releases it."""
 
     def __init__(self, budget: "FairBudget", flow: Flow, size: int) -> None:
         self._budget = budget
         self.flow = flow
         self.size = size
-        self.given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def shrink(self, size: int) -> None:
-        """Hold no more than so much from now on."""
-        self._budget.change(self, min(size, self.size))
+        """Return everything beyond `size` to the budget."""
+        self._budget.resize(self, min(size, self.size))
 
     def release(self) -> None:
-        """Hold nothing any longer."""
-        self._budget.change(self, 0)
+        """Return the whole grant to the budget."""
+        self._budget.resize(self, 0)
 
 
 class FairBudget:
-    """An amount of something, such as bytes or connections, of which calls hold a part while they need it. Those for
-    whom there is not enough wait in a fair line."""
+    """A limited amount of a resource, such as bytes or connections. Calls that find too little wait in a fair queue."""
 
     def __init__(self, amount: int, *, capacity: int, what: str, per_flow: int | None = None) -> None:
-        """At most `capacity` calls wait, and one flow holds at most `per_flow`, None for all of it; `what` completes
-        "too many calls wait for …"."""
+        """At most `capacity` calls wait. One flow occupies at most `per_flow`, by default all of it. `what` completes
+        the error "too many calls wait for …"."""
         self._amount = amount
         self._per_flow = per_flow or amount
         self._free = amount
-        self._held: Counter[Flow] = Counter()
-        self._line: FairWaitingList[Grant] = FairWaitingList(capacity, what)
+        self._used: Counter[Flow] = Counter()
+        self._queue: FairWaitingList[Grant] = FairWaitingList(capacity, what)
 
     @property
     def waiting(self) -> int:
-        """Calls in the line."""
-        return len(self._line)
+        """The number of waiting calls."""
+        return len(self._queue)
 
     @contextlib.asynccontextmanager
     async def reserve(self, size: int, *, max_wait: float | None = None) -> AsyncIterator[Grant]:
-        """Hold so much while the context is open; see `acquire`."""
+        """Occupy `size` while the context is open; see `acquire`."""
         grant = await self.acquire(size, max_wait=max_wait)
         try:
             yield grant
@@ -168,57 +170,58 @@ class FairBudget:
             grant.release()
 
     async def acquire(self, size: int, *, max_wait: float | None = None) -> Grant:
-        """Hold so much until the grant is released; what exceeds all that a flow may have gets all of that. `max_wait`
-        is the longest wait in seconds, None for as long as the caller of this waits.
+        """Return a grant of `size`, or of all that one flow may have if that is less. The caller must release it.
+
+        `max_wait` is in seconds; None waits until the caller is cancelled.
 
         Raises:
-            ResourceExhausted: too many wait, or the wait was too long.
+            ResourceExhausted: too many calls wait, or `max_wait` has passed.
         """
         grant = Grant(self, current_flow(), min(size, self._per_flow))
-        if not self._line and self._fits(grant):
+        if not self._queue and self._fits(grant):
             self._give(grant)
             return grant
-        lost = self._line.add(grant)
-        if lost is not None and not lost.given.done():
-            lost.given.set_exception(self._line.refusal())
-        self._give_to_first()
+        evicted = self._queue.add(grant)
+        if evicted is not None and not evicted.granted.done():
+            evicted.granted.set_exception(self._queue.refusal())
+        self._give_to_waiting()
         try:
             async with asyncio.timeout(max_wait):
-                await grant.given
+                await grant.granted
         except BaseException as error:
-            self._line.remove(grant)
-            if grant.given.done() and not grant.given.cancelled() and grant.given.exception() is None:
-                grant.release()  # It was given in the very moment in which the call gave up.
-            self._give_to_first()
+            self._queue.remove(grant)
+            if grant.granted.done() and not grant.granted.cancelled() and grant.granted.exception() is None:
+                grant.release()  # It was granted while the call was giving up.
+            self._give_to_waiting()
             if isinstance(error, TimeoutError):
-                raise self._line.refusal() from error
+                raise self._queue.refusal() from error
             raise
         return grant
 
-    def change(self, grant: Grant, size: int) -> None:
-        """Let a grant hold so much less; use Grant's methods."""
+    def resize(self, grant: Grant, size: int) -> None:
+        """Set the size of a grant to at most its present one; used by Grant."""
         self._free += grant.size - size
-        self._held[grant.flow] -= grant.size - size
+        self._used[grant.flow] -= grant.size - size
         grant.size = size
-        if not self._held[grant.flow]:
-            del self._held[grant.flow]
-        self._give_to_first()
+        if not self._used[grant.flow]:
+            del self._used[grant.flow]
+        self._give_to_waiting()
 
     def _fits(self, grant: Grant) -> bool:
-        return grant.size <= self._free and self._held[grant.flow] + grant.size <= self._per_flow
+        return grant.size <= self._free and self._used[grant.flow] + grant.size <= self._per_flow
 
     def _give(self, grant: Grant) -> None:
         self._free -= grant.size
-        self._held[grant.flow] += grant.size
-        grant.given.set_result(None)
+        self._used[grant.flow] += grant.size
+        grant.granted.set_result(None)
 
-    def _give_to_first(self) -> None:
+    def _give_to_waiting(self) -> None:
         full: set[Flow] = set()
-        while (first := self._line.first(but=full)) is not None:
-            if first.given.done():  # It gave up, or lost its place.
-                self._line.remove(first)
+        while (first := self._queue.first(excluding=full)) is not None:
+            if first.granted.done():  # It gave up or was evicted.
+                self._queue.remove(first)
             elif self._fits(first):
-                self._line.pop(first)
+                self._queue.pop(first)
                 self._give(first)
             elif first.size <= self._free:
                 full.add(first.flow)

@@ -1,4 +1,4 @@
-"""Use cases of many memories: list them page by page, delete those that pass a filter."""
+"""The use cases of many memories: List, page by page, and DeleteMatching."""
 
 from dataclasses import dataclass
 
@@ -9,18 +9,17 @@ from memory_service.domain.sizes import MAX_MEMORY_BYTES, MAX_PAGE_BYTES, READ_B
 from memory_service.domain.time_windows import TimeWindows, rounding_range, within_supported_times
 from memory_service.domain.types import Candidate, Embedding, Filter, IndexInfo, Memory
 
-_TIES = 10_000
-"""Memories of the very same time that a List can put in order."""
-_ORDERED = 1000
-"""Memories beside those of the page that the engine may put in order for it."""
-_STEP = 500
+_MAX_TIES = 10_000
+"""Memories with the same timestamp that List can order."""
+_MAX_SORTED = 1000
+"""Memories beyond those of the page that the engine may sort for it."""
+_DELETE_BATCH = 500
 """Memories deleted in one step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Memories in order, their embeddings where they were asked for, and the token of the next page ("" after the
-    last)."""
+    """One page of memories, their embeddings if requested, and the token of the next page ("" after the last)."""
 
     memories: list[Memory]
     embeddings: list[Embedding]
@@ -28,7 +27,7 @@ class Page:
 
 
 class Listing:
-    """The memories of one engine, in order."""
+    """Lists and deletes the memories of one engine by filter."""
 
     def __init__(self, search: MemorySearch, store: MemoryStore, indexes: Indexes) -> None:
         self._search = search
@@ -47,10 +46,12 @@ class Listing:
         newest_first: bool = False,
         embeddings: bool = False,
     ) -> Page:
-        """The next memories in the order of (timestamp, id), at most `size` and about two megabytes.
+        """Return the next memories ordered by (timestamp, id): at most `size`, and about MAX_PAGE_BYTES.
 
-        Raises InvalidRequest for a token of another request, NotFound for a missing index, Unavailable for one that is
-        not ready.
+        Raises:
+            InvalidRequest: the token belongs to another request.
+            NotFound: the index is missing.
+            Unavailable: the index is not ready.
         """
         if self._secret is None:
             self._secret = await self._store.secret()
@@ -58,58 +59,60 @@ class Listing:
 
         async def page(info: IndexInfo) -> Page:
             binding = TokenBinding(secret, info.name, where, newest_first)
-            after = decode_cursor(token, binding) if token else None
-            found = await self._after(info, where, after, size + 1, newest_first=newest_first)
-            return await self._page(info, where, found, size, binding, embeddings=embeddings)
+            cursor = decode_cursor(token, binding) if token else None
+            candidates = await self._after(info, where, cursor, size + 1, newest_first=newest_first)
+            return await self._read_page(info, where, candidates, size, binding, embeddings=embeddings)
 
         return await self._indexes.retry_if_changed(index, page, ready=True)
 
-    async def _page(
+    async def _read_page(
         self,
         info: IndexInfo,
         where: Filter,
-        found: list[Candidate],
+        candidates: list[Candidate],
         size: int,
         binding: TokenBinding,
         *,
         embeddings: bool,
     ) -> Page:
-        """The first memories of those found, read in steps until the page is full."""
+        """Read candidates in batches until the page is full."""
         memories: list[Memory] = []
         vectors: list[Embedding] = []
-        passed = 0
-        volume = 0
-        while passed < min(size, len(found)) and volume < MAX_PAGE_BYTES:
-            storage_ids = [one.storage_id for one in found[passed : min(size, passed + READ_BATCH)]]
-            read = await self._store.read(info, storage_ids)
-            made = await self._store.embeddings(info, storage_ids) if embeddings else [None] * len(storage_ids)
-            for memory, vector in zip(read, made, strict=True):
-                if volume >= MAX_PAGE_BYTES:
+        processed = 0
+        page_bytes = 0
+        while processed < min(size, len(candidates)) and page_bytes < MAX_PAGE_BYTES:
+            storage_ids = [one.storage_id for one in candidates[processed : min(size, processed + READ_BATCH)]]
+            batch = await self._store.read(info, storage_ids)
+            batch_vectors = await self._store.embeddings(info, storage_ids) if embeddings else [None] * len(storage_ids)
+            for memory, vector in zip(batch, batch_vectors, strict=True):
+                if page_bytes >= MAX_PAGE_BYTES:
                     break
-                passed += 1
-                # What has gone since it was found is passed over.
+                processed += 1
+                # Skips memories that have changed or gone since the search.
                 if (
                     memory is not None
                     and where.matches(memory)
                     and not memory.is_expired()
                     and not (embeddings and vector is None)
-                    # What other software wrote may exceed any message.
-                    and (size_of := message_size(memory)) <= MAX_MEMORY_BYTES
+                    # A document of other software may exceed the message limit.
+                    and (memory_bytes := message_size(memory)) <= MAX_MEMORY_BYTES
                 ):
                     memories.append(memory)
-                    volume += size_of
+                    page_bytes += memory_bytes
                     if vector is not None:
                         vectors.append(vector)
-                        volume += vector.nbytes
-        # A memory that went since it was found may have been replaced by a later one: then this is not the end.
-        if passed >= len(found) and len(memories) == passed:
+                        page_bytes += vector.nbytes
+        # If a memory has gone since the search, a later one may have taken its place: then this may not be the end.
+        if processed >= len(candidates) and len(memories) == processed:
             return Page(memories, vectors, "")
-        return Page(memories, vectors, encode_cursor(Cursor(*found[passed - 1].sort_key), binding))
+        return Page(memories, vectors, encode_cursor(Cursor(*candidates[processed - 1].sort_key), binding))
 
     async def delete_matching(self, index: str, where: Filter, *, dry_run: bool) -> int:
-        """Delete the memories within the filter, or count them; return how many.
+        """Delete the memories that match the filter, or only count them; return their number.
 
-        Raises NotFound for a missing index, Unavailable for one that is not ready.
+        Raises:
+            NotFound: the index is missing.
+            Unavailable: the index is not ready.
         """
         if dry_run:
             return await self._indexes.retry_if_changed(
@@ -117,63 +120,63 @@ class Listing:
             )
         deleted = 0
 
-        async def step(info: IndexInfo) -> bool:
+        async def delete_batch(info: IndexInfo) -> bool:
             nonlocal deleted
-            found = await self._search.matching(info, where, _STEP, SearchOptions())
-            deleted += sum(await self._store.delete(info, [one.storage_id for one in found]))
-            return bool(found)
+            reply = await self._search.matching(info, where, _DELETE_BATCH, SearchOptions())
+            deleted += sum(await self._store.delete(info, [one.storage_id for one in reply.value]))
+            return bool(reply.value)
 
-        # The index is looked at each time: an engine that restarted meanwhile could find nothing, and have more.
-        while await self._indexes.retry_if_changed(index, step, ready=True):
+        # Each batch checks that the index is ready: after a restart the engine could find nothing although more exists.
+        while await self._indexes.retry_if_changed(index, delete_batch, ready=True):
             pass
         return deleted
 
     async def _after(
-        self, info: IndexInfo, where: Filter, after: Cursor | None, size: int, *, newest_first: bool
+        self, info: IndexInfo, where: Filter, cursor: Cursor | None, size: int, *, newest_first: bool
     ) -> list[Candidate]:
         """Return the first `size` memories after the cursor.
 
         The engine orders by time alone. All memories that share the first or last timestamp of the page are therefore
         fetched and ordered here.
         """
-        found: list[Candidate] = []
+        page: list[Candidate] = []
         rest: Filter | None = where
-        if after is not None:
-            passed = (after.timestamp, after.id, after.storage_id)
-            same = await self._at(info, where, after.timestamp, newest_first=newest_first)
-            found = [one for one in same if (one.sort_key < passed if newest_first else one.sort_key > passed)]
-            rest = _beyond(where, rounding_range(after.timestamp), newest_first=newest_first)
-        while rest is not None and len(found) < size:
-            wanted = size - len(found)
+        if cursor is not None:
+            last = (cursor.timestamp, cursor.id, cursor.storage_id)
+            ties = await self._at(info, where, cursor.timestamp, newest_first=newest_first)
+            page = [one for one in ties if (one.sort_key < last if newest_first else one.sort_key > last)]
+            rest = _beyond(where, rounding_range(cursor.timestamp), newest_first=newest_first)
+        while rest is not None and len(page) < size:
+            missing = size - len(page)
             window = await self._windows.first(
-                info, rest, at_least=wanted, at_most=_ORDERED + 4 * wanted, newest_first=newest_first
+                info, rest, at_least=missing, at_most=_MAX_SORTED + 4 * missing, newest_first=newest_first
             )
-            within = within_supported_times(window)
-            more = await self._search.ordered(info, within, wanted, newest_first=newest_first) if within else []
-            if len(more) < wanted:  # The window has no more. Counts may be too high, so there may be more beyond it.
-                found += sorted(more, key=_place, reverse=newest_first)
+            supported = within_supported_times(window)
+            more = await self._search.ordered(info, supported, missing, newest_first=newest_first) if supported else []
+            if len(more) < missing:  # The window has no more. A count may be too high, so the search goes on behind it.
+                page += sorted(more, key=_sort_key, reverse=newest_first)
                 edge = window.start if newest_first else window.end
                 rest = None if edge is None else _beyond(rest, (edge, edge), newest_first=newest_first)
                 continue
             more += await self._at(info, where, more[-1].memory.timestamp, newest_first=newest_first)
-            found += sorted({one.storage_id: one for one in more}.values(), key=_place, reverse=newest_first)
+            page += sorted({one.storage_id: one for one in more}.values(), key=_sort_key, reverse=newest_first)
             break
-        return found[:size]
+        return page[:size]
 
     async def _at(self, info: IndexInfo, where: Filter, timestamp: int, *, newest_first: bool) -> list[Candidate]:
-        """The memories of one rounding_range, in order."""
-        only = where.between(*rounding_range(timestamp))
-        if only is None:
+        """Return the memories whose timestamps the engine cannot distinguish from this one, in order."""
+        narrowed = where.between(*rounding_range(timestamp))
+        if narrowed is None:
             return []
-        found = await self._search.ordered(info, only, _TIES, newest_first=newest_first)
-        return sorted(found, key=_place, reverse=newest_first)
+        candidates = await self._search.ordered(info, narrowed, _MAX_TIES, newest_first=newest_first)
+        return sorted(candidates, key=_sort_key, reverse=newest_first)
 
 
-def _beyond(where: Filter, span: tuple[int, int], *, newest_first: bool) -> Filter | None:
-    """The filter for what comes after a half-open span of time."""
-    first, last = span
+def _beyond(where: Filter, time_range: tuple[int, int], *, newest_first: bool) -> Filter | None:
+    """Return the filter for the memories that List returns after a half-open time range."""
+    first, last = time_range
     return where.between(None, first) if newest_first else where.between(last, None)
 
 
-def _place(candidate: Candidate) -> tuple[int, str, str]:
+def _sort_key(candidate: Candidate) -> tuple[int, str, str]:
     return candidate.sort_key

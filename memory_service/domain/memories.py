@@ -1,4 +1,4 @@
-"""Use cases of single memories: store one or many, get, delete."""
+"""The use cases of single memories: Store, BatchStore, Get and Delete."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ from memory_service.domain.ports import Embedder, MemorySearch, MemoryStore, Sea
 from memory_service.domain.text_analysis import terms
 from memory_service.domain.types import Embedding, Filter, IndexInfo, Memory, now
 
-_AT_ONCE = 32
-"""Memories of one batch that are embedded and written at once: embedders take them in lots, and each connection to the
-engine carries one write at a time, since valkey-search stalls on pipelines of indexed writes."""
+_BATCH_CONCURRENCY = 32
+"""Memories of one batch that are embedded and written concurrently. Each engine connection carries one write at a time,
+because valkey-search stalls on pipelines of indexed writes."""
 
-_MOST_DUPLICATES = 10
+_MAX_NEAR_DUPLICATES = 10
 
 
 class Memories:
-    """The memories of one engine, for one embedder."""
+    """Stores, reads and deletes the memories of one engine with one embedder."""
 
     def __init__(self, store: MemoryStore, search: MemorySearch, embedder: Embedder, indexes: Indexes) -> None:
         self._store = store
@@ -37,52 +37,58 @@ class Memories:
         self._indexes = indexes
 
     async def store(self, index: str, new: NewMemory) -> StoreResult:
-        """Write one memory; return when the engine has acknowledged it.
+        """Store one memory; return when the engine has acknowledged it.
 
         Raises:
-            AlreadyExists: the id or request_id names another memory of the user.
-            NotFound, FailedPrecondition, InvalidRequest: the index is missing, of another model, or another dimension.
+            AlreadyExists: another memory of the user has the id or request_id.
+            NotFound, FailedPrecondition, InvalidRequest: the index is missing, or has another model or dimension.
         """
         return await self._store_one(index, new, now())
 
-    async def store_all(self, index: str, news: Sequence[NewMemory]) -> list[StoreResult | MemoryServiceError]:
-        """Write many memories; return for each what `store` returns or raises. Those without a timestamp get one each,
-        a microsecond apart, in their order.
+    async def store_all(self, index: str, memories: Sequence[NewMemory]) -> list[StoreResult | MemoryServiceError]:
+        """Store many memories; return for each what `store` returns or raises.
+
+        Memories without a timestamp get the current time, one microsecond apart, in their order.
 
         Raises NotFound when the index is missing.
         """
         await self._indexes.current(index)
-        turn = asyncio.Semaphore(_AT_ONCE)
+        limit = asyncio.Semaphore(_BATCH_CONCURRENCY)
         started = now()
 
-        async def one(new: NewMemory, time: int) -> StoreResult | MemoryServiceError:
-            async with turn:
+        async def store_one(new: NewMemory, default_time: int) -> StoreResult | MemoryServiceError:
+            async with limit:
                 try:
-                    return await self._store_one(index, new, time)
+                    return await self._store_one(index, new, default_time)
                 except MemoryServiceError as error:
                     return error
 
-        return await asyncio.gather(*(one(new, started + place) for place, new in enumerate(news)))
+        return await asyncio.gather(*(store_one(new, started + number) for number, new in enumerate(memories)))
 
-    async def _store_one(self, index: str, new: NewMemory, time: int) -> StoreResult:
-        """Write one memory, at `time` unless it has a time of its own."""
+    async def _store_one(self, index: str, new: NewMemory, default_time: int) -> StoreResult:
         expires_at = _expiry(new)
-        made = new_id()
+        generated_id = new_id()
         attempted: set[str] = set()
-        timestamp = time if new.timestamp is None else new.timestamp
+        timestamp = default_time if new.timestamp is None else new.timestamp
         return await self._indexes.retry_if_changed(
-            index, lambda info: self._write(info, new, timestamp, expires_at, made, attempted)
+            index, lambda info: self._write(info, new, timestamp, expires_at, generated_id, attempted)
         )
 
     async def _write(
-        self, info: IndexInfo, new: NewMemory, timestamp: int, expires_at: int | None, made: str, attempted: set[str]
+        self,
+        info: IndexInfo,
+        new: NewMemory,
+        timestamp: int,
+        expires_at: int | None,
+        generated_id: str,
+        attempted: set[str],
     ) -> StoreResult:
-        """Write one memory to the index as it is known. `made` is its id if it needs one; `attempted` are the storage_ids to
-        which earlier attempts of this call wrote."""
+        """Write one memory to the index as `info` describes it. `attempted` holds the storage ids to which earlier
+        attempts of this call wrote."""
         embedded = await self._embedded(info, new)
         embedding = embedded.embedding
-        storage_id = await self._storage_id(info, new, made)
-        # Looked for first: once the memory is written, nothing may fail.
+        storage_id = await self._storage_id(info, new, generated_id)
+        # Before the write: once the memory is stored, nothing may fail.
         duplicates = await self._near_duplicates(info, new, storage_id, embedding)
         memory = Memory(
             id=new.id or storage_id,
@@ -95,73 +101,72 @@ class Memories:
             metadata=new.metadata,
             expires_at=expires_at,
         )
-        again = storage_id in attempted
+        repeated = storage_id in attempted
         attempted.add(storage_id)
         stems = terms(new.content)
         inserted = await self._store.insert(info, storage_id, memory, embedding, stems)
-        earlier = None if inserted else await self._earlier(info, storage_id)
-        if earlier is not None and earlier.is_expired() and await self._store.remove_expired(info, [storage_id]):
+        existing = None if inserted else await self._existing(info, storage_id)
+        if existing is not None and existing.is_expired() and await self._store.remove_expired(info, [storage_id]):
             inserted = await self._store.insert(info, storage_id, memory, embedding, stems)
         if inserted:
             return StoreResult(memory.id, memory.timestamp, False, memory.expires_at, duplicates, embedded.truncated)
-        if earlier is None or earlier.is_expired():
+        if existing is None or existing.is_expired():
             raise engine_unavailable(
-                "holds something under this id that is no memory of the index, or is being removed; if this persists, "
+                "has a key for this id that is no memory of the index or is being removed; if this persists, "
                 "Delete the id"
             )
-        if not _is_same(earlier, new):
+        if not _is_same(existing, new):
             raise AlreadyExists(
                 Reason.MEMORY_EXISTS,
-                f"the user already has another memory under the {'id' if new.id else 'request_id'} of this one: "
-                "choose a new one, or Delete that memory first",
+                f"the user already has a different memory with this {'id' if new.id else 'request_id'}: "
+                "use another one, or Delete that memory first",
                 metadata={"id": memory.id},
             )
-        truncated = again and embedded.truncated
-        return StoreResult(memory.id, earlier.timestamp, not again, earlier.expires_at, duplicates, truncated)
+        truncated = repeated and embedded.truncated
+        return StoreResult(memory.id, existing.timestamp, not repeated, existing.expires_at, duplicates, truncated)
 
-    async def _earlier(self, info: IndexInfo, storage_id: str) -> Memory | None:
-        """The memory at a storage_id that is taken; None when what is there is no memory of this index."""
-        [earlier], [embedding] = await asyncio.gather(
+    async def _existing(self, info: IndexInfo, storage_id: str) -> Memory | None:
+        """Return the memory at a storage id that is taken; None when it is no memory of this index."""
+        [existing], [embedding] = await asyncio.gather(
             self._store.read(info, [storage_id]), self._store.embeddings(info, [storage_id])
         )
-        return None if embedding is None else earlier
+        return None if embedding is None else existing
 
     async def get(self, index: str, user_id: str | None, id_: str) -> Memory:
-        """One memory of the user, or with None of anyone.
+        """Return one memory of the user; `user_id` None accepts any user.
 
-        Raises NotFound, for another user's memory as for none.
+        Raises NotFound, also when the memory belongs to another user.
         """
-        read = await self._indexes.retry_if_changed(
+        candidates = await self._indexes.retry_if_changed(
             index, lambda info: self._store.read(info, _storage_ids(user_id, id_))
         )
-        for memory in read:
-            if _answers_to(memory, user_id, id_):
+        for memory in candidates:
+            if _is_addressed(memory, user_id, id_):
                 return memory
         raise NotFound(
             Reason.MEMORY_NOT_FOUND,
-            "there is no memory with this id in this scope: check the id and the user_id",
+            "no memory has this id in this scope: check id and user_id",
             metadata={"id": id_},
         )
 
     async def delete(self, index: str, user_id: str | None, ids: list[str]) -> tuple[list[str], list[str]]:
-        """Delete memories of the user, or with None of anyone; return the ids deleted and those that were not there."""
+        """Delete memories of the user; `user_id` None accepts any user. Return the deleted and the missing ids."""
         return await self._indexes.retry_if_changed(index, lambda info: self._delete(info, user_id, ids))
 
     async def _delete(self, info: IndexInfo, user_id: str | None, ids: list[str]) -> tuple[list[str], list[str]]:
-        wanted = list(dict.fromkeys(ids))
-        candidates = [(id_, storage_id) for id_ in wanted for storage_id in _storage_ids(user_id, id_)]
-        read = await self._store.read(info, [storage_id for _, storage_id in candidates])
-        # The first storage_id that answers to an id is the one that Get returns.
+        unique_ids = list(dict.fromkeys(ids))
+        candidates = [(id_, storage_id) for id_ in unique_ids for storage_id in _storage_ids(user_id, id_)]
+        memories = await self._store.read(info, [storage_id for _, storage_id in candidates])
+        # The first storage id that has the memory is the one that Get returns.
         chosen: dict[str, str] = {}
-        for (id_, storage_id), memory in zip(candidates, read, strict=True):
-            if _answers_to(memory, user_id, id_):
+        for (id_, storage_id), memory in zip(candidates, memories, strict=True):
+            if _is_addressed(memory, user_id, id_):
                 chosen.setdefault(id_, storage_id)
-        outcome = dict(zip(chosen, await self._store.delete(info, list(chosen.values())), strict=True))
-        deleted = [id_ for id_ in wanted if outcome.get(id_)]
-        return deleted, [id_ for id_ in wanted if not outcome.get(id_)]
+        deleted = dict(zip(chosen, await self._store.delete(info, list(chosen.values())), strict=True))
+        return [id_ for id_ in unique_ids if deleted.get(id_)], [id_ for id_ in unique_ids if not deleted.get(id_)]
 
     async def _embedded(self, info: IndexInfo, new: NewMemory) -> EmbeddedText:
-        """The caller's embedding, or else the content's, once it is known to fit the index."""
+        """Return the caller's embedding, or that of the content, after checking that it fits the index."""
         if new.embedding is not None:
             self._indexes.check_model(info, new.embedding_model)
             check_dimension(new.embedding, index=info.name, dimension=info.dimension, field="embedding")
@@ -169,44 +174,46 @@ class Memories:
         self._indexes.check_model(info, self._embedder.model)
         return await self._embedder.embed(new.content)
 
-    async def _storage_id(self, info: IndexInfo, new: NewMemory, made: str) -> str:
-        """Where the memory belongs: at the storage_id of what the caller chose, or at `made`."""
+    async def _storage_id(self, info: IndexInfo, new: NewMemory, generated_id: str) -> str:
+        """Return the storage id: derived from what the caller chose, or else the generated id."""
         if is_generated_id(new.id):
-            # Exported and imported again: it may lie where it was first stored, under the id that it was given there.
-            [there] = await self._store.read(info, [new.id])
-            if _answers_to(there, new.user_id, new.id):
+            # An exported memory that is imported again may still be stored under the id that it got originally.
+            [existing] = await self._store.read(info, [new.id])
+            if _is_addressed(existing, new.user_id, new.id):
                 return new.id
         if new.id:
             return derived_id("id", new.user_id, new.id)
-        return derived_id("request", new.user_id, new.request_id) if new.request_id else made
+        return derived_id("request", new.user_id, new.request_id) if new.request_id else generated_id
 
     async def _near_duplicates(
         self, info: IndexInfo, new: NewMemory, storage_id: str, embedding: Embedding
     ) -> tuple[NearDuplicate, ...]:
         if new.near_duplicate_min_score is None:
             return ()
-        found = await self._search.nearest(info, Filter(new.user_id), embedding, _MOST_DUPLICATES + 1, SearchOptions())
+        k = _MAX_NEAR_DUPLICATES + 1  # The memory itself may be among them.
+        reply = await self._search.nearest(info, Filter(new.user_id), embedding, k, SearchOptions())
         return tuple(
             NearDuplicate(one.memory.id, one.similarity)
-            for one in found
+            for one in reply.value
             if one.storage_id != storage_id and one.similarity >= new.near_duplicate_min_score
-        )[:_MOST_DUPLICATES]
+        )[:_MAX_NEAR_DUPLICATES]
 
 
 def _expiry(new: NewMemory) -> int | None:
     if new.ttl is not None:
         return now() + new.ttl
     if new.expires_at is not None and new.expires_at <= now():
-        raise invalid("expire_time", "must lie in the future", "store.expire_time")
+        raise invalid("expire_time", "must be in the future", "store.expire_time")
     return new.expires_at
 
 
 def _storage_ids(user_id: str | None, id_: str) -> list[str]:
-    """Where a memory with this id can lie: at the storage_id derived from a caller's id, or at the id itself."""
+    """Return where a memory with this id may be stored: under the id derived from a caller's id, or the id itself."""
     return [id_] if user_id is None else [derived_id("id", user_id, id_), id_]
 
 
-def _answers_to(memory: Memory | None, user_id: str | None, id_: str) -> TypeGuard[Memory]:
+def _is_addressed(memory: Memory | None, user_id: str | None, id_: str) -> TypeGuard[Memory]:
+    """Return whether this is the unexpired memory of the user with this id."""
     return (
         memory is not None
         and memory.id == id_
@@ -215,15 +222,15 @@ def _answers_to(memory: Memory | None, user_id: str | None, id_: str) -> TypeGua
     )
 
 
-def _is_same(earlier: Memory, new: NewMemory) -> bool:
-    """Whether an earlier memory is what a repeated call would store; when it ends is not asked, since a ttl counts from
-    each call anew."""
+def _is_same(existing: Memory, new: NewMemory) -> bool:
+    """Return whether a repeated call would store the existing memory. The expiry may differ, because each call counts a
+    ttl from its own time."""
     return (
-        earlier.user_id == new.user_id
-        and earlier.session_id == new.session_id
-        and earlier.role == new.role
-        and earlier.content == new.content
-        and earlier.labels == new.labels
-        and earlier.metadata == new.metadata
-        and new.timestamp in {None, earlier.timestamp}
+        existing.user_id == new.user_id
+        and existing.session_id == new.session_id
+        and existing.role == new.role
+        and existing.content == new.content
+        and existing.labels == new.labels
+        and existing.metadata == new.metadata
+        and new.timestamp in {None, existing.timestamp}
     )

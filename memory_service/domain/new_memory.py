@@ -1,4 +1,4 @@
-"""A memory to be stored, and what became of it."""
+"""The input and the result of a Store."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,8 +8,11 @@ from memory_service.domain.types import Embedding, Role
 
 @dataclass(frozen=True, slots=True)
 class NewMemory:
-    """A memory to be stored. At most one of `id` and `request_id` is set, and one of `ttl` and `expires`; `timestamp`
-    None means now."""
+    """A memory to store.
+
+    At most one of `id` and `request_id` is set, and at most one of `ttl` and `expires_at`, both in microseconds.
+    `timestamp` None means now.
+    """
 
     user_id: str
     session_id: str
@@ -29,7 +32,7 @@ class NewMemory:
 
 @dataclass(frozen=True, slots=True)
 class NearDuplicate:
-    """Another memory of the user, nearly the same: its id and cosine similarity."""
+    """A nearly identical memory of the same user, with its cosine similarity."""
 
     id: str
     score: float
@@ -37,12 +40,14 @@ class NearDuplicate:
 
 @dataclass(frozen=True, slots=True)
 class StoreResult:
-    """What became of a memory to be stored. `already` means that an earlier call had written it,
-    `truncated` that the embedder read only the beginning of the content."""
+    """The result of a Store.
+
+    `already_stored`: an earlier call wrote the memory. `truncated`: the embedder read only the beginning of it.
+    """
 
     id: str
     timestamp: int
-    already: bool
+    already_stored: bool
     expires_at: int | None = None
     near_duplicates: tuple[NearDuplicate, ...] = ()
     truncated: bool = False

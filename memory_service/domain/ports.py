@@ -1,9 +1,8 @@
-"""What the use cases need from outside: an engine that keeps and finds, an embedder that turns text to
-numbers."""
+"""The ports of the use cases: an engine that stores and searches memories, and an embedder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from memory_service.domain.embeddings import EmbeddedText
 from memory_service.domain.types import (
@@ -18,31 +17,42 @@ from memory_service.domain.types import (
     Span,
 )
 
+T = TypeVar("T")
+
 
 class IndexChanged(Exception):
-    """The index is no longer what the IndexInfo says: another server has created it anew or dropped it. Describe it
-    again and repeat the operation; callers of the service never see this."""
+    """The index no longer matches the IndexInfo, because another server dropped or recreated it.
+
+    Describe the index again and repeat the operation. Callers of the service never see this error.
+    """
 
 
-COUNT_LIMIT = 100_000
-"""Upper bound on exact counts and sorts: valkey-search looks at no more memories."""
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """How the engine shall search, and how it did.
+    """How the engine searches.
 
-    `ef_runtime` None: the engine's own. `partial_allowed`: an answer without the shards that are away will do; the
-    engine then sets `partial` when it gave one. Otherwise such an answer is an Unavailable.
+    `ef_runtime` None uses the server's default. `allow_partial` accepts an answer without the unavailable shards;
+    otherwise such a search raises Unavailable. `available_shards_only` does not wait for shards that an earlier search
+    of the same call found unavailable.
     """
 
     ef_runtime: int | None = None
-    partial_allowed: bool = False
+    allow_partial: bool = False
+    available_shards_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SearchReply(Generic[T]):
+    """What a search found. `partial`: unavailable shards are missing from it. `has_content`: the memories include their
+    content; otherwise they hold their header fields only."""
+
+    value: T
     partial: bool = False
+    has_content: bool = False
 
 
 class Embedder(Protocol):
-    """Makes embeddings of one model.
+    """An embedding model.
 
     Raises ResourceExhausted, Unavailable, FailedPrecondition, InvalidRequest (TEXT_NOT_EMBEDDABLE) or DeadlineExceeded.
     """
@@ -51,95 +61,104 @@ class Embedder(Protocol):
     dimension: int
 
     async def embed(self, text: str) -> EmbeddedText:
-        """The unit-length embedding of a text of 1 to 50,000 characters."""
+        """Return the unit-length embedding of a text of 1 to 50,000 characters."""
         ...
 
 
 class IndexStore(Protocol):
-    """Keeps indexes. Raises Unavailable, ResourceExhausted or DeadlineExceeded besides what is named."""
+    """Creates, describes and drops indexes.
+
+    Every method may raise Unavailable, ResourceExhausted or DeadlineExceeded.
+    """
 
     def last_disconnect_at(self) -> float:
-        """When the engine last broke off, by time.monotonic; 0 if never. One that was started again answers before its
-        indexes have taken in everything: what was seen of them earlier no longer holds."""
+        """Return when the engine last disconnected, by time.monotonic; 0 if it never did.
+
+        A restarted engine answers before its indexes are complete, so anything known from before that time is stale.
+        """
         ...
 
     async def create(self, spec: IndexSpec) -> tuple[bool, IndexInfo]:
-        """Create the index or check it, and wait until it answers in full. True when anything was created.
+        """Create or check the index and wait until it is ready. Return True if anything was created.
 
         Raises FailedPrecondition (INDEX_DIFFERS), with every difference.
         """
         ...
 
     async def describe(self, index: str) -> IndexInfo | None:
-        """The index as it is now, or None when it is not there or is being dropped. Changes nothing."""
+        """Return the current state of the index, or None if it does not exist or is being dropped. Read-only."""
         ...
 
     async def describe_all(self) -> list[IndexInfo]:
-        """All indexes, in the order of their names."""
+        """Return all indexes, ordered by name."""
         ...
 
     async def drop(self, index: str, *, delete_memories: bool) -> DropResult | None:
-        """Remove an index, and its memories if asked to; None when there is none. From its first step on the index is
-        gone for everyone; a repetition, or `create`, finishes what was interrupted."""
+        """Remove an index and, on request, its memories. Return None if there is no such index.
+
+        The index disappears for all callers with the first step. A repeated drop, or `create`, finishes an interrupted
+        one.
+        """
         ...
 
 
 class MemoryStore(Protocol):
-    """Keeps memories. A memory lies at a storage_id: 128 bits in hex, unique in its index.
+    """Stores memories by storage id: 128 bits in hex, unique in the index.
 
-    Raises IndexChanged, Unavailable, ResourceExhausted or DeadlineExceeded.
+    Every method may raise IndexChanged, Unavailable, ResourceExhausted or DeadlineExceeded.
     """
 
     async def insert(
         self, index: IndexInfo, storage_id: str, memory: Memory, embedding: Embedding, terms: Sequence[str]
     ) -> bool:
-        """Write the memory unless its storage_id is taken. False: taken, nothing written. True: acknowledged, searchable, in
-        the index as it is now. `terms` are the stems of its content. Once begun it runs to its end, even when the
-        caller is cancelled.
+        """Write a memory unless its storage id is taken. `terms` are the stems of its content.
 
-        After IndexChanged the storage_id may hold the memory if the new index can hold it too; else it does not.
+        Returns True once the engine has acknowledged the memory and it is searchable in the current index, False if the
+        storage id is taken. A write that has begun runs to its end even if the caller is cancelled. After IndexChanged
+        the memory may be stored only if the new index accepts it too.
         """
         ...
 
     async def read(self, index: IndexInfo, storage_ids: Sequence[str]) -> list[Memory | None]:
-        """The memories at these storage_ids, in their order; None where there is none, or no document of this layout."""
+        """Return the memories in the order of `storage_ids`; None where there is no document of the index's layout."""
         ...
 
     async def remove_expired(self, index: IndexInfo, storage_ids: Sequence[str] | None = None) -> int:
-        """Delete the memories at these storage_ids, or with None some of the index, that have expired and that the engine has
-        not removed; return how many. Servers may do so at the same time: one works, the others return 0."""
+        """Delete expired memories that the engine has not removed, and return their number.
+
+        `storage_ids` None looks for some in the index. Servers may call this concurrently: one of them works, the
+        others return 0.
+        """
         ...
 
     async def embeddings(self, index: IndexInfo, storage_ids: Sequence[str]) -> list[Embedding | None]:
-        """The embeddings at these storage_ids, in their order."""
+        """Return the embeddings in the order of `storage_ids`; None where there is none."""
         ...
 
     async def delete(self, index: IndexInfo, storage_ids: Sequence[str]) -> list[bool]:
-        """Delete these storage_ids; for each, whether something was there."""
+        """Delete memories; return for each whether it existed."""
         ...
 
     async def secret(self) -> bytes:
-        """32 random bytes, the same for every server of this engine, for ever."""
+        """Return 32 random bytes that all servers of this engine share and that never change."""
         ...
 
 
 class MemorySearch(Protocol):
-    """Finds memories. What it finds passes the filter, is alive and, where the engine can tell, is complete.
+    """Searches memories. Results match the filter and have not expired.
 
-    Raises IndexChanged, FailedPrecondition (INDEX_LACKS_FIELDS), Unavailable, ResourceExhausted or DeadlineExceeded.
-
-    Where fewer memories come back than the limit asks for, there are no more.
+    A result shorter than the limit is complete: there are no more. Every method may raise IndexChanged,
+    FailedPrecondition (INDEX_LACKS_FIELDS), Unavailable, ResourceExhausted or DeadlineExceeded.
     """
 
     def algorithm_for(self, index: IndexInfo, where: Filter) -> Algorithm:
-        """What answers a KNN search within this filter."""
+        """Return the algorithm that answers a KNN search within this filter."""
         ...
 
     async def search(
         self, index: IndexInfo, where: Filter, embedding: Embedding, k: int, options: SearchOptions
-    ) -> tuple[list[Candidate], bool]:
-        """The nearest k memories within the filter, nearest first, ties in the order of their ids; and whether they are
-        whole, as a few are. Of more only the headings come back."""
+    ) -> SearchReply[list[Candidate]]:
+        """Return the k nearest memories, nearest first, ties by id. Up to READ_BATCH include their content."""
         ...
 
     async def nearest(
@@ -150,42 +169,44 @@ class MemorySearch(Protocol):
         k: int,
         options: SearchOptions,
         terms: Sequence[str] = (),
-    ) -> list[Candidate]:
-        """As `search`, with headings and stems; with `terms` only memories that have any of them."""
+    ) -> SearchReply[list[Candidate]]:
+        """As `search`, but with stems and without content. With `terms`, only memories that have any of them."""
         ...
 
     async def matching(
         self, index: IndexInfo, where: Filter, limit: int, options: SearchOptions, terms: Sequence[str] = ()
-    ) -> list[Candidate]:
-        """Any `limit` memories within the filter, with headings and stems; with `terms` such as have any of them."""
+    ) -> SearchReply[list[Candidate]]:
+        """Return any `limit` memories, with stems. With `terms`, only memories that have any of them."""
         ...
 
     async def around(
         self, index: IndexInfo, spans: Sequence[Span], embedding: Embedding | None, limit: int, options: SearchOptions
-    ) -> list[Candidate]:
-        """The memories of these spans, with headings and stems, and with an embedding their distances from it. Spans
-        beyond what one query can hold are left out, the last first; so are memories beyond the limit."""
+    ) -> SearchReply[list[Candidate]]:
+        """Return the memories of these spans, with stems and, given an embedding, with distances.
+
+        Spans beyond the size of one query are left out, starting with the last; so are memories beyond the limit.
+        """
         ...
 
     async def counts(self, index: IndexInfo, filters: Sequence[Filter]) -> list[int]:
-        """How many memories pass each filter, in one round trip; of more than COUNT_LIMIT an engine may count only so
-        many."""
+        """Count the memories that match each filter, in one round trip. Above the engine's count_limit a count may be
+        too low, but never below that limit."""
         ...
 
     async def frequencies(
         self, index: IndexInfo, where: Filter, terms: Sequence[str], options: SearchOptions
-    ) -> list[int]:
-        """How many memories pass the filter; then for each stem how many of them have it. Counted as by `counts`."""
+    ) -> SearchReply[list[int]]:
+        """Count the memories that match the filter, and then for each stem those of them that have it; as `counts`."""
         ...
 
     async def ordered(self, index: IndexInfo, where: Filter, limit: int, *, newest_first: bool) -> list[Candidate]:
-        """The first `limit` memories within the filter by timestamp, those of the same time in any order; headings. The
-        filter may hold no more than COUNT_LIMIT."""
+        """Return the first `limit` memories by timestamp; those with the same timestamp in any order. The filter must
+        match no more than the engine's count_limit."""
         ...
 
     async def neighbors(
         self, index: IndexInfo, memories: Sequence[Memory], before: int, after: int, options: SearchOptions
-    ) -> list[list[Candidate]]:
-        """For each memory, headings in any order: of its user and session the last `before` before it, the first
-        `after` after it, and those of its very time, itself among them. One round trip for all."""
+    ) -> SearchReply[list[list[Candidate]]]:
+        """Return for each memory, in any order: of its user and session, the last `before` memories before it, the
+        first `after` memories after it, and those of the same time, itself included. One round trip for all."""
         ...

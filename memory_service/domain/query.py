@@ -1,4 +1,4 @@
-"""What is asked of a search and what it answers."""
+"""The query of a search, and its hits and summary."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -10,7 +10,7 @@ DEFAULT_RECENCY_WEIGHT = 0.2
 
 
 class Mode(StrEnum):
-    """What makes a memory relevant."""
+    """What relevance is computed from: embeddings, words, or both."""
 
     VECTOR = "VECTOR"
     TEXT = "TEXT"
@@ -19,7 +19,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recency:
-    """`half_life` in microseconds."""
+    """How much newer memories rank higher. `half_life` is in microseconds."""
 
     half_life: int
     weight: float = DEFAULT_RECENCY_WEIGHT
@@ -27,7 +27,7 @@ class Recency:
 
 @dataclass(frozen=True, slots=True)
 class ContextSize:
-    """Memories before and after a hit."""
+    """How many memories to return before and after a hit."""
 
     before: int
     after: int
@@ -35,8 +35,10 @@ class ContextSize:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to look for: a text, or an embedding, or with HYBRID both; and how to rank what is found. The contract
-    documents each option (SearchRequest)."""
+    """What to search for and how to rank it: a text, an embedding, or both with HYBRID.
+
+    SearchRequest in the contract documents each option.
+    """
 
     where: Filter
     k: int
@@ -51,23 +53,28 @@ class Query:
     diversity: float | None = None
     exclude_ids: frozenset[str] = frozenset()
     context: ContextSize | None = None
-    partial_allowed: bool = False
+    allow_partial: bool = False
     ef_runtime: int | None = None
-    degraded_allowed: bool = False
+    allow_degraded: bool = False
 
-    def by_words(self) -> "Query":
-        """The same without an embedding."""
-        return replace(self, mode=Mode.TEXT, min_score=None, ef_runtime=None, degraded_allowed=False)
+    def as_text_query(self) -> "Query":
+        """Return the same query without its embedding."""
+        return replace(self, mode=Mode.TEXT, min_score=None, ef_runtime=None, allow_degraded=False)
 
     @property
-    def plain(self) -> bool:
-        """Whether cosine similarity alone decides."""
+    def is_plain_knn(self) -> bool:
+        """Whether cosine similarity alone decides the rank."""
         return self.mode is Mode.VECTOR and not (self.neighbor_weight or self.recency or self.diversity)
+
+    @property
+    def result_count(self) -> int:
+        """How many results the engine must return, so that k remain without the excluded ids."""
+        return self.k + len(self.exclude_ids)
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A memory that was found, with what its rank is made of; None where the query did not ask for it."""
+    """One result of a search, with the parts of its rank. A part is None if the query did not use it."""
 
     storage_id: str
     memory: Memory
@@ -82,9 +89,11 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchSummary:
-    """What a search says of its answer, beside the hits. Times are in seconds; `engine_time` includes the ranking.
-    `partial`: some shards are missing; `degraded`: the query's text could not be embedded; `query_truncated`: the
-    embedding model read only its beginning."""
+    """The facts about a search that belong to no single hit.
+
+    Times are in seconds; `engine_time` includes the ranking. `partial`: unavailable shards are missing. `degraded`: the
+    query text could not be embedded. `query_truncated`: the embedding model read only the beginning of the text.
+    """
 
     candidate_count: int
     below_min_score_count: int

@@ -1,4 +1,4 @@
-"""How relevant each candidate of a search is to the query, and candidates in the order of their rank."""
+"""The relevance of each candidate to the query, and candidates in rank order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,10 @@ from memory_service.domain.types import Candidate
 
 @dataclass(slots=True)
 class QueryTerms:
-    """The stems of a query, rarest first, with the number of memories that have each. The first `rare` ones find
-    candidates."""
+    """The stems of a query, rarest first, with the number of memories that have each, out of `total`.
+
+    The first `rare` ones are used to find candidates; the others only count for the rank.
+    """
 
     terms: list[str]
     frequencies: list[int]
@@ -27,7 +29,7 @@ NO_TERMS = QueryTerms([], [], 0, 0)
 
 @dataclass(slots=True)
 class RankedCandidates:
-    """Candidates in the order of their rank, row by row."""
+    """Candidates with their rank and its parts, one row per candidate."""
 
     candidates: list[Candidate]
     rank: Numbers
@@ -35,7 +37,7 @@ class RankedCandidates:
     recency: Numbers | None = None
 
     def rows(self, order: Sequence[int]) -> "RankedCandidates":
-        """Those in these rows, in this order."""
+        """Return these rows, in this order."""
         rows = np.array(order, np.intp)
         return RankedCandidates(
             [self.candidates[row] for row in order],
@@ -44,17 +46,17 @@ class RankedCandidates:
             None if self.recency is None else self.recency[rows],
         )
 
-    def first(self, most: int) -> "RankedCandidates":
-        """So many from the top."""
-        return self if len(self.candidates) <= most else self.rows(range(most))
+    def first(self, count: int) -> "RankedCandidates":
+        """Return the first `count` rows."""
+        return self if len(self.candidates) <= count else self.rows(range(count))
 
-    def best(self, most: int) -> "RankedCandidates":
-        """The best, ties in the order of their ids."""
+    def best(self, count: int) -> "RankedCandidates":
+        """Return the `count` rows of the highest rank, best first, ties by id."""
         order = sorted(range(len(self.candidates)), key=lambda row: (-self.rank[row], self.candidates[row].memory.id))
-        return self.rows(order[:most])
+        return self.rows(order[:count])
 
     def hits(self) -> list[Hit]:
-        """The candidates as hits."""
+        """Return the candidates as hits."""
         return [
             Hit(
                 storage_id=one.storage_id,
@@ -69,17 +71,17 @@ class RankedCandidates:
 
 
 def relevance(
-    query: Query, words: QueryTerms, candidates: list[Candidate], neighborhood: Neighborhood | None
+    query: Query, query_terms: QueryTerms, candidates: list[Candidate], neighborhood: Neighborhood | None
 ) -> RankedCandidates:
-    """The candidates as they came, with their relevance."""
+    """Return the candidates in the given order, with their relevance to the query as their rank."""
     weight = (query.neighbor_weight or 0.0) if neighborhood is not None else 0.0
     text = None
     if query.mode is not Mode.VECTOR:
         text = ranking.text_scores(
             candidates,
-            words.terms,
-            words.frequencies,
-            words.total,
+            query_terms.terms,
+            query_terms.frequencies,
+            query_terms.total,
             neighborhood=neighborhood,
             neighbor_weight=weight,
         )

@@ -1,50 +1,35 @@
 """The use case Search: from a query to ranked hits.
 
-A plain search by vector is one engine command. Every other one first gathers candidates for ranking (the nearest by
-embedding, those that have the query's words, what was said around the best of both), ranks them here, the same way on
-every engine, and then reads those that make the answer.
+Each search runs these steps: embed the query (here) while its terms are counted, find candidates (candidates.py), rank
+them by relevance (relevance.py, ranking.py), rerank them (reranking.py), and read the hits (search_results.py). A plain
+KNN search needs a single engine command; its candidates are the hits.
 """
 
 import asyncio
-import itertools
 import time
 from dataclasses import replace
 
-import numpy as np
-
-from memory_service.domain import context, ranking
+from memory_service.domain import ranking
+from memory_service.domain.candidates import CandidateSearch
 from memory_service.domain.deadline import remaining
 from memory_service.domain.embeddings import EmbeddedText, check_dimension
 from memory_service.domain.errors import FailedPrecondition, MemoryServiceError, ResourceExhausted, Unavailable
-from memory_service.domain.fairness import FairBudget
+from memory_service.domain.fairness import FairBudget, Grant
 from memory_service.domain.indexes import Indexes
-from memory_service.domain.ports import Embedder, MemorySearch, MemoryStore, SearchOptions
+from memory_service.domain.ports import Embedder, MemorySearch, MemoryStore
 from memory_service.domain.query import Mode, Query, SearchSummary
-from memory_service.domain.ranking import Neighborhood
-from memory_service.domain.relevance import NO_TERMS, QueryTerms, RankedCandidates, relevance
+from memory_service.domain.relevance import NO_TERMS, QueryTerms, RankedCandidates
+from memory_service.domain.reranking import rerank
 from memory_service.domain.search_results import SearchResults
 from memory_service.domain.sizes import MEMORY_READ_BYTES, READ_BATCH
-from memory_service.domain.text_analysis import terms
-from memory_service.domain.types import Candidate, Embedding, IndexInfo, now
+from memory_service.domain.types import IndexInfo
 
-_NEAREST = 100
-"""Candidates by embedding."""
-_RERANKED = 200
-"""Most relevant candidates among which recency and diversity choose."""
-_HAVING = 300
-"""Candidates by words beside those by embedding: of the query's rarest words, as long as together they find no more."""
-_HAVING_ALONE = 1000
-"""The same where nothing is embedded; of one word that more memories have, up to twice as many."""
-_MOST_TERMS = 32
-_ANCHORS = 20
-"""Best candidates whose surroundings are ranked too."""
-_AROUND = 1000
 _MAX_WAIT = 5.0
 """Seconds that a search waits for memory."""
 
 
-class _NotEmbedded(Exception):
-    """The embedder is away, and the query allows to do without."""
+class _EmbedderUnavailable(Exception):
+    """The embedder is unavailable and the query allows a degraded answer."""
 
     def __init__(self, error: MemoryServiceError) -> None:
         super().__init__(error.message)
@@ -52,12 +37,12 @@ class _NotEmbedded(Exception):
 
 
 class Searches:
-    """Searches of the memories of one engine, for one embedder."""
+    """Searches the memories of one engine with one embedder."""
 
     def __init__(
         self, search: MemorySearch, store: MemoryStore, embedder: Embedder, indexes: Indexes, budget: FairBudget
     ) -> None:
-        """`budget` is the memory for answers in bytes."""
+        """`budget` is the memory for results, in bytes."""
         self._search = search
         self._store = store
         self._embedder = embedder
@@ -65,90 +50,70 @@ class Searches:
         self._budget = budget
 
     async def search(self, index: str, query: Query) -> tuple[SearchSummary, SearchResults]:
-        """The memories that answer the query best, best first, and what is known of them. Close the answer when done.
+        """Return a summary and the results, best first. The caller must close the results.
 
         Raises:
-            NotFound, FailedPrecondition, InvalidRequest: the index is missing, of another model, or another dimension.
-            ResourceExhausted: too many other answers take the memory that there is.
+            NotFound, FailedPrecondition, InvalidRequest: the index is missing, or has another model or dimension.
+            ResourceExhausted: the results of other searches use all the memory.
         """
-        return await self._indexes.retry_if_changed(index, lambda info: self._answer_somehow(info, query))
+        return await self._indexes.retry_if_changed(index, lambda info: self._search_or_degrade(info, query))
 
-    async def _answer_somehow(self, info: IndexInfo, query: Query) -> tuple[SearchSummary, SearchResults]:
+    async def _search_or_degrade(self, info: IndexInfo, query: Query) -> tuple[SearchSummary, SearchResults]:
+        """Search; if the embedder is unavailable and the query allows it, search by words instead."""
         try:
-            return await self._answer(info, query)
-        except _NotEmbedded as not_embedded:
-            return await self._by_words(info, query, not_embedded.error)
-
-    async def _by_words(
-        self, info: IndexInfo, query: Query, error: MemoryServiceError
-    ) -> tuple[SearchSummary, SearchResults]:
-        """The answer without an embedding; from an index that keeps no words, the error that there is none."""
+            return await self._search_index(info, query)
+        except _EmbedderUnavailable as unavailable:
+            error = unavailable.error
         try:
-            found, answer = await self._answer(info, query.by_words())
+            summary, results = await self._search_index(info, query.as_text_query())
         except FailedPrecondition:
-            raise error from None
-        return replace(found, degraded=True), answer
+            raise error from None  # The index has no field for words.
+        return replace(summary, degraded=True), results
 
-    async def _answer(self, info: IndexInfo, query: Query) -> tuple[SearchSummary, SearchResults]:
+    async def _search_index(self, info: IndexInfo, query: Query) -> tuple[SearchSummary, SearchResults]:
         started = time.perf_counter()
-        options = SearchOptions(query.ef_runtime, query.partial_allowed)
-        if query.mode is Mode.VECTOR:
-            (embedded, embedding_time), words = await self._embed(info, query), NO_TERMS
-        else:
-            (embedded, embedding_time), words = await asyncio.gather(
-                self._embed(info, query), self._words(info, query, options)
-            )
-        embedding = None if embedded is None else embedded.embedding
-        # Contents are read in lots of this size, for any k.
-        most = min(query.k + len(query.exclude_ids), READ_BATCH)
-        grant = await self._budget.acquire(most * MEMORY_READ_BYTES, max_wait=remaining(_MAX_WAIT))
+        candidate_search = CandidateSearch(self._search, info, query)
+        embedded, embedding_time, query_terms = await self._prepare(info, query, candidate_search)
+        # Contents are read in batches of this size, for any k.
+        batch = min(query.result_count, READ_BATCH)
+        grant = await self._budget.acquire(batch * MEMORY_READ_BYTES, max_wait=remaining(_MAX_WAIT))
         try:
-            ranked, whole = await self._all_ranked(info, query, embedding, words, options)
-            candidate_count = len(ranked.candidates)
-            nearest = [one.similarity for one in ranked.candidates if one.distance is not None]
-            if query.min_score is not None:
-                kept = [row for row, one in enumerate(ranked.candidates) if one.similarity >= query.min_score]
-                ranked = ranked.rows(kept)
-            below = candidate_count - len(ranked.candidates)
-            hits = (await self._reranked(info, query, ranked)).hits()
-            answer = SearchResults(self._store, info, query.where, hits, self._budget, grant)
-            if query.context is not None:
-                await answer.find_context(self._search, query.context, options)
-            await answer.read_batch(whole=whole)
+            ranked, has_content = await self._candidates(query, candidate_search, embedded, query_terms)
+            matching = _above_min_score(ranked, query.min_score)
+            results = await self._results(info, query, matching, candidate_search, grant, has_content=has_content)
         except BaseException:
             grant.release()
             raise
-        found = SearchSummary(
-            candidate_count=candidate_count,
-            below_min_score_count=below,
+        nearest = [one.similarity for one in ranked.candidates if one.distance is not None]
+        summary = SearchSummary(
+            candidate_count=len(ranked.candidates),
+            below_min_score_count=len(ranked.candidates) - len(matching.candidates),
             nearest_score=max(nearest, default=None),
             index=info,
             algorithm=self._search.algorithm_for(info, query.where),
-            partial=options.partial,
+            partial=candidate_search.partial,
             embedding_time=embedding_time,
             engine_time=time.perf_counter() - started - embedding_time,
-            query_terms=tuple(words.terms),
-            common_terms=tuple(words.terms[words.rare :]),
+            query_terms=tuple(query_terms.terms),
+            common_terms=tuple(query_terms.terms[query_terms.rare :]),
             query_truncated=embedded is not None and embedded.truncated,
         )
-        return found, answer
+        return summary, results
 
-    async def _all_ranked(
-        self, info: IndexInfo, query: Query, embedding: Embedding | None, words: QueryTerms, options: SearchOptions
-    ) -> tuple[RankedCandidates, bool]:
-        """The candidates, best first, and whether they are whole."""
-        if not query.plain:
-            return await self._ranked(info, query, embedding, words, options), False
-        assert embedding is not None  # noqa: S101 - only TEXT embeds nothing
-        count = query.k + len(query.exclude_ids)
-        found, whole = await self._search.search(info, query.where, embedding, count, options)
-        candidates = [one for one in found if one.memory.id not in query.exclude_ids][: query.k]
-        return RankedCandidates(candidates, ranking.similarities(candidates)), whole
-
-    async def _embed(self, info: IndexInfo, query: Query) -> tuple[EmbeddedText | None, float]:
-        """The query's embedding, once it is known to fit the index, and the seconds that it took."""
+    async def _prepare(
+        self, info: IndexInfo, query: Query, candidate_search: CandidateSearch
+    ) -> tuple[EmbeddedText | None, float, QueryTerms]:
+        """Embed the query and count its terms, as its mode needs. Also return the seconds that embedding took."""
         if query.mode is Mode.TEXT:
-            return None, 0.0
+            return None, 0.0, await candidate_search.query_terms()
+        if query.mode is Mode.VECTOR:
+            return *await self._embed(info, query), NO_TERMS
+        embed, count = self._embed(info, query), candidate_search.query_terms()
+        (embedded, embedding_time), query_terms = await asyncio.gather(embed, count)
+        return embedded, embedding_time, query_terms
+
+    async def _embed(self, info: IndexInfo, query: Query) -> tuple[EmbeddedText, float]:
+        """Return the query's embedding and the seconds that it took, after checking that it fits the index."""
         if query.embedding is not None:
             self._indexes.check_model(info, query.embedding_model)
             check_dimension(query.embedding, index=info.name, dimension=info.dimension, field="query_embedding")
@@ -158,83 +123,40 @@ class Searches:
         try:
             return await self._embedder.embed(query.text), time.perf_counter() - started
         except (Unavailable, ResourceExhausted) as error:
-            if query.degraded_allowed:
-                raise _NotEmbedded(error) from error
+            if query.allow_degraded:
+                raise _EmbedderUnavailable(error) from error
             raise
 
-    async def _words(self, info: IndexInfo, query: Query, options: SearchOptions) -> QueryTerms:
-        """What the words of the query are worth within its filter; found while the query is being embedded."""
-        wanted = list(dict.fromkeys(terms(query.text)))[:_MOST_TERMS]
-        total, *frequencies = await self._search.frequencies(info, query.where, wanted, options)
-        found = sorted((frequency, term) for frequency, term in zip(frequencies, wanted, strict=True) if frequency)
-        together = itertools.accumulate(frequency for frequency, _ in found)
-        most = max(query.k, _HAVING_ALONE if query.mode is Mode.TEXT else _HAVING)
-        rare = max(1, sum(one <= most for one in together))
-        return QueryTerms([term for _, term in found], [frequency for frequency, _ in found], total, rare)
-
-    async def _ranked(
-        self, info: IndexInfo, query: Query, embedding: Embedding | None, words: QueryTerms, options: SearchOptions
-    ) -> RankedCandidates:
-        """The candidates, best first."""
-        candidates = await self._candidates(info, query, embedding, words, options)
-        filtered = {one.storage_id for one in candidates}
-        neighborhood = None
-        if query.neighbor_weight:
-            best = relevance(query, words, candidates, None).best(_ANCHORS)
-            around = await self._search.around(
-                info, context.spans([one.memory for one in best.candidates]), embedding, _AROUND, options
-            )
-            stretched = {one.storage_id for one in around}
-            candidates = [*around, *(one for one in candidates if one.storage_id not in stretched)]
-            neighborhood = Neighborhood.of(around, len(candidates))
-        ranked = relevance(query, words, candidates, neighborhood)
-        wanted = [
-            row
-            for row, one in enumerate(ranked.candidates)
-            if query.where.matches(one.memory)
-            and not one.memory.is_expired()
-            # The engine has the times exactly, where RediSearch tells them rounded.
-            and (one.storage_id in filtered or query.where.matches_time(one.memory))
-            and one.memory.id not in query.exclude_ids
-            and (query.mode is not Mode.TEXT or ranked.rank[row] > 0)
-        ]
-        return ranked.rows(wanted).best(len(wanted))
-
     async def _candidates(
-        self, info: IndexInfo, query: Query, embedding: Embedding | None, words: QueryTerms, options: SearchOptions
-    ) -> list[Candidate]:
-        count = query.k + len(query.exclude_ids)
-        rare = words.terms[: words.rare]
-        if embedding is None:
-            if not rare:
-                return []
-            most = max(2 * _HAVING_ALONE, count)
-            return await self._search.matching(info, query.where, most, options, rare)
-        reranked = query.recency is not None or query.diversity is not None
-        nearest = max(_RERANKED if reranked else _NEAREST, count)
-        searches = [self._search.nearest(info, query.where, embedding, nearest, options)]
-        if rare:
-            searches.append(self._search.nearest(info, query.where, embedding, max(_HAVING, count), options, rare))
-        return list({one.storage_id: one for found in await asyncio.gather(*searches) for one in found}.values())
+        self, query: Query, candidate_search: CandidateSearch, embedded: EmbeddedText | None, query_terms: QueryTerms
+    ) -> tuple[RankedCandidates, bool]:
+        """Return the candidates, most relevant first, and whether they include their content."""
+        embedding = None if embedded is None else embedded.embedding
+        if embedding is None or not query.is_plain_knn:
+            return await candidate_search.ranked(embedding, query_terms), False
+        candidates, has_content = await candidate_search.nearest_hits(embedding)
+        return RankedCandidates(candidates, ranking.similarities(candidates)), has_content
 
-    async def _reranked(self, info: IndexInfo, query: Query, ranked: RankedCandidates) -> RankedCandidates:
-        """The hits: the first k, or those that recency and diversity choose."""
-        if query.recency is None and query.diversity is None:
-            return ranked.first(query.k)
-        ranked = ranked.first(max(_RERANKED, query.k))
-        if query.recency is not None:
-            times = [one.memory.timestamp for one in ranked.candidates]
-            ranked.recency = ranking.recency_scores(times, query.recency.half_life, now())
-            weight = query.recency.weight
-            ranked.rank = (1 - weight) * ranking.normalize(ranked.rank) + weight * ranked.recency
-            ranked = ranked.best(len(ranked.candidates))
-        if query.diversity is not None and ranked.candidates:
-            embeddings = await self._store.embeddings(info, [one.storage_id for one in ranked.candidates])
-            there = [row for row, embedding in enumerate(embeddings) if embedding is not None]
-            ranked = ranked.rows(there)
-            vectors = [embedding for embedding in embeddings if embedding is not None]
-            if vectors:
-                picked = ranking.diversify(ranking.normalize(ranked.rank), vectors, query.diversity, query.k)
-                ranked = ranked.rows([row for row, _ in picked])
-                ranked.rank = np.array([value for _, value in picked])
-        return ranked.first(query.k)
+    async def _results(
+        self,
+        info: IndexInfo,
+        query: Query,
+        ranked: RankedCandidates,
+        candidate_search: CandidateSearch,
+        grant: Grant,
+        *,
+        has_content: bool,
+    ) -> SearchResults:
+        """Rerank the candidates and read the first hits, with their context if requested."""
+        reranked = await rerank(query, ranked, lambda storage_ids: self._store.embeddings(info, storage_ids))
+        results = SearchResults(self._store, info, query.where, reranked.hits(), self._budget, grant)
+        if query.context is not None:
+            await results.find_context(candidate_search, query.context)
+        await results.read_batch(has_content=has_content)
+        return results
+
+
+def _above_min_score(ranked: RankedCandidates, min_score: float | None) -> RankedCandidates:
+    if min_score is None:
+        return ranked
+    return ranked.rows([row for row, one in enumerate(ranked.candidates) if one.similarity >= min_score])

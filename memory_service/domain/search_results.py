@@ -1,13 +1,14 @@
-"""The answer to a search, read from the engine in lots, so that it never takes more memory than it has been granted."""
+"""The results of a search, read from the engine in batches, so that they never use more memory than their grant."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from memory_service.domain import context
+from memory_service.domain.candidates import CandidateSearch
 from memory_service.domain.deadline import remaining
 from memory_service.domain.errors import index_busy
 from memory_service.domain.fairness import FairBudget, Grant
-from memory_service.domain.ports import IndexChanged, MemorySearch, MemoryStore, SearchOptions
+from memory_service.domain.ports import IndexChanged, MemoryStore
 from memory_service.domain.query import ContextSize, Hit
 from memory_service.domain.sizes import (
     BYTES_PER_MESSAGE_BYTE,
@@ -20,18 +21,18 @@ from memory_service.domain.sizes import (
 from memory_service.domain.types import Candidate, Filter, IndexInfo, Memory
 
 _MAX_WAIT = 30.0
-"""Seconds that an answer that has begun waits for memory to go on."""
-_HITS = 20
-"""Hits whose surroundings are asked for at once, as headings."""
+"""Seconds that a response in progress waits for memory for its next batch."""
+_CONTEXT_BATCH = 20
+"""Hits whose context is found in one round trip, as header fields."""
 
 
 class SearchResults:
-    """The hits of a search, best first. `close` it when done."""
+    """The hits of a search, best first. Close it after use."""
 
     def __init__(
         self, store: MemoryStore, info: IndexInfo, where: Filter, hits: list[Hit], budget: FairBudget, grant: Grant
     ) -> None:
-        """`grant`, of the budget, is memory for READ_BATCH memories, or for all hits where they are fewer."""
+        """`grant`, of the budget, covers READ_BATCH memories, or all hits where they are fewer."""
         self._store = store
         self._budget = budget
         self._info = info
@@ -39,119 +40,123 @@ class SearchResults:
         self._hits = hits
         self._grant = grant
         self._next = 0
-        self._lot: list[tuple[int, Hit]] = []
-        self._known: dict[str, Memory] = {}
+        self._batch: list[tuple[int, Hit]] = []
+        self._read_memories: dict[str, Memory] = {}
         self._windows: list[list[Candidate]] = []
-        self._joined: list[tuple[int, tuple[Candidate, ...]]] = []
+        self._merged: list[tuple[int, tuple[Candidate, ...]]] = []
         self._separate: set[int] = set()
-        """Hits whose joined surroundings are not sent together: each hit of theirs brings its own."""
+        """Numbers of hits whose merged context does not fit into one message: each hit of the group sends its own."""
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Return the memory to the budget."""
         self._grant.release()
 
-    async def find_context(self, search: MemorySearch, size: ContextSize, options: SearchOptions) -> None:
-        """Find what was said around the hits, as headings, and join what overlaps."""
+    async def find_context(self, search: CandidateSearch, size: ContextSize) -> None:
+        """Find the context of the hits, as header fields, and merge windows that overlap."""
         windows: dict[str, list[Candidate]] = {}
         in_sessions = [hit for hit in self._hits if hit.memory.session_id]
-        for start in range(0, len(in_sessions), _HITS):
-            lot = in_sessions[start : start + _HITS]
-            memories = [hit.memory for hit in lot]
-            nearby = await search.neighbors(self._info, memories, size.before, size.after, options)
-            for hit, found in zip(lot, nearby, strict=True):
-                windows[hit.storage_id] = context.window(hit.storage_id, found, size.before, size.after)
+        for start in range(0, len(in_sessions), _CONTEXT_BATCH):
+            batch = in_sessions[start : start + _CONTEXT_BATCH]
+            neighbors = await search.neighbors([hit.memory for hit in batch], size.before, size.after)
+            for hit, nearby in zip(batch, neighbors, strict=True):
+                windows[hit.storage_id] = context.window(hit.storage_id, nearby, size.before, size.after)
         self._windows = [windows.get(hit.storage_id) or [Candidate(hit.storage_id, hit.memory)] for hit in self._hits]
-        self._joined = context.merge_windows(self._windows)
+        self._merged = context.merge_windows(self._windows)
 
-    async def read_batch(self, *, whole: bool = False) -> None:
-        """Read the next hits; `whole` means that they are there already.
+    async def read_batch(self, *, has_content: bool = False) -> None:
+        """Read the next hits. `has_content`: they include their content already.
 
         Raises IndexChanged.
         """
-        lot = list(enumerate(self._hits))[self._next : self._next + READ_BATCH]
-        self._next += len(lot)
-        read: Sequence[Memory | None] = [hit.memory for _, hit in lot]
-        if not whole:
-            read = await self._read([hit.storage_id for _, hit in lot], self._where)
-        self._lot = [
+        batch = list(enumerate(self._hits))[self._next : self._next + READ_BATCH]
+        self._next += len(batch)
+        memories: Sequence[Memory | None] = [hit.memory for _, hit in batch]
+        if not has_content:
+            memories = await self._read([hit.storage_id for _, hit in batch], self._where)
+        self._batch = [
             (number, replace(hit, memory=memory))
-            for (number, hit), memory in zip(lot, read, strict=True)
+            for (number, hit), memory in zip(batch, memories, strict=True)
             if memory is not None and message_size(memory) <= MAX_MEMORY_BYTES
         ]
-        # Others must not refer to the context of a hit that is not there.
-        self._separate |= {number for number, _ in lot} - {number for number, _ in self._lot}
+        # Other hits must not refer to the context of a hit that is not returned.
+        self._separate |= {number for number, _ in batch} - {number for number, _ in self._batch}
         await self._read_contexts()
-        if not self._joined:
-            self._grant.shrink(sum(BYTES_PER_MESSAGE_BYTE * message_size(hit.memory) for _, hit in self._lot))
+        if not self._merged:
+            self._grant.shrink(sum(BYTES_PER_MESSAGE_BYTE * message_size(hit.memory) for _, hit in self._batch))
 
     async def hits(self) -> AsyncIterator[Hit]:
-        """The hits, as they are read."""
+        """Yield the hits as they are read."""
         try:
             while True:
-                for number, hit in self._lot:
-                    yield await self._with_context(number, hit) if self._joined else hit
+                for number, hit in self._batch:
+                    yield await self._with_context(number, hit) if self._merged else hit
                 if self._next >= len(self._hits):
                     return
-                await self._take_for_next_lot()
+                await self._exchange_grant()
                 await self.read_batch()
         except IndexChanged as error:
-            raise index_busy("it is being dropped and created again") from error
+            raise index_busy("it is being dropped and recreated") from error
 
-    async def _take_for_next_lot(self) -> None:
-        """Exchange the memory of the lot that has been sent for that of the next: a reader who takes its time holds no
-        more than what waits for it."""
-        if not self._joined:
-            self._lot, self._known = [], {}
+    async def _exchange_grant(self) -> None:
+        """Exchange the grant of the batch that was sent for that of the next one, so that a slow reader occupies no
+        more memory than the messages that wait for it."""
+        if not self._merged:
+            self._batch, self._read_memories = [], {}
             self._grant.release()
-            most = min(READ_BATCH, len(self._hits) - self._next)
-            self._grant = await self._budget.acquire(most * MEMORY_READ_BYTES, max_wait=remaining(_MAX_WAIT))
+            size = min(READ_BATCH, len(self._hits) - self._next) * MEMORY_READ_BYTES
+            self._grant = await self._budget.acquire(size, max_wait=remaining(_MAX_WAIT))
 
     async def _read(self, storage_ids: Sequence[str], where: Filter) -> list[Memory | None]:
-        # What the engine found is looked at once more: it may have changed, or expired.
-        read = await self._store.read(self._info, storage_ids)
-        return [one if one and where.matches(one) and not one.is_expired() else None for one in read]
+        """Read memories; None for one that has changed, expired or gone since the search."""
+        memories = await self._store.read(self._info, storage_ids)
+        return [one if one and where.matches(one) and not one.is_expired() else None for one in memories]
 
     async def _read_contexts(self) -> None:
-        """Read the surroundings of this lot in one round trip, where they are few."""
-        self._known = {}
-        storage_ids = {one.storage_id for number, _ in self._lot if self._joined for one in self._joined[number][1]}
-        storage_ids -= {hit.storage_id for _, hit in self._lot}
+        """Read the contexts of this batch in one round trip, where they are few."""
+        self._read_memories = {}
+        storage_ids = {one.storage_id for number, _ in self._batch if self._merged for one in self._merged[number][1]}
+        storage_ids -= {hit.storage_id for _, hit in self._batch}
         if 0 < len(storage_ids) <= READ_BATCH:
-            read = await self._store.read(self._info, list(storage_ids))
-            self._known = {
-                storage_id: memory for storage_id, memory in zip(storage_ids, read, strict=True) if memory is not None
-            }
-        self._known |= {hit.storage_id: hit.memory for _, hit in self._lot}
+            memories = await self._store.read(self._info, list(storage_ids))
+            pairs = zip(storage_ids, memories, strict=True)
+            self._read_memories = {storage_id: memory for storage_id, memory in pairs if memory is not None}
+        self._read_memories |= {hit.storage_id: hit.memory for _, hit in self._batch}
 
     async def _with_context(self, number: int, hit: Hit) -> Hit:
-        bringer, together = self._joined[number]
-        if bringer not in self._separate:
-            if bringer != number:
-                return replace(hit, context_hit_id=self._hits[bringer].memory.id)
-            brought, complete = await self._around(hit, together)
-            if complete or len(together) <= len(self._windows[number]):
-                return replace(hit, context=brought, context_truncated=not complete)
+        """Return the hit with its context, or with a reference to the hit that carries the merged context."""
+        first, merged = self._merged[number]
+        if first not in self._separate:
+            if first != number:
+                return replace(hit, context_hit_id=self._hits[first].memory.id)
+            memories, complete = await self._fitting_context(hit, merged)
+            if complete or len(merged) <= len(self._windows[number]):
+                return replace(hit, context=memories, context_truncated=not complete)
             self._separate.add(number)
-        brought, complete = await self._around(hit, self._windows[number])
-        return replace(hit, context=brought, context_truncated=not complete)
+        memories, complete = await self._fitting_context(hit, self._windows[number])
+        return replace(hit, context=memories, context_truncated=not complete)
 
-    async def _around(self, hit: Hit, found: Sequence[Candidate]) -> tuple[tuple[Memory, ...], bool]:
-        """The memories of these that fit beside the hit, those nearest to it first; and whether all of them do."""
-        place = next((at for at, one in enumerate(found) if one.storage_id == hit.storage_id), 0)
-        nearest = sorted(range(len(found)), key=lambda at: abs(at - place))
+    async def _fitting_context(self, hit: Hit, window: Sequence[Candidate]) -> tuple[tuple[Memory, ...], bool]:
+        """Return the memories of the window that fit beside the hit, preferring those nearest to it; and whether all
+        of them fit."""
+        center = next((position for position, one in enumerate(window) if one.storage_id == hit.storage_id), 0)
+        nearest_first = sorted(range(len(window)), key=lambda position: abs(position - center))
         room = min(MAX_CONTEXT_BYTES, MAX_MEMORY_BYTES - message_size(hit.memory))
         scope = Filter(hit.memory.user_id, (hit.memory.session_id,) if hit.memory.session_id else ())
-        brought: dict[int, Memory] = {}
-        for start in range(0, len(nearest), READ_BATCH):
-            lot = nearest[start : start + READ_BATCH]
-            unknown = [found[at].storage_id for at in lot if found[at].storage_id not in self._known]
-            read = dict(zip(unknown, await self._store.read(self._info, unknown) if unknown else [], strict=True))
-            for at in lot:
-                memory = self._known.get(found[at].storage_id) or read.get(found[at].storage_id)
+        fitting: dict[int, Memory] = {}
+        for start in range(0, len(nearest_first), READ_BATCH):
+            positions = nearest_first[start : start + READ_BATCH]
+            memories = await self._context_memories([window[position].storage_id for position in positions])
+            for position, memory in zip(positions, memories, strict=True):
                 if memory is None or memory.is_expired() or not scope.matches(memory):
                     continue
                 room -= message_size(memory)
                 if room < 0:
-                    return tuple(brought[one] for one in sorted(brought)), False
-                brought[at] = memory
-        return tuple(brought[at] for at in sorted(brought)), True
+                    return tuple(fitting[one] for one in sorted(fitting)), False
+                fitting[position] = memory
+        return tuple(fitting[position] for position in sorted(fitting)), True
+
+    async def _context_memories(self, storage_ids: Sequence[str]) -> list[Memory | None]:
+        """Return memories from those of the batch, and read the others."""
+        unread = [storage_id for storage_id in storage_ids if storage_id not in self._read_memories]
+        read = dict(zip(unread, await self._store.read(self._info, unread) if unread else [], strict=True))
+        return [self._read_memories.get(storage_id) or read.get(storage_id) for storage_id in storage_ids]

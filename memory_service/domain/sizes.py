@@ -1,30 +1,30 @@
-"""How much memory and how large a message memories take."""
+"""Memory and message sizes, in bytes, and the number of memories that are read at once."""
 
 from memory_service.domain.types import Memory
 
 READ_BATCH = 25
-"""Memories that are read from the engine at once."""
+"""Memories read from the engine at once."""
 MEMORY_READ_BYTES = 3 * 2**19
-"""Bytes that reading one memory of the largest size takes at most, with its reply, its texts and its message."""
+"""Upper bound on the memory needed to read one memory: the engine's reply, the decoded texts and the message."""
 BYTES_PER_MESSAGE_BYTE = 5
-"""Bytes that a memory takes for each byte of its message, until it is sent."""
+"""Memory that a stored memory occupies for each byte of its message until it is sent."""
 MAX_MEMORY_BYTES = 4 * 2**20 - 2**17
-"""Bytes of the largest memory that a message can hold beside what belongs to it."""
+"""The largest memory that fits into a gRPC message of 4 MiB together with the other fields."""
 MAX_CONTEXT_BYTES = 3_000_000
-"""Bytes of the memories around one hit."""
+"""Upper bound on the context of one hit."""
 MAX_PAGE_BYTES = 3 * 2**20
-"""Bytes of the memories of one page."""
+"""Upper bound on the memories of one page."""
 
-_FIELD = 8
-"""Bytes that the names and lengths of a text take in a message, at most."""
+_FIELD_OVERHEAD = 8
+"""Upper bound on the tag and length of one text field."""
 
 
 def message_size(memory: Memory) -> int:
-    """Bytes of the memory's message, at most."""
+    """Return an upper bound on the size of the memory's protobuf message."""
     texts = (memory.id, memory.user_id, memory.session_id, memory.content, *memory.labels)
-    pairs = sum(_size(name) + _size(value) + _FIELD for name, value in memory.metadata.items())
+    pairs = sum(_size(name) + _size(value) + _FIELD_OVERHEAD for name, value in memory.metadata.items())
     return 64 + sum(map(_size, texts)) + pairs
 
 
 def _size(text: str) -> int:
-    return _FIELD + (len(text) if text.isascii() else len(text.encode(errors="replace")))
+    return _FIELD_OVERHEAD + (len(text) if text.isascii() else len(text.encode(errors="replace")))

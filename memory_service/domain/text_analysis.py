@@ -1,8 +1,8 @@
-"""What a text is made of for a search by words: stems of its words, without those that every text has.
+"""Text analysis for the search by words: the stems of a text, without stop words.
 
-Words are runs of letters and digits after NFKC and case folding. Stop words are English function words; stems are
-Snowball's English ones, which leave words of other languages nearly as they are. Scripts that put no spaces between
-words (Chinese, Japanese, Thai and their like) are taken as overlapping pairs of characters, as Lucene does.
+Words are runs of letters and digits after NFKC and case folding. Stop words are English function words. The stemmer is
+Snowball's for English, which hardly changes words of other languages. Scripts without spaces between words (such as
+Chinese, Japanese and Thai) are split into overlapping pairs of characters, as in Lucene.
 """
 
 import re
@@ -12,7 +12,7 @@ from functools import lru_cache
 import Stemmer
 
 MAX_TERMS = 4096
-"""Stems of one text; what comes after them cannot be found by its words."""
+"""Upper bound on the stems of one text. Later words are not searchable."""
 
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _RUN = re.compile(rf"[{_UNSPACED}]+|(?:(?![{_UNSPACED}])[^\W_])+(?:['\u2019](?![{_UNSPACED}])[^\W_]+)*")
@@ -31,24 +31,24 @@ _stemmer = Stemmer.Stemmer("english")
 
 
 def terms(text: str) -> list[str]:
-    """The stems of a text in their order, repeated as they are in it; at most MAX_TERMS."""
-    found: list[str] = []
+    """Return the stems of a text, in order and with repetitions; at most MAX_TERMS."""
+    stems: list[str] = []
     for match in _RUN.finditer(unicodedata.normalize("NFKC", text).casefold()):
         run = match.group()
         if _UNSPACED_RUN.match(run):
-            found += [run[i : i + 2] for i in range(max(1, len(run) - 1))]
+            stems += [run[i : i + 2] for i in range(max(1, len(run) - 1))]
         else:
             word, _, suffix = run.replace("\u2019", "'").partition("'")
             negation = suffix == "t" and word.endswith("n")  # don't, isn't
             if word not in _STOP_WORDS and not negation:
-                found.append(_stem(word))
-        if len(found) >= MAX_TERMS:
+                stems.append(_stem(word))
+        if len(stems) >= MAX_TERMS:
             break
-    return found[:MAX_TERMS]
+    return stems[:MAX_TERMS]
 
 
 @lru_cache(maxsize=50_000)
 def _stem(word: str) -> str:
-    # A word of more bytes than an id may have is no word that anyone looks for.
+    # Nobody searches for longer words (hashes, encoded data); cutting them bounds the size of the index.
     stem: str = _stemmer.stemWord(word)
     return stem.encode()[:64].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""What the domain speaks of. Times are integers, microseconds since 1970-01-01 UTC; embeddings are float32 arrays."""
+"""The domain's values. Times are integer microseconds since 1970-01-01 UTC; embeddings are float32 arrays."""
 
 import time
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ LATEST = 253_402_300_799_999_999
 
 
 def now() -> int:
-    """The time, in microseconds since 1970."""
+    """Return the current time in microseconds since 1970."""
     return time.time_ns() // 1000
 
 
@@ -32,14 +32,14 @@ class Role(StrEnum):
 
 
 class Algorithm(StrEnum):
-    """A way to find the nearest embeddings."""
+    """A KNN algorithm."""
 
     HNSW = "HNSW"
     FLAT = "FLAT"
 
 
 class Layout(StrEnum):
-    """How memories lie in the engine."""
+    """The data type of the engine's documents."""
 
     JSON = "JSON"
     HASH = "HASH"
@@ -47,9 +47,10 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """One stored chat message. `role` is None only for a document of other software with a role that we do not know.
+    """One stored chat message.
 
-    `expires` None: never. `content` and `metadata` are empty where only the heading was read: see Candidate.
+    `role` is None only for a document of other software whose role is unknown. `expires_at` is None for a memory that
+    never expires. `content` and `metadata` are empty where only the header was read (see Candidate).
     """
 
     id: str
@@ -63,15 +64,15 @@ class Memory:
     expires_at: int | None = None
 
     def is_expired(self) -> bool:
-        """Tell whether it has expired, whatever the engine has removed so far."""
+        """Return whether the memory has expired. The engine may not have removed it yet."""
         return self.expires_at is not None and self.expires_at <= now()
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Where to search: AND between the fields, OR within one; an empty tuple or None lets everything through.
+    """Which memories to search: AND between fields, OR within one field. An empty tuple or None matches everything.
 
-    `user_id` None means every user, and is only ever set by someone who asked for exactly that. The time range is
+    `user_id` None means all users; it is set only when the caller explicitly requests all users. The time range is
     half-open: `start <= timestamp < end`.
     """
 
@@ -86,12 +87,15 @@ class Filter:
 
     @property
     def uses_labels(self) -> bool:
-        """Whether it asks for labels."""
+        """Whether the filter has a condition on labels."""
         return bool(self.any_labels or self.all_labels)
 
     def matches(self, memory: Memory) -> bool:
-        """Tell whether the memory is within this filter's identities. Time is left to the engine, which has
-        it exactly where a document of other software comes back rounded."""
+        """Return whether the memory matches every condition except the time range.
+
+        The engine checks the time range, because it has the exact time where a document of other software comes back
+        rounded.
+        """
         return (
             (self.user_id is None or memory.user_id == self.user_id)
             and (not self.session_ids or memory.session_id in self.session_ids)
@@ -102,15 +106,15 @@ class Filter:
         )
 
     def matches_time(self, memory: Memory) -> bool:
-        """Tell whether the memory is within this filter's times."""
+        """Return whether the memory is within the time range."""
         return (self.start is None or memory.timestamp >= self.start) and (
             self.end is None or memory.timestamp < self.end
         )
 
     def between(self, start: int | None, end: int | None) -> "Filter | None":
-        """This filter within a further range of times; None when nothing can pass it."""
-        starts = [one for one in (self.start, start) if one is not None]
-        ends = [one for one in (self.end, end) if one is not None]
+        """Return this filter narrowed to a further time range, or None when the result matches nothing."""
+        starts = [bound for bound in (self.start, start) if bound is not None]
+        ends = [bound for bound in (self.end, end) if bound is not None]
         first, last = max(starts, default=None), min(ends, default=None)
         if first is not None and last is not None and first >= last:
             return None
@@ -119,7 +123,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of one session, `start <= timestamp < end`."""
+    """A time range of one session: `start <= timestamp < end`."""
 
     user_id: str
     session_id: str
@@ -129,9 +133,12 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A memory as a search found it: its cosine distance (0 to 2) from the query, None where nothing was embedded, and
-    the stems of its content where they were asked for. A search for ranking alone reads no content: `memory` is then
-    the heading, and Engine.read brings the rest."""
+    """A memory that a search found.
+
+    `distance` is the cosine distance from the query, 0 to 2, or None without an embedding. `terms` are the stems of the
+    content, where they were requested. A search for ranking returns no content: `memory` then holds the header fields
+    only, and MemoryStore.read returns the rest.
+    """
 
     storage_id: str
     memory: Memory
@@ -140,19 +147,22 @@ class Candidate:
 
     @property
     def sort_key(self) -> tuple[int, str, str]:
-        """Where it stands in the order of time: by timestamp, then by id."""
+        """The position in time order: timestamp, then id, then storage id."""
         return (self.memory.timestamp, self.memory.id, self.storage_id)
 
     @property
     def similarity(self) -> float:
-        """Cosine similarity, -1 to 1; 0 where nothing was embedded."""
+        """Cosine similarity, -1 to 1; 0 without an embedding."""
         return 0.0 if self.distance is None else 1.0 - self.distance
 
 
 @dataclass(frozen=True, slots=True)
 class IndexSpec:
-    """What an index is asked to be. `algorithms` and `layout` None: as it is already, or for a new one both algorithms
-    and the engine's default."""
+    """What EnsureIndex requests.
+
+    `algorithms` and `layout` None accept what an existing index has. A new index gets both algorithms and the server's
+    default layout.
+    """
 
     name: str
     dimension: int
@@ -162,13 +172,28 @@ class IndexSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class IndexInfo:
-    """What an index is. `embedding_model` None: made by other software and not adopted yet.
+class EngineCapabilities:
+    """What an engine can do, and its limits.
 
-    `extended` are the algorithms whose part has the fields for labels and words, `expiring` those whose part can leave
-    out expired memories by itself. `reports_missing_shards` tells whether its engine can be asked to fail where it
-    would answer in part. `revision` changes whenever the index is dropped or created; empty when other software created
-    it.
+    `count_limit` is the upper bound on exact counts and sorts, and `max_k` the upper bound on the results of one KNN
+    search. `reports_missing_shards`: a search can fail instead of returning a partial answer. `pipelines_writes`: a
+    command may follow an indexed write in one pipeline.
+    """
+
+    count_limit: int = 100_000
+    max_k: int = 10_000
+    reports_missing_shards: bool = False
+    pipelines_writes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """A description of an index.
+
+    `embedding_model` is None for an index of other software that EnsureIndex has not adopted yet. `text_parts` are the
+    algorithms whose part has the fields for labels and words, `expiry_parts` those whose part can exclude expired
+    memories. `revision` changes whenever the index is created or dropped; it is empty when other software created the
+    index. `capabilities` are those of the engine that holds it.
     """
 
     name: str
@@ -182,29 +207,12 @@ class IndexInfo:
     layout: Layout = Layout.JSON
     expiry_parts: frozenset[Algorithm] = frozenset()
     revision: str = ""
-    reports_missing_shards: bool = field(default=False, compare=False)
+    capabilities: EngineCapabilities = field(default=EngineCapabilities(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class DropResult:
-    """What a drop has removed: memories deleted, and keys under the prefix that are no memories and were kept."""
+    """What a drop removed: `deleted` memories. `kept` counts the keys under the prefix that are no memories."""
 
     deleted: int
     kept: int
-
-
-@dataclass(frozen=True, slots=True)
-class IndexPart:
-    """One engine index of an index as it was found: its algorithm, fields and counts."""
-
-    algorithm: str
-    dimension: int
-    metric: str
-    data_type: str
-    key_type: str
-    prefixes: tuple[str, ...]
-    fields: frozenset[tuple[str, str, str]]
-    ready: bool
-    memory_count: int
-    indexing_failures: int
-    reports_missing_shards: bool

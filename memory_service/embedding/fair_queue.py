@@ -86,7 +86,7 @@ class FairQueue(Generic[T]):
     def _start_jobs(self) -> None:
         while len(self._running) < self._concurrency:
             flows_at_limit = [flow for flow, count in self._running_per_flow.items() if count >= self._per_flow]
-            if (first := self._waiting_list.first(but=flows_at_limit)) is None:
+            if (first := self._waiting_list.first(excluding=flows_at_limit)) is None:
                 return
             self._waiting_list.pop(first)
             job, flow = self._waiters[first]

@@ -94,9 +94,9 @@ def parse_query(request: pb.SearchRequest) -> Query:
         diversity=request.diversity if request.HasField("diversity") else None,
         exclude_ids=frozenset(request.exclude_ids),
         context=ContextSize(request.context.before, request.context.after) if request.HasField("context") else None,
-        partial_allowed=request.consistency == pb.CONSISTENCY_PARTIAL,
+        allow_partial=request.consistency == pb.CONSISTENCY_PARTIAL,
         ef_runtime=request.ef_runtime if request.HasField("ef_runtime") else None,
-        degraded_allowed=request.allow_degraded,
+        allow_degraded=request.allow_degraded,
     )
 
 

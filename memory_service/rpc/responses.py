@@ -12,7 +12,7 @@ from memory_service.rpc.enums import ALGORITHM_NUMBERS, LAYOUT_NUMBERS, ROLE_NUM
 def fill_store_response(response: pb.StoreResponse, result: StoreResult) -> None:
     """Write the result of storing one memory into its message."""
     response.id = result.id
-    response.already_stored = result.already
+    response.already_stored = result.already_stored
     fill_timestamp(response.timestamp, result.timestamp)
     if result.expires_at is not None:
         fill_timestamp(response.expire_time, result.expires_at)

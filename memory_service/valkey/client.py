@@ -1,6 +1,6 @@
-"""How to reach Valkey, and a GLIDE client that does.
+"""Connection settings, and GLIDE clients made from them.
 
-RESP2, because GLIDE cannot convert RediSearch's RESP3 replies.
+The protocol is RESP2, because GLIDE cannot convert RediSearch's RESP3 replies.
 """
 
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from typing import Any
 import glide
 
 _RECONNECT = glide.BackoffStrategy(num_of_retries=4, factor=30, exponent_base=2)
-"""Waits of at most 30 ms, then twice that, up to half a second. GLIDE's own grow to more than three seconds, and
-nothing is answered until they end."""
+"""Waits of up to 30 ms, doubling up to half a second. GLIDE's default grows to more than three seconds, during which
+every command waits."""
 
 Client = glide.GlideClient | glide.GlideClusterClient
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where one Valkey node listens."""
+    """The address of one Valkey node."""
 
     host: str
     port: int = 6379
@@ -25,8 +25,11 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Iam:
-    """How AWS knows an ElastiCache or MemoryDB user: short-lived tokens instead of a password, signed with the AWS
-    credentials that the environment gives. `service` is elasticache or memorydb, `name` the cluster's."""
+    """IAM authentication of an ElastiCache or MemoryDB user, with short-lived tokens instead of a password.
+
+    The AWS credentials of the environment sign the tokens. `service` is elasticache or memorydb; `name` is the name of
+    the cluster.
+    """
 
     service: str
     name: str
@@ -35,8 +38,8 @@ class Iam:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
-    """How to reach Valkey. `command_timeout` in seconds bounds each command, the call's deadline permitting; `queue`
-    bounds the calls that wait for a connection."""
+    """How to connect to Valkey. `command_timeout` in seconds limits each command, in addition to the call's deadline.
+    `queue` limits the calls that wait for a connection."""
 
     addresses: tuple[Address, ...]
     cluster: bool = False
@@ -51,7 +54,7 @@ class ConnectionSettings:
 
 
 async def create_client(settings: ConnectionSettings) -> Client:
-    """A client that connects with its first command, and again by itself when its connection breaks.
+    """Return a client that connects with its first command and reconnects when its connection breaks.
 
     Raises glide.GlideError.
     """

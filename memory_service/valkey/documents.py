@@ -1,13 +1,13 @@
-"""The fields of a memory's document: the Valkey cookbook's, and a few beside them.
+"""The fields of a memory's document: those of the Valkey cookbook, and some more.
 
     {"user_id": tag, "session_id": tag, "role": "user", "content": …, "timestamp": 1700000000.123456,
      "timestamp_us": "1700000000123456", "id": …, "labels": "tag,tag", "metadata": "{…}", "expires_at": 1700003600,
      "expires_us": "1700003600000000", "terms": "tag,tag,tag", "embedding": [0.1, …]}
 
-`timestamp` is in seconds, the cookbook's unit, for time filters; `timestamp_us` carries the exact time as text because
-RediSearch prints numbers with 12 digits; `expires_at` and `expires_us` are such a pair too. `terms` are the stems of
-the content, repeated as they are in it. Fields that would be empty are left out; `id` is there only for a caller's own.
-What filters ask for are tags: see tags.py. Lists of tags are texts, since valkey-search does not index JSON arrays.
+`timestamp` is in seconds, the cookbook's unit, for time filters. `timestamp_us` holds the exact time as text, because
+RediSearch prints numbers with 12 digits. `expires_at` and `expires_us` are such a pair as well. `terms` are the stems
+of the content, with repetitions. Empty fields are left out, and `id` is present only if the caller chose it. Filterable
+fields are encoded as tags (tags.py). Lists of tags are joined texts, because valkey-search does not index JSON arrays.
 """
 
 import json
@@ -21,10 +21,10 @@ from memory_service.domain.types import EARLIEST, LATEST, Memory, Role
 from memory_service.valkey.tags import MARKER, decode_tag, encode_tag
 
 HEADER_FIELDS = ("user_id", "session_id", "role", "labels", "timestamp", "timestamp_us", "expires_us", "id")
-"""The fields that tell whose memory it is and when it was written."""
+"""The fields without content: whose memory it is, and its times."""
 
 MEMORY_FIELDS = (*HEADER_FIELDS, "content", "metadata")
-"""The fields that make a memory: all but the embedding and the stems."""
+"""All fields of a memory except the embedding and the stems."""
 
 SEPARATOR = ","
 
@@ -32,7 +32,7 @@ _ROLES = {role.value: role for role in Role}
 
 
 def encode_fields(memory: Memory, terms: Sequence[str], *, own_id: bool) -> dict[str, str]:
-    """The fields of a memory, all but the embedding; `own_id` when its id is the caller's and not its storage_id."""
+    """Return the fields of a memory except the embedding. `own_id`: the caller chose the id."""
     fields = {"user_id": encode_tag(memory.user_id)}
     if memory.session_id:
         fields["session_id"] = encode_tag(memory.session_id)
@@ -56,10 +56,10 @@ def encode_fields(memory: Memory, terms: Sequence[str], *, own_id: bool) -> dict
 
 
 def decode_fields(storage_id: str, fields: Mapping[str, Any]) -> Memory:
-    """The memory of a document's fields, as a search or a hash has them (texts) or JSON.GET does (values).
+    """Return the memory of a document's fields: texts from a search or a hash, or values from JSON.GET.
 
-    Documents of other software may lack any of them, or have them of any type: what is missing or null is empty, or
-    zero; what is not a text is shown as JSON; times beyond those of the contract become its first or last.
+    Documents of other software may lack fields or have values of any type. A missing or null field becomes empty or
+    zero, a value that is no text becomes JSON, and times outside the contract's range become its first or last.
     """
     return Memory(
         id=_text(fields.get("id")) or storage_id,
@@ -75,7 +75,7 @@ def decode_fields(storage_id: str, fields: Mapping[str, Any]) -> Memory:
 
 
 def decode_tags(joined: Any) -> tuple[str, ...]:
-    """The ids of a list of tags."""
+    """Return the values of a list of tags."""
     if not isinstance(joined, str) or not joined:
         return ()
     tags = joined.split(SEPARATOR)
@@ -83,7 +83,7 @@ def decode_tags(joined: Any) -> tuple[str, ...]:
 
 
 def seconds(microseconds: int) -> str:
-    """Seconds in plain decimals, which both engines read in documents and in filters; `1700000000.123456`."""
+    """Return seconds as a plain decimal such as `1700000000.123456`, which both engines accept."""
     sign = "-" if microseconds < 0 else ""
     whole, fraction = divmod(abs(microseconds), 1_000_000)
     return f"{sign}{whole}.{fraction:06}".rstrip("0").rstrip(".")
@@ -105,7 +105,7 @@ def _metadata(value: Any) -> dict[str, str]:
 
 
 def _microseconds(exact: Any, in_seconds: Any) -> int | None:
-    """A time within those of the contract, from its exact text or else from seconds; None when neither is a number."""
+    """Return a time in the contract's range, from its exact text or else from seconds; None if neither is a number."""
     for value, unit in ((exact, 1), (in_seconds, 1_000_000)):
         try:
             number = Decimal(str(value)) * unit

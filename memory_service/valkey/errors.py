@@ -1,4 +1,4 @@
-"""What the engine's refusals mean."""
+"""Translates error replies of the engine, and errors of GLIDE, into errors of the domain."""
 
 import re
 from typing import Any
@@ -11,33 +11,33 @@ _log = structlog.get_logger(__name__)
 
 _NOT_NOW = {
     re.compile(r"\boom\b"): "has no memory left",
-    re.compile(r"\breadonly\b"): "takes no writes here: it is a replica",
+    re.compile(r"\breadonly\b"): "accepts no writes: it is a replica",
     re.compile(r"no primary node"): "has no primary at its address",
     re.compile(r"\b(busy)?loading\b"): "is loading its data",
     re.compile(r"\b(clusterdown|tryagain|masterdown|misconf|noreplicas|busy)\b|maximum inflight"): "is not ready",
 }
-"""What replies that mean "not now" say, and what callers read; GLIDE adds words of its own before the engine's error
-code."""
+"""Replies that mean "not now", with the text for callers ("Valkey …"). GLIDE puts its own words before the engine's
+error code."""
 
 _NOT_CONNECTED = re.compile(
     r"connect failed|failed to create|ioerror|no connection|connection:? (refused|reset|aborted)|broken:? pipe"
 )
-"""What GLIDE says, as a plain RequestError, when a client that connects with its first command cannot, and of a batch
-whose node has gone: then with a colon after the first word, as if that were a code of the engine's."""
+"""Texts of the plain RequestError that GLIDE raises when a lazy client cannot connect, or when the node of a batch is
+gone. In the latter case a colon follows the first word, as if it were an error code."""
 
-_NOT_LET_IN = re.compile(
+_ACCESS_DENIED = re.compile(
     "no permissions|permissiondenied|wrongpass|noauth|invalid username-password|authenticationfailed"
 )
-"""Of such connections, what says that Valkey is there and refuses this user."""
+"""Texts of failed connections which mean that Valkey is available but refuses this user."""
 
 _MISSING_INDEX = ("no such index", "not found", "unknown index name")
 
 
-NOT_PERMITTED = "Valkey refuses this service's user"
+NOT_PERMITTED = "Valkey refuses the user of this service"
 
 
 class CommandRefused(Exception):
-    """The engine answered with an error of its own; `text` is in lower case, for comparison only."""
+    """The engine answered with an error. `text` is in lower case, for comparison only."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -45,11 +45,14 @@ class CommandRefused(Exception):
 
 
 def translate(text: str) -> Exception:
-    """The error for what GLIDE says that the engine has answered: Unavailable where it means "not now",
-    FailedPrecondition where the operator must act, CommandRefused otherwise."""
+    """Return the error for an error text of GLIDE.
+
+    That is Unavailable if the text means "not now", FailedPrecondition if the operator must act, and otherwise
+    CommandRefused.
+    """
     lower = text.lower()
-    for reply, what in _NOT_NOW.items():
-        if reply.search(lower):
+    for pattern, what in _NOT_NOW.items():
+        if pattern.search(lower):
             _log.warning("engine_not_ready", reply=text[:200])
             return engine_unavailable(what)
     if is_not_connected(text):
@@ -58,25 +61,25 @@ def translate(text: str) -> Exception:
 
 
 def is_not_connected(text: str) -> bool:
-    """Tell whether what GLIDE says is of a connection that broke, or that could not be made."""
+    """Return whether an error text of GLIDE means that a connection broke or could not be opened."""
     lower = text.lower()
-    return _NOT_CONNECTED.search(lower) is not None and _NOT_LET_IN.search(lower) is None
+    return _NOT_CONNECTED.search(lower) is not None and _ACCESS_DENIED.search(lower) is None
 
 
 def is_missing_index(error: CommandRefused) -> bool:
-    """Tell whether the refusal says that there is no such index."""
-    # GLIDE takes the first word for an error code and puts a colon after it: "Unknown: index name".
+    """Return whether the refusal means that the index does not exist."""
+    # GLIDE takes the first word for an error code and adds a colon: "Unknown: index name".
     text = error.text.replace(":", "")
     return any(words in text for words in _MISSING_INDEX)
 
 
 def is_wrong_type(error: CommandRefused) -> bool:
-    """Tell whether the refusal says that the key holds something else than a document of this layout."""
+    """Return whether the refusal means that the key is no document of this layout."""
     return any(words in error.text.replace(":", "") for words in ("wrongtype", "wrong redis type", "wrong kind"))
 
 
 def document_or_none(reply: Any) -> Any:
-    """The reply to a read of a document; None where the key holds something else than a document of this layout."""
+    """Return the reply to a read of a document; None if the key is no document of this layout."""
     if not isinstance(reply, CommandRefused):
         return reply
     if not is_wrong_type(reply):
@@ -85,31 +88,31 @@ def document_or_none(reply: Any) -> Any:
 
 
 def is_null_field(error: CommandRefused) -> bool:
-    """Tell whether GLIDE could not convert the reply to a search, because a document has null in a returned field."""
+    """Return whether GLIDE could not convert the reply to a search because a document has null in a returned field."""
     return "incompatible type" in error.text and "nil" in error.text
 
 
 def is_unsortable(error: CommandRefused) -> bool:
-    """Tell whether RediSearch could not sort, because a document has something else than a number in the field."""
+    """Return whether RediSearch could not sort because a document has no number in the field."""
     return "converting string" in error.text
 
 
 def is_incomplete(error: CommandRefused) -> bool:
-    """Tell whether the refusal says that a search did not hear from every shard in time."""
+    """Return whether the refusal means that some shard did not answer a search in time."""
     return any(word in error.text for word in ("timeout", "deadline", "cancelled", "unable to contact"))
 
 
 def incomplete_search() -> Exception:
-    """The error of a search that did not hear from every shard in time."""
+    """Return the error for a search that some shard did not answer in time."""
     return engine_unavailable("did not answer in time from every shard")
 
 
 def _misconfigured(text: str) -> FailedPrecondition | None:
-    """The error for what only the operator can fix: a missing module, or an ACL that is too tight."""
+    """Return the error for what only the operator can fix: a missing module or missing rights."""
     if "unknown command" in text:
-        hint = "Valkey lacks a module: load valkey-search and valkey-json (image valkey/valkey-bundle)"
+        hint = "a Valkey module is missing: load valkey-search and valkey-json (image valkey/valkey-bundle)"
     elif any(word in text for word in ("noperm", "permission", "noauth", "wrongpass", "username-password")):
         hint = f"{NOT_PERMITTED}: check user, password and ACL in MEMORY_VALKEY_URL"
     else:
         return None
-    return FailedPrecondition(Reason.SERVER_MISCONFIGURED, f"{hint}; this is for the server's operator")
+    return FailedPrecondition(Reason.SERVER_MISCONFIGURED, f"{hint}. Only the operator of the server can fix this")

@@ -1,8 +1,8 @@
-"""Removes memories that have expired and are still there: the engine removes a key at its expiry, but a memory has none
-when its Store was interrupted between writing the document and setting its expiry.
+"""Removes expired memories whose keys have no expiry in the engine.
 
-Only the holder of a lease deletes, so that no server deletes a memory that was stored under the same key since. What
-counts is the document when it is read again, not what the search found.
+The engine removes a key at its expiry. A memory lacks it if its Store was interrupted between writing the document and
+setting the expiry. Only the holder of a lease deletes, so that no server deletes a memory that was stored again under
+the same key. The document is read again first; what the search found may be outdated.
 """
 
 from collections.abc import Sequence
@@ -12,54 +12,56 @@ from memory_service.domain.types import IndexInfo, now
 from memory_service.valkey.errors import CommandRefused, is_missing_index
 from memory_service.valkey.index_commands import IndexCommands
 from memory_service.valkey.layouts import layout_of
-from memory_service.valkey.lease import holding, try_lease
+from memory_service.valkey.lease import hold_lease, try_lease
 from memory_service.valkey.queries import SearchTarget, expired_before, filter_command
-from memory_service.valkey.replies import found_keys
+from memory_service.valkey.replies import result_keys
 from memory_service.valkey.schema import key_prefix, part_name
 
-_LOT = 500
+_BATCH = 500
 """Memories removed in one step."""
 _TIMEOUT_MS = 5000
 
 
 async def remove_expired(commands: IndexCommands, index: IndexInfo, storage_ids: Sequence[str] | None) -> int:
-    """Delete the memories at these storage_ids, or with None some of the index, if they have expired; return how many. 0 also
-    when another server does so now."""
-    found = (
+    """Delete expired memories at these storage ids, or, with None, some of the index; return their number.
+
+    Returns 0 if another server is doing the same.
+    """
+    keys = (
         await _find(commands, index)
         if storage_ids is None
         else [key_prefix(index.name) + storage_id for storage_id in storage_ids]
     )
-    if not found:
+    if not keys:
         return 0
-    held = await try_lease(commands.connections, f"{index.name}:expiry")
-    if held is None:
+    lease = await try_lease(commands.connections, f"{index.name}:expiry")
+    if lease is None:
         return 0
-    async with holding(held):
+    async with hold_lease(lease):
         layout = layout_of(index.layout)
         prefix = key_prefix(index.name)
-        replies = await commands.run_each(index, [layout.read(key) for key in found])
+        replies = await commands.run_each(index, [layout.read(key) for key in keys])
         memories = [
             (key, None if isinstance(reply, CommandRefused) else layout.decode(key.removeprefix(prefix), reply))
-            for key, reply in zip(found, replies, strict=True)
+            for key, reply in zip(keys, replies, strict=True)
         ]
-        gone = [key for key, memory in memories if memory is not None and memory.is_expired()]
-        held.check()
-        return sum(await commands.connections.run_all([["DEL", key] for key in gone]))
+        expired = [key for key, memory in memories if memory is not None and memory.is_expired()]
+        lease.check()
+        return sum(await commands.connections.run_all([["DEL", key] for key in expired]))
 
 
 async def _find(commands: IndexCommands, index: IndexInfo) -> list[str]:
-    """The keys of some memories whose indexed expiry has passed."""
+    """Return the keys of some memories whose indexed expiry has passed."""
     if not index.expiry_parts:
         return []
     part = part_name(index.name, next(iter(sorted(index.expiry_parts))))
     layout = layout_of(index.layout)
-    search = SearchTarget(part, _TIMEOUT_MS, all_shards=index.reports_missing_shards, path=layout.path)
-    command = filter_command(search, expired_before(now()), _LOT, returned=("expires_us",))
+    target = SearchTarget(part, _TIMEOUT_MS, all_shards=index.capabilities.reports_missing_shards, path=layout.path)
+    command = filter_command(target, expired_before(now()), _BATCH, returned=("expires_us",))
     try:
         [reply] = await commands.run_all(index, [command])
     except CommandRefused as error:
         if is_missing_index(error):
             raise IndexChanged(index.name) from error
         raise
-    return found_keys(reply)
+    return result_keys(reply)

@@ -1,8 +1,8 @@
-"""Commands on the documents of one index, each time with a check that the index has not changed.
+"""Runs commands on the documents of an index, and checks each time that the index has not changed.
 
-Several servers share an engine: any of them may drop an index, or create it anew with another dimension, model or
-layout. Every pipeline therefore ends by reading the index's record; when that is no longer the one that the caller
-knows, the replies say nothing about the index as it is now.
+Servers share an engine, and any of them may drop an index or recreate it with another dimension, model or layout. Every
+pipeline therefore ends by reading the metadata record of the index. If the record is no longer the one that the caller
+knows, the replies say nothing about the current index.
 """
 
 import time
@@ -15,23 +15,23 @@ from memory_service.valkey.connections import Command, Connections
 from memory_service.valkey.errors import CommandRefused
 from memory_service.valkey.schema import metadata_key
 
-_FRESH = 0.1
-"""Seconds for which a write relies on what a reply said of the index. Later it looks before it writes, so that it does
-not leave a document where it has to be removed again."""
+_CONFIRMED_FOR = 0.1
+"""Seconds for which a write relies on an earlier confirmation. Later it checks the index first; otherwise it might have
+to remove the document that it has just written."""
 
 
 class IndexCommands:
-    """Runs them."""
+    """Runs commands and raises IndexChanged if the index is no longer the same."""
 
     def __init__(self, connections: Connections) -> None:
         self.connections = connections
-        self._seen: dict[str, tuple[str, float]] = {}
+        self._confirmed: dict[str, tuple[str, float]] = {}
 
     async def run_all(self, index: IndexInfo, commands: Sequence[Command]) -> list[Any]:
-        """The replies to commands in one pipeline.
+        """Return the replies to commands in one pipeline.
 
         Raises:
-            IndexChanged: the index is another one by now.
+            IndexChanged: the index has changed.
             CommandRefused: the engine refused a command.
         """
         replies = await self.run_each(index, commands)
@@ -41,34 +41,34 @@ class IndexCommands:
         return replies
 
     async def run_each(self, index: IndexInfo, commands: Sequence[Command]) -> list[Any]:
-        """As `run_all`, with the CommandRefused of a command that was refused in the place of its reply."""
-        *replies, revision = await self.connections.run_each([*commands, record_command(index)])
-        if isinstance(revision, CommandRefused):
-            raise revision
-        self.confirm(index, revision)
+        """As `run_all`, but return a CommandRefused in place of the reply of a refused command."""
+        *replies, record = await self.connections.run_each([*commands, record_command(index)])
+        if isinstance(record, CommandRefused):
+            raise record
+        self.confirm(index, record)
         return replies
 
     def confirm(self, index: IndexInfo, record: bytes | None) -> None:
-        """Check the record that the engine has returned.
+        """Check that the record which the engine returned is that of the index.
 
         Raises IndexChanged.
         """
         if revision_of(record) != index.revision:
-            self._seen.pop(index.name, None)
+            self._confirmed.pop(index.name, None)
             raise IndexChanged(index.name)
-        self._seen[index.name] = (index.revision, time.monotonic())
+        self._confirmed[index.name] = (index.revision, time.monotonic())
 
-    def is_fresh(self, index: IndexInfo) -> bool:
-        """Whether a reply has confirmed this index a moment ago."""
-        revision, seen = self._seen.get(index.name, ("", 0.0))
-        return revision == index.revision and time.monotonic() - seen < _FRESH
+    def recently_confirmed(self, index: IndexInfo) -> bool:
+        """Return whether a reply confirmed this index within the last tenth of a second."""
+        revision, confirmed_at = self._confirmed.get(index.name, ("", 0.0))
+        return revision == index.revision and time.monotonic() - confirmed_at < _CONFIRMED_FOR
 
 
 def record_command(index: IndexInfo) -> list[str | bytes]:
-    """Read the record of an index."""
+    """Return the command that reads the metadata record of an index."""
     return ["GET", metadata_key(index.name)]
 
 
 def revision_of(record: bytes | None) -> str:
-    """The revision of an index with this record; empty without one."""
+    """Return the revision of an index with this record; empty without a record."""
     return "" if record is None else record.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""The index port on Valkey: two engine indexes over one prefix, and a key with the record of the index."""
+"""The index port on Valkey: two engine indexes over one key prefix, and a key with the metadata of the index."""
 
 import asyncio
 from dataclasses import replace
@@ -6,41 +6,40 @@ from dataclasses import replace
 import structlog
 
 from memory_service.domain.deadline import remaining
-from memory_service.domain.errors import FailedPrecondition, Violation
-from memory_service.domain.types import Algorithm, DropResult, IndexInfo, IndexPart, IndexSpec, Layout
+from memory_service.domain.errors import FailedPrecondition
+from memory_service.domain.types import Algorithm, DropResult, IndexInfo, IndexSpec, Layout
 from memory_service.valkey.connections import Connections
 from memory_service.valkey.errors import CommandRefused, is_missing_index
+from memory_service.valkey.index_reader import read_index_state
 from memory_service.valkey.index_state import IndexState
-from memory_service.valkey.lease import Lease, lease
+from memory_service.valkey.lease import Lease, wait_for_lease
 from memory_service.valkey.purge import purge
-from memory_service.valkey.replies import join_cluster_info, parse_info
 from memory_service.valkey.schema import (
     FLAT_SUFFIX,
     IndexMetadata,
-    check_metadata,
-    check_part,
+    check_spec,
     create_command,
     key_prefix,
     layout_key,
     metadata_key,
     part_name,
-    refuse,
 )
 
 _log = structlog.get_logger(__name__)
 
 _READY_POLL = 0.05
+"""Seconds between two checks of an index that is being built."""
 
 
 class ValkeyIndexes:
-    """Indexes of memories at `<prefix><storage_id>`.
+    """Creates, describes and drops indexes of memories at `<prefix><storage id>`.
 
-    Servers that create or drop the same index take turns, by a lease. The record is written last and removed first: a
-    write is acknowledged only while it is there, so no drop misses an acknowledged memory.
+    A lease serialises servers that create or drop the same index. The metadata record is written last and removed
+    first, and a write is acknowledged only while the record exists. A drop therefore misses no acknowledged memory.
     """
 
     def __init__(self, connections: Connections, *, new_layout: Layout = Layout.JSON) -> None:
-        """`new_layout` is for new indexes that are asked for without one."""
+        """`new_layout` is the layout of new indexes whose spec has none."""
         self._connections = connections
         self._new_layout = new_layout
 
@@ -50,101 +49,83 @@ class ValkeyIndexes:
     async def create(self, spec: IndexSpec) -> tuple[bool, IndexInfo]:
         created = False
         while True:
-            found = await self._look(spec.name)
-            if not found.dropping:
-                self._check(spec, await self._layout_of(spec, found), found)
-            if found.dropping or found.metadata is None or self._wanted(spec, found) - found.parts.keys():
-                async with lease(self._connections, spec.name) as held:
-                    created |= await self._create(spec, held)
+            state = await read_index_state(self._connections, spec.name)
+            if not state.dropping:
+                check_spec(spec, await self._layout(spec, state), state.parts, state.metadata)
+            if state.dropping or state.metadata is None or _algorithms(spec, state) - state.parts.keys():
+                async with wait_for_lease(self._connections, spec.name) as lease:
+                    created |= await self._create_missing(spec, lease)
                 continue
-            info = found.info(spec.name)
+            info = state.info(spec.name, await self._connections.capabilities())
             if info is not None and info.ready:
                 return created, info
-            await asyncio.sleep(min(_READY_POLL, remaining(_READY_POLL)))
+            await _wait_for_engine()
 
     async def describe(self, index: str) -> IndexInfo | None:
-        found = await self._look(index)
-        if found.dropping or found.is_foreign(index):
+        state = await read_index_state(self._connections, index)
+        if state.dropping or state.is_foreign(index):
             return None
-        return found.info(index)
+        return state.info(index, await self._connections.capabilities())
 
     async def describe_all(self) -> list[IndexInfo]:
-        # A cluster's nodes each answer with every name.
-        listed = {bytes(name).decode(errors="replace") for name in await self._connections.run(["FT._LIST"])}
-        found = []
-        for name in sorted({name.removesuffix(FLAT_SUFFIX) for name in listed}):
+        # In a cluster each node returns every name.
+        engine_names = {bytes(name).decode(errors="replace") for name in await self._connections.run(["FT._LIST"])}
+        infos = []
+        for name in sorted({name.removesuffix(FLAT_SUFFIX) for name in engine_names}):
             try:
-                found.append(await self.describe(name))
+                infos.append(await self.describe(name))
             except FailedPrecondition:
-                # Another program's index, over keys that our user has no right to.
+                # An index of other software, over keys that this user may not read.
                 if await self._connections.run(["GET", metadata_key(name)]) is not None:
                     raise
-        return [info for info in found if info is not None]
+        return [info for info in infos if info is not None]
 
     async def drop(self, index: str, *, delete_memories: bool) -> DropResult | None:
-        async with lease(self._connections, index) as held:
-            found = await self._look(index)
-            if not found.exists or found.is_foreign(index):
+        async with wait_for_lease(self._connections, index) as lease:
+            state = await read_index_state(self._connections, index)
+            if not state.exists or state.is_foreign(index):
                 return None
-            metadata = found.metadata or IndexMetadata(
-                "", 0, frozenset(found.parts), Layout(next(iter(found.parts.values())).key_type)
+            metadata = state.metadata or IndexMetadata(
+                "", 0, frozenset(state.parts), Layout(next(iter(state.parts.values())).key_type)
             )
-            record = replace(metadata, dropping=delete_memories or bool(metadata.dropping))
-            await self._connections.run(["SET", metadata_key(index), record.encode()])
-            return await self._finish_drop(index, record, held)
+            dropping = replace(metadata, dropping=delete_memories or bool(metadata.dropping))
+            await self._connections.run(["SET", metadata_key(index), dropping.encode()])
+            return await self._finish_drop(index, dropping, lease)
 
     async def count_keys(self, index: str) -> int:
-        """How many keys lie where the index looks for memories: a walk over every key of the engine, a step at a time.
-        Writes meanwhile may or may not be counted."""
+        """Count the keys under the prefix of the index by scanning all keys of the engine. Concurrent writes may or may
+        not be counted."""
         return sum([len(keys) async for keys in self._connections.scan(f"{key_prefix(index)}*")])
 
-    async def _create(self, spec: IndexSpec, held: Lease) -> bool:
-        """Create what is missing of an index; True unless nothing was."""
+    async def _create_missing(self, spec: IndexSpec, lease: Lease) -> bool:
+        """Create the missing parts and the metadata of an index. Return True if any part was created."""
         created = False
         while True:
-            found = await self._look(spec.name)
-            if found.dropping and found.metadata is not None:
-                await self._finish_drop(spec.name, found.metadata, held)
+            state = await read_index_state(self._connections, spec.name)
+            if state.dropping and state.metadata is not None:
+                await self._finish_drop(spec.name, state.metadata, lease)
                 continue
-            layout = await self._layout_of(spec, found)
-            self._check(spec, layout, found)
-            wanted = self._wanted(spec, found)
-            missing = sorted(wanted - found.parts.keys())
-            held.check()
+            layout = await self._layout(spec, state)
+            check_spec(spec, layout, state.parts, state.metadata)
+            algorithms = _algorithms(spec, state)
+            missing = sorted(algorithms - state.parts.keys())
+            lease.check()
             if not missing:
-                if found.metadata is None:
-                    metadata = IndexMetadata(spec.embedding_model, spec.dimension, wanted, layout)
+                if state.metadata is None:
+                    metadata = IndexMetadata(spec.embedding_model, spec.dimension, algorithms, layout)
                     await self._connections.run(["SET", metadata_key(spec.name), metadata.encode(), "NX"])
                 return created
-            if found.metadata is not None:
+            if state.metadata is not None:
                 _log.warning("index_part_created_again", index=spec.name, algorithm=missing[0])
-            if await self._create_part(spec.name, spec.dimension, layout, missing[0], wanted):
+            if await self._create_part(spec.name, spec.dimension, layout, missing[0], algorithms):
                 created = True
-            else:  # On a cluster it may take a moment until it is seen.
-                await asyncio.sleep(min(_READY_POLL, remaining(_READY_POLL)))
-
-    async def _finish_drop(self, index: str, record: IndexMetadata, held: Lease) -> DropResult:
-        """Do what is left to do of a drop whose record says so."""
-        dropped = DropResult(0, 0)
-        if record.dropping:
-            dropped = await purge(self._connections, index, record.layout, held)
-            await self._connections.run(["DEL", layout_key(index)])
-        else:  # For those who create the index again over the memories that it leaves behind.
-            await self._connections.run(["SET", layout_key(index), str(record.layout)])
-        for algorithm in Algorithm:
-            held.check()
-            try:
-                await self._connections.run(["FT.DROPINDEX", part_name(index, algorithm)])
-            except CommandRefused as error:
-                if not is_missing_index(error):
-                    raise
-        await self._connections.run(["DEL", metadata_key(index)])
-        return dropped
+            else:  # In a cluster it may take a moment until every node reports the part.
+                await _wait_for_engine()
 
     async def _create_part(
         self, index: str, dimension: int, layout: Layout, algorithm: Algorithm, all_of: frozenset[Algorithm]
     ) -> bool:
-        """Create one part of an index; True unless it is there."""
+        """Create one part of an index; return False if it exists already."""
         with_text = algorithm is Algorithm.FLAT or Algorithm.FLAT not in all_of
         try:
             await self._connections.run(create_command(index, algorithm, dimension, layout, with_text=with_text))
@@ -154,50 +135,38 @@ class ValkeyIndexes:
             return False
         return True
 
-    def _wanted(self, spec: IndexSpec, found: IndexState) -> frozenset[Algorithm]:
-        return spec.algorithms or (found.metadata.algorithms if found.metadata else frozenset(Algorithm))
+    async def _finish_drop(self, index: str, metadata: IndexMetadata, lease: Lease) -> DropResult:
+        """Do the remaining steps of a drop that the metadata marks."""
+        result = DropResult(0, 0)
+        if metadata.dropping:
+            result = await purge(self._connections, index, metadata.layout, lease)
+            await self._connections.run(["DEL", layout_key(index)])
+        else:  # A later index of this name must use the layout of the memories that stay.
+            await self._connections.run(["SET", layout_key(index), str(metadata.layout)])
+        for algorithm in Algorithm:
+            lease.check()
+            try:
+                await self._connections.run(["FT.DROPINDEX", part_name(index, algorithm)])
+            except CommandRefused as error:
+                if not is_missing_index(error):
+                    raise
+        await self._connections.run(["DEL", metadata_key(index)])
+        return result
 
-    async def _layout_of(self, spec: IndexSpec, found: IndexState) -> Layout:
-        """How the memories of an index lie, even of one that was dropped without them; for a new one what is asked
-        for."""
-        if found.parts:
-            return Layout(next(iter(found.parts.values())).key_type)
-        if found.metadata is not None:
-            return found.metadata.layout
-        left = await self._connections.run(["GET", layout_key(spec.name)])
-        return (spec.layout or self._new_layout) if left is None else Layout(left.decode())
+    async def _layout(self, spec: IndexSpec, state: IndexState) -> Layout:
+        """Return the layout of an index, also of one that was dropped without its memories; for a new index the
+        requested or the default one."""
+        if state.parts:
+            return Layout(next(iter(state.parts.values())).key_type)
+        if state.metadata is not None:
+            return state.metadata.layout
+        previous = await self._connections.run(["GET", layout_key(spec.name)])
+        return (spec.layout or self._new_layout) if previous is None else Layout(previous.decode())
 
-    async def _look(self, index: str) -> IndexState:
-        # This first, alone: where its shard is unavailable it fails at once, and would leave the others to their waits.
-        record = await self._connections.run(["GET", metadata_key(index)])
-        hnsw, flat = await asyncio.gather(
-            self._part(part_name(index, Algorithm.HNSW)), self._part(part_name(index, Algorithm.FLAT))
-        )
-        found = {Algorithm.HNSW: hnsw, Algorithm.FLAT: flat}
-        parts = {algorithm: part for algorithm, part in found.items() if part is not None}
-        return IndexState(parts, None if record is None else IndexMetadata.decode(record), record)
 
-    async def _part(self, name: str) -> IndexPart | None:
-        try:
-            info = await self._connections.run(["FT.INFO", name])
-            if self._connections.cluster:
-                # That was one node's view of itself; these ask them all.
-                counts = await self._connections.run(["FT.INFO", name, "PRIMARY"])
-                state = await self._connections.run(["FT.INFO", name, "CLUSTER"])
-                info = join_cluster_info(info, counts, state)
-        except CommandRefused as error:
-            if is_missing_index(error):
-                return None
-            raise
-        return parse_info(info)
+def _algorithms(spec: IndexSpec, state: IndexState) -> frozenset[Algorithm]:
+    return spec.algorithms or (state.metadata.algorithms if state.metadata else frozenset(Algorithm))
 
-    def _check(self, spec: IndexSpec, layout: Layout, found: IndexState) -> None:
-        """Raise FailedPrecondition (INDEX_DIFFERS) when the index is not what is asked for."""
-        differences = [
-            one for algorithm, part in found.parts.items() for one in check_part(spec, algorithm, layout, part)
-        ]
-        if found.metadata is not None:
-            differences += check_metadata(spec, found.metadata)
-        if spec.layout not in {None, layout}:
-            differences.append(Violation("layout", f"memories of {spec.name} lie as {layout}, asked for {spec.layout}"))
-        refuse(spec.name, differences)
+
+async def _wait_for_engine() -> None:
+    await asyncio.sleep(min(_READY_POLL, remaining(_READY_POLL)))

@@ -1,7 +1,7 @@
-"""How a memory lies in the engine: as a JSON document, or as a hash with a packed embedding. Same fields, same answers.
+"""The document layouts: a JSON document, or a hash with a packed embedding. Both have the same fields.
 
-Both are written with one command that does nothing when the key is taken. The hash needs HSETEX for that, which Valkey
-has since 9.0; HSET would write over what is there, and a check before it would race.
+Each is written with one command that does nothing if the key exists. For a hash that is HSETEX, which Valkey has since
+9.0; HSET would overwrite, and a check before it would be a race.
 """
 
 import json
@@ -20,17 +20,17 @@ Fields = Mapping[str, str]
 
 
 class DocumentLayout(Protocol):
-    """Writes and reads the documents of one layout."""
+    """Builds commands for the documents of one layout, and parses their replies."""
 
     path: str
-    """What stands before a field's name where the engine is told of it."""
+    """The prefix of a field's name in commands to the engine."""
 
     def insert(self, key: str, fields: Fields, embedding: Embedding) -> Command:
-        """Write a document unless the key is taken."""
+        """Write a document unless the key exists."""
         ...
 
-    def inserted(self, reply: Any) -> bool:
-        """Whether that wrote it."""
+    def was_inserted(self, reply: Any) -> bool:
+        """Return whether the insert wrote the document."""
         ...
 
     def read(self, key: str) -> Command:
@@ -38,7 +38,7 @@ class DocumentLayout(Protocol):
         ...
 
     def decode(self, storage_id: str, reply: Any) -> Memory | None:
-        """The memory of the reply, or None when there is no such key, or nothing of a memory in it."""
+        """Return the memory, or None if the key does not exist or has no field of a memory."""
         ...
 
     def read_embedding(self, key: str) -> Command:
@@ -50,19 +50,19 @@ class DocumentLayout(Protocol):
         ...
 
     def decode_row(self, fields: Sequence[str], reply: Any) -> dict[bytes, bytes]:
-        """What a search would return of these fields: those that are there, by their paths."""
+        """Return the fields that exist, by path, as a search returns them."""
         ...
 
     def decode_embedding(self, reply: Any) -> Embedding | None:
-        """The embedding of the reply, or None when there is no such key, or no embedding in it."""
+        """Return the embedding, or None if the key does not exist or has none."""
         ...
 
     def probe(self, key: str) -> Command:
-        """Read as much of a document as `is_memory` needs."""
+        """Read the fields that `is_memory` needs."""
         ...
 
     def is_memory(self, reply: Any) -> bool:
-        """Whether the reply is of a memory, even a damaged one: it names a user, and has content or an embedding."""
+        """Return whether the key is a memory, even a damaged one: it has a user, and content or an embedding."""
         ...
 
 
@@ -70,13 +70,13 @@ class _Json:
     path = "$."
 
     def insert(self, key: str, fields: Fields, embedding: Embedding) -> Command:
-        # Numbers are the shortest text that reads back as the same float32: half the memory of Python's repr.
+        # orjson writes the shortest text that parses to the same float32: half the size of Python's repr.
         numbers = orjson.dumps(embedding, option=orjson.OPT_SERIALIZE_NUMPY)
         document = {name: orjson.Fragment(text) if name in _NUMBERS else text for name, text in fields.items()}
         text = orjson.dumps({**document, "embedding": orjson.Fragment(numbers)})
         return ["JSON.SET", key, "$", text, "NX"]
 
-    def inserted(self, reply: Any) -> bool:
+    def was_inserted(self, reply: Any) -> bool:
         return reply is not None
 
     def read(self, key: str) -> Command:
@@ -110,7 +110,7 @@ class _Json:
             return None
         try:
             return np.array(found[0], np.float32)
-        except (TypeError, ValueError):  # Other software's numbers may be texts, or nested.
+        except (TypeError, ValueError):  # Other software may have stored texts or nested lists.
             return None
 
     def probe(self, key: str) -> Command:
@@ -129,7 +129,7 @@ class _Hash:
         count = str(len(fields) + 1)
         return ["HSETEX", key, "FNX", "FIELDS", count, *pairs, "embedding", pack_embedding(embedding)]
 
-    def inserted(self, reply: Any) -> bool:
+    def was_inserted(self, reply: Any) -> bool:
         return bool(reply)
 
     def read(self, key: str) -> Command:
@@ -171,5 +171,5 @@ _LAYOUTS: dict[Layout, DocumentLayout] = {Layout.JSON: _Json(), Layout.HASH: _Ha
 
 
 def layout_of(layout: Layout) -> DocumentLayout:
-    """What writes and reads documents of this layout."""
+    """Return the codec of this layout."""
     return _LAYOUTS[layout]

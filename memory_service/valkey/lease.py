@@ -1,8 +1,8 @@
-"""A lease on a piece of work that one server at a time may do, such as to create or drop an index.
+"""Leases on work that one server at a time may do, such as creating or dropping an index.
 
-The lease is a key that expires: when its holder dies, another takes over. A holder that was suspended notices by its
-own clock that it has not renewed the lease in time, and stops. Writing the key only if it still has the holder's token
-takes SET … IFEQ, which Valkey has since 8.1.
+A lease is a key that expires: when its holder dies, another server takes over. A holder that was suspended notices by
+its own clock that it has not renewed the lease in time, and stops. Writing the key only while it has the holder's token
+needs SET … IFEQ, which Valkey has since 8.1.
 """
 
 import asyncio
@@ -16,42 +16,43 @@ from memory_service.domain.errors import MemoryServiceError, index_busy
 from memory_service.valkey.connections import Connections
 from memory_service.valkey.errors import CommandRefused
 
-_PX = "20000"
-"""Milliseconds after which a lease that nobody renews ends."""
-_RENEW_EVERY = 2.0
-_SAFE = 8.0
-"""Seconds after its last renewal in which a holder goes on: the rest is for a command that is slow to arrive."""
+_LIFETIME_MS = "20000"
+"""Milliseconds after which a lease expires unless it is renewed."""
+_RENEW_INTERVAL = 2.0
+_SAFE_FOR = 8.0
+"""Seconds after the last renewal during which a holder may continue. The rest of the lifetime allows for a command that
+arrives late."""
 _POLL = 0.03
-_LONGEST_WAIT = 3600.0
+_MAX_WAIT = 3600.0
 
 
 class Lease:
-    """A lease that is held."""
+    """A lease that this server holds."""
 
     def __init__(self, connections: Connections, key: str, token: str) -> None:
         self._connections = connections
         self._key = key
         self._token = token
-        self._renewed = time.monotonic()
+        self._renewed_at = time.monotonic()
 
     def check(self) -> None:
-        """Raise Unavailable when the lease may have ended: the work must stop then."""
-        if time.monotonic() - self._renewed > _SAFE:
-            raise index_busy("its lease ran out while Valkey or this server stood still")
+        """Raise Unavailable if the lease may have expired; the work must stop then."""
+        if time.monotonic() - self._renewed_at > _SAFE_FOR:
+            raise index_busy("its lease expired while Valkey or this server was suspended")
 
     async def renew(self) -> None:
-        """Renew it until cancelled."""
+        """Renew the lease periodically, until cancelled."""
         while True:
-            await asyncio.sleep(_RENEW_EVERY)
+            await asyncio.sleep(_RENEW_INTERVAL)
             before = time.monotonic()
             with contextlib.suppress(MemoryServiceError, CommandRefused):
-                if await self._set(self._token, "PX", _PX) is not None:
-                    self._renewed = before
+                if await self._set(self._token, "PX", _LIFETIME_MS) is not None:
+                    self._renewed_at = before
 
     async def release(self) -> None:
-        """End it now."""
+        """Release the lease now."""
         with contextlib.suppress(MemoryServiceError, CommandRefused):
-            await self._set("", "PXAT", "1")  # A time that has passed: the key is deleted.
+            await self._set("", "PXAT", "1")  # An expiry in the past deletes the key.
 
     async def _set(self, value: str, unit: str, milliseconds: str) -> bytes | None:
         reply: bytes | None = await self._connections.run(
@@ -61,49 +62,50 @@ class Lease:
 
 
 @contextlib.asynccontextmanager
-async def lease(connections: Connections, name: str) -> AsyncIterator[Lease]:
-    """Hold the lease of this name while the context is open; wait for it until the deadline.
+async def wait_for_lease(connections: Connections, name: str) -> AsyncIterator[Lease]:
+    """Wait for the lease of this name until the deadline, and hold it while the context is open.
 
     Raises Unavailable when another server holds it all that time.
     """
-    ends = time.monotonic() + remaining(_LONGEST_WAIT)
-    while (held := await try_lease(connections, name)) is None:
-        if time.monotonic() + 2 * _POLL > ends:
+    give_up_at = time.monotonic() + remaining(_MAX_WAIT)
+    while (lease := await try_lease(connections, name)) is None:
+        if time.monotonic() + 2 * _POLL > give_up_at:
             raise index_busy("another server is creating or dropping it")
         await asyncio.sleep(_POLL)
-    async with holding(held):
-        yield held
+    async with hold_lease(lease):
+        yield lease
 
 
 async def try_lease(connections: Connections, name: str) -> Lease | None:
-    """The lease of this name, or None when another holds it. Release it with `holding`."""
+    """Take the lease of this name; return None when another server holds it. Use the result with `hold_lease`."""
     key, token = f"semantic_memory:lease:{name}", secrets.token_hex(16)
-    held = Lease(connections, key, token)
+    lease = Lease(connections, key, token)
     try:
-        reply = await connections.run(["SET", key, token, "NX", "PX", _PX])
+        reply = await connections.run(["SET", key, token, "NX", "PX", _LIFETIME_MS])
     except BaseException:
-        _release(held)  # The caller was cancelled or got no answer, and the command may have arrived.
+        _release(lease)  # Without a reply the command may still have arrived.
         raise
-    return None if reply is None else held
+    return None if reply is None else lease
 
 
 @contextlib.asynccontextmanager
-async def holding(held: Lease) -> AsyncIterator[None]:
-    """Renew a lease while the context is open, then release it, even when the caller is cancelled."""
-    renewing = asyncio.create_task(held.renew(), context=without_deadline())
+async def hold_lease(lease: Lease) -> AsyncIterator[None]:
+    """Renew a lease while the context is open, then release it, even if the caller is cancelled."""
+    renewal = asyncio.create_task(lease.renew(), context=without_deadline())
     try:
         yield
     finally:
-        renewing.cancel()
-        await asyncio.shield(_release(held))
+        renewal.cancel()
+        await asyncio.shield(_release(lease))
 
 
-def _release(held: Lease) -> asyncio.Task[None]:
-    """Release a lease, whatever becomes of the caller."""
-    releasing = asyncio.create_task(held.release(), context=without_deadline())
-    _releases.add(releasing)
-    releasing.add_done_callback(_releases.discard)
-    return releasing
+def _release(lease: Lease) -> asyncio.Task[None]:
+    """Release a lease in the background, independently of the caller."""
+    task = asyncio.create_task(lease.release(), context=without_deadline())
+    _releases.add(task)
+    task.add_done_callback(_releases.discard)
+    return task
 
 
 _releases: set[asyncio.Task[None]] = set()
+"""Keeps references to running tasks, as asyncio requires."""

@@ -1,4 +1,4 @@
-"""The memory port on Valkey: documents at `<prefix><storage_id>`."""
+"""The storage port on Valkey: one document per memory, at `<prefix><storage id>`."""
 
 import secrets
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from memory_service.valkey.layouts import DocumentLayout, layout_of
 from memory_service.valkey.schema import IndexMetadata, key_prefix
 
 _PIPELINE = 100
-"""Commands in one pipeline: what one brings back stays within tens of megabytes."""
+"""Commands in one pipeline, which limits its replies to tens of megabytes."""
 
-_SECRET_KEY = "semantic_memory:secret"  # noqa: S105 - where it lies, not what it is
+_SECRET_KEY = "semantic_memory:secret"  # noqa: S105 - the key, not the secret
 
 
 class ValkeyMemories:
-    """Writes and reads memories by their storage_ids."""
+    """Writes, reads and deletes memories by their storage ids."""
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
@@ -34,22 +34,22 @@ class ValkeyMemories:
         key = _key(index, storage_id)
         fields = encode_fields(memory, terms, own_id=memory.id != storage_id)
         command = layout.insert(key, fields, embedding)
-        look = record_command(index)
-        fresh = self._commands.is_fresh(index)
-        pipelined = await self._connections.pipelines_writes()
+        read_record = record_command(index)
+        confirmed = self._commands.recently_confirmed(index)
+        pipelined = (await self._connections.capabilities()).pipelines_writes
 
-        async def work(client: Client) -> tuple[bool, bytes | None]:
-            """Whether it was written, and the record of the index afterwards."""
-            if not fresh:
-                record: Any = await client.custom_command(look)
+        async def write(client: Client) -> tuple[bool, bytes | None]:
+            """Write the document; return whether it was written, and the record of the index afterwards."""
+            if not confirmed:
+                record: Any = await client.custom_command(read_record)
                 if revision_of(record) != index.revision:
                     return False, record
             if pipelined:
-                reply, record = await pipeline(client, [command, look], raise_on_error=True)
+                reply, record = await pipeline(client, [command, read_record], raise_on_error=True)
             else:
-                reply, record = await client.custom_command(command), await client.custom_command(look)
-            inserted = layout.inserted(reply)
-            # A drop removes the record before it looks for memories: one that is still there has missed none.
+                reply, record = await client.custom_command(command), await client.custom_command(read_record)
+            inserted = layout.was_inserted(reply)
+            # A drop removes the record before it searches for memories: while the record exists, it has missed none.
             if inserted and not _fits(index, record):
                 await client.custom_command(["DEL", key])
             elif inserted and memory.expires_at is not None:
@@ -57,11 +57,11 @@ class ValkeyMemories:
             return inserted, record
 
         try:
-            inserted, record = await self._connections.run_to_end(work)
+            inserted, record = await self._connections.run_to_end(write)
         except CommandRefused as error:
             if not is_wrong_type(error):
                 raise
-            return False  # Another program's key, or a document of the other layout.
+            return False  # A key of other software, or a document of the other layout.
         self._commands.confirm(index, record)
         return inserted
 
@@ -75,7 +75,7 @@ class ValkeyMemories:
         replies = await self._read(
             index, [layout.read_embedding(_key(index, storage_id)) for storage_id in storage_ids]
         )
-        return [_of_index(index, layout, reply) for reply in replies]
+        return [_embedding(index, layout, reply) for reply in replies]
 
     async def delete(self, index: IndexInfo, storage_ids: Sequence[str]) -> list[bool]:
         commands = [["DEL", _key(index, storage_id)] for storage_id in storage_ids]
@@ -88,35 +88,35 @@ class ValkeyMemories:
         return await remove_expired(self._commands, index, storage_ids)
 
     async def secret(self) -> bytes:
-        # Looked for first, so that an engine that takes no writes just now can still be read page by page.
-        if (known := await self._connections.run(["GET", _SECRET_KEY])) is None:
+        # Read first, so that List works while the engine accepts no writes.
+        if (secret := await self._connections.run(["GET", _SECRET_KEY])) is None:
             await self._connections.run(["SET", _SECRET_KEY, secrets.token_hex(32), "NX"])
-            known = await self._connections.run(["GET", _SECRET_KEY])
-        return bytes.fromhex(known.decode())
+            secret = await self._connections.run(["GET", _SECRET_KEY])
+        return bytes.fromhex(secret.decode())
 
     async def _read(self, index: IndexInfo, commands: Sequence[Sequence[str | bytes]]) -> list[Any]:
-        """The replies of documents; None for what is no document of the index's layout."""
+        """Return the replies to reads of documents; None for a key that is no document of the index's layout."""
         replies: list[Any] = []
         for start in range(0, len(commands), _PIPELINE):
             replies += await self._commands.run_each(index, commands[start : start + _PIPELINE])
         return [document_or_none(reply) for reply in replies]
 
 
-def _of_index(index: IndexInfo, layout: DocumentLayout, reply: Any) -> Embedding | None:
-    """The embedding of the reply, if it has the dimension of the index."""
+def _embedding(index: IndexInfo, layout: DocumentLayout, reply: Any) -> Embedding | None:
+    """Return the embedding in a reply, if it has the dimension of the index."""
     embedding = layout.decode_embedding(reply)
     return embedding if embedding is not None and embedding.shape == (index.dimension,) else None
 
 
 def _fits(index: IndexInfo, record: bytes | None) -> bool:
-    """Whether a memory written for `index` is one for the index of this record, too."""
+    """Return whether a memory that was written for `index` fits the index of this record as well."""
     if revision_of(record) == index.revision:
         return True
     if record is None:
         return False
-    now = IndexMetadata.decode(record)
-    known = (index.layout, index.dimension, index.embedding_model)
-    return now.dropping is None and (now.layout, now.dimension, now.embedding_model) == known
+    current = IndexMetadata.decode(record)
+    written = (index.layout, index.dimension, index.embedding_model)
+    return current.dropping is None and (current.layout, current.dimension, current.embedding_model) == written
 
 
 def _key(index: IndexInfo, storage_id: str) -> str:

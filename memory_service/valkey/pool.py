@@ -1,10 +1,10 @@
 """A pool of GLIDE clients, each with one command in flight.
 
-A GLIDE client is one connection a node, and in valkey-search a search or an indexed write blocks its connection: more
+A GLIDE client has one connection per node. In valkey-search a search or an indexed write blocks its connection, so more
 commands on it would only wait for each other.
 
-GLIDE reconnects when a connection breaks, not when it goes silent (valkey-glide#6602) or leads to a node that is no
-longer the primary: the pool replaces clients of such connections, except a cluster's.
+GLIDE reconnects when a connection breaks, but not when it becomes silent (valkey-glide#6602) or leads to a node that is
+no longer the primary. The pool replaces such clients, except those of a cluster.
 """
 
 import asyncio
@@ -24,132 +24,136 @@ from memory_service.valkey.errors import is_not_connected, translate
 
 T = TypeVar("T")
 
-_RECOVERY = 2.0
-"""Seconds after a break in which connections are still being made anew."""
+_RECONNECT_TIME = 2.0
+"""Seconds after a disconnect during which connections may still be reconnecting."""
 
 
 @dataclass(slots=True, eq=False)
 class _Link:
-    """A client of the pool. `last_reply_at` and `pending_since` (when the oldest unanswered command was sent) are times
-    of the event loop."""
+    """A client of the pool.
+
+    `pending_since` is when its oldest unanswered command was sent. Times are those of the event loop.
+    """
 
     client: Client
     created_at: float
     last_reply_at: float
     pending_since: float | None = None
-    turn: Grant | None = None
+    grant: Grant | None = None
 
 
 class Pool:
-    """`open` it before use, `close` it after."""
+    """Lends clients to one command at a time. `open` it before use and `close` it after."""
 
     def __init__(self, settings: ConnectionSettings) -> None:
         self._settings = settings
         self._idle: asyncio.Queue[_Link] = asyncio.Queue()
         self._links: set[_Link] = set()
         self._replacements: set[asyncio.Task[None]] = set()
-        self._unfinished: set[asyncio.Task[Any]] = set()
-        self._turns = FairBudget(settings.connections, capacity=settings.queue, what="Valkey")
-        self._silent_from = 0.0
-        """A link was silent from here on: those without a reply since then may be, too."""
+        self._running_work: set[asyncio.Task[Any]] = set()
+        self._limit = FairBudget(settings.connections, capacity=settings.queue, what="Valkey")
+        self._silent_since = 0.0
+        """When a link became silent. Others without a reply since then may be silent too."""
         self.last_disconnect_at = 0.0
-        """When a connection with a command in flight was last found broken or silent, by time.monotonic: the engine may
+        """When a connection with a command in flight last broke or became silent, by time.monotonic. The engine may
         have been restarted."""
-        self._moved_at = 0.0
-        """When the primary was last found to be another node: older links lead to one that is a replica now."""
+        self._failover_at = 0.0
+        """When the last failover was noticed. Older links lead to a node that is a replica now."""
 
     @property
     def size(self) -> int:
-        """Connections, busy or idle."""
+        """The number of connections, busy or idle."""
         return len(self._links)
 
     @property
     def busy(self) -> int:
-        """Connections with a command in flight."""
+        """The number of connections with a command in flight."""
         return len(self._links) - self._idle.qsize()
 
     @property
     def waiting(self) -> int:
-        """Calls that wait for a connection."""
-        return self._turns.waiting
+        """The number of calls that wait for a connection."""
+        return self._limit.waiting
 
     async def open(self) -> None:
-        """Create the clients. They connect with their first command, so that a service starts while its Valkey is
+        """Create the clients. They connect with their first command, so that the service can start while Valkey is
         unavailable."""
-        glide.Logger.set_logger_config(glide.LogLevel.ERROR)  # It warns on standard output, of what we report.
+        glide.Logger.set_logger_config(glide.LogLevel.ERROR)  # It prints warnings for what this service logs itself.
         for _ in range(self._settings.connections):
             await self._add()
 
     async def close(self) -> None:
-        """Let the work of `run_to_end` finish, then close every client."""
-        if self._unfinished:
-            await asyncio.wait(self._unfinished, timeout=self._settings.command_timeout)
+        """Wait for the work of `run_to_end`, then close every client."""
+        if self._running_work:
+            await asyncio.wait(self._running_work, timeout=self._settings.command_timeout)
         for task in self._replacements:
             task.cancel()
         for link in self._links:
             await link.client.close()
 
     def adopt_failover(self, other: "Pool") -> None:
-        """Take over from another pool of the same engine that the primary is another node."""
-        self._moved_at = max(self._moved_at, other._moved_at)
+        """Adopt a failover that another pool of the same engine has noticed."""
+        self._failover_at = max(self._failover_at, other._failover_at)
 
     def replied_within(self, seconds: float) -> bool:
-        """Tell whether the engine has answered any command in this time."""
+        """Return whether the engine answered any command within the last `seconds`."""
         since = asyncio.get_running_loop().time() - seconds
         return any(link.last_reply_at > max(since, link.created_at) for link in self._links)
 
     @contextlib.asynccontextmanager
     async def client(self) -> AsyncIterator[Client]:
-        """An idle client, for one command at a time.
+        """Lend an idle client, for one command at a time.
 
         Raises:
             CommandRefused: the engine answered with an error.
             Unavailable, ResourceExhausted, DeadlineExceeded: it did not answer.
         """
         limit = remaining(self._settings.command_timeout)
-        with self._translated(limit):
+        with self._translate_errors(limit):
             async with asyncio.timeout(limit):
                 link = await self._acquire()
                 async with self._in_use(link):
                     yield link.client
 
     async def run_to_end(self, work: Callable[[Client], Awaitable[T]]) -> T:
-        """Run several commands on one connection. Once begun, all of them run even if the caller is cancelled or its
-        deadline passes; while it waits for a connection nothing has begun.
+        """Run several commands on one connection. Once begun, all of them run, even if the caller is cancelled or its
+        deadline passes. Nothing begins while the caller waits for a connection.
 
-        Raises as `client` does.
+        Raises the errors of `client`.
         """
         limit = remaining(self._settings.command_timeout)
-        with self._translated(limit):
+        with self._translate_errors(limit):
             async with asyncio.timeout(limit):
-                # No await between the two, so that the link always has an owner that returns it.
+                # No await may separate these two lines; otherwise a cancelled caller would leak the link.
                 link = await self._acquire()
                 task = asyncio.create_task(self._work(link, work), context=without_deadline())
-                self._unfinished.add(task)
-                task.add_done_callback(self._finished)
+                self._running_work.add(task)
+                task.add_done_callback(self._forget_work)
                 return await asyncio.shield(task)
 
     async def _work(self, link: _Link, work: Callable[[Client], Awaitable[T]]) -> T:
         limit = self._settings.command_timeout
-        with self._translated(limit):
+        with self._translate_errors(limit):
             async with asyncio.timeout(limit), self._in_use(link):
                 return await work(link.client)
 
-    def _finished(self, task: asyncio.Task[Any]) -> None:
-        self._unfinished.discard(task)
+    def _forget_work(self, task: asyncio.Task[Any]) -> None:
+        self._running_work.discard(task)
         if not task.cancelled():
-            task.exception()  # Its caller may have left, and asyncio reports errors that nobody has looked at.
+            task.exception()  # Marks it as handled: the caller may have been cancelled.
 
     @contextlib.contextmanager
-    def _translated(self, limit: float) -> Iterator[None]:
-        """Raise what GLIDE raises as errors of ours; `limit` is the time in seconds that the engine had."""
+    def _translate_errors(self, limit: float) -> Iterator[None]:
+        """Translate errors of GLIDE into those of the domain; `limit` is the time in seconds that the engine had."""
         waited = waited_for_engine()
         began = time.monotonic() - waited
         try:
             yield
         except (TimeoutError, glide.TimeoutError) as error:
-            # Where connections broke shortly before or during the call, its last command may have had little time.
-            raise engine_timeout(limit + waited if self.last_disconnect_at >= began - _RECOVERY else limit) from error
+            # If a connection broke shortly before or during the call, its last command may have had little time.
+            raise engine_timeout(
+                limit + waited if self.last_disconnect_at >= began - _RECONNECT_TIME else limit
+            ) from error
         except (glide.ConnectionError, glide.ClosingError) as error:
             self.last_disconnect_at = time.monotonic()
             raise engine_unavailable("cannot be reached") from error
@@ -159,23 +163,23 @@ class Pool:
             raise translate(str(error)) from error
 
     async def _acquire(self) -> _Link:
-        """An idle link that still leads to the primary, as far as is known."""
-        turn = await self._turns.acquire(1)
+        """Return an idle link that is not known to be silent or to lead to a replica."""
+        grant = await self._limit.acquire(1)
         try:
             while True:
                 link = await self._idle.get()
-                if link.last_reply_at >= self._silent_from and link.created_at >= self._moved_at:
-                    link.turn = turn
+                if link.last_reply_at >= self._silent_since and link.created_at >= self._failover_at:
+                    link.grant = grant
                     return link
                 self._replace(link)
         except BaseException:
-            turn.release()
+            grant.release()
             raise
 
     @contextlib.asynccontextmanager
     async def _in_use(self, link: _Link) -> AsyncIterator[None]:
-        """See how a command ends, and return its link to the pool or replace it."""
-        now, turn = asyncio.get_running_loop().time, link.turn
+        """Record how a command ends, then return its link to the pool or replace it."""
+        now, grant = asyncio.get_running_loop().time, link.grant
         link.pending_since = now() if link.pending_since is None else link.pending_since
         try:
             yield
@@ -183,24 +187,24 @@ class Pool:
         except glide.RequestError as error:
             if not isinstance(error, glide.TimeoutError):
                 link.last_reply_at, link.pending_since = now(), None
-            if "readonly" in str(error).lower() and link.created_at >= self._moved_at:
-                self._moved_at = now()
+            if "readonly" in str(error).lower() and link.created_at >= self._failover_at:
+                self._failover_at = now()
             raise
         finally:
             silent = link.pending_since is not None and now() - link.pending_since >= UNRESPONSIVE_AFTER
             if silent:
                 self.last_disconnect_at = time.monotonic()
-            # A cluster's client finds its nodes by itself; a new one might know only addresses that are gone.
+            # A cluster client discovers its nodes itself; a new one might only know addresses that no longer exist.
             if silent and link.pending_since is not None and not self._settings.cluster:
-                self._silent_from = max(self._silent_from, link.pending_since)
+                self._silent_since = max(self._silent_since, link.pending_since)
                 self._replace(link)
             else:
                 self._idle.put_nowait(link)
-            if turn is not None:
-                turn.release()
+            if grant is not None:
+                grant.release()
 
     def _replace(self, link: _Link) -> None:
-        """Put a new link into the pool in place of this one, soon."""
+        """Replace a link in the background."""
 
         async def replace() -> None:
             self._links.discard(link)
@@ -208,7 +212,7 @@ class Pool:
             while True:
                 try:
                     return await self._add()
-                except glide.GlideError:  # The pool must not shrink, whatever keeps it from being filled just now.
+                except glide.GlideError:  # Retry, because the pool must not shrink.
                     await asyncio.sleep(UNRESPONSIVE_AFTER)
 
         task = asyncio.create_task(replace())

@@ -1,4 +1,4 @@
-"""Whether the engine can answer calls, for readiness."""
+"""The readiness probe of the engine."""
 
 import asyncio
 
@@ -6,25 +6,25 @@ from memory_service.domain.errors import Unavailable
 from memory_service.valkey.connections import Connections
 
 _TIMEOUT = 0.7
-"""Seconds that the engine has to answer."""
+"""Seconds that the engine has to answer the probe."""
 
 
 class EngineProbe:
-    """Asks the engine on a connection of its own: a queue for the others must not look like an outage."""
+    """Probes the engine on a separate connection, so that a queue for the others does not look like an outage."""
 
-    def __init__(self, own: Connections, others: Connections) -> None:
-        self._own = own
-        self._others = others
+    def __init__(self, probe_connection: Connections, call_connections: Connections) -> None:
+        self._probe_connection = probe_connection
+        self._call_connections = call_connections
 
     async def check(self) -> None:
-        """Raise Unavailable or TimeoutError, within a second, while the engine cannot answer calls."""
+        """Return if the engine can answer calls; otherwise raise Unavailable or TimeoutError within a second."""
         try:
             async with asyncio.timeout(_TIMEOUT):
-                await self._own.check()
+                await self._probe_connection.check()
         except Unavailable:
-            self._others.pool.adopt_failover(self._own.pool)
+            self._call_connections.pool.adopt_failover(self._probe_connection.pool)
             raise
         except TimeoutError:
-            # On a machine that is short of CPU that says little while other commands are answered.
-            if not self._others.pool.replied_within(_TIMEOUT):
+            # A machine short of CPU may delay the probe. Replies to other commands show that the engine is available.
+            if not self._call_connections.pool.replied_within(_TIMEOUT):
                 raise

@@ -1,4 +1,4 @@
-"""Deletes the documents of an index that is being dropped, and nothing else that lies under its prefix."""
+"""Deletes the documents of an index that is being dropped, and no other keys under its prefix."""
 
 from memory_service.domain.types import DropResult, Layout
 from memory_service.valkey.connections import Connections
@@ -7,27 +7,26 @@ from memory_service.valkey.layouts import layout_of
 from memory_service.valkey.lease import Lease
 from memory_service.valkey.schema import key_prefix
 
-_LOT = 100
+_BATCH = 100
 
 
-async def purge(connections: Connections, index: str, layout: Layout, held: Lease) -> DropResult:
-    """Delete the documents of an index; count the keys of other programs, which stay.
+async def purge(connections: Connections, index: str, layout: Layout, lease: Lease) -> DropResult:
+    """Delete the documents of an index and count the keys of other software, which are kept.
 
-    Raises Unavailable when the lease has run out, so that no document of a later index is deleted.
+    Raises Unavailable when the lease has expired, so that no document of a later index is deleted.
     """
     deleted = kept = 0
     documents = layout_of(layout)
     async for keys in connections.scan(f"{key_prefix(index)}*"):
-        for start in range(0, len(keys), _LOT):
-            lot = keys[start : start + _LOT]
-            replies = await connections.run_each([documents.probe(key.decode()) for key in lot])
-            ours = [
+        for start in range(0, len(keys), _BATCH):
+            batch = keys[start : start + _BATCH]
+            replies = await connections.run_each([documents.probe(key.decode()) for key in batch])
+            memories = [
                 key
-                for key, reply in zip(lot, replies, strict=True)
+                for key, reply in zip(batch, replies, strict=True)
                 if not isinstance(reply, CommandRefused) and documents.is_memory(reply)
             ]
-            held.check()
-            gone = sum(await connections.run_all([["DEL", key] for key in ours]))
-            deleted += gone
-            kept += len(lot) - len(ours)
+            lease.check()
+            deleted += sum(await connections.run_all([["DEL", key] for key in memories]))
+            kept += len(batch) - len(memories)
     return DropResult(deleted, kept)

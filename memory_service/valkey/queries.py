@@ -1,4 +1,4 @@
-"""The text of searches: filters and the FT.SEARCH commands."""
+"""Builds filters and FT.SEARCH commands."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,25 +12,25 @@ from memory_service.valkey.tags import encode_tag
 Command = list[str | bytes]
 
 DISTANCE = "distance"
-"""The name under which a search returns the distance."""
+"""The name of the returned distance."""
 
 RANKING_FIELDS = (*HEADER_FIELDS, "terms")
-"""What a search returns for ranking."""
+"""The fields that ranking needs."""
 
 MATCH_ALL = "@timestamp:[-inf +inf]"
-"""A filter that lets every memory through; valkey-search knows `*` only beside KNN."""
+"""A filter that matches every memory; valkey-search accepts `*` only with KNN."""
 
-_LONGEST_QUERY = 10_000
-"""Bytes of a filter: valkey-search refuses queries of more than 10,240."""
+_MAX_QUERY_BYTES = 10_000
+"""Upper bound on a filter; valkey-search refuses queries of more than 10,240 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchTarget:
-    """What every search of a call has in common.
+    """The engine index that is searched, and how.
 
-    `timeout_ms` bounds it in the engine; `all_shards` makes a cluster that cannot answer in full give an error;
-    `one_node` asks a node for what it holds itself; `path` stands before the names of fields that are returned. With
-    `bare` no field of a document is returned, only what the search computes.
+    `timeout_ms` limits the search in the engine. With `all_shards`, a cluster returns an error instead of a partial
+    answer. With `one_node`, a node searches only its own documents. `path` precedes the names of returned fields. With
+    `bare`, a search returns no document fields, only computed ones.
     """
 
     index: str
@@ -42,19 +42,22 @@ class SearchTarget:
 
 
 def filter_text(where: Filter, terms: Sequence[str] = ()) -> str:
-    """The filter in the query language that valkey-search and RediSearch share; empty for no filter. With `terms` also
-    any of these, of as many of them as a query can hold: the last are left out first.
+    """Return the filter in the query language that valkey-search and RediSearch share; empty for no filter.
+
+    With `terms`, the filter also requires any of these. If they exceed the size of a query, the last ones are left out.
 
     Raises:
-        InvalidRequest: it is longer than engines take.
+        InvalidRequest: the filter is too long.
     """
     text = " ".join(_clauses(where))
     for count in range(len(terms), 0, -1):
         with_terms = f"{text} {_any('terms', terms[:count])}".lstrip()
-        if len(with_terms) <= _LONGEST_QUERY:
+        if len(with_terms) <= _MAX_QUERY_BYTES:
             return with_terms
-    if len(text) > _LONGEST_QUERY or terms:
-        raise invalid("filter", "names too many or too long sessions and labels: ask for fewer at once", "filter.size")
+    if len(text) > _MAX_QUERY_BYTES or terms:
+        raise invalid(
+            "filter", "has too many or too long session ids and labels: send fewer per request", "filter.size"
+        )
     return text
 
 
@@ -74,25 +77,25 @@ def _clauses(where: Filter) -> list[str]:
     if where.start is not None or where.end is not None:
         clauses.append(_times(where.start, where.end))
     elif clauses and all(clause.startswith("-") for clause in clauses):
-        clauses.append(MATCH_ALL)  # valkey-search 1.2 takes no query of negations alone.
+        clauses.append(MATCH_ALL)  # valkey-search 1.2 refuses a query of negations alone.
     return clauses
 
 
 def spans_text(spans: Sequence[Span]) -> str:
-    """A filter for the memories of any of these spans, of as many of them as a query can hold; empty for none."""
+    """Return a filter for the memories of these spans, as many of them as fit into one query; empty for none."""
     text = ""
     for span in spans:
         session = f"{_any('user_id', [span.user_id])} {_any('session_id', [span.session_id])}"
         longer = f"{text}|({session} {_times(span.start, span.end)})"
-        if len(longer) > _LONGEST_QUERY:
+        if len(longer) > _MAX_QUERY_BYTES:
             break
         text = longer
     return text.removeprefix("|")
 
 
 def knn_command(
-    search: SearchTarget,
-    within: str,
+    target: SearchTarget,
+    filter_: str,
     embedding: Embedding,
     k: int,
     *,
@@ -100,64 +103,65 @@ def knn_command(
     returned: Sequence[str],
     limit: int | None = None,
 ) -> Command:
-    """The k nearest within a filter, or with `limit` so many of them and their number. Each part is there for a reason
-    in engines that differ:
+    """Return a search for the k nearest memories within a filter; with `limit`, it returns only that many of them.
 
-    `EF_RUNTIME` before `AS`, the only order that RediSearch takes; LIMIT, without which both return ten; RETURN,
-    without which whole embeddings come back; no SORTBY, which valkey-search refuses; DIALECT 2, as RediSearch's default
-    is 1. `ef_runtime` is for HNSW alone.
+    The engines differ. RediSearch requires `EF_RUNTIME` before `AS`. Without LIMIT both return ten results, and without
+    RETURN they return embeddings. valkey-search refuses SORTBY here. RediSearch's default DIALECT is 1. `ef_runtime`
+    applies to HNSW only.
     """
     effort = "" if ef_runtime is None else f" EF_RUNTIME {max(ef_runtime, k)}"
-    query = f"{f'({within})' if within else '*'}=>[KNN {k} @embedding $vec{effort} AS {DISTANCE}]"
+    query = f"{f'({filter_})' if filter_ else '*'}=>[KNN {k} @embedding $vec{effort} AS {DISTANCE}]"
     return [
-        *_head(search, query),
+        *_head(target, query),
         "PARAMS",
         "2",
         "vec",
         pack_embedding(embedding),
-        *_return(search, returned, DISTANCE),
-        *_tail(search, k if limit is None else limit),
+        *_return(target, returned, DISTANCE),
+        *_tail(target, k if limit is None else limit),
     ]
 
 
 def filter_command(
-    search: SearchTarget, within: str, limit: int, *, returned: Sequence[str], newest_first: bool | None = None
+    target: SearchTarget, filter_: str, limit: int, *, returned: Sequence[str], newest_first: bool | None = None
 ) -> Command:
-    """Memories within a filter, in any order or by their timestamps."""
+    """Return a search for the memories that match a filter, in any order or sorted by timestamp."""
     order = [] if newest_first is None else ["SORTBY", "timestamp", "DESC" if newest_first else "ASC"]
-    return [*_head(search, within), *_return(search, returned), *order, *_tail(search, limit)]
+    return [*_head(target, filter_), *_return(target, returned), *order, *_tail(target, limit)]
 
 
-def count_command(search: SearchTarget, within: str) -> Command:
-    """How many memories pass a filter."""
-    return [*_head(search, within), *_tail(search, 0)]
+def count_command(target: SearchTarget, filter_: str) -> Command:
+    """Return a search that counts the memories that match a filter."""
+    return [*_head(target, filter_), *_tail(target, 0)]
 
 
 def expired_before(microseconds: int) -> str:
-    """A filter for memories that had expired by then."""
+    """Return a filter for the memories that had expired by this time."""
     return f"@expires_at:[-inf {seconds(microseconds)}]"
 
 
-def without_expired(within: str, microseconds: int) -> str:
-    """A filter without the memories that had expired by then; those without an expiry pass it. Without KNN the filter
-    must have another clause, since valkey-search 1.2 takes no query of negations alone."""
-    return f"{within} -{expired_before(microseconds)}".lstrip()
+def without_expired(filter_: str, microseconds: int) -> str:
+    """Return a filter that excludes the memories that had expired by this time. Memories without an expiry match.
+
+    Without KNN the filter needs another clause, because valkey-search 1.2 refuses a query of negations alone.
+    """
+    return f"{filter_} -{expired_before(microseconds)}".lstrip()
 
 
-def _head(search: SearchTarget, query: str) -> Command:
-    scope = ["ALLSHARDS"] if search.all_shards else ["LOCALONLY"] if search.one_node else []
-    return ["FT.SEARCH", search.index, query, *scope]
+def _head(target: SearchTarget, query: str) -> Command:
+    scope = ["ALLSHARDS"] if target.all_shards else ["LOCALONLY"] if target.one_node else []
+    return ["FT.SEARCH", target.index, query, *scope]
 
 
-def _return(search: SearchTarget, fields: Sequence[str], *computed: str) -> Command:
-    if search.bare and not computed:
+def _return(target: SearchTarget, fields: Sequence[str], *computed: str) -> Command:
+    if target.bare and not computed:
         return ["NOCONTENT"]
-    returned = [*computed, *([] if search.bare else (search.path + name for name in fields))]
+    returned = [*computed, *([] if target.bare else (target.path + name for name in fields))]
     return ["RETURN", str(len(returned)), *returned]
 
 
-def _tail(search: SearchTarget, limit: int) -> Command:
-    return ["LIMIT", "0", str(limit), "TIMEOUT", str(search.timeout_ms), "DIALECT", "2"]
+def _tail(target: SearchTarget, limit: int) -> Command:
+    return ["LIMIT", "0", str(limit), "TIMEOUT", str(target.timeout_ms), "DIALECT", "2"]
 
 
 def _any(field: str, values: Sequence[str]) -> str:

@@ -1,28 +1,29 @@
-"""Replies of FT.SEARCH and FT.INFO, of valkey-search and of RediSearch alike, as GLIDE hands them over with RESP2."""
+"""Parses replies of FT.SEARCH and FT.INFO, from valkey-search and RediSearch, as GLIDE returns them with RESP2."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from memory_service.domain.types import Candidate, IndexPart
+from memory_service.domain.types import Candidate
 from memory_service.valkey.documents import decode_fields, decode_tags
+from memory_service.valkey.index_parts import IndexPart
 from memory_service.valkey.queries import DISTANCE
 
 
 def parse_search(reply: Sequence[Any], prefix: str) -> list[Candidate]:
-    """The candidates of `[count]` or `[count, {key: {field: value}}]`, nearest first, ties in the order of their ids;
-    those of a search without KNN in the engine's order.
+    """Return the candidates of `[count]` or `[count, {key: {field: value}}]`.
 
-    RediSearch returns KNN hits in any order; a hit whose key has just gone has no fields and is left out. Rounding can
-    make a distance slightly negative: it is brought back into 0 to 2.
+    KNN results are sorted, nearest first, ties by id; others keep the engine's order. RediSearch returns KNN results in
+    any order. A result whose key no longer exists has no fields and is left out. Distances are clamped to 0 to 2,
+    because rounding can make them slightly negative.
     """
     candidates = []
     start = len(prefix)
     for key, raw in _rows(reply).items():
         fields = {_name(name): _text(value) for name, value in (raw or {}).items()}
-        told = fields.pop(DISTANCE, None)
-        distance = None if told is None else float(told)
+        value = fields.pop(DISTANCE, None)
+        distance = None if value is None else float(value)
         if not fields or (distance is not None and math.isnan(distance)):
             continue
         if distance is not None:
@@ -36,34 +37,34 @@ def parse_search(reply: Sequence[Any], prefix: str) -> list[Candidate]:
     return candidates
 
 
-def found_keys(reply: Sequence[Any]) -> list[str]:
-    """The keys of the reply to a search."""
+def result_keys(reply: Sequence[Any]) -> list[str]:
+    """Return the keys of the results of a search."""
     return [_text(key) for key in _rows(reply)]
 
 
 def lacks_field(reply: Sequence[Any], name: str) -> bool:
-    """Whether any hit of the reply that is still there lacks this field."""
+    """Return whether any existing result lacks this field."""
     return any(fields and name.encode() not in fields for fields in _rows(reply).values())
 
 
 def _rows(reply: Sequence[Any]) -> Mapping[Any, Any]:
-    """The fields of each key that was found; None for one that has expired and that RediSearch has not removed."""
+    """Return the fields by key; None for an expired key that RediSearch has not removed."""
     return reply[1] if len(reply) > 1 else {}
 
 
 def join_search_replies(replies: Sequence[Sequence[Any]]) -> list[Any]:
-    """The replies of several nodes to one search as if one had given it; the hits in no order."""
+    """Join the replies of several nodes to one search; the results are in no order."""
     hits = {key: fields for reply in replies for key, fields in _rows(reply).items()}
     return [sum(int(reply[0]) for reply in replies), hits]
 
 
 def parse_info(reply: Mapping[Any, Any]) -> IndexPart:
-    """One engine index from FT.INFO. valkey-search tells of a backfill by `state`, RediSearch by `indexing`."""
+    """Parse FT.INFO of one engine index. valkey-search reports a backfill in `state`, RediSearch in `indexing`."""
     info = {_text(name): value for name, value in reply.items()}
     definition = _pairs(info["index_definition"])
     attributes = [_pairs(one) for one in info["attributes"]]
     vector = next((one for one in attributes if _text(one["type"]) == "VECTOR"), {})
-    # valkey-search nests what RediSearch lays flat.
+    # valkey-search nests these attributes; RediSearch does not.
     details = _pairs(vector["index"]) if "index" in vector else vector
     algorithm = details.get("algorithm", "")
     if isinstance(algorithm, list):
@@ -89,15 +90,19 @@ def parse_info(reply: Mapping[Any, Any]) -> IndexPart:
 def join_cluster_info(
     node: Mapping[bytes, Any], primaries: Mapping[bytes, Any], cluster: Mapping[bytes, Any]
 ) -> dict[bytes, Any]:
-    """What valkey-search tells of an index in a cluster, as if one node held it all: a node's FT.INFO for its
-    definition, FT.INFO PRIMARY for its counts, and FT.INFO CLUSTER for its state on every node, replicas included."""
+    """Join what valkey-search reports about an index in a cluster into one FT.INFO reply.
+
+    The definition comes from the FT.INFO of a node, the counts from FT.INFO PRIMARY, and the state on all nodes,
+    including replicas, from FT.INFO CLUSTER.
+    """
     counts = (b"num_docs", b"hash_indexing_failures")
     state = (b"backfill_in_progress", b"state")
     return {**node, **{name: primaries[name] for name in counts}, **{name: cluster[name] for name in state}}
 
 
 def _pairs(flat: Sequence[Any]) -> dict[str, Any]:
-    """A flat list of names and values as a dict; RediSearch puts words without a value, such as CASESENSITIVE, last."""
+    """Return a flat list of names and values as a dict. Flags such as CASESENSITIVE, which RediSearch puts last, are
+    dropped."""
     return dict(_each_pair(flat))
 
 
@@ -108,7 +113,7 @@ def _each_pair(flat: Sequence[Any]) -> Iterator[tuple[str, Any]]:
 
 @lru_cache(64)
 def _name(name: Any) -> str:
-    """The field of what was returned: its own name, or its path in a JSON document."""
+    """Return the field name, without the path prefix of a JSON document."""
     return _text(name).removeprefix("$.")
 
 

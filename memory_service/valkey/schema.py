@@ -1,35 +1,37 @@
-"""What an index is made of: two engine indexes over one prefix, and a key that remembers the embedding model."""
+"""The schema of an index: its engine indexes, its metadata record, and the checks of a request against them."""
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
 
 from memory_service.domain.errors import FailedPrecondition, Reason, Violation
-from memory_service.domain.types import Algorithm, IndexPart, IndexSpec, Layout
+from memory_service.domain.types import Algorithm, IndexSpec, Layout
 from memory_service.valkey.documents import SEPARATOR
+from memory_service.valkey.index_parts import IndexPart
 from memory_service.valkey.layouts import layout_of
 
 DEFAULT_INDEX = "memory_idx"
 SCHEMA_VERSION = 3
-"""2: fields for labels, words and expiry. 3: the expiry also in the HNSW part. A 2 is used as it is; what 1 lacks is
-added by dropping the index, which keeps the memories, and creating it again."""
+"""2 added fields for labels, words and expiry. 3 added the expiry to the HNSW part. An index of version 2 is used as it
+is. One of version 1 must be dropped, which keeps the memories, and recreated."""
 OLDEST_SCHEMA = 2
 FLAT_SUFFIX = "_flat"
 
 _FIELDS = {"session_id": "TAG", "role": "TAG", "user_id": "TAG", "timestamp": "NUMERIC", "embedding": "VECTOR"}
-"""The cookbook's fields, which every part has."""
+"""The cookbook's fields. Every part has them."""
 
 _EXPIRY = {"expires_at": "NUMERIC"}
-"""With which a part leaves out expired memories. Every part has it since schema 3."""
+"""The field by which a part excludes expired memories. Every part has it since schema 3."""
 _TEXT_FIELDS = {"labels": "TAG", "terms": "TAG"}
-"""What filters by labels and ranking by words need. One part of an index has them: the FLAT one, which filters first,
-or else the HNSW one."""
+"""The fields for filters by labels and for ranking by words. Only one part of an index has them: FLAT, which filters
+first, or HNSW if there is no FLAT part."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexMetadata:
-    """What the engine cannot say of an index, kept in a JSON text under `metadata_key`."""
+    """The facts about an index that the engine cannot report, stored as JSON under `metadata_key`."""
 
     embedding_model: str
     dimension: int
@@ -37,10 +39,10 @@ class IndexMetadata:
     layout: Layout
     schema_version: int = SCHEMA_VERSION
     dropping: bool | None = None
-    """None: in use. Otherwise the index is being dropped, True: with its memories."""
+    """None for an index in use. Otherwise the index is being dropped; True includes its memories."""
 
     def encode(self) -> bytes:
-        """The text of the key. It holds a random value, so that no two indexes ever have the same."""
+        """Return the record. It contains a random value, so that no two indexes ever have the same record."""
         dropping = {} if self.dropping is None else {"dropping": self.dropping}
         return orjson.dumps(
             {
@@ -55,9 +57,9 @@ class IndexMetadata:
         )
 
     @classmethod
-    def decode(cls, text: bytes) -> "IndexMetadata":
-        """The metadata of the key's text."""
-        values = orjson.loads(text)
+    def decode(cls, record: bytes) -> "IndexMetadata":
+        """Return the metadata of a record."""
+        values = orjson.loads(record)
         return cls(
             embedding_model=values["embedding_model"],
             dimension=values["dimension"],
@@ -69,44 +71,49 @@ class IndexMetadata:
 
 
 def metadata_key(index: str) -> str:
-    """Where the metadata of an index lies; outside of every index's prefix."""
+    """Return the key of the metadata record. It is outside the key prefix of every index."""
     return f"semantic_memory:index:{index}"
 
 
 def layout_key(index: str) -> str:
-    """Where it is kept how the memories lie that a dropped index has left behind."""
+    """Return the key with the layout of the memories that a dropped index has left."""
     return f"semantic_memory:layout:{index}"
 
 
 def key_prefix(index: str) -> str:
-    """The prefix of the keys of an index: the cookbook's `mem:` for the cookbook's index, one of its own for others.
-    None is a prefix of another, since names hold no colon."""
+    """Return the key prefix of an index: the cookbook's `mem:` for the default index, otherwise one with its name.
+
+    No prefix is a prefix of another, because index names contain no colon.
+    """
     return "mem:" if index == DEFAULT_INDEX else f"mem_{index}:"
 
 
 def part_name(index: str, algorithm: Algorithm) -> str:
-    """The engine's name of the part that answers with this algorithm."""
+    """Return the engine's name of the part with this algorithm."""
     return index if algorithm is Algorithm.HNSW else index + FLAT_SUFFIX
 
 
 def has_text_fields(part: IndexPart) -> bool:
-    """Whether a part has the fields for labels and words."""
+    """Return whether a part has the fields for labels and words."""
     return {name for name, _, _ in part.fields} >= _TEXT_FIELDS.keys()
 
 
 def has_expiry_field(part: IndexPart) -> bool:
-    """Whether a part can leave out expired memories."""
+    """Return whether a part can exclude expired memories."""
     return {name for name, _, _ in part.fields} >= _EXPIRY.keys()
 
 
 def create_command(
     index: str, algorithm: Algorithm, dimension: int, layout: Layout, *, with_text: bool
 ) -> list[str | bytes]:
-    """FT.CREATE of one part. Every field has a name of its own (AS), which valkey-search 1.2 demands, and tags are
-    case-sensitive with an explicit separator, since the engines' defaults differ. Only RediSearch makes something of
-    SORTABLE: a List need not read every document."""
+    """Return FT.CREATE of one part.
+
+    valkey-search 1.2 requires a name for every field (AS). Tags are case-sensitive with an explicit separator, because
+    the engines' defaults differ. SORTABLE saves RediSearch from reading every document for a List; valkey-search
+    ignores it.
+    """
     schema: list[str | bytes] = []
-    # The embedding comes last: its attributes follow.
+    # The embedding comes last, because its attributes follow.
     for name, kind in ((_TEXT_FIELDS if with_text else {}) | _EXPIRY | _FIELDS).items():
         schema += [f"{layout_of(layout).path}{name}", "AS", name, kind]
         if kind == "TAG":
@@ -122,9 +129,35 @@ def create_command(
     ]
 
 
-def check_part(spec: IndexSpec, algorithm: Algorithm, layout: Layout, part: IndexPart) -> list[Violation]:
-    """What differs between a part as it is and as it was asked for, over documents of this layout. Options of tags are
-    not compared: with encoded ids none of them matters."""
+def check_spec(
+    spec: IndexSpec, layout: Layout, parts: Mapping[Algorithm, IndexPart], metadata: IndexMetadata | None
+) -> None:
+    """Check that an index is as requested.
+
+    Raises FailedPrecondition (INDEX_DIFFERS), with every difference.
+    """
+    differences = [one for algorithm, part in parts.items() for one in _part_differences(spec, algorithm, layout, part)]
+    if metadata is not None:
+        differences += _metadata_differences(spec, metadata)
+    if spec.layout not in {None, layout}:
+        differences.append(
+            Violation("layout", f"the memories of {spec.name} have the layout {layout}, requested was {spec.layout}")
+        )
+    if not differences:
+        return
+    advice = "Request what it has, use another index name, or DropIndex, which keeps the memories, and recreate it"
+    if any(one.field == "layout" for one in differences):
+        advice = "Request the layout it has, or export its memories and import them into another index"
+    raise FailedPrecondition(
+        Reason.INDEX_DIFFERS,
+        f"index {spec.name!r} differs from the request: {'; '.join(one.description for one in differences)}. {advice}",
+        metadata={"index": spec.name},
+        violations=differences,
+    )
+
+
+def _part_differences(spec: IndexSpec, algorithm: Algorithm, layout: Layout, part: IndexPart) -> list[Violation]:
+    """Compare a part with the request. The options of tags are not compared, because encoded tags depend on none."""
     path = layout_of(layout).path
     expected: list[tuple[str, object, object]] = [
         ("algorithm", str(algorithm), part.algorithm),
@@ -134,43 +167,30 @@ def check_part(spec: IndexSpec, algorithm: Algorithm, layout: Layout, part: Inde
         ("layout", str(layout), part.key_type),
         ("prefix", key_prefix(spec.name), ",".join(part.prefixes)),
     ]
-    found = {name: f"{path} {kind}" for name, path, kind in part.fields}
-    expected += [(f"field {name}", f"{path}{name} {kind}", found.get(name, "none")) for name, kind in _FIELDS.items()]
+    actual_fields = {name: f"{path} {kind}" for name, path, kind in part.fields}
+    expected += [
+        (f"field {name}", f"{path}{name} {kind}", actual_fields.get(name, "none")) for name, kind in _FIELDS.items()
+    ]
     name = part_name(spec.name, algorithm)
     return [
-        Violation(what, f"{name} has {what} {actual}, asked for {wanted}")
+        Violation(what, f"{name} has {what} {actual}, requested was {wanted}")
         for what, wanted, actual in expected
         if wanted != actual
     ]
 
 
-def check_metadata(spec: IndexSpec, found: IndexMetadata) -> list[Violation]:
-    """What differs between an index's metadata and what was asked for."""
+def _metadata_differences(spec: IndexSpec, metadata: IndexMetadata) -> list[Violation]:
+    """Compare the metadata of an index with the request."""
     expected: list[tuple[str, object, object]] = [
-        ("embedding_model", spec.embedding_model, found.embedding_model),
-        ("dimension", spec.dimension, found.dimension),
+        ("embedding_model", spec.embedding_model, metadata.embedding_model),
+        ("dimension", spec.dimension, metadata.dimension),
     ]
-    if not OLDEST_SCHEMA <= found.schema_version <= SCHEMA_VERSION:
-        expected.append(("schema_version", SCHEMA_VERSION, found.schema_version))
+    if not OLDEST_SCHEMA <= metadata.schema_version <= SCHEMA_VERSION:
+        expected.append(("schema_version", SCHEMA_VERSION, metadata.schema_version))
     if spec.algorithms is not None:
-        expected.append(("algorithms", sorted(map(str, spec.algorithms)), sorted(map(str, found.algorithms))))
+        expected.append(("algorithms", sorted(map(str, spec.algorithms)), sorted(map(str, metadata.algorithms))))
     return [
-        Violation(what, f"{spec.name} has {what} {actual}, asked for {wanted}")
+        Violation(what, f"{spec.name} has {what} {actual}, requested was {wanted}")
         for what, wanted, actual in expected
         if wanted != actual
     ]
-
-
-def refuse(index: str, differences: list[Violation]) -> None:
-    """Raise FailedPrecondition (INDEX_DIFFERS) when there are any differences."""
-    if differences:
-        advice = "Ask for what it is, use another index name, or DropIndex, which keeps the memories, and make it anew"
-        if any(one.field == "layout" for one in differences):
-            advice = "Ask for what it is, or export its memories and import them into an index of another name"
-        raise FailedPrecondition(
-            Reason.INDEX_DIFFERS,
-            f"index {index!r} differs from what was asked for: {'; '.join(one.description for one in differences)}. "
-            f"{advice}",
-            metadata={"index": index},
-            violations=differences,
-        )

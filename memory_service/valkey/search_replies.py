@@ -1,4 +1,4 @@
-"""Sends searches, in one round trip, and answers in part where a cluster has lost shards and the caller allows it."""
+"""Sends searches to one part of an index, and falls back to partial answers or to reading fields one by one."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from memory_service.domain.deadline import remaining
 from memory_service.domain.errors import Unavailable
-from memory_service.domain.ports import IndexChanged, SearchOptions
+from memory_service.domain.ports import IndexChanged, SearchOptions, SearchReply
 from memory_service.domain.types import Algorithm, IndexInfo
 from memory_service.valkey.documents import MEMORY_FIELDS
 from memory_service.valkey.errors import (
@@ -25,89 +25,106 @@ from memory_service.valkey.replies import join_search_replies
 from memory_service.valkey.schema import part_name
 
 _PIPELINE = 100
-_ANY_FIELD = (*MEMORY_FIELDS, "terms")
+_ALL_FIELDS = (*MEMORY_FIELDS, "terms")
 
-_LONGEST_SEARCH = 60.0
-"""Seconds: valkey-search takes no longer TIMEOUT."""
-_SHARE_OF_PARTS = 0.2
-"""Of the time that is left: how long to wait for the parts of an answer. A search makes several in turn."""
-_ENDS_BEFORE = 0.9
-"""Of the time of a search in a cluster: valkey-search needs some more than its TIMEOUT."""
+_MAX_TIMEOUT = 60.0
+"""Seconds; valkey-search accepts no longer TIMEOUT."""
+_FIRST_ATTEMPT_SHARE = 0.4
+"""Share of the remaining time for a complete answer, if a partial one would be accepted after it."""
+_PARTIAL_SHARE = 0.2
+"""Share of the remaining time to wait for a partial answer. A search may need several of them in turn."""
+_CLUSTER_TIMEOUT_SHARE = 0.9
+"""Share of the time that becomes the TIMEOUT in a cluster; valkey-search exceeds it by a little."""
 
 Commands = Callable[[SearchTarget], Sequence[Command]]
+"""Builds the commands of one or more searches."""
 
 
 class SearchReplies:
-    """The replies of the engine to searches of one part of an index."""
+    """Returns the replies to searches of one part of an index."""
 
     def __init__(self, commands: IndexCommands, *, timeout: float) -> None:
-        """`timeout` in seconds bounds one search, the call's deadline permitting."""
+        """`timeout` in seconds limits one search, in addition to the deadline of the call."""
         self._commands = commands
-        self._timeout = min(timeout, _LONGEST_SEARCH)
+        self._timeout = min(timeout, _MAX_TIMEOUT)
 
-    async def of(self, index: IndexInfo, algorithm: Algorithm, options: SearchOptions, commands: Commands) -> list[Any]:
-        """The replies to searches; asked again without the shards that are unavailable, where such an answer will do.
+    async def fetch(
+        self, index: IndexInfo, algorithm: Algorithm, options: SearchOptions, commands: Commands
+    ) -> SearchReply[list[Any]]:
+        """Return the replies to searches. If shards are unavailable and the options allow it, retry without them.
 
         Raises:
-            IndexChanged: the index is another one by now, or its part is gone.
+            IndexChanged: the index was dropped or recreated, or its part is missing.
             Unavailable, ResourceExhausted, DeadlineExceeded: the engine did not answer.
         """
         cluster = self._commands.connections.cluster
-        # What may be asked twice leaves time for that.
-        twice = options.partial_allowed and cluster
-        seconds = remaining(self._timeout) * (0.4 if twice else 1.0)
-        search = SearchTarget(
+        may_retry = options.allow_partial and cluster
+        seconds = remaining(self._timeout) * (_FIRST_ATTEMPT_SHARE if may_retry else 1.0)
+        target = SearchTarget(
             part_name(index.name, algorithm),
             max(1, int(seconds * 1000)),
-            all_shards=index.reports_missing_shards,
+            all_shards=index.capabilities.reports_missing_shards,
             path=layout_of(index.layout).path,
         )
-        if not options.partial:
-            asked = commands(search)
-            if cluster:
-                # One after another on one connection, which each holds for as long while a shard is silent: together
-                # they shall end before nobody waits for them any longer, or the next call meets them there.
-                asked = commands(replace(search, timeout_ms=max(1, int(search.timeout_ms * _ENDS_BEFORE / len(asked)))))
+        if not options.available_shards_only:
             try:
-                async with asyncio.timeout(seconds if twice else None):
-                    return await self._commands.run_all(index, asked)
+                async with asyncio.timeout(seconds if may_retry else None):
+                    return SearchReply(await self._complete(index, target, commands))
             except CommandRefused as error:
-                if is_missing_index(error):
-                    raise IndexChanged(index.name) from error
-                if is_null_field(error):
-                    return await self._field_by_field(index, commands(replace(search, bare=True)))
                 if not is_incomplete(error):
                     raise
-                if not twice:
+                if not may_retry:
                     raise incomplete_search() from error
             except (TimeoutError, Unavailable):
-                if not twice:
+                if not may_retry:
                     raise
-        options.partial = True
-        return await self._partial(replace(search, all_shards=False, one_node=True), commands)
+        return SearchReply(await self._from_available_shards(target, commands), partial=True)
 
-    async def _field_by_field(self, index: IndexInfo, bare: Sequence[Command]) -> list[Any]:
-        """The replies to searches that return no fields, with the fields read from the documents: GLIDE cannot convert
-        the reply of RediSearch when a document of other software has null in a field."""
-        replies = await self._commands.run_all(index, bare)
+    async def _complete(self, index: IndexInfo, target: SearchTarget, commands: Commands) -> list[Any]:
+        """Return the replies of all shards."""
+        searches = commands(target)
+        if self._commands.connections.cluster:
+            # They run one after the other on one connection, and each blocks it while a shard is silent. Together they
+            # must end before the call's time does; otherwise the next call finds the connection blocked.
+            share = _CLUSTER_TIMEOUT_SHARE / len(searches)
+            searches = commands(replace(target, timeout_ms=max(1, int(target.timeout_ms * share))))
+        try:
+            return await self._commands.run_all(index, searches)
+        except CommandRefused as error:
+            if is_missing_index(error):
+                raise IndexChanged(index.name) from error
+            if is_null_field(error):
+                return await self._field_by_field(index, commands(replace(target, bare=True)))
+            raise
+
+    async def _field_by_field(self, index: IndexInfo, bare_searches: Sequence[Command]) -> list[Any]:
+        """Run searches that return no fields, then read the fields from the documents.
+
+        GLIDE cannot convert a RediSearch reply if a document of other software has null in a field.
+        """
+        replies = await self._commands.run_all(index, bare_searches)
         layout = layout_of(index.layout)
         for reply in replies:
             if len(reply) > 1:
                 keys = [key.decode() for key in reply[1]]
-                read: list[Any] = []
+                documents: list[Any] = []
                 for start in range(0, len(keys), _PIPELINE):
-                    lot = [layout.read_row(key, _ANY_FIELD) for key in keys[start : start + _PIPELINE]]
-                    read += await self._commands.run_each(index, lot)
-                rows = [layout.decode_row(_ANY_FIELD, document_or_none(one)) for one in read]
+                    reads = [layout.read_row(key, _ALL_FIELDS) for key in keys[start : start + _PIPELINE]]
+                    documents += await self._commands.run_each(index, reads)
+                rows = [layout.decode_row(_ALL_FIELDS, document_or_none(document)) for document in documents]
                 reply[1] = {
                     key: {**(computed or {}), **row}
                     for (key, computed), row in zip(reply[1].items(), rows, strict=True)
                 }
         return replies
 
-    async def _partial(self, search: SearchTarget, commands: Commands) -> list[Any]:
-        """The replies of the shards that are there, joined. valkey-search itself would wait for the others for longer
-        than callers do, whatever its TIMEOUT, and then not report that they are missing."""
-        within = remaining(self._timeout) * _SHARE_OF_PARTS
-        parts = await self._commands.connections.run_on_each(commands(search), within=within)
-        return [join_search_replies(replies) for replies in zip(*parts, strict=True)]
+    async def _from_available_shards(self, target: SearchTarget, commands: Commands) -> list[Any]:
+        """Return the joined replies of the available shards.
+
+        valkey-search itself would ignore its TIMEOUT, wait for the others longer than callers do, and then not report
+        that they are missing.
+        """
+        timeout = remaining(self._timeout) * _PARTIAL_SHARE
+        searches = commands(replace(target, all_shards=False, one_node=True))
+        by_shard = await self._commands.connections.run_on_each_primary(searches, timeout=timeout)
+        return [join_search_replies(replies) for replies in zip(*by_shard, strict=True)]

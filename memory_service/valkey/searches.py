@@ -1,18 +1,15 @@
-"""The search port on Valkey: FT.SEARCH over the part of an index that answers best."""
+"""The search port on Valkey: FT.SEARCH on the most suitable part of an index."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-from memory_service.domain.ports import COUNT_LIMIT, SearchOptions
+from memory_service.domain.ports import SearchOptions, SearchReply
 from memory_service.domain.sizes import READ_BATCH
 from memory_service.domain.types import Algorithm, Candidate, Embedding, Filter, IndexInfo, Memory, Span, now
 from memory_service.valkey.connections import Connections
 from memory_service.valkey.documents import HEADER_FIELDS, MEMORY_FIELDS
-from memory_service.valkey.errors import CommandRefused, document_or_none, is_unsortable
 from memory_service.valkey.index_commands import IndexCommands
-from memory_service.valkey.index_parts import filtering_part, part
-from memory_service.valkey.layouts import layout_of
+from memory_service.valkey.index_parts import choose_filter_part, choose_part
 from memory_service.valkey.queries import (
     MATCH_ALL,
     RANKING_FIELDS,
@@ -25,57 +22,63 @@ from memory_service.valkey.queries import (
     spans_text,
     without_expired,
 )
-from memory_service.valkey.replies import lacks_field, parse_search
+from memory_service.valkey.replies import parse_search
 from memory_service.valkey.schema import key_prefix
 from memory_service.valkey.search_replies import SearchReplies
+from memory_service.valkey.sorted_search import SortedSearch
+from memory_service.valkey.visible_results import IsVisible, VisibleResults, is_visible
 
-_TIES = 100
-"""Memories of nearly the same time in one session that are looked at for a context."""
-_ROUNDING = 5_000
-"""Microseconds by which RediSearch can be wrong about the time of a document that other software wrote."""
-_LARGEST_K = 10_000
-"""The most that valkey-search takes, unless configured otherwise."""
-
-_Find = Callable[[SearchTarget, int], Command]
-"""Makes a search for so many hits."""
-_Keep = Callable[[Candidate], bool]
+_MAX_TIES = 100
+"""Memories of nearly the same time in one session that are considered for a context."""
+_TIME_ROUNDING = 5_000
+"""Microseconds by which RediSearch may round the time of a document of other software."""
 
 
 class ValkeySearches:
-    """Searches of memories. What comes back is checked against the filter's identities once more, whatever the engine
-    made of the filter."""
+    """Searches memories. Every result is checked against the filter once more, however the engine interpreted it."""
 
     def __init__(self, connections: Connections, *, ef_runtime: int = 1000, search_timeout: float = 10.0) -> None:
-        """`ef_runtime` is the effort of an HNSW search; the engines' default of 10 finds a fraction of the nearest.
-        `search_timeout` in seconds bounds one search, the call's deadline permitting."""
+        """`ef_runtime` is the default effort of an HNSW search; with the engines' own default of 10 recall is low.
+        `search_timeout` in seconds limits one search, in addition to the deadline of the call."""
         self._commands = IndexCommands(connections)
         self._replies = SearchReplies(self._commands, timeout=search_timeout)
+        self._results = VisibleResults(self._replies)
+        self._sorted = SortedSearch(self._commands, self._results)
         self._ef_runtime = ef_runtime
 
     def algorithm_for(self, index: IndexInfo, where: Filter) -> Algorithm:
-        """FLAT within one user: the engine filters first and computes only the matching distances, exactly, and 8 to 15
-        times faster than by a filtered walk of the graph. HNSW over everyone. Where only one of them can: that one."""
-        return part(index, Algorithm.HNSW if where.user_id is None else Algorithm.FLAT, needs_text=where.uses_labels)
+        """Return FLAT within one user and HNSW over all users, or the only part that is suitable.
+
+        Within one user, FLAT is exact and 8 to 15 times faster than a filtered HNSW search: the engine filters first
+        and computes only the distances of the matches.
+        """
+        preferred = Algorithm.HNSW if where.user_id is None else Algorithm.FLAT
+        return choose_part(index, preferred, needs_text=where.uses_labels)
 
     async def search(
         self, index: IndexInfo, where: Filter, embedding: Embedding, k: int, options: SearchOptions
-    ) -> tuple[list[Candidate], bool]:
+    ) -> SearchReply[list[Candidate]]:
         algorithm = self.algorithm_for(index, where)
-        within, keep = filter_text(where), _alive(where)
+        query, visible = filter_text(where), is_visible(where)
         if k <= READ_BATCH:
-            return await self._nearest(index, algorithm, within, embedding, k, options, MEMORY_FIELDS, keep), True
-        # With all of k the reply could be of any size. How many there are comes with the first of them.
-        filtered, effort = _unexpired(index, algorithm, within), self._effort(algorithm, options)
+            reply = await self._knn(index, algorithm, query, embedding, k, MEMORY_FIELDS, options, visible)
+            return replace(reply, has_content=True)
+        # The contents of all k could be of any size. The total comes with the first ones.
+        unexpired, effort = _unexpired(index, algorithm, query), self._effort(algorithm, options)
 
-        def first(search: SearchTarget) -> list[Command]:
+        def first_batch(target: SearchTarget) -> list[Command]:
             return [
-                knn_command(search, filtered, embedding, k, ef_runtime=effort, returned=MEMORY_FIELDS, limit=READ_BATCH)
+                knn_command(
+                    target, unexpired, embedding, k, ef_runtime=effort, returned=MEMORY_FIELDS, limit=READ_BATCH
+                )
             ]
 
-        [reply] = await self._replies.of(index, algorithm, options, first)
-        if int(reply[0]) <= READ_BATCH:
-            return [one for one in parse_search(reply, key_prefix(index.name)) if keep(one)], True
-        return await self._nearest(index, algorithm, within, embedding, k, options, HEADER_FIELDS, keep), False
+        first = await self._replies.fetch(index, algorithm, options, first_batch)
+        [result] = first.value
+        if int(result[0]) <= READ_BATCH:
+            candidates = [one for one in parse_search(result, key_prefix(index.name)) if visible(one)]
+            return SearchReply(candidates, first.partial, has_content=True)
+        return await self._knn(index, algorithm, query, embedding, k, HEADER_FIELDS, options, visible)
 
     async def nearest(
         self,
@@ -85,183 +88,136 @@ class ValkeySearches:
         k: int,
         options: SearchOptions,
         terms: Sequence[str] = (),
-    ) -> list[Candidate]:
-        algorithm = filtering_part(index, where, terms) if terms else self.algorithm_for(index, where)
-        within = filter_text(where, terms)
-        return await self._nearest(index, algorithm, within, embedding, k, options, RANKING_FIELDS, _alive(where))
+    ) -> SearchReply[list[Candidate]]:
+        algorithm = choose_filter_part(index, where, terms) if terms else self.algorithm_for(index, where)
+        query = filter_text(where, terms)
+        return await self._knn(index, algorithm, query, embedding, k, RANKING_FIELDS, options, is_visible(where))
 
     async def matching(
         self, index: IndexInfo, where: Filter, limit: int, options: SearchOptions, terms: Sequence[str] = ()
-    ) -> list[Candidate]:
-        algorithm = filtering_part(index, where, terms)
-        within = _unexpired(index, algorithm, filter_text(where, terms) or MATCH_ALL)
-
-        def find(search: SearchTarget, count: int) -> Command:
-            return filter_command(search, within, count, returned=RANKING_FIELDS)
-
-        return await self._found(index, algorithm, options, limit, find, _alive(where))
+    ) -> SearchReply[list[Candidate]]:
+        algorithm = choose_filter_part(index, where, terms)
+        query = filter_text(where, terms) or MATCH_ALL
+        return await self._filter_only(index, algorithm, query, limit, options, is_visible(where))
 
     async def around(
         self, index: IndexInfo, spans: Sequence[Span], embedding: Embedding | None, limit: int, options: SearchOptions
-    ) -> list[Candidate]:
+    ) -> SearchReply[list[Candidate]]:
         if not (text := spans_text(spans)):
-            return []
-        algorithm = part(index, Algorithm.FLAT)
-        scopes = {(span.user_id, span.session_id) for span in spans}
+            return SearchReply([])
+        algorithm = choose_part(index, Algorithm.FLAT)
+        sessions = {(span.user_id, span.session_id) for span in spans}
 
-        def keep(one: Candidate) -> bool:
-            return (one.memory.user_id, one.memory.session_id) in scopes and not one.memory.is_expired()
+        def visible(one: Candidate) -> bool:
+            return (one.memory.user_id, one.memory.session_id) in sessions and not one.memory.is_expired()
 
-        if embedding is not None:
-            return await self._nearest(index, algorithm, f"({text})", embedding, limit, options, RANKING_FIELDS, keep)
-        within = _unexpired(index, algorithm, f"({text})")
-
-        def find(search: SearchTarget, count: int) -> Command:
-            return filter_command(search, within, count, returned=RANKING_FIELDS)
-
-        return await self._found(index, algorithm, options, limit, find, keep)
+        if embedding is None:
+            return await self._filter_only(index, algorithm, f"({text})", limit, options, visible)
+        return await self._knn(index, algorithm, f"({text})", embedding, limit, RANKING_FIELDS, options, visible)
 
     async def counts(self, index: IndexInfo, filters: Sequence[Filter]) -> list[int]:
-        algorithm = part(index, Algorithm.FLAT, needs_text=any(one.uses_labels for one in filters))
-        return await self._counts(index, algorithm, [filter_text(one) for one in filters], SearchOptions())
+        algorithm = choose_part(index, Algorithm.FLAT, needs_text=any(one.uses_labels for one in filters))
+        queries = [filter_text(one) for one in filters]
+        return (await self._counts(index, algorithm, queries, SearchOptions())).value
 
     async def frequencies(
         self, index: IndexInfo, where: Filter, terms: Sequence[str], options: SearchOptions
-    ) -> list[int]:
+    ) -> SearchReply[list[int]]:
         queries = [filter_text(where), *(filter_text(where, [term]) for term in terms)]
-        return await self._counts(index, filtering_part(index, where, terms), queries, options)
-
-    async def _counts(
-        self, index: IndexInfo, algorithm: Algorithm, queries: Sequence[str], options: SearchOptions
-    ) -> list[int]:
-        """How many memories that have not expired answer each query."""
-        asked = [_unexpired(index, algorithm, one or MATCH_ALL) for one in queries]
-        replies = await self._replies.of(
-            index, algorithm, options, lambda search: [count_command(search, one) for one in asked]
-        )
-        return [int(reply[0]) for reply in replies]
+        return await self._counts(index, choose_filter_part(index, where, terms), queries, options)
 
     async def ordered(self, index: IndexInfo, where: Filter, limit: int, *, newest_first: bool) -> list[Candidate]:
-        try:
-            return await self._ordered(index, where, limit, newest_first=newest_first)
-        except CommandRefused as error:
-            if not is_unsortable(error):
-                raise
-        found = await self._ordered(index, where, COUNT_LIMIT, newest_first=None)
-        return sorted(found, key=lambda one: one.sort_key, reverse=newest_first)[:limit]
-
-    async def _ordered(
-        self, index: IndexInfo, where: Filter, limit: int, *, newest_first: bool | None
-    ) -> list[Candidate]:
-        """The headings of memories by their timestamps, or with None in any order."""
-        algorithm = filtering_part(index, where)
-        within = _unexpired(index, algorithm, filter_text(where) or MATCH_ALL)
-        last_reply: list[Any] = []
-
-        def find(search: SearchTarget, count: int) -> Command:
-            return filter_command(search, within, count, returned=HEADER_FIELDS, newest_first=newest_first)
-
-        def parse(reply: list[Any]) -> list[Candidate]:
-            last_reply[:] = reply
-            return parse_search(reply, key_prefix(index.name))
-
-        found = await self._found(index, algorithm, SearchOptions(), limit, find, _alive(where), parse)
-        # RediSearch rounds the timestamps of documents that have nothing better.
-        if lacks_field(last_reply, f"{layout_of(index.layout).path}timestamp_us"):
-            found = await self._with_exact_times(index, found)
-        return found
+        algorithm = choose_filter_part(index, where)
+        query = _unexpired(index, algorithm, filter_text(where) or MATCH_ALL)
+        return await self._sorted.fetch(index, algorithm, query, where, limit, newest_first=newest_first)
 
     async def neighbors(
         self, index: IndexInfo, memories: Sequence[Memory], before: int, after: int, options: SearchOptions
-    ) -> list[list[Candidate]]:
+    ) -> SearchReply[list[list[Candidate]]]:
         if not memories:
-            return []
-        algorithm = part(index, Algorithm.FLAT)
-        scopes = [Filter(one.user_id, (one.session_id,)) for one in memories]
+            return SearchReply([])
+        algorithm = choose_part(index, Algorithm.FLAT)
+        sessions = [Filter(memory.user_id, (memory.session_id,)) for memory in memories]
 
-        def commands(search: SearchTarget) -> list[Command]:
-            made = []
-            for scope, memory in zip(scopes, memories, strict=True):
-                first, last = memory.timestamp - _ROUNDING, memory.timestamp + _ROUNDING
-                for limit, start, end in ((before, None, first), (_TIES, first, last), (after, last, None)):
-                    within = _unexpired(index, algorithm, filter_text(replace(scope, start=start, end=end)))
-                    made.append(
-                        filter_command(
-                            search, within, max(limit, 1), returned=HEADER_FIELDS, newest_first=start is None
-                        )
+        def commands(target: SearchTarget) -> list[Command]:
+            """Three searches per memory: the memories before it, of its time, and after it."""
+            searches = []
+            for session, memory in zip(sessions, memories, strict=True):
+                first, last = memory.timestamp - _TIME_ROUNDING, memory.timestamp + _TIME_ROUNDING
+                for limit, start, end in ((before, None, first), (_MAX_TIES, first, last), (after, last, None)):
+                    query = _unexpired(index, algorithm, filter_text(replace(session, start=start, end=end)))
+                    newest_first = start is None
+                    searches.append(
+                        filter_command(target, query, max(limit, 1), returned=HEADER_FIELDS, newest_first=newest_first)
                     )
-            return made
+            return searches
 
-        replies = await self._replies.of(index, algorithm, options, commands)
+        reply = await self._replies.fetch(index, algorithm, options, commands)
         prefix = key_prefix(index.name)
-        return [
-            [one for reply in replies[3 * i : 3 * i + 3] for one in filter(_alive(scope), parse_search(reply, prefix))]
-            for i, scope in enumerate(scopes)
+        neighbors = [
+            [
+                one
+                for result in reply.value[3 * number : 3 * number + 3]
+                for one in filter(is_visible(session), parse_search(result, prefix))
+            ]
+            for number, session in enumerate(sessions)
         ]
+        return SearchReply(neighbors, reply.partial)
 
-    async def _nearest(
+    async def _counts(
+        self, index: IndexInfo, algorithm: Algorithm, queries: Sequence[str], options: SearchOptions
+    ) -> SearchReply[list[int]]:
+        """Count the unexpired memories that match each query."""
+        unexpired = [_unexpired(index, algorithm, query or MATCH_ALL) for query in queries]
+        reply = await self._replies.fetch(
+            index, algorithm, options, lambda target: [count_command(target, query) for query in unexpired]
+        )
+        return SearchReply([int(result[0]) for result in reply.value], reply.partial)
+
+    async def _knn(
         self,
         index: IndexInfo,
         algorithm: Algorithm,
-        within: str,
+        query: str,
         embedding: Embedding,
         k: int,
-        options: SearchOptions,
         returned: Sequence[str],
-        keep: _Keep,
-    ) -> list[Candidate]:
-        effort, filtered = self._effort(algorithm, options), _unexpired(index, algorithm, within)
+        options: SearchOptions,
+        visible: IsVisible,
+    ) -> SearchReply[list[Candidate]]:
+        """Return the k nearest visible memories that match a query."""
+        effort, unexpired = self._effort(algorithm, options), _unexpired(index, algorithm, query)
 
-        def find(search: SearchTarget, count: int) -> Command:
-            return knn_command(search, filtered, embedding, count, ef_runtime=effort, returned=returned)
+        def build(target: SearchTarget, count: int) -> Command:
+            return knn_command(target, unexpired, embedding, count, ef_runtime=effort, returned=returned)
 
-        return await self._found(index, algorithm, options, k, find, keep, most=_LARGEST_K)
+        return await self._results.fetch(
+            index, algorithm, options, k, build, visible, max_count=index.capabilities.max_k
+        )
+
+    async def _filter_only(
+        self,
+        index: IndexInfo,
+        algorithm: Algorithm,
+        query: str,
+        limit: int,
+        options: SearchOptions,
+        visible: IsVisible,
+    ) -> SearchReply[list[Candidate]]:
+        """Return any `limit` visible memories that match a query."""
+        unexpired = _unexpired(index, algorithm, query)
+
+        def build(target: SearchTarget, count: int) -> Command:
+            return filter_command(target, unexpired, count, returned=RANKING_FIELDS)
+
+        return await self._results.fetch(
+            index, algorithm, options, limit, build, visible, max_count=index.capabilities.count_limit
+        )
 
     def _effort(self, algorithm: Algorithm, options: SearchOptions) -> int | None:
         return (options.ef_runtime or self._ef_runtime) if algorithm is Algorithm.HNSW else None
 
-    async def _found(
-        self,
-        index: IndexInfo,
-        algorithm: Algorithm,
-        options: SearchOptions,
-        limit: int,
-        find: _Find,
-        keep: _Keep,
-        parse: Callable[[list[Any]], list[Candidate]] | None = None,
-        *,
-        most: int = COUNT_LIMIT,
-    ) -> list[Candidate]:
-        """The first `limit` hits that are kept. What nobody may see (an expired key that is still there, a document
-        of other software that matches by accident) takes no place: more are asked for then, until the engine has no
-        more, or can return no more than `most`."""
-        count = limit
-        while True:
-            [reply] = await self._replies.of(index, algorithm, options, lambda search: [find(search, count)])  # noqa: B023
-            found = parse(reply) if parse else parse_search(reply, key_prefix(index.name))
-            kept = [one for one in found if keep(one)]
-            if len(kept) >= limit or int(reply[0]) < count or count >= most:
-                return kept[:limit]
-            count = min(most, 2 * count + limit)
 
-    async def _with_exact_times(self, index: IndexInfo, found: Sequence[Candidate]) -> list[Candidate]:
-        layout = layout_of(index.layout)
-        commands = [layout.read(key_prefix(index.name) + one.storage_id) for one in found]
-        replies = await self._commands.run_each(index, commands)
-        read = [
-            layout.decode(one.storage_id, document_or_none(reply)) for one, reply in zip(found, replies, strict=True)
-        ]
-        return [
-            replace(one, memory=replace(one.memory, timestamp=exact.timestamp))
-            for one, exact in zip(found, read, strict=True)
-            if exact is not None
-        ]
-
-
-def _unexpired(index: IndexInfo, algorithm: Algorithm, within: str) -> str:
-    """The filter without expired memories, where the part can leave them out."""
-    return without_expired(within, now()) if algorithm in index.expiry_parts else within
-
-
-def _alive(where: Filter) -> _Keep:
-    return lambda one: where.matches(one.memory) and not one.memory.is_expired()
+def _unexpired(index: IndexInfo, algorithm: Algorithm, query: str) -> str:
+    """Return the query without expired memories, if the part can exclude them."""
+    return without_expired(query, now()) if algorithm in index.expiry_parts else query

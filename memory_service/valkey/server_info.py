@@ -1,4 +1,4 @@
-"""What an engine says of itself, for `memory-service doctor`. Nothing here changes anything in it."""
+"""Information about the engine for `memory-service doctor`. Nothing here changes the engine."""
 
 import re
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ Version = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node. `appendfsync` and `save` None: this user may not read the configuration."""
+    """One node. `appendfsync` and `save` are None if this user may not read the configuration."""
 
     version: Version
     search: Version | None
     json: Version | None
     redisearch: bool
-    """Whether the search module is RediSearch, not valkey-search."""
+    """Whether the search module is RediSearch instead of valkey-search."""
     appendonly: bool
     appendfsync: str | None
     save: str | None
@@ -29,43 +29,46 @@ class Node:
 
 
 async def nodes(connections: Connections) -> list[Node]:
-    """Every node that answers INFO.
+    """Return every node that answers INFO.
 
-    Raises as `Connections.run` does.
+    Raises the errors of `Connections.run`.
     """
-    told = await connections.run(["INFO"])
-    appendfsync, save = await _configured(connections, "appendfsync"), await _configured(connections, "save")
-    each = list(told.values()) if isinstance(told, dict) else [told]
-    return [_node(bytes(one).decode(), appendfsync, save) for one in each]
+    reply = await connections.run(["INFO"])
+    appendfsync, save = await _config_value(connections, "appendfsync"), await _config_value(connections, "save")
+    infos = list(reply.values()) if isinstance(reply, dict) else [reply]
+    return [_node(bytes(info).decode(), appendfsync, save) for info in infos]
 
 
 async def metadata(connections: Connections, index: str) -> IndexMetadata | None:
-    """What is remembered of an index."""
-    text = await connections.run(["GET", metadata_key(index)])
-    return None if text is None else IndexMetadata.decode(text)
+    """Return the stored metadata of an index."""
+    record = await connections.run(["GET", metadata_key(index)])
+    return None if record is None else IndexMetadata.decode(record)
 
 
 async def refused_commands(connections: Connections, index: str) -> list[str]:
-    """Which of the commands that the service uses its user may not use. Each is tried in a way that does nothing: on a
-    key that is not there, or with a syntax that is refused only after the right to it."""
-    key, nowhere = "semantic_memory:doctor", "mem_doctor:none"
+    """Return the commands that the service needs and its user may not run.
+
+    Each is tried without an effect: on a key that does not exist, or with a syntax error that the engine reports only
+    after the check of the right.
+    """
+    key, missing = "semantic_memory:doctor", "mem_doctor:none"
     harmless: list[list[str | bytes]] = [
         ["PING"],
         ["GET", key],
         ["SET", key, "", "XX"],
         ["DEL", key],
         ["SCAN", "0", "COUNT", "1"],
-        ["PEXPIREAT", nowhere, "1"],
-        ["JSON.GET", nowhere],
-        ["HSETEX", nowhere, "FXX", "FIELDS", "1", "none", ""],
-        ["HGET", nowhere, "none"],
-        ["HMGET", nowhere, "none"],
-        ["JSON.SET", nowhere, "$.nothing", "1"],
+        ["PEXPIREAT", missing, "1"],
+        ["JSON.GET", missing],
+        ["HSETEX", missing, "FXX", "FIELDS", "1", "none", ""],
+        ["HGET", missing, "none"],
+        ["HMGET", missing, "none"],
+        ["JSON.SET", missing, "$.nothing", "1"],
         ["FT._LIST"],
         ["FT.INFO", index],
         ["FT.SEARCH", index, "@nothing:{", "DIALECT", "2"],
-        ["FT.CREATE", nowhere, "ON", "JSON", "PREFIX", "1", nowhere, "SCHEMA", "$.a", "AS", "a", "NOTHING"],
-        ["FT.DROPINDEX", nowhere],
+        ["FT.CREATE", missing, "ON", "JSON", "PREFIX", "1", missing, "SCHEMA", "$.a", "AS", "a", "NOTHING"],
+        ["FT.DROPINDEX", missing],
     ]
     refused = []
     for command in harmless:
@@ -79,41 +82,41 @@ async def refused_commands(connections: Connections, index: str) -> list[str]:
     return refused
 
 
-async def _configured(connections: Connections, name: str) -> str | None:
+async def _config_value(connections: Connections, name: str) -> str | None:
     try:
-        told = await connections.run(["CONFIG", "GET", name])
+        reply = await connections.run(["CONFIG", "GET", name])
     except (CommandRefused, FailedPrecondition):
         return None
-    values = _flat(told)
+    values = _flat(reply)
     return values[1] if len(values) > 1 else None
 
 
-def _flat(told: Any) -> list[str]:
-    """The texts of a reply, which is a list, a mapping, or on a cluster a mapping of either."""
-    if isinstance(told, dict):
-        return [text for pair in told.items() for one in pair for text in _flat(one)]
-    if isinstance(told, list):
-        return [text for one in told for text in _flat(one)]
-    return [bytes(told).decode()]
+def _flat(reply: Any) -> list[str]:
+    """Return the texts of a reply: a list, a mapping, or, from a cluster, a mapping of either."""
+    if isinstance(reply, dict):
+        return [text for pair in reply.items() for one in pair for text in _flat(one)]
+    if isinstance(reply, list):
+        return [text for one in reply for text in _flat(one)]
+    return [bytes(reply).decode()]
 
 
 def _node(info: str, appendfsync: str | None, save: str | None) -> Node:
-    told = dict(line.split(":", 1) for line in info.splitlines() if ":" in line and not line.startswith("module:"))
-    modules = {found["name"]: int(found["version"]) for found in _MODULE.finditer(info)}
+    values = dict(line.split(":", 1) for line in info.splitlines() if ":" in line and not line.startswith("module:"))
+    modules = {match["name"]: int(match["version"]) for match in _MODULE.finditer(info)}
     redisearch = "ReJSON" in modules
     number = _decimal if redisearch else _hexadecimal
     return Node(
-        version=_dotted(told.get("valkey_version") or told.get("redis_version", "0")),
+        version=_dotted(values.get("valkey_version") or values.get("redis_version", "0")),
         search=number(modules["search"]) if "search" in modules else None,
         json=_decimal(modules["json"] if "json" in modules else modules["ReJSON"])
         if modules.keys() & {"json", "ReJSON"}
         else None,
         redisearch=redisearch,
-        appendonly=told.get("aof_enabled") == "1",
+        appendonly=values.get("aof_enabled") == "1",
         appendfsync=appendfsync,
         save=save,
-        maxmemory=int(told.get("maxmemory", 0)),
-        maxmemory_policy=told.get("maxmemory_policy", "unknown"),
+        maxmemory=int(values.get("maxmemory", 0)),
+        maxmemory_policy=values.get("maxmemory_policy", "unknown"),
     )
 
 
@@ -126,10 +129,10 @@ def _dotted(text: str) -> Version:
 
 
 def _decimal(number: int) -> Version:
-    """10002 is 1.0.2, as modules of Redis and valkey-json count."""
+    """Decode a version of a Redis module or of valkey-json: 10002 is 1.0.2."""
     return number // 10_000, number // 100 % 100, number % 100
 
 
 def _hexadecimal(number: int) -> Version:
-    """0x010201 is 1.2.1, as valkey-search counts."""
+    """Decode a version of valkey-search: 0x010201 is 1.2.1."""
     return number >> 16, number >> 8 & 255, number & 255

@@ -1,4 +1,4 @@
-"""Where Valkey is, as one URL."""
+"""Parses MEMORY_VALKEY_URL."""
 
 import re
 from pathlib import Path
@@ -13,12 +13,14 @@ _PORT = 6379
 
 
 def parse_url(url: str, *, connections: int = 8, command_timeout: float = 10.0) -> ConnectionSettings:
-    """The settings of `valkey://` or, with TLS, `valkeys://`: user and password percent-encoded, one or more hosts,
-    `cluster=true` for a cluster, `ca` a PEM file of the authorities to trust. A password alone is the default user's.
-    `iam=elasticache:eu-west-1:my-cluster` (or memorydb) takes AWS's tokens instead of a password, over TLS.
+    """Return the settings of a `valkey://` URL or, with TLS, a `valkeys://` URL.
+
+    User and password are percent-encoded; a password alone belongs to the default user. `cluster=true` selects a
+    cluster, and `ca` is a PEM file of trusted authorities. `iam=elasticache:eu-west-1:my-cluster` (or memorydb) uses
+    AWS tokens instead of a password and requires TLS.
 
     Raises:
-        ValueError: another form; the message never repeats the URL, which may hold a password.
+        ValueError: the URL has another form. The message never repeats the URL, which may contain a password.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in {"valkey", "valkeys"}:
@@ -26,18 +28,20 @@ def parse_url(url: str, *, connections: int = 8, command_timeout: float = 10.0) 
     try:
         parts = urlsplit("//" + rest)
     except ValueError:
-        raise ValueError(f"has a host that is not understood: {_FORM}") from None
+        raise ValueError(f"has an invalid host: {_FORM}") from None
     credentials, _, hosts = parts.netloc.rpartition("@")
     options = parse_qs(parts.query, keep_blank_values=True)
     if parts.path not in {"", "/"} or parts.fragment or not options.keys() <= {"cluster", "ca", "iam"}:
-        raise ValueError(f"has a part that is not understood: {_FORM}")
+        raise ValueError(f"has an unknown path, option or fragment: {_FORM}")
     cluster = options.get("cluster", ["false"])[-1]
     if cluster not in {"true", "false"}:
         raise ValueError("cluster must be true or false")
     username, colon, password = credentials.partition(":")
     iam = _IAM.fullmatch(options["iam"][-1]) if "iam" in options else None
     if "iam" in options and (iam is None or colon or not username or scheme != "valkeys"):
-        raise ValueError(f"iam needs valkeys://user@…, no password, and elasticache:REGION:NAME or memorydb:…: {_FORM}")
+        raise ValueError(
+            f"iam needs valkeys://user@… without a password, and elasticache:REGION:NAME or memorydb:…: {_FORM}"
+        )
     return ConnectionSettings(
         addresses=tuple(_address(one) for one in hosts.split(",")),
         cluster=cluster == "true",
@@ -53,8 +57,8 @@ def parse_url(url: str, *, connections: int = 8, command_timeout: float = 10.0) 
 
 def _address(text: str) -> Address:
     try:
-        found = parse_host_port(text, default_port=_PORT)
+        address = parse_host_port(text, default_port=_PORT)
     except ValueError:
-        # What went wrong is not repeated: of a password with a slash a part comes here.
-        raise ValueError(f"needs a host, IPv6 in brackets, and a port of 1 to 65535: {_FORM}") from None
-    return Address(found.host, found.port)
+        # The text is not repeated: it may be part of a password that contains a slash.
+        raise ValueError(f"needs a host, IPv6 in brackets, and a port from 1 to 65535: {_FORM}") from None
+    return Address(address.host, address.port)

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.domain import listing, time_windows
+from memory_service.domain import listing
 from memory_service.domain.types import EARLIEST, LATEST, IndexInfo
+from memory_service.valkey import capabilities
 from memory_service.valkey.connections import Command
 from memory_service.valkey.memories import ValkeyMemories
 from tests.support.api import TIMEOUT, Stub, listed, of, packed
@@ -101,8 +102,8 @@ async def test_more_memories_than_an_engine_puts_in_order_are_taken_in_parts(
     user = uuid.uuid4().hex
     ids = await stored(memories, user, written)
     with pytest.MonkeyPatch.context() as small:
-        small.setattr(listing, "_ORDERED", 0)
-        small.setattr(time_windows, "COUNT_LIMIT", 7)
+        small.setattr(listing, "_MAX_SORTED", 0)
+        small.setattr(capabilities, "COUNT_LIMIT", 7)
         found = await listed(memories, of(user), order=order, page_size=size)
         count = await memories.DeleteMatching(pb.DeleteMatchingRequest(filter=of(user), dry_run=True), timeout=TIMEOUT)
     keys = [(one.timestamp.ToMicroseconds(), one.id) for one in found]

@@ -1,4 +1,4 @@
-// Runs the conformance cases that come on standard input, and prints what each call gave: see clients/conformance.
+// Runs the cases on standard input and prints the result of each call: see clients/conformance.
 package main
 
 import (
@@ -33,6 +33,7 @@ type call struct {
 
 type testCase struct {
 	Name    string
+	Form    string
 	Connect struct{ Address, CA, Certificate, Key, Token string }
 	Calls   []call
 }
@@ -53,9 +54,9 @@ func main() {
 		must(err)
 		var results []any
 		for _, call := range one.Calls {
-			result, err := call.run(client)
+			result, err := call.run(client, one.Form)
 			if err != nil {
-				result["error"] = told(err)
+				result["error"] = errorFields(err)
 			}
 			results = append(results, result)
 		}
@@ -64,7 +65,7 @@ func main() {
 	}
 }
 
-func (c call) run(client *memory.Client) (object, error) {
+func (c call) run(client *memory.Client, form string) (object, error) {
 	time.Sleep(time.Duration(c.Pause * float64(time.Second)))
 	ctx, cancel := context.Background(), func() {}
 	if c.Timeout != 0 {
@@ -93,32 +94,40 @@ func (c call) run(client *memory.Client) (object, error) {
 		return object{"statuses": statuses}, err
 	}
 	request := message(c.RPC + "Request")
-	must(protojson.Unmarshal(encoded(packed(c.Request)), request))
+	must(protojson.Unmarshal(encode(packEmbeddings(c.Request)), request))
 	if c.RPC == "Search" {
 		hits, summary := []any{}, &pb.SearchSummary{}
-		for hit, err := range client.Hits(ctx, request.(*pb.SearchRequest), summary) {
+		found := client.Hits(ctx, request.(*pb.SearchRequest), summary)
+		if form == "keywords" {
+			found = searchWithOptions(ctx, client, request.(*pb.SearchRequest), summary)
+		}
+		for hit, err := range found {
 			if err != nil {
 				return object{"hits": hits}, err
 			}
-			if hits = append(hits, shown(hit)); len(hits) == c.Take {
+			if hits = append(hits, toJSON(hit)); len(hits) == c.Take {
 				break
 			}
 		}
-		return object{"hits": hits, "summary": shown(summary)}, nil
+		return object{"hits": hits, "summary": toJSON(summary)}, nil
+	}
+	if form == "keywords" {
+		response, err := callWithOptions(ctx, client, request)
+		return object{"response": toJSON(response)}, err
 	}
 	response := message(c.RPC + "Response")
 	err := client.Conn.Invoke(ctx, "/semantic_memory.v1.MemoryService/"+c.RPC, request, response)
-	return object{"response": shown(response)}, err
+	return object{"response": toJSON(response)}, err
 }
 
-func told(err error) object {
+func errorFields(err error) object {
 	var e *memory.Error
 	if !errors.As(err, &e) {
 		return object{"text": err.Error()}
 	}
 	violations := []any{}
 	for _, one := range e.Violations {
-		violations = append(violations, shown(one))
+		violations = append(violations, toJSON(one))
 	}
 	return object{
 		"code": code.Code(e.Code).String(), "reason": e.Reason.String(), "text": e.Error(), "metadata": e.Metadata,
@@ -126,21 +135,21 @@ func told(err error) object {
 	}
 }
 
-// packed replaces each {"float32": [bits]} by what Pack makes of it; JSON carries bytes in base64.
-func packed(value any) any {
+// packEmbeddings replaces each {"float32": [bits]} by its packed bytes, which JSON has in base64.
+func packEmbeddings(value any) any {
 	switch value := value.(type) {
 	case []any:
 		for i, one := range value {
-			value[i] = packed(one)
+			value[i] = packEmbeddings(one)
 		}
 	case object:
-		if given, ok := value["float32"]; ok {
+		if bits, ok := value["float32"]; ok {
 			var texts []string
-			must(json.Unmarshal(encoded(given), &texts))
+			must(json.Unmarshal(encode(bits), &texts))
 			return memory.Pack(floats(texts))
 		}
 		for key, one := range value {
-			value[key] = packed(one)
+			value[key] = packEmbeddings(one)
 		}
 	}
 	return value
@@ -170,13 +179,13 @@ func message(name string) proto.Message {
 	return found.New().Interface()
 }
 
-func shown(message proto.Message) json.RawMessage {
+func toJSON(message proto.Message) json.RawMessage {
 	text, err := protojson.Marshal(message)
 	must(err)
 	return text
 }
 
-func encoded(value any) []byte {
+func encode(value any) []byte {
 	text, err := json.Marshal(value)
 	must(err)
 	return text

@@ -1,4 +1,4 @@
-"""Both Python clients against a server that follows a script."""
+"""Both Python clients against a server that fails on purpose."""
 
 import asyncio
 import struct
@@ -17,7 +17,7 @@ from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceServicer, ad
 
 
 class Scripted(MemoryServiceServicer):
-    """Fails the first Stores, remembers what it saw, and searches without an end."""
+    """Fails the first Stores, records their requests, and streams hits without end."""
 
     def __init__(self) -> None:
         self.stored: list[pb.StoreRequest] = []
@@ -132,12 +132,12 @@ async def test_errors_are_typed_by_asyncio(address: str) -> None:
 
 
 def test_an_async_client_without_an_event_loop_is_refused() -> None:
-    """It would belong to a loop that never runs, and fail in the first call."""
+    """It would belong to a loop that never runs, so its first call would fail."""
     with pytest.raises(RuntimeError, match="create it in a coroutine"):
         AsyncMemoryClient("127.0.0.1:1")
 
 
-def test_a_wrong_address_is_told_in_one_line() -> None:
+def test_the_error_for_a_wrong_address_is_one_line() -> None:
     with MemoryClient("127.0.0.1:1") as memories, pytest.raises(MemoryServiceError) as raised:
         memories.list_indexes(pb.ListIndexesRequest())
     assert "127.0.0.1:1" in str(raised.value)

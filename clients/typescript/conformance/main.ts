@@ -1,11 +1,12 @@
-// Runs the conformance cases that come on standard input, and prints what each call gave: see clients/conformance.
+// Runs the cases on standard input and prints the result of each call: see clients/conformance.
 import { readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
-import { fromJson, toJson, type DescMethod, type JsonValue } from "@bufbuild/protobuf";
+import { fromJson, toJson, type DescMethod, type JsonValue, type Message } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
-import { connect, MemoryError, MemoryService, pack, unpack, type MemoryClient } from "../src/index.js";
+import { connect, MemoryError, MemoryService, pack, unpack, type Hits, type MemoryClient } from "../src/index.js";
 import { ErrorReasonSchema, FieldViolationSchema, HitSchema, SearchSummarySchema } from "../src/index.js";
 import { Health, HealthCheckResponse_ServingStatus as Serving } from "../src/generated/grpc/health/v1/health_pb.js";
+import { optionArguments } from "./options.js";
 
 interface Call {
   rpc?: string;
@@ -18,13 +19,16 @@ interface Call {
   take?: number;
 }
 
+type Form = "message" | "keywords";
+
 interface Case {
   name: string;
+  form: Form;
   connect: { address: string; ca?: string; certificate?: string; key?: string; token?: string };
   calls: Call[];
 }
 
-async function run(memories: MemoryClient, call: Call): Promise<object> {
+async function run(client: MemoryClient, call: Call, form: Form): Promise<object> {
   await setTimeout((call.pause ?? 0) * 1000);
   const options = call.timeout ? { timeoutMs: call.timeout * 1000 } : {};
   const hits: JsonValue[] = [];
@@ -35,31 +39,34 @@ async function run(memories: MemoryClient, call: Call): Promise<object> {
       return { packed: Buffer.from(packed).toString("hex"), unpacked: bits(unpack(packed)) };
     }
     if (call.health === "Check") {
-      const answer = await memories.unary(Health.method.check)({ service: call.service ?? "" }, options);
+      const answer = await client.unary(Health.method.check)({ service: call.service ?? "" }, options);
       return { statuses: [Serving[answer.status]] };
     }
     if (call.health === "Watch") {
-      for await (const answer of memories.stream(Health.method.watch, { service: call.service ?? "" }, options)) {
+      for await (const answer of client.stream(Health.method.watch, { service: call.service ?? "" }, options)) {
         if (statuses.push(Serving[answer.status]) === call.take) break;
       }
       return { statuses };
     }
     const method: DescMethod = MemoryService.methods.find((one) => one.name === call.rpc)!;
-    const request = fromJson(method.input, packed(call.request!));
+    const request = fromJson(method.input, packEmbeddings(call.request!));
+    const [first, second] = form === "keywords" ? optionArguments(method.name, method.input, request) : [request];
+    const callMethod = (client as unknown as Record<string, (first: unknown, options: object) => unknown>)[method.localName]!;
+    const result = callMethod(first, { ...(second as object), ...options });
     if (call.rpc === "Search") {
-      const found = memories.search(request as object, options);
+      const found = result as Hits;
       for await (const hit of found) {
         if (hits.push(toJson(HitSchema, hit)) === call.take) break;
       }
       return { hits, summary: found.summary ? toJson(SearchSummarySchema, found.summary) : {} };
     }
-    return { response: toJson(method.output, await memories.unary(method)(request, options)) };
+    return { response: toJson(method.output, (await result) as Message) };
   } catch (error) {
-    return { hits, statuses, error: told(error) };
+    return { hits, statuses, error: errorFields(error) };
   }
 }
 
-function told(error: unknown): object {
+function errorFields(error: unknown): object {
   if (!(error instanceof MemoryError)) {
     return { text: String(error) };
   }
@@ -73,10 +80,10 @@ function told(error: unknown): object {
   };
 }
 
-/** Replaces each {"float32": [bits]} by what pack makes of it; JSON carries bytes in base64. */
-function packed(value: JsonValue): JsonValue {
+/** Replaces each {"float32": [bits]} by its packed bytes, which JSON has in base64. */
+function packEmbeddings(value: JsonValue): JsonValue {
   if (Array.isArray(value)) {
-    return value.map(packed);
+    return value.map(packEmbeddings);
   }
   if (value === null || typeof value !== "object") {
     return value;
@@ -84,7 +91,7 @@ function packed(value: JsonValue): JsonValue {
   if (value["float32"]) {
     return Buffer.from(pack(floats(value["float32"] as string[]))).toString("base64");
   }
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, packed(one)]));
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, packEmbeddings(one)]));
 }
 
 function floats(texts: string[]): Float32Array {
@@ -97,14 +104,14 @@ function bits(numbers: Float32Array): string[] {
 
 const file = (path?: string) => (path ? readFileSync(path) : undefined);
 
-for (const { name, connect: to, calls } of JSON.parse(readFileSync(0, "utf8")) as Case[]) {
+for (const { name, form, connect: to, calls } of JSON.parse(readFileSync(0, "utf8")) as Case[]) {
   const { address, token } = to;
   const tls = { ca: file(to.ca), certificate: file(to.certificate), key: file(to.key) };
-  const memories = connect(address, { token, tls: to.ca ? tls : undefined });
+  const client = connect(address, { token, tls: to.ca ? tls : undefined });
   const results: object[] = [];
   for (const call of calls) {
-    results.push(await run(memories, call));
+    results.push(await run(client, call, form));
   }
-  memories.close();
+  client.close();
   process.stdout.write(JSON.stringify({ name, results }) + "\n");
 }

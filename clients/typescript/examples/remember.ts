@@ -1,12 +1,11 @@
-// Remembers a conversation and asks across sessions: npm run example -- 127.0.0.1:50051
-import { connect, Role } from "../src/index.js";
+// Stores two messages of different sessions and searches them: npm run example -- 127.0.0.1:50051
+import { connect } from "../src/index.js";
 
 const memories = connect(process.argv[2] ?? "127.0.0.1:50051");
 const userId = "noder";
-for (const [sessionId, content] of [["monday", "We ship on Fridays"], ["tuesday", "My cat is called Miso"]] as const) {
-  await memories.store({ userId, sessionId, role: Role.USER, content });
-}
-for await (const hit of memories.search({ queryText: "When do we release?", filter: { userId }, k: 1 })) {
+await memories.store("We ship on Fridays", { userId, sessionId: "monday", role: "user" });
+await memories.store("My cat is called Miso", { userId, sessionId: "tuesday", role: "user" });
+for await (const hit of memories.search("When do we release?", { userId, k: 1 })) {
   console.log(hit.score.toFixed(3), hit.memory?.sessionId, hit.memory?.content);
 }
 memories.close();

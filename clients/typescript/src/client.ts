@@ -4,74 +4,33 @@ import { clone, create, fromBinary, toBinary, type DescMethod, type MessageInitS
 import * as grpc from "@grpc/grpc-js";
 import { MemoryError } from "./errors.js";
 import { healthyRoundRobin } from "./health.js";
-import {
-  BatchStoreRequestSchema,
-  MemoryService,
-  StoreRequestSchema,
-  type Hit,
-  type SearchResponse,
-  type SearchSummary,
-} from "./generated/semantic_memory/v1/memory_service_pb.js";
+import { MemoryService, type BatchStoreRequest, type StoreRequest } from "./generated/semantic_memory/v1/memory_service_pb.js";
+import { Hits } from "./hits.js";
+import type { MemoryClient, MethodCall } from "./methods.js";
+import type { CallOptions } from "./options.js";
+import { toCall } from "./requests.js";
 
-/** Round robin over healthy servers, and a retry of UNAVAILABLE for all calls that are safe to repeat. */
+/** Round robin over the healthy servers, and retries of UNAVAILABLE for all calls that are safe to repeat. */
 const SERVICE_CONFIG = {
   ...JSON.parse(readFileSync(new URL("../../service_config.json", import.meta.url), "utf8")),
   loadBalancingConfig: [healthyRoundRobin],
 };
 
 export interface ConnectOptions {
-  /** PEM of the authorities to trust, and the client's own certificate and key; {} trusts the roots of Node. */
+  /**
+   * PEM of the authorities to trust and, for mutual TLS, of the client's certificate and key. {} trusts the authorities of
+   * Node. Default: plaintext.
+   */
   tls?: { ca?: Buffer; certificate?: Buffer; key?: Buffer };
   /** Sent with each call as "authorization: Bearer <token>". Use TLS with it. */
   token?: string;
-  /** For calls that give none. Default: 30 seconds. */
+  /** The default deadline of a call. Default: 30 seconds. */
   timeoutMs?: number;
-  /** What else grpc-js should know. */
+  /** Further options of grpc-js. */
   channel?: grpc.ChannelOptions;
 }
 
-export interface CallOptions {
-  timeoutMs?: number;
-  /** Ends the call, here and on the server. */
-  signal?: AbortSignal;
-}
-
-type Methods = typeof MemoryService.method;
-type Call<M extends DescMethod> = (
-  request: MessageInitShape<M["input"]>,
-  options?: CallOptions,
-) => Promise<MessageShape<M["output"]>>;
-
-/** The RPCs of MemoryService. Their errors are MemoryError. */
-export type MemoryClient = { readonly [Name in Exclude<keyof Methods, "search">]: Call<Methods[Name]> } & {
-  /** Hits, best first. Leaving the loop early ends the search on the server too. */
-  search(request: MessageInitShape<Methods["search"]["input"]>, options?: CallOptions): Hits;
-  /** Any RPC that this server answers, such as those of health checking. */
-  unary<M extends DescMethod>(method: M): Call<M>;
-  stream<M extends DescMethod>(
-    method: M,
-    request: MessageInitShape<M["input"]>,
-    options?: CallOptions,
-  ): AsyncGenerator<MessageShape<M["output"]>, void>;
-  close(): void;
-};
-
-/** The hits of one search, to be iterated once. */
-export class Hits implements AsyncIterable<Hit> {
-  /** What the search did; there after the last hit. */
-  summary: SearchSummary | undefined;
-
-  constructor(private readonly responses: AsyncIterable<SearchResponse>) {}
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Hit, void> {
-    for await (const response of this.responses) {
-      this.summary = response.summary;
-      yield* response.hits;
-    }
-  }
-}
-
-/** A client of the server at this address, "host:port" or "dns:///host:port". The first call makes the connection. */
+/** Creates a client of the server at "host:port" or "dns:///host:port". The first call opens the connection. */
 export function connect(address: string, options: ConnectOptions = {}): MemoryClient {
   const { tls, token, timeoutMs: defaultTimeoutMs = 30_000 } = options;
   const credentials = tls
@@ -83,12 +42,12 @@ export function connect(address: string, options: ConnectOptions = {}): MemoryCl
     "grpc.keepalive_time_ms": 60_000,
     "grpc.keepalive_timeout_ms": 20_000,
     "grpc.keepalive_permit_without_calls": 1,
-    // A hit whose whole context is of the longest contents.
+    // Room for a hit whose context has only contents of maximum length.
     "grpc.max_receive_message_length": 16 * 2 ** 20,
     ...options.channel,
   });
 
-  function parts<M extends DescMethod>(method: M, request: MessageInitShape<M["input"]>, { timeoutMs }: CallOptions) {
+  function callArguments<M extends DescMethod>(method: M, request: MessageInitShape<M["input"]>, { timeoutMs }: CallOptions) {
     const metadata = new grpc.Metadata();
     if (token) {
       metadata.set("authorization", `Bearer ${token}`);
@@ -97,16 +56,16 @@ export function connect(address: string, options: ConnectOptions = {}): MemoryCl
       `/${method.parent.typeName}/${method.name}`,
       (message: MessageShape<M["input"]>) => Buffer.from(toBinary(method.input, message)),
       (bytes: Buffer) => fromBinary(method.output, bytes) as MessageShape<M["output"]>,
-      repeatable(method, clone(method.input, create(method.input, request)) as MessageShape<M["input"]>),
+      withRequestIds(method, clone(method.input, create(method.input, request)) as MessageShape<M["input"]>),
       metadata,
       { deadline: Date.now() + (timeoutMs ?? defaultTimeoutMs) },
     ] as const;
   }
 
-  function unary<M extends DescMethod>(method: M): Call<M> {
+  function unary<M extends DescMethod>(method: M): MethodCall<M> {
     return (request, options = {}) =>
       new Promise((resolve, reject) => {
-        const call = client.makeUnaryRequest(...parts(method, request, options), (error, response) => {
+        const call = client.makeUnaryRequest(...callArguments(method, request, options), (error, response) => {
           options.signal?.removeEventListener("abort", cancel);
           return error ? reject(MemoryError.from(error)) : resolve(response!);
         });
@@ -115,8 +74,8 @@ export function connect(address: string, options: ConnectOptions = {}): MemoryCl
   }
 
   async function* stream<M extends DescMethod>(method: M, request: MessageInitShape<M["input"]>, options: CallOptions = {}) {
-    const call = client.makeServerStreamRequest(...parts(method, request, options));
-    call.on("error", () => {}); // the iterator throws it; after a cancellation nobody waits for it
+    const call = client.makeServerStreamRequest(...callArguments(method, request, options));
+    call.on("error", () => {}); // The iterator throws it. After a cancellation nothing listens, and Node would exit.
     const cancel = cancelOn(options.signal, call);
     try {
       yield* call as AsyncIterable<MessageShape<M["output"]>>;
@@ -128,14 +87,18 @@ export function connect(address: string, options: ConnectOptions = {}): MemoryCl
     }
   }
 
-  const calls = Object.fromEntries(MemoryService.methods.map((method) => [method.localName, unary(method)]));
+  const calls = MemoryService.methods.map((method: DescMethod) => [
+    method.localName,
+    async (first?: unknown, second?: object) => unary(method)(...toCall(method, first, second)),
+  ]);
+  const { search } = MemoryService.method;
   return {
-    ...calls,
-    search: (request, options) => new Hits(stream(MemoryService.method.search, request, options)),
+    ...Object.fromEntries(calls),
+    search: (first?: unknown, second?: object) => new Hits(stream(search, ...toCall(search, first, second))),
     unary,
     stream,
     close: () => client.close(),
-  } as MemoryClient;
+  };
 }
 
 function cancelOn(signal: AbortSignal | undefined, call: { cancel(): void }): () => void {
@@ -147,12 +110,12 @@ function cancelOn(signal: AbortSignal | undefined, call: { cancel(): void }): ()
   return cancel;
 }
 
-/** Gives each memory to be stored a request id, unless it has an id: what makes a retry of Store safe. */
-function repeatable<T>(method: DescMethod, request: T): T {
+/** Adds a request id to each memory that has no id. A retry of the store then makes no second memory. */
+function withRequestIds<T>(method: DescMethod, request: T): T {
   const { store, batchStore } = MemoryService.method;
   const memories =
-    method === store ? [request as MessageShape<typeof StoreRequestSchema>]
-    : method === batchStore ? (request as MessageShape<typeof BatchStoreRequestSchema>).memories
+    method === store ? [request as StoreRequest]
+    : method === batchStore ? (request as BatchStoreRequest).memories
     : [];
   for (const memory of memories) {
     if (!memory.id && !memory.requestId) {

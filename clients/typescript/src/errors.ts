@@ -11,22 +11,22 @@ import { StatusSchema } from "./generated/google/rpc/status_pb.js";
 import { ErrorReason } from "./generated/semantic_memory/v1/error_reason_pb.js";
 import { FieldViolationSchema, type FieldViolation } from "./generated/semantic_memory/v1/memory_service_pb.js";
 
-/** What a call failed with. Its message tells code, reason and cause in one line. */
+/** The error of a call. Its message has the code, the reason and the cause in one line. */
 export class MemoryError extends Error {
   override readonly name = "MemoryError";
-  /** UNSPECIFIED when no server has spoken. */
+  /** The stable name of the cause. UNSPECIFIED if the error did not come from the server. */
   reason = ErrorReason.UNSPECIFIED;
   metadata: Record<string, string> = {};
-  /** The fields of the request, or the subjects of a precondition, that are wrong. */
+  /** The wrong fields of the request, or the failed preconditions. */
   violations: FieldViolation[] = [];
-  /** How long to wait before another try; undefined when the server gave no time. */
+  /** Time to wait before the next attempt, if the server names one. */
   retryDelayMs: number | undefined;
 
   constructor(readonly code: status, readonly details: string) {
     super(`${status[code]}: ${details}`);
   }
 
-  /** The error of a call, with what its google.rpc details say. */
+  /** The error of a failed call, with its google.rpc details. */
   static from(error: ServiceError): MemoryError {
     const decoded = new MemoryError(error.code, error.details);
     const [sent] = error.metadata?.get("grpc-status-details-bin") ?? [];

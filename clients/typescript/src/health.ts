@@ -1,5 +1,5 @@
-// Round robin over healthy servers only. Other languages have this in their gRPC library (gRFC A17); grpc-js has the parts
-// for it: a policy that wraps each connection, and marks it by what a health Watch on that very connection says.
+// Round robin over the healthy servers (gRFC A17). The gRPC libraries of other languages have this. Here it is built from
+// parts of grpc-js: a policy wraps each connection and marks it with the status of a health Watch on that connection.
 import { fromBinary, toBinary, create } from "@bufbuild/protobuf";
 import { Client, connectivityState, credentials, experimental, Metadata, status, type ServiceError } from "@grpc/grpc-js";
 import {
@@ -29,7 +29,7 @@ class WatchedConnection extends experimental.BaseSubchannelWrapper {
     });
   }
 
-  /** Healthy until the server says otherwise, or when it has no health service to ask. */
+  /** Marks the connection. It is healthy until the server reports another status, or without a health service. */
   private watch(): void {
     const client = new Client(this.getAddress(), credentials.createInsecure(), { channelOverride: this.getChannel() });
     const call = client.makeServerStreamRequest(
@@ -39,17 +39,17 @@ class WatchedConnection extends experimental.BaseSubchannelWrapper {
       create(HealthCheckRequestSchema, { service: MemoryService.typeName }),
       new Metadata(),
     );
-    let again: NodeJS.Timeout | undefined;
+    let retry: NodeJS.Timeout | undefined;
     this.stop = () => {
       this.stop = () => {};
-      clearTimeout(again);
+      clearTimeout(retry);
       call.cancel();
       this.setHealthy(true);
     };
     call.on("data", ({ status }) => this.setHealthy(status === HealthCheckResponse_ServingStatus.SERVING));
     call.on("error", (error: ServiceError) => {
       if (error.code !== status.CANCELLED && error.code !== status.UNIMPLEMENTED) {
-        again = setTimeout(() => this.watch(), RETRY_MS).unref();
+        retry = setTimeout(() => this.watch(), RETRY_MS).unref();
       }
     });
   }

@@ -1,4 +1,7 @@
-export { connect, Hits, type CallOptions, type ConnectOptions, type MemoryClient } from "./client.js";
+export { connect, type ConnectOptions } from "./client.js";
+export { Hits } from "./hits.js";
+export type { MemoryClient } from "./methods.js";
+export type * from "./options.js";
 export { pack, unpack } from "./embeddings.js";
 export { MemoryError } from "./errors.js";
 export * from "./generated/semantic_memory/v1/error_reason_pb.js";

@@ -1,47 +1,14 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { test, type TestContext } from "node:test";
-import { create, fromBinary, toBinary, type DescMethod, type DescService } from "@bufbuild/protobuf";
+import { test } from "node:test";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import * as grpc from "@grpc/grpc-js";
-import { connect, ErrorReason, MemoryError, MemoryService, pack, unpack } from "../src/index.js";
+import { connect, ErrorReason, MemoryError, pack, unpack } from "../src/index.js";
 import { BadRequestSchema, ErrorInfoSchema } from "../src/generated/google/rpc/error_details_pb.js";
 import { StatusSchema } from "../src/generated/google/rpc/status_pb.js";
-import { Health, HealthCheckResponse_ServingStatus as Serving } from "../src/generated/grpc/health/v1/health_pb.js";
-
-type Handlers = Record<string, (call: any, answer?: any) => void>;
-
-/** A server with these handlers, and a client of it. */
-async function serve(t: TestContext, handlers: Handlers, health: Handlers = {}) {
-  const server = new grpc.Server();
-  add(server, MemoryService, handlers);
-  add(server, Health, { watch: (call) => call.write({ status: Serving.SERVING }), ...health });
-  const port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) =>
-      error ? reject(error) : resolve(port),
-    ),
-  );
-  const client = connect(`127.0.0.1:${port}`, { token: "secret" });
-  t.after(() => {
-    client.close();
-    server.forceShutdown();
-  });
-  return client;
-}
-
-function add(server: grpc.Server, service: DescService, handlers: Handlers): void {
-  const definition = ({ name, input, output, methodKind }: DescMethod) => ({
-    path: `/${service.typeName}/${name}`,
-    requestStream: false,
-    responseStream: methodKind === "server_streaming",
-    requestSerialize: (message: any) => Buffer.from(toBinary(input, message)),
-    requestDeserialize: (bytes: Buffer) => fromBinary(input, bytes),
-    responseSerialize: (message: any) => Buffer.from(toBinary(output, create(output, message))),
-    responseDeserialize: (bytes: Buffer) => fromBinary(output, bytes),
-  });
-  const used = service.methods.filter((method) => method.localName in handlers);
-  server.addService(Object.fromEntries(used.map((one) => [one.localName, definition(one)])), handlers);
-}
+import { HealthCheckResponse_ServingStatus as Serving } from "../src/generated/grpc/health/v1/health_pb.js";
+import { serve } from "./server.js";
 
 test("a Store is retried under one request id, with the token and a deadline", async (t) => {
   const calls: any[] = [];
@@ -97,26 +64,26 @@ test("errors are typed", async (t) => {
   assert.equal(error.violations[0]?.rule, "string.max_bytes");
 });
 
-test("no call goes to a server that says it is not healthy", async (t) => {
-  let toldAt = 0;
+test("no call goes to an unhealthy server", async (t) => {
+  let notServingAt = 0;
   const memories = await serve(
     t,
     { get: (_call, answer) => answer(null, {}) },
     {
       watch: (call) => {
         call.write({ status: Serving.NOT_SERVING });
-        toldAt = Date.now();
+        notServingAt = Date.now();
         setTimeout(() => call.write({ status: Serving.SERVING }), 300);
       },
     },
   );
   await memories.get({});
   await new Promise((resolve) => setTimeout(resolve, 100));
-  await memories.get({}); // it is retried until the server is well
-  assert.ok(Date.now() - toldAt >= 300);
+  await memories.get({}); // retried until the server is healthy
+  assert.ok(Date.now() - notServingAt >= 300);
 });
 
-test("a wrong address is told in one line", async () => {
+test("the error for a wrong address is one line", async () => {
   const memories = connect("127.0.0.1:1");
   const error: MemoryError = await memories.listIndexes({}).catch((error) => error);
   assert.match(error.message, /^UNAVAILABLE: .*127\.0\.0\.1:1.*$/);

@@ -1,4 +1,4 @@
-"""A client of semantic_memory.v1.MemoryService, sync and asyncio; semantic_memory.v1 has its messages."""
+"""A client of semantic_memory.v1.MemoryService, sync and asyncio. Its messages are in semantic_memory.v1."""
 
 from semantic_memory.aio import AsyncHits, AsyncMemoryClient
 from semantic_memory.client import Hits, MemoryClient

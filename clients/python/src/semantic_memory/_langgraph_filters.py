@@ -1,4 +1,4 @@
-"""LangGraph's filters of values and namespaces, as its own stores understand them."""
+"""LangGraph's filters of values and namespaces, with the semantics of its own stores."""
 
 from __future__ import annotations
 
@@ -24,48 +24,48 @@ def require_known_operators(op: Op) -> None:
         _require_known(*(op.filter or {}).values())
 
 
-def _require_known(*wanted: Any) -> None:
-    for one in wanted:
-        if isinstance(one, dict):
-            operators = any(name.startswith("$") for name in one)
-            if operators and (unknown := one.keys() - _COMPARE.keys()):
+def _require_known(*conditions: Any) -> None:
+    for condition in conditions:
+        if isinstance(condition, dict):
+            operators = any(name.startswith("$") for name in condition)
+            if operators and (unknown := condition.keys() - _COMPARE.keys()):
                 raise ValueError(f"filter operator {min(unknown)!r} is unknown: use one of {', '.join(_COMPARE)}")
             if not operators:
-                _require_known(*one.values())
-        elif isinstance(one, list | tuple):
-            _require_known(*one)
+                _require_known(*condition.values())
+        elif isinstance(condition, list | tuple):
+            _require_known(*condition)
 
 
-def passes(value: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Tell whether a value passes a filter."""
-    return all(_field_passes(value.get(name), inner) for name, inner in wanted.items())
+def matches_filter(value: Mapping[str, Any], conditions: Mapping[str, Any]) -> bool:
+    """Return whether a value matches a filter."""
+    return all(_field_matches(value.get(name), condition) for name, condition in conditions.items())
 
 
-def _field_passes(value: Any, wanted: Any) -> bool:
-    if isinstance(wanted, dict):
-        if any(name.startswith("$") for name in wanted):
-            return all(_compare(name, value, other) for name, other in wanted.items())
-        return isinstance(value, dict) and passes(value, wanted)
-    if isinstance(wanted, list | tuple):
+def _field_matches(value: Any, condition: Any) -> bool:
+    if isinstance(condition, dict):
+        if any(name.startswith("$") for name in condition):
+            return all(_compare(name, value, operand) for name, operand in condition.items())
+        return isinstance(value, dict) and matches_filter(value, condition)
+    if isinstance(condition, list | tuple):
         return (
             isinstance(value, list)
-            and len(value) == len(wanted)
-            and all(_field_passes(one, other) for one, other in zip(value, wanted, strict=True))
+            and len(value) == len(condition)
+            and all(_field_matches(item, inner) for item, inner in zip(value, condition, strict=True))
         )
-    return bool(value == wanted)
+    return bool(value == condition)
 
 
-def _compare(name: str, value: Any, other: Any) -> bool:
+def _compare(name: str, value: Any, operand: Any) -> bool:
     try:
-        return bool(_COMPARE[name](value, other))
-    except TypeError:  # One item whose field has another type must not fail the search for the others.
+        return bool(_COMPARE[name](value, operand))
+    except TypeError:  # A field of another type does not match. It must not fail the search for other items.
         return False
 
 
-def matches(condition: MatchCondition, namespace: tuple[str, ...]) -> bool:
-    """Tell whether a namespace meets a condition of list_namespaces."""
+def matches_namespace(condition: MatchCondition, namespace: tuple[str, ...]) -> bool:
+    """Return whether a namespace matches a condition of list_namespaces."""
     path = tuple(condition.path)
     if len(namespace) < len(path):
         return False
     part = namespace[: len(path)] if condition.match_type == "prefix" else namespace[len(namespace) - len(path) :]
-    return all(wanted in ("*", given) for wanted, given in zip(path, part, strict=True))
+    return all(expected in ("*", actual) for expected, actual in zip(path, part, strict=True))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack, overload
 
 import grpc
 
-from semantic_memory.connection import DEFAULT_TIMEOUT, OPTIONS, TLS, authorization, repeatable, repeatable_batch
-from semantic_memory.errors import decoded
+from semantic_memory import fields as kw
+from semantic_memory.connection import DEFAULT_TIMEOUT, OPTIONS, TLS, authorization, with_request_id, with_request_ids
+from semantic_memory.errors import to_error
+from semantic_memory.requests import to_request
 from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 
@@ -18,18 +20,26 @@ Response = TypeVar("Response")
 
 
 class MemoryClient:
-    """The RPCs of MemoryService. They raise MemoryServiceError. Safe for many threads."""
+    """Calls MemoryService. Safe for many threads.
+
+    Each method takes the fields of its request by keyword, or the request message itself:
+
+        client.search("When do we release?", user_id="me", k=5)
+        client.search(SearchRequest(query_text="When do we release?", filter=MemoryFilter(user_id="me"), k=5))
+
+    Every method raises MemoryServiceError when the call fails, and TypeError or ValueError for a wrong argument.
+    """
 
     def __init__(
         self, address: str, *, tls: TLS | None = None, token: str | None = None, timeout: float = DEFAULT_TIMEOUT
     ) -> None:
-        """The first call makes the connection.
+        """Create a client. The first call opens the connection.
 
         Args:
             address: "host:port" or "dns:///host:port".
-            tls: Plaintext unless given.
+            tls: The certificates. Without them the connection is plaintext.
             token: Sent with each call as "authorization: Bearer <token>". Use TLS with it.
-            timeout: Seconds, for calls that give none.
+            timeout: The default deadline of a call, in seconds.
         """
         self.channel = (
             grpc.secure_channel(address, tls.credentials(), OPTIONS) if tls else grpc.insecure_channel(address, OPTIONS)
@@ -38,44 +48,124 @@ class MemoryClient:
         self._metadata = authorization(token)
         self._timeout = timeout
 
-    def ensure_index(self, request: pb.EnsureIndexRequest, timeout: float | None = None) -> pb.EnsureIndexResponse:
-        return self._call(self._stub.EnsureIndex, request, timeout)
+    @overload
+    def ensure_index(self, request: pb.EnsureIndexRequest, timeout: float | None = None) -> pb.EnsureIndexResponse: ...
+    @overload
+    def ensure_index(
+        self, index: str = ..., /, *, timeout: float | None = None, **fields: Unpack[kw.EnsureIndexFields]
+    ) -> pb.EnsureIndexResponse: ...
+    def ensure_index(self, request: Any = None, timeout: float | None = None, **fields: Any) -> pb.EnsureIndexResponse:
+        """Create an index, or check that the existing one has these properties."""
+        return self._call(self._stub.EnsureIndex, to_request(pb.EnsureIndexRequest, request, fields), timeout)
 
-    def store(self, request: pb.StoreRequest, timeout: float | None = None) -> pb.StoreResponse:
-        return self._call(self._stub.Store, repeatable(request), timeout)
+    @overload
+    def store(self, request: pb.StoreRequest, timeout: float | None = None) -> pb.StoreResponse: ...
+    @overload
+    def store(
+        self, content: str = ..., /, *, timeout: float | None = None, **fields: Unpack[kw.StoreFields]
+    ) -> pb.StoreResponse: ...
+    def store(self, request: Any = None, timeout: float | None = None, **fields: Any) -> pb.StoreResponse:
+        """Store one memory."""
+        return self._call(self._stub.Store, with_request_id(to_request(pb.StoreRequest, request, fields)), timeout)
 
-    def batch_store(self, request: pb.BatchStoreRequest, timeout: float | None = None) -> pb.BatchStoreResponse:
-        return self._call(self._stub.BatchStore, repeatable_batch(request), timeout)
+    @overload
+    def batch_store(self, request: pb.BatchStoreRequest, timeout: float | None = None) -> pb.BatchStoreResponse: ...
+    @overload
+    def batch_store(
+        self,
+        memories: Sequence[kw.StoreFields | pb.StoreRequest] = ...,
+        /,
+        *,
+        timeout: float | None = None,
+        **fields: Unpack[kw.BatchStoreFields],
+    ) -> pb.BatchStoreResponse: ...
+    def batch_store(self, request: Any = None, timeout: float | None = None, **fields: Any) -> pb.BatchStoreResponse:
+        """Store up to 100 memories; the response has a result for each."""
+        return self._call(
+            self._stub.BatchStore, with_request_ids(to_request(pb.BatchStoreRequest, request, fields)), timeout
+        )
 
-    def delete(self, request: pb.DeleteRequest, timeout: float | None = None) -> pb.DeleteResponse:
-        return self._call(self._stub.Delete, request, timeout)
+    @overload
+    def get(self, request: pb.GetRequest, timeout: float | None = None) -> pb.GetResponse: ...
+    @overload
+    def get(
+        self, id: str = ..., /, *, timeout: float | None = None, **fields: Unpack[kw.GetFields]
+    ) -> pb.GetResponse: ...
+    def get(self, request: Any = None, timeout: float | None = None, **fields: Any) -> pb.GetResponse:
+        """Return one memory by its id."""
+        return self._call(self._stub.Get, to_request(pb.GetRequest, request, fields), timeout)
 
-    def get(self, request: pb.GetRequest, timeout: float | None = None) -> pb.GetResponse:
-        return self._call(self._stub.Get, request, timeout)
+    @overload
+    def list(self, request: pb.ListRequest, timeout: float | None = None) -> pb.ListResponse: ...
+    @overload
+    def list(self, *, timeout: float | None = None, **fields: Unpack[kw.ListFields]) -> pb.ListResponse: ...
+    def list(self, request: Any = None, timeout: float | None = None, **fields: Any) -> pb.ListResponse:
+        """Return a page of the memories that match the filter, oldest first."""
+        return self._call(self._stub.List, to_request(pb.ListRequest, request, fields), timeout)
 
-    def list(self, request: pb.ListRequest, timeout: float | None = None) -> pb.ListResponse:
-        return self._call(self._stub.List, request, timeout)
+    @overload
+    def delete(self, request: pb.DeleteRequest, timeout: float | None = None) -> pb.DeleteResponse: ...
+    @overload
+    def delete(
+        self, ids: kw.OneOrMore[str] = ..., /, *, timeout: float | None = None, **fields: Unpack[kw.DeleteFields]
+    ) -> pb.DeleteResponse: ...
+    def delete(self, request: Any = None, timeout: float | None = None, **fields: Any) -> pb.DeleteResponse:
+        """Delete memories by their ids."""
+        return self._call(self._stub.Delete, to_request(pb.DeleteRequest, request, fields), timeout)
 
+    @overload
     def delete_matching(
         self, request: pb.DeleteMatchingRequest, timeout: float | None = None
+    ) -> pb.DeleteMatchingResponse: ...
+    @overload
+    def delete_matching(
+        self, *, timeout: float | None = None, **fields: Unpack[kw.DeleteMatchingFields]
+    ) -> pb.DeleteMatchingResponse: ...
+    def delete_matching(
+        self, request: Any = None, timeout: float | None = None, **fields: Any
     ) -> pb.DeleteMatchingResponse:
-        return self._call(self._stub.DeleteMatching, request, timeout)
+        """Delete the memories that match the filter, or count them with `dry_run`."""
+        return self._call(self._stub.DeleteMatching, to_request(pb.DeleteMatchingRequest, request, fields), timeout)
 
-    def list_indexes(self, request: pb.ListIndexesRequest, timeout: float | None = None) -> pb.ListIndexesResponse:
-        return self._call(self._stub.ListIndexes, request, timeout)
+    def list_indexes(
+        self, request: pb.ListIndexesRequest | None = None, timeout: float | None = None
+    ) -> pb.ListIndexesResponse:
+        """Describe all indexes."""
+        return self._call(self._stub.ListIndexes, request or pb.ListIndexesRequest(), timeout)
 
-    def get_index(self, request: pb.GetIndexRequest, timeout: float | None = None) -> pb.GetIndexResponse:
-        return self._call(self._stub.GetIndex, request, timeout)
+    @overload
+    def get_index(self, request: pb.GetIndexRequest, timeout: float | None = None) -> pb.GetIndexResponse: ...
+    @overload
+    def get_index(
+        self, index: str = ..., /, *, timeout: float | None = None, **fields: Unpack[kw.GetIndexFields]
+    ) -> pb.GetIndexResponse: ...
+    def get_index(self, request: Any = None, timeout: float | None = None, **fields: Any) -> pb.GetIndexResponse:
+        """Describe one index."""
+        return self._call(self._stub.GetIndex, to_request(pb.GetIndexRequest, request, fields), timeout)
 
-    def drop_index(self, request: pb.DropIndexRequest, timeout: float | None = None) -> pb.DropIndexResponse:
-        return self._call(self._stub.DropIndex, request, timeout)
+    @overload
+    def drop_index(self, request: pb.DropIndexRequest, timeout: float | None = None) -> pb.DropIndexResponse: ...
+    @overload
+    def drop_index(
+        self, index: str = ..., /, *, timeout: float | None = None, **fields: Unpack[kw.DropIndexFields]
+    ) -> pb.DropIndexResponse: ...
+    def drop_index(self, request: Any = None, timeout: float | None = None, **fields: Any) -> pb.DropIndexResponse:
+        """Remove an index and, with `delete_memories`, its memories."""
+        return self._call(self._stub.DropIndex, to_request(pb.DropIndexRequest, request, fields), timeout)
 
-    def search(self, request: pb.SearchRequest, timeout: float | None = None) -> Hits:
-        """Hits, best first. Leaving the loop early ends the search on the server too."""
-        return Hits(self._stub.Search(request, timeout=timeout or self._timeout, metadata=self._metadata))
+    @overload
+    def search(self, request: pb.SearchRequest, timeout: float | None = None) -> Hits: ...
+    @overload
+    def search(
+        self, query_text: str = ..., /, *, timeout: float | None = None, **fields: Unpack[kw.SearchFields]
+    ) -> Hits: ...
+    def search(self, request: Any = None, timeout: float | None = None, **fields: Any) -> Hits:
+        """Return the hits, best first. Leaving the loop early ends the search on the server too."""
+        message = to_request(pb.SearchRequest, request, fields)
+        return Hits(self._stub.Search(message, timeout=timeout or self._timeout, metadata=self._metadata))
 
     def close(self) -> None:
-        """End the connection and the calls on it."""
+        """Close the connection and cancel the calls on it."""
         self.channel.close()
 
     def __enter__(self) -> Self:
@@ -92,29 +182,30 @@ class MemoryClient:
         try:
             return method(request, timeout=timeout or self._timeout, metadata=self._metadata)
         except grpc.RpcError as error:
-            raise decoded(error) from error
+            raise to_error(error) from error
 
 
 def require_sync(client: object, adapter: str) -> MemoryClient:
-    """Return the client of an adapter that calls it in threads.
+    """Return the client. An adapter calls it in threads, so it must be a MemoryClient.
 
-    Raises TypeError unless it is a MemoryClient.
+    Raises:
+        TypeError: it is another object.
     """
     if not isinstance(client, MemoryClient):
         raise TypeError(
-            f"{adapter} needs a MemoryClient, not {type(client).__name__}: its async methods call the sync client in a "
-            "thread"
+            f"{adapter} needs a MemoryClient, not {type(client).__name__}: its async methods call the sync client in "
+            "a thread"
         )
     return client
 
 
 class Hits:
-    """The hits of one search, to be iterated once."""
+    """The hits of one search. They can be iterated once."""
 
     def __init__(self, call: grpc._CallIterator[pb.SearchResponse]) -> None:
         self._call = call
         self.summary: pb.SearchSummary | None = None
-        """What the search did; there after the last hit."""
+        """What the search did. Set after the last hit."""
 
     def __iter__(self) -> Iterator[pb.Hit]:
         try:
@@ -123,6 +214,6 @@ class Hits:
                     self.summary = response.summary
                 yield from response.hits
         except grpc.RpcError as error:
-            raise decoded(error) from error
+            raise to_error(error) from error
         finally:
             self._call.cancel()

@@ -1,4 +1,4 @@
-"""How a client reaches a server: what the sync and the asyncio client have in common."""
+"""Connection settings that the sync and the asyncio client share."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ from semantic_memory.v1.memory_service_pb2 import BatchStoreRequest, StoreReques
 DEFAULT_TIMEOUT = 30.0
 
 OPTIONS: list[tuple[str, str | int]] = [
-    # Round robin over healthy servers, and a retry of UNAVAILABLE for all calls that are safe to repeat.
+    # Round robin over the healthy servers, and retries of UNAVAILABLE for all calls that are safe to repeat.
     ("grpc.service_config", resources.files("semantic_memory").joinpath("service_config.json").read_text()),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # A hit whose whole context is of the longest contents.
+    # Room for a hit whose context has only contents of maximum length.
     ("grpc.max_receive_message_length", 16 * 2**20),
 ]
 
 
 @dataclass(frozen=True)
 class TLS:
-    """PEM files: the authorities to trust (the system's unless given), the client's own certificate and its key."""
+    """PEM files for TLS; with a certificate and a key, for mutual TLS."""
 
     ca: Path | str | None = None
+    """The authorities to trust. Default: those of the system."""
     certificate: Path | str | None = None
+    """The client's own certificate."""
     key: Path | str | None = None
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """These files as gRPC takes them."""
+        """Read the files."""
         ca, key, certificate = (
             Path(file).read_bytes() if file else None for file in (self.ca, self.key, self.certificate)
         )
@@ -41,20 +43,20 @@ class TLS:
 
 
 def authorization(token: str | None) -> tuple[tuple[str, str], ...]:
-    """The metadata that carries a token."""
+    """Return the call metadata that carries a token."""
     return (("authorization", f"Bearer {token}"),) if token else ()
 
 
-def repeatable(memory: StoreRequest) -> StoreRequest:
-    """The same with a request id, unless it has an id: what makes a retry of Store safe."""
+def with_request_id(memory: StoreRequest) -> StoreRequest:
+    """Return the memory with a request id, unless it has an id. A retry of the Store then makes no second memory."""
     if memory.id or memory.request_id:
         return memory
-    copied = StoreRequest()
-    copied.CopyFrom(memory)
-    copied.request_id = str(uuid.uuid4())
-    return copied
+    copy = StoreRequest()
+    copy.CopyFrom(memory)
+    copy.request_id = str(uuid.uuid4())
+    return copy
 
 
-def repeatable_batch(batch: BatchStoreRequest) -> BatchStoreRequest:
-    """The same for each memory of a batch."""
-    return BatchStoreRequest(index=batch.index, memories=[repeatable(memory) for memory in batch.memories])
+def with_request_ids(batch: BatchStoreRequest) -> BatchStoreRequest:
+    """Return the batch with a request id for each memory that has no id."""
+    return BatchStoreRequest(index=batch.index, memories=[with_request_id(memory) for memory in batch.memories])

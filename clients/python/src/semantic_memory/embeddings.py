@@ -1,4 +1,4 @@
-"""Embeddings as they travel: packed little-endian float32, bit by bit."""
+"""The wire format of embeddings: packed little-endian float32. Every bit is kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 
 def pack(embedding: Iterable[float]) -> bytes:
-    """What travels for an embedding: a list of numbers, an array, a numpy vector."""
+    """Return the bytes of an embedding: of a list of numbers, an array or a numpy vector."""
     numbers = array("f", embedding)
     if sys.byteorder == "big":
         numbers.byteswap()
@@ -16,9 +16,9 @@ def pack(embedding: Iterable[float]) -> bytes:
 
 
 def unpack(packed: bytes) -> array[float]:
-    """The embedding of what travelled, as an array of float32."""
+    """Return the numbers of a packed embedding, as an array of float32."""
     if len(packed) % 4:
-        raise ValueError(f"an embedding has four bytes for each number, not {len(packed)} bytes")
+        raise ValueError(f"an embedding has four bytes for each number, but this one has {len(packed)} bytes")
     numbers = array("f", packed)
     if sys.byteorder == "big":
         numbers.byteswap()

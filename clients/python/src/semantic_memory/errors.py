@@ -1,4 +1,4 @@
-"""What a call fails with."""
+"""The error of a call, with what its google.rpc details say."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from semantic_memory.v1.memory_service_pb2 import BatchStoreError, FieldViolatio
 
 @dataclass
 class MemoryServiceError(Exception):
-    """The error of a call, decoded. As text it tells code, reason and cause in one line."""
+    """The error of a call. Its text has the code, the reason and the cause in one line."""
 
     code: grpc.StatusCode
     details: str
     reason: ErrorReason = ERROR_REASON_UNSPECIFIED
-    """Its stable name; unspecified when no server has spoken."""
+    """The stable name of the cause. Unspecified if the error did not come from the server."""
     metadata: dict[str, str] = field(default_factory=dict)
     violations: list[FieldViolation] = field(default_factory=list)
-    """The fields of the request, or the subjects of a precondition, that are wrong."""
+    """The wrong fields of the request, or the failed preconditions."""
     retry_delay: float | None = None
-    """Seconds to wait before another try, where the server gave a time."""
+    """Seconds to wait before the next attempt, if the server names a time."""
 
     def __str__(self) -> str:
         reason = "" if self.reason == ERROR_REASON_UNSPECIFIED else " " + ErrorReason.Name(self.reason)[13:]
         return f"{self.code.name}{reason}: {self.details}"
 
 
-def decoded(call: Any) -> MemoryServiceError:
-    """The error of a call that failed: a grpc.RpcError of either kind."""
+def to_error(call: Any) -> MemoryServiceError:
+    """Return the error of a failed call: of a grpc.RpcError, sync or asyncio."""
     error = MemoryServiceError(call.code(), " ".join(str(call.details()).split()))
     for key, value in call.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
@@ -42,8 +42,8 @@ def decoded(call: Any) -> MemoryServiceError:
     return error
 
 
-def batch_error(error: BatchStoreError) -> MemoryServiceError:
-    """The error of one memory of a BatchStore."""
+def to_batch_error(error: BatchStoreError) -> MemoryServiceError:
+    """Return the error of one memory of a BatchStore."""
     code = next(one for one in grpc.StatusCode if one.value[0] == error.code)
     return MemoryServiceError(code, error.message, error.reason, violations=list(error.field_violations))
 
@@ -52,7 +52,7 @@ def _add(error: MemoryServiceError, detail: Any) -> None:
     info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     unmet, retry = error_details_pb2.PreconditionFailure(), error_details_pb2.RetryInfo()
     if detail.Unpack(info):
-        with contextlib.suppress(ValueError):  # a reason of a newer server than this client
+        with contextlib.suppress(ValueError):  # a newer server has reasons that this client does not know
             error.reason = cast("ErrorReason", ErrorReason.Value(f"ERROR_REASON_{info.reason}"))
         error.metadata = dict(info.metadata)
     elif detail.Unpack(bad):

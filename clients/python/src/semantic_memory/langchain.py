@@ -1,4 +1,4 @@
-"""Memory for LangChain: a retriever over all sessions of a user, and the history of one session."""
+"""Memory for LangChain: a retriever over all sessions of a user, and the message history of one session."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from langchain_core.messages import BaseMessage, messages_from_dict, messages_to
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict, field_validator
 
+from semantic_memory._metadata import from_metadata, require_text, to_metadata
 from semantic_memory.client import MemoryClient, require_sync
-from semantic_memory.errors import batch_error
+from semantic_memory.errors import to_batch_error
 from semantic_memory.v1 import memory_service_pb2 as pb
-from semantic_memory.v1.memory_pb2 import ROLE_ASSISTANT, ROLE_SYSTEM, ROLE_TOOL, ROLE_USER, Memory, MemoryFilter, Role
-from semantic_memory.values import from_metadata, require_text, to_metadata
+from semantic_memory.v1.memory_pb2 import ROLE_ASSISTANT, ROLE_SYSTEM, ROLE_TOOL, ROLE_USER, Memory, Role
 
 _ROLES = {"human": ROLE_USER, "ai": ROLE_ASSISTANT, "tool": ROLE_TOOL}
-_BATCH = 100
-_BATCH_BYTES = 3 * 2**20
-"""Less than the 4 MiB that a request may have: the client adds ids and times."""
-_MOST_IDS = 1000
-_LONGEST_CONTENT = 50_000
+_MAX_BATCH = 100
+_MAX_BATCH_BYTES = 3 * 2**20
+"""Less than the 4 MiB of a request: the client adds ids and times."""
+_MAX_IDS = 1000
+_MAX_CONTENT = 50_000
 
 _log = logging.getLogger(__name__)
 
 
 class SemanticMemoryRetriever(BaseRetriever):
-    """What a user's memories say on a query, best first."""
+    """Returns the memories of a user that are nearest to a query, best first."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -52,84 +52,82 @@ class SemanticMemoryRetriever(BaseRetriever):
         run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 - LangChain gives the signature
         k: int | None = None,
     ) -> list[Document]:
-        request = pb.SearchRequest(query_text=query, filter=MemoryFilter(user_id=self.user_id), k=k or self.k)
-        if self.min_score is not None:
-            request.min_score = self.min_score
-        return [_document(hit) for hit in self.client.search(request)]
+        hits = self.client.search(query, user_id=self.user_id, k=k or self.k, min_score=self.min_score)
+        return [_document(hit) for hit in hits]
 
 
 def _document(hit: pb.Hit) -> Document:
     memory = hit.memory
-    about: dict[str, Any] = {
+    metadata: dict[str, Any] = {
         "session_id": memory.session_id,
         "role": Role.Name(memory.role).removeprefix("ROLE_").lower(),
         "timestamp": memory.timestamp.ToDatetime(UTC).isoformat(),
         "score": hit.score,
     }
-    return Document(id=memory.id, page_content=memory.content, metadata=about)
+    return Document(id=memory.id, page_content=memory.content, metadata=metadata)
 
 
 class SemanticMemoryChatMessageHistory(BaseChatMessageHistory):
-    """The messages of one session. What they say is found by meaning from all other sessions of the user too.
+    """The messages of one session. Searches in all sessions of the user find them by meaning.
 
-    Memories that other software stored in the session are neither shown nor cleared.
+    It ignores memories that other software stored in the session.
     """
 
     def __init__(self, client: MemoryClient, *, user_id: str, session_id: str) -> None:
-        """Reads and writes begin with the first use.
+        """Create a history. It makes no call.
 
         Raises:
             TypeError: the client is not a MemoryClient.
             ValueError: the session_id is empty.
         """
         if not session_id:
-            raise ValueError("session_id is empty: a history belongs to one session, so name it")
+            raise ValueError("session_id is empty: a history needs the name of its session")
         self._client = require_sync(client, "SemanticMemoryChatMessageHistory")
         self._user = user_id
         self._session = session_id
 
     @property
-    def messages(self) -> list[BaseMessage]:  # type: ignore[override]  # the base has a field where others have this
+    def messages(self) -> list[BaseMessage]:  # type: ignore[override]  # the base class declares a field
         """The messages of the session, oldest first."""
-        return [message for memory in self._stored() if (message := _message(memory)) is not None]
+        return [message for memory in self._memories() if (message := _message(memory)) is not None]
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
-        """Append messages, in their order, with the server's time.
+        """Append messages in their order, with the time of the server.
 
         Raises:
-            TypeError, ValueError: a message is no JSON, or too large; none was stored.
-            MemoryServiceError: the first error of the server; other messages may be stored.
+            TypeError, ValueError: a message cannot be written as JSON, or is too large. None was stored.
+            MemoryServiceError: the first error of the server. Other messages may be stored.
         """
-        stores = [self._store(message) for message in messages]
+        requests = [self._store_request(message) for message in messages]
         last = 0
-        for batch in _batches(stores):
-            for place, store in enumerate(batch if last else ()):
-                store.timestamp.FromMicroseconds(last + 1 + place)  # Another server's clock may be behind.
-            results = self._client.batch_store(pb.BatchStoreRequest(memories=batch)).results
+        for batch in _batches(requests):
+            for place, request in enumerate(batch if last else ()):
+                request.timestamp.FromMicroseconds(last + 1 + place)  # The clock of another server may be behind.
+            results = self._client.batch_store(batch).results
             for result in results:
                 if result.HasField("error"):
-                    raise batch_error(result.error)
+                    raise to_batch_error(result.error)
             last = results[-1].stored.timestamp.ToMicroseconds()
 
     def clear(self) -> None:
         """Delete the messages of the session."""
-        ids = [memory.id for memory in self._stored()]
-        for start in range(0, len(ids), _MOST_IDS):
-            self._client.delete(pb.DeleteRequest(user_id=self._user, ids=ids[start : start + _MOST_IDS]))
+        ids = [memory.id for memory in self._memories()]
+        for start in range(0, len(ids), _MAX_IDS):
+            self._client.delete(ids[start : start + _MAX_IDS], user_id=self._user)
 
-    def _stored(self) -> Iterator[Memory]:
-        where = MemoryFilter(user_id=self._user, session_ids=[self._session])
-        request = pb.ListRequest(filter=where, page_size=1000)
+    def _memories(self) -> Iterator[Memory]:
+        """Yield the memories that are messages, oldest first."""
+        token = ""
         while True:
-            page = self._client.list(request)
-            yield from filter(_kept, page.memories)
-            request.page_token = page.next_page_token
-            if not request.page_token:
+            page = self._client.list(user_id=self._user, session_ids=self._session, page_size=1000, page_token=token)
+            yield from filter(_message_dict, page.memories)
+            token = page.next_page_token
+            if not token:
                 return
 
-    def _store(self, message: BaseMessage) -> pb.StoreRequest:
-        # A message of tool calls alone has no text, and a memory must have one.
-        content = str(message.text)[:_LONGEST_CONTENT]
+    def _store_request(self, message: BaseMessage) -> pb.StoreRequest:
+        # A message with tool calls only has no text, but a memory needs one.
+        content = str(message.text)[:_MAX_CONTENT]
         content = content if content.strip() else message.type
         require_text("the text of a message", content)
         return pb.StoreRequest(
@@ -141,29 +139,29 @@ class SemanticMemoryChatMessageHistory(BaseChatMessageHistory):
         )
 
 
-def _batches(stores: Sequence[pb.StoreRequest]) -> Iterator[list[pb.StoreRequest]]:
+def _batches(requests: Sequence[pb.StoreRequest]) -> Iterator[list[pb.StoreRequest]]:
     batch: list[pb.StoreRequest] = []
     size = 0
-    for store in stores:
-        if batch and (len(batch) == _BATCH or size + store.ByteSize() > _BATCH_BYTES):
+    for request in requests:
+        if batch and (len(batch) == _MAX_BATCH or size + request.ByteSize() > _MAX_BATCH_BYTES):
             yield batch
             batch, size = [], 0
-        batch.append(store)
-        size += store.ByteSize()
+        batch.append(request)
+        size += request.ByteSize()
     if batch:
         yield batch
 
 
-def _kept(memory: Memory) -> dict[str, Any] | None:
-    """The message that a memory carries, as LangChain writes it, or None for a memory of other software."""
-    kept = from_metadata(memory.metadata)
-    is_message = isinstance(kept, dict) and isinstance(kept.get("type"), str) and isinstance(kept.get("data"), dict)
-    return kept if is_message else None
+def _message_dict(memory: Memory) -> dict[str, Any] | None:
+    """Return the message in a memory, as LangChain writes it, or None for a memory of other software."""
+    value = from_metadata(memory.metadata)
+    is_message = isinstance(value, dict) and isinstance(value.get("type"), str) and isinstance(value.get("data"), dict)
+    return value if is_message else None
 
 
 def _message(memory: Memory) -> BaseMessage | None:
     try:
-        return messages_from_dict([_kept(memory) or {}])[0]
-    except Exception as error:  # noqa: BLE001 - LangChain raises all kinds for what it did not write
+        return messages_from_dict([_message_dict(memory) or {}])[0]
+    except Exception as error:  # noqa: BLE001 - LangChain raises any exception for an unknown message
         _log.warning("skipped memory %s: LangChain cannot read its message (%s)", memory.id, type(error).__name__)
         return None

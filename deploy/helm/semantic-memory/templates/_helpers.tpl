@@ -29,19 +29,19 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
-{{/* A value as text. Numbers of --values and --set-json are floating-point numbers, which Go prints as 1.34217728e+08. */}}
+{{/* A value as text. Helm reads numbers as floating-point numbers, which Go prints as 1.34217728e+08. */}}
 {{- define "semantic-memory.text" -}}
 {{- if and (kindIs "float64" .) (eq . (floor .)) }}{{ int64 . }}{{ else }}{{ toString . }}{{ end -}}
 {{- end -}}
 
-{{/* The port of each worker's metrics, by the name of the port. */}}
+{{/* The metrics port of each worker, by port name. */}}
 {{- define "semantic-memory.metricsPorts" -}}
 {{- range $worker := until (int .Values.workers) }}
 metrics{{ if $worker }}-{{ $worker }}{{ end }}: {{ add 9464 $worker }}
 {{- end -}}
 {{- end -}}
 
-{{/* What "restricted" of the Pod Security Standards asks for, and a read-only root. */}}
+{{/* The level "restricted" of the Pod Security Standards, and a read-only root. */}}
 {{- define "semantic-memory.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532
@@ -55,33 +55,33 @@ readOnlyRootFilesystem: true
 capabilities: { drop: [ALL] }
 {{- end -}}
 
-{{/* What is missing is said here, before the service would say it in a loop of restarts. */}}
+{{/* Fail here for missing values: otherwise the service would fail in a restart loop. */}}
 {{- define "semantic-memory.check" -}}
 {{- with .Values -}}
 {{- $sources := list (ne .valkey.existingSecret "") (ne .valkey.url "") .valkey.trial.enabled | compact | len -}}
-{{- if ne $sources 1 }}{{ fail "say where Valkey is: one of valkey.existingSecret, valkey.url, valkey.trial.enabled=true" }}{{ end -}}
+{{- if ne $sources 1 }}{{ fail "Valkey's address is missing or set twice: set one of valkey.existingSecret, valkey.url, valkey.trial.enabled=true" }}{{ end -}}
 {{- if and .valkey.url (regexMatch "//[^/]*:[^/]*@" .valkey.url) -}}
-{{ fail "valkey.url has a password: put it into a Secret and name it in valkey.existingSecret" }}
+{{ fail "valkey.url has a password: put the URL into a Secret and name it in valkey.existingSecret" }}
 {{- end -}}
-{{- if and .access.jwt.jwks .access.jwt.jwksSecret }}{{ fail "access.jwt.jwks and .jwksSecret exclude each other: keep one" }}{{ end -}}
+{{- if and .access.jwt.jwks .access.jwt.jwksSecret }}{{ fail "access.jwt.jwks and .jwksSecret exclude each other: set one of them" }}{{ end -}}
 {{- $jwt := list (or .access.jwt.jwks .access.jwt.jwksSecret) .access.jwt.issuer .access.jwt.audience | compact | len -}}
-{{- if not (has $jwt (list 0 3)) }}{{ fail "access.jwt.jwks or .jwksSecret, .issuer and .audience go together" }}{{ end -}}
+{{- if not (has $jwt (list 0 3)) }}{{ fail "access.jwt.jwks or .jwksSecret, .issuer and .audience go together: set all three" }}{{ end -}}
 {{- range $variable, $value := dict "MEMORY_LISTEN" "service.port" "MEMORY_HEALTH_LISTEN" "no value" "MEMORY_METRICS_LISTEN" "metrics.enabled" "MEMORY_WORKERS" "workers" -}}
 {{- $given := has $variable (keys $.Values.settings) -}}
 {{- range $.Values.extraEnv }}{{ if eq .name $variable }}{{ $given = true }}{{ end }}{{ end -}}
-{{- if $given }}{{ fail (printf "the chart sets %s, which its ports follow: leave it out, and set %s" $variable $value) }}{{ end -}}
+{{- if $given }}{{ fail (printf "the chart sets %s to match its ports: remove it, and set %s" $variable $value) }}{{ end -}}
 {{- end -}}
 {{- if and .tls.clientCaSecret (not .tls.secret) }}{{ fail "tls.clientCaSecret needs tls.secret" }}{{ end -}}
 {{- if not .access.insecure -}}
-{{- if not .tls.secret }}{{ fail "callers would speak in plaintext: name tls.secret, or set access.insecure=true in a network that is safe" }}{{ end -}}
+{{- if not .tls.secret }}{{ fail "calls would be in plaintext: set tls.secret, or access.insecure=true on a private network" }}{{ end -}}
 {{- if not (or .access.apiKeysSecret .tls.clientCaSecret (eq $jwt 3)) -}}
-{{ fail "anyone could call: name access.apiKeysSecret, access.jwt or tls.clientCaSecret, or set access.insecure=true in a network that is safe" }}
+{{ fail "calls would need no credentials: set access.apiKeysSecret, access.jwt or tls.clientCaSecret, or access.insecure=true on a private network" }}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* The Secrets that are mounted, by their folder under /etc/semantic-memory: whole, so that rotation reaches the pod. */}}
+{{/* The mounted Secrets, by their folder under /etc/semantic-memory. Mounted without subPath, so that rotation reaches the pod. */}}
 {{- define "semantic-memory.secrets" -}}
 {{- $all := dict "tls" .Values.tls.secret "client-ca" .Values.tls.clientCaSecret -}}
 {{- $all = merge $all (dict "keys" .Values.access.apiKeysSecret "valkey-ca" .Values.valkey.caSecret "jwks" .Values.access.jwt.jwksSecret) -}}

@@ -32,7 +32,7 @@ import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.Map;
 
-/** Runs the conformance cases that come on standard input, and prints what each call gave: see clients/conformance. */
+/** Runs the cases on standard input and prints the result of each call: see clients/conformance. */
 final class Main {
   private static final String MESSAGES = "dev.semanticmemory.v1.";
 
@@ -43,18 +43,18 @@ final class Main {
       JsonObject line = new JsonObject();
       line.add("name", one.get("name"));
       JsonArray results = new JsonArray();
-      try (MemoryClient memories = connect(one.getAsJsonObject("connect"))) {
+      try (MemoryClient client = connect(one.getAsJsonObject("connect"))) {
         for (JsonElement call : one.getAsJsonArray("calls")) {
           JsonObject result = new JsonObject();
           try {
-            run(memories, call.getAsJsonObject(), result);
+            run(client, call.getAsJsonObject(), text(one, "form"), result);
           } catch (MemoryException error) {
-            result.add("error", told(error));
-          } catch (StatusRuntimeException error) { // of the stubs for health checking
-            JsonObject told = new JsonObject();
-            told.addProperty("code", error.getStatus().getCode().name());
-            told.addProperty("text", error.getMessage());
-            result.add("error", told);
+            result.add("error", errorFields(error));
+          } catch (StatusRuntimeException error) { // from the stub of the health service
+            JsonObject fields = new JsonObject();
+            fields.addProperty("code", error.getStatus().getCode().name());
+            fields.addProperty("text", error.getMessage());
+            result.add("error", fields);
           }
           results.add(result);
         }
@@ -78,7 +78,7 @@ final class Main {
     return MemoryClient.connect(text(to, "address"), options);
   }
 
-  private static void run(MemoryClient client, JsonObject call, JsonObject result) throws Exception {
+  private static void run(MemoryClient client, JsonObject call, String form, JsonObject result) throws Exception {
     Thread.sleep(call.has("pause") ? (long) (1000 * call.get("pause").getAsDouble()) : 0);
     MemoryClient memories = call.has("timeout")
         ? client.withTimeout(Duration.ofMillis((long) (1000 * call.get("timeout").getAsDouble()))) : client;
@@ -89,13 +89,15 @@ final class Main {
     } else if (call.has("health")) {
       result.add("statuses", health(memories, call));
     } else if (text(call, "rpc").equals("Search")) {
-      search(memories, call, result);
+      search(memories, call, form, result);
+    } else if (form.equals("keywords")) {
+      result.add("response", toJson(OptionCalls.call(memories, request(call))));
     } else {
       String rpc = text(call, "rpc");
       Message request = request(call);
       String method = Character.toLowerCase(rpc.charAt(0)) + rpc.substring(1);
       try {
-        result.add("response", shown(
+        result.add("response", toJson(
             (Message) MemoryClient.class.getMethod(method, request.getClass()).invoke(memories, request)));
       } catch (InvocationTargetException error) {
         throw (Exception) error.getCause();
@@ -103,18 +105,19 @@ final class Main {
     }
   }
 
-  private static void search(MemoryClient memories, JsonObject call, JsonObject result) throws Exception {
+  private static void search(MemoryClient client, JsonObject call, String form, JsonObject result) throws Exception {
     int take = call.has("take") ? call.get("take").getAsInt() : Integer.MAX_VALUE;
-    JsonArray found = new JsonArray();
-    result.add("hits", found);
-    try (Hits hits = memories.search((SearchRequest) request(call))) {
+    SearchRequest request = (SearchRequest) request(call);
+    JsonArray taken = new JsonArray();
+    result.add("hits", taken);
+    try (Hits hits = form.equals("keywords") ? OptionCalls.search(client, request) : client.search(request)) {
       for (Hit hit : hits) {
-        found.add(shown(hit));
-        if (found.size() == take) {
+        taken.add(toJson(hit));
+        if (taken.size() == take) {
           break;
         }
       }
-      result.add("summary", shown(hits.summary().orElse(SearchSummary.getDefaultInstance())));
+      result.add("summary", toJson(hits.summary().orElse(SearchSummary.getDefaultInstance())));
     }
   }
 
@@ -137,29 +140,29 @@ final class Main {
     return statuses;
   }
 
-  private static JsonObject told(MemoryException error) {
-    JsonObject told = new JsonObject();
-    told.addProperty("code", error.code().name());
-    told.addProperty("reason", error.reason().name());
-    told.addProperty("text", error.getMessage());
+  private static JsonObject errorFields(MemoryException error) {
+    JsonObject fields = new JsonObject();
+    fields.addProperty("code", error.code().name());
+    fields.addProperty("reason", error.reason().name());
+    fields.addProperty("text", error.getMessage());
     JsonObject metadata = new JsonObject();
     error.metadata().forEach(metadata::addProperty);
-    told.add("metadata", metadata);
+    fields.add("metadata", metadata);
     JsonArray violations = new JsonArray();
-    error.violations().forEach(one -> violations.add(shown(one)));
-    told.add("violations", violations);
-    told.addProperty("retryDelay", error.retryDelay().orElse(Duration.ZERO).toMillis() / 1000.0);
-    return told;
+    error.violations().forEach(one -> violations.add(toJson(one)));
+    fields.add("violations", violations);
+    fields.addProperty("retryDelay", error.retryDelay().orElse(Duration.ZERO).toMillis() / 1000.0);
+    return fields;
   }
 
   private static Message request(JsonObject call) throws Exception {
     Class<?> kind = Class.forName(MESSAGES + text(call, "rpc") + "Request");
     Message.Builder builder = (Message.Builder) kind.getMethod("newBuilder").invoke(null);
-    JsonFormat.parser().merge(packed(call.get("request")).toString(), builder);
+    JsonFormat.parser().merge(packEmbeddings(call.get("request")).toString(), builder);
     return builder.build();
   }
 
-  private static JsonElement shown(MessageOrBuilder message) {
+  private static JsonElement toJson(MessageOrBuilder message) {
     try {
       return JsonParser.parseString(JsonFormat.printer().print(message));
     } catch (InvalidProtocolBufferException error) {
@@ -167,11 +170,11 @@ final class Main {
     }
   }
 
-  /** Replaces each {"float32": [bits]} by what pack makes of it; JSON carries bytes in base64. */
-  private static JsonElement packed(JsonElement value) {
+  /** Replaces each {"float32": [bits]} by its packed bytes, which JSON has in base64. */
+  private static JsonElement packEmbeddings(JsonElement value) {
     if (value.isJsonArray()) {
       JsonArray replaced = new JsonArray();
-      value.getAsJsonArray().forEach(one -> replaced.add(packed(one)));
+      value.getAsJsonArray().forEach(one -> replaced.add(packEmbeddings(one)));
       return replaced;
     }
     if (!value.isJsonObject()) {
@@ -183,7 +186,7 @@ final class Main {
     }
     JsonObject replaced = new JsonObject();
     for (Map.Entry<String, JsonElement> one : value.getAsJsonObject().entrySet()) {
-      replaced.add(one.getKey(), packed(one.getValue()));
+      replaced.add(one.getKey(), packEmbeddings(one.getValue()));
     }
     return replaced;
   }

@@ -4,7 +4,7 @@ import com.google.protobuf.ByteString;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
-/** Embeddings as they travel: packed little-endian float32, bit by bit. */
+/** The wire format of embeddings: packed little-endian float32. Every bit is kept. */
 public final class Embeddings {
   private Embeddings() {}
 
@@ -17,7 +17,7 @@ public final class Embeddings {
   public static float[] unpack(ByteString packed) {
     if (packed.size() % Float.BYTES != 0) {
       throw new IllegalArgumentException(
-          "an embedding has four bytes for each number, not " + packed.size() + " bytes");
+          "an embedding has four bytes for each number, but this one has " + packed.size() + " bytes");
     }
     float[] embedding = new float[packed.size() / Float.BYTES];
     packed.asReadOnlyByteBuffer().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(embedding);

@@ -12,12 +12,12 @@ import java.util.NoSuchElementException;
 import java.util.Optional;
 
 /**
- * The hits of one search, best first, to be iterated once. Close it when you leave the loop early: that ends the search on
- * the server too.
+ * The hits of one search, best first. They can be iterated once. Close them when you leave the loop early: that ends the
+ * search on the server too.
  */
 public final class Hits implements Iterable<Hit>, Iterator<Hit>, AutoCloseable {
-  // Not a cancelled Context: gRPC makes the connection, and the stream that watches its health, in the Context of the
-  // first call, and would end them with it.
+  // Closing cancels this call, and no Context: gRPC opens the connection and its health stream in the Context of the first
+  // call, so cancelling that Context would end both.
   private final BlockingClientCall<?, SearchResponse> call;
   private Iterator<Hit> chunk = Collections.emptyIterator();
   private SearchSummary summary;
@@ -26,7 +26,7 @@ public final class Hits implements Iterable<Hit>, Iterator<Hit>, AutoCloseable {
     this.call = call;
   }
 
-  /** What the search did; there after the last hit. */
+  /** What the search did. Present after the last hit. */
   public Optional<SearchSummary> summary() {
     return Optional.ofNullable(summary);
   }

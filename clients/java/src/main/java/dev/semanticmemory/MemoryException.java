@@ -17,7 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** What a call failed with. Its message tells code, reason and cause in one line. */
+/** The error of a call. Its message has the code, the reason and the cause in one line. */
 public final class MemoryException extends RuntimeException {
   private final Status.Code code;
   private ErrorReason reason = ErrorReason.ERROR_REASON_UNSPECIFIED;
@@ -33,7 +33,7 @@ public final class MemoryException extends RuntimeException {
         decode(detail);
       }
     } catch (InvalidProtocolBufferException ignored) {
-      // Details that cannot be read are no reason to lose the error itself.
+      // The error is still useful without details that cannot be read.
     }
   }
 
@@ -68,7 +68,7 @@ public final class MemoryException extends RuntimeException {
     return code;
   }
 
-  /** The stable name of the cause; unspecified when no server has spoken. */
+  /** The stable name of the cause. Unspecified if the error did not come from the server. */
   public ErrorReason reason() {
     return reason;
   }
@@ -77,12 +77,12 @@ public final class MemoryException extends RuntimeException {
     return metadata;
   }
 
-  /** The fields of the request, or the subjects of a precondition, that are wrong. */
+  /** The wrong fields of the request, or the failed preconditions. */
   public List<FieldViolation> violations() {
     return List.copyOf(violations);
   }
 
-  /** How long to wait before another try, where the server gave a time. */
+  /** The time to wait before the next attempt, if the server names one. */
   public Optional<Duration> retryDelay() {
     return Optional.ofNullable(retryDelay);
   }
@@ -92,7 +92,7 @@ public final class MemoryException extends RuntimeException {
     Status status = ((StatusRuntimeException) getCause()).getStatus();
     String text = status.getDescription() == null ? "" : status.getDescription().lines().findFirst().orElse("");
     String name = reason == ErrorReason.ERROR_REASON_UNSPECIFIED ? "" : reason.name().replaceFirst("ERROR_REASON_", " ");
-    // Netty tells of a wrong address or an untrusted certificate in the cause alone.
+    // Netty reports a wrong address or an untrusted certificate in the cause only.
     String why = status.getCause() == null ? "" : ": " + status.getCause().getMessage();
     return code + name + ": " + text + why;
   }

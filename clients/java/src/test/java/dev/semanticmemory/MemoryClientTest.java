@@ -92,7 +92,7 @@ final class MemoryClientTest {
   }
 
   @Test
-  void aWrongAddressIsToldInOneLine() {
+  void theErrorForAWrongAddressIsOneLine() {
     try (MemoryClient wrong = MemoryClient.connect("127.0.0.1:1")) {
       var error = assertThrows(MemoryException.class, () -> wrong.listIndexes(ListIndexesRequest.getDefaultInstance()));
       assertTrue(error.getMessage().matches("UNAVAILABLE: .*127\\.0\\.0\\.1:1.*"), error.getMessage());
@@ -106,7 +106,7 @@ final class MemoryClientTest {
     assertThrows(IllegalArgumentException.class, () -> Embeddings.unpack(ByteString.copyFrom(new byte[1])));
   }
 
-  /** Fails the first Stores, remembers what it saw, and searches without an end. */
+  /** Fails the first Stores, records their requests, and streams hits without end. */
   private static final class Scripted extends MemoryServiceGrpc.MemoryServiceImplBase {
     final List<StoreRequest> stored = new ArrayList<>();
     final List<String> seenTokens = new ArrayList<>();

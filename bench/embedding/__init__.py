@@ -1,0 +1,1 @@
+"""What embeddings cost the service, by embedder and by cache state."""

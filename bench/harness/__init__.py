@@ -1,0 +1,1 @@
+"""Server processes, load generation, data, rounds and tables that the benchmarks share."""

@@ -1,0 +1,1 @@
+"""How well each search mode retrieves the evidence of LoCoMo's questions."""

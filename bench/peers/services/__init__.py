@@ -1,0 +1,1 @@
+"""One adapter for each service: its requests, its responses and its server process."""

@@ -1,0 +1,1 @@
+"""How latency, throughput, memory and recall change as memories, callers and users grow."""
