@@ -30,7 +30,7 @@ class Caller:
         """Check that this caller has the right for each of these users; None among them stands for all users.
 
         Raises:
-            PermissionDenied: it has not. The error is the same whether such users exist or not.
+            PermissionDenied: it lacks the right, or access to a user. The error does not reveal whether a user exists.
         """
         self._require_right(right)
         if self.users is not None and any(user is None or user not in self.users for user in users):

@@ -47,7 +47,7 @@ class JwksCache:
         """Return the key with this id; None is the id of a key without one.
 
         Raises:
-            jwt.InvalidTokenError: the provider has no such key.
+            jwt.InvalidTokenError: the provider has no key with this id.
             Unavailable: the keys cannot be fetched.
         """
         now = time.monotonic()

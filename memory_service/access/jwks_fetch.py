@@ -87,6 +87,6 @@ def _recording_sockets(connection_class: type[http.client.HTTPConnection], socke
 
 
 def _shut_down(sockets: list[socket.socket]) -> None:
-    for one in sockets:
-        with contextlib.suppress(OSError):  # It is closed already.
-            one.shutdown(socket.SHUT_RDWR)
+    for connected in sockets:
+        with contextlib.suppress(OSError):  # The socket is already closed.
+            connected.shutdown(socket.SHUT_RDWR)

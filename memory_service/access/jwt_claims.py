@@ -10,7 +10,7 @@ import jwt
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_EXACT_FLOAT = 2**53
-"""Above this, two different numbers of JSON can become the same float. Such a number identifies no user."""
+"""Above this, two different numbers of JSON can become the same float. Numbers above it identify no user."""
 
 
 def find_claim(claims: object, path: str) -> Any:
@@ -48,7 +48,7 @@ def check_times(claims: Mapping[str, Any]) -> None:
     """Check that the times of a token are numbers: PyJWT also accepts texts and booleans.
 
     Raises:
-        jwt.InvalidTokenError: one is not.
+        jwt.InvalidTokenError: one of them is not a number.
     """
     for name in ("exp", "nbf", "iat"):
         seconds = claims.get(name, 0)

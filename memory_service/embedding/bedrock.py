@@ -32,7 +32,7 @@ __all__ = ["TITAN_V1", "TITAN_V2", "BedrockEmbedder", "BedrockSettings"]
 
 
 class BedrockEmbedder:
-    """Embeds one text per call: Titan takes no more."""
+    """Embeds one text per call, the most that Titan accepts."""
 
     def __init__(self, settings: BedrockSettings, *, on_tokens: Callable[[int], None] = lambda _: None) -> None:
         """Create the client. boto3 looks for credentials on the first call.

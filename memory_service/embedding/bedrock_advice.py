@@ -1,7 +1,7 @@
 """What an operator should do about a refusal of Bedrock that does not depend on the text to embed.
 
-AWS tells refusals apart by their code and, for a ValidationException, only by the text. AWS does not list these texts:
-they come from reports of users.
+The code of a refusal says what is wrong, except for a ValidationException: there only the text does. AWS does not list
+these texts: they come from reports of users.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html
 """

@@ -43,7 +43,7 @@ async def abort(error: BaseException, context: Context, method: str) -> None:
 
 
 def _cancelled_by_grpc(context: Context) -> bool:
-    """Tell whether gRPC cancelled the call's task: the client disconnected or its deadline passed.
+    """Return whether gRPC cancelled the call's task: the client disconnected or its deadline passed.
 
     Otherwise the CancelledError leaked out of our own work.
     """

@@ -17,7 +17,7 @@ Users: TypeAlias = "Iterable[str | None]"
 class _Requirement:
     """The right that a method requires, and the users of a request for it.
 
-    `users` None: the method concerns every user, whatever its request names.
+    `users` None: the method concerns every user, regardless of its request.
     """
 
     right: Right
@@ -25,7 +25,7 @@ class _Requirement:
 
 
 def _user_of(request: Any) -> Users:
-    # A request that sets neither user_id nor all_users concerns nobody: validation rejects it afterwards.
+    # A request that sets neither user_id nor all_users passes here: validation rejects it afterwards.
     return [None] if request.all_users else [request.user_id] if request.user_id else []
 
 
@@ -86,5 +86,5 @@ def flow_of(caller: Caller, method: str, request: Any) -> Flow:
 
 
 def is_batch(method: str) -> bool:
-    """Tell whether the method does the work of many calls. Its calls wait in a queue of their own."""
+    """Return whether the method does the work of many calls. Its calls wait in a queue of their own."""
     return method == "BatchStore"

@@ -33,7 +33,7 @@ class CallAdmission:
 
     @asynccontextmanager
     async def admit(self, context: Context, method: str) -> AsyncIterator[tuple[Caller, Grant]]:
-        """Yield the caller and the memory that its call holds while the context is open.
+        """Yield the caller and the memory that is reserved for its call while the context is open.
 
         Raises:
             Unauthenticated: the credential is missing or not valid.
@@ -56,7 +56,7 @@ class CallAdmission:
 
 
 async def read_request(context: Context, grant: Grant) -> bytes:
-    """Return the request as it arrived. From then on the call holds only the memory that its request needs.
+    """Return the request as it arrived. Shrinks the reservation to what the request needs.
 
     Raises:
         InvalidRequest: the client sent no message.

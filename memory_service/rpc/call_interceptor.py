@@ -31,7 +31,7 @@ from memory_service.rpc.sizes import check_size
 from memory_service.rpc.validation import RequestValidator
 
 _MAX_DEADLINE_FACTOR = 10
-"""A call may run at most this many times the default deadline, whatever deadline its client sets."""
+"""A call may run at most this many times the default deadline, even if its client sets a longer one."""
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):

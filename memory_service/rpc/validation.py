@@ -49,8 +49,8 @@ class RequestValidator:
             InvalidRequest: a rule is broken; carries the first MAX_VIOLATIONS violations.
         """
         with_rules: Any = self._request_classes[request.DESCRIPTOR.full_name].FromString(serialized)
-        found = self._validator.collect_violations(with_rules)
-        if not found:
+        broken = self._validator.collect_violations(with_rules)
+        if not broken:
             return
         violations = [
             Violation(
@@ -58,20 +58,20 @@ class RequestValidator:
                 describe_violation(violation, with_rules.DESCRIPTOR),
                 violation.proto.rule_id,
             )
-            for violation in found[:MAX_VIOLATIONS]
+            for violation in broken[:MAX_VIOLATIONS]
         ]
-        raise InvalidRequest(Reason.INVALID_REQUEST, _summary(violations, len(found)), violations=violations)
+        raise InvalidRequest(Reason.INVALID_REQUEST, _summary(violations, len(broken)), violations=violations)
 
 
 def _summary(violations: Sequence[Violation], count: int) -> str:
     """Return one line about the first of `count` violations."""
-    shown = [
+    parts = [
         f"{violation.field}: {violation.description}" if violation.field else violation.description
         for violation in violations[:_MAX_SUMMARY_VIOLATIONS]
     ]
-    if count > len(shown):
-        shown.append(f"{count - len(shown)} more")
-    return "; ".join(shown)
+    if count > len(parts):
+        parts.append(f"{count - len(parts)} more")
+    return "; ".join(parts)
 
 
 def _path(field: Any) -> str:

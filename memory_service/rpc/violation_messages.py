@@ -22,7 +22,7 @@ _DURATIONS = {"0.001s": "1 millisecond", "1s": "1 second", "3153600000s": "100 y
 
 
 def describe_violation(violation: Any, request: Descriptor) -> str:
-    """Return what is wrong with a field, and what to do, for a violation that protovalidate found in this request."""
+    """Return what is wrong with a field, and what to do, for a violation that protovalidate reports."""
     describe = _SENTENCES.get(violation.proto.rule_id)
     sentence = describe(violation, request) if describe is not None else None
     return sentence if sentence is not None else str(violation.proto.message)
@@ -115,7 +115,7 @@ _SENTENCES: dict[str, Callable[[Any, Descriptor], str | None]] = {
 
 
 def _is_item(violation: Any) -> bool:
-    """Tell whether the violation is about an item of a list or a map, and not about a field as such."""
+    """Return whether the violation is about an item of a list or a map, not about the field itself."""
     return violation.proto.field.elements[-1].subscript is not None
 
 

@@ -40,7 +40,7 @@ class CallSpan(Protocol):
 
 @dataclass(slots=True)
 class Call:
-    """A call and what is known of it so far. `method` is the name without its service, `code` a gRPC status name."""
+    """A call and its measurements so far. `method` is the name without its service, `code` a gRPC status name."""
 
     method: str
     request_id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -104,5 +104,5 @@ def set_current_call(call: Call) -> None:
 
 
 def current_call() -> Call:
-    """Return the current call. Outside of a call, return one that nobody reads."""
+    """Return the current call. Outside of a call, return a new one that is not recorded."""
     return _current.get() or Call("")

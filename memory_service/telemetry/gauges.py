@@ -14,7 +14,7 @@ Gauge: TypeAlias = "tuple[str, Callable[[], float | None]]"
 
 
 class GaugeCollector(Collector):
-    """Reads gauges by their names. One whose name ends in _total is exported as a counter."""
+    """Exports gauges by name. A name that ends in _total is exported as a counter."""
 
     def __init__(self, gauges: Mapping[str, Gauge]) -> None:
         self._gauges = gauges
