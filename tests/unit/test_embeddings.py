@@ -50,7 +50,7 @@ def test_what_is_not_finite_is_refused(vector: Embedding, bad: float, data: st.D
 
 @given(st.binary(max_size=64).filter(lambda packed: len(packed) % 4 != 0))
 def test_bytes_that_are_no_whole_numbers_are_refused(packed: bytes) -> None:
-    with pytest.raises(InvalidRequest, match="4 bytes a dimension"):
+    with pytest.raises(InvalidRequest, match="4 bytes per dimension"):
         unpack_embedding(packed, field="embedding")
 
 
