@@ -82,6 +82,15 @@ class MemoryServiceError(Exception):
 class InvalidRequest(MemoryServiceError):
     """The request violates a rule. Nothing was changed."""
 
+    def for_field(self, field: str) -> "InvalidRequest":
+        """Return the same error about this field, for code that does not know the request's fields."""
+        return InvalidRequest(
+            self.reason,
+            f"{field}: {self.message}",
+            metadata=self.metadata,
+            violations=[Violation(field, one.description, one.rule) for one in self.violations],
+        )
+
 
 class NotFound(MemoryServiceError):
     """No such memory or index."""

@@ -7,6 +7,7 @@ from typing import TypeGuard
 from memory_service.domain.embeddings import EmbeddedText, check_dimension
 from memory_service.domain.errors import (
     AlreadyExists,
+    InvalidRequest,
     MemoryServiceError,
     NotFound,
     Reason,
@@ -172,7 +173,10 @@ class Memories:
             check_dimension(new.embedding, index=info.name, dimension=info.dimension, field="embedding")
             return EmbeddedText(new.embedding)
         self._indexes.check_model(info, self._embedder.model)
-        return await self._embedder.embed(new.content)
+        try:
+            return await self._embedder.embed(new.content)
+        except InvalidRequest as error:
+            raise error.for_field("content") from error
 
     async def _storage_id(self, info: IndexInfo, new: NewMemory, generated_id: str) -> str:
         """Return the storage id: derived from what the caller chose, or else the generated id."""

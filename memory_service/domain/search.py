@@ -13,7 +13,13 @@ from memory_service.domain import ranking
 from memory_service.domain.candidates import CandidateSearch
 from memory_service.domain.deadline import remaining
 from memory_service.domain.embeddings import EmbeddedText, check_dimension
-from memory_service.domain.errors import FailedPrecondition, MemoryServiceError, ResourceExhausted, Unavailable
+from memory_service.domain.errors import (
+    FailedPrecondition,
+    InvalidRequest,
+    MemoryServiceError,
+    ResourceExhausted,
+    Unavailable,
+)
 from memory_service.domain.fairness import FairBudget, Grant
 from memory_service.domain.indexes import Indexes
 from memory_service.domain.ports import Embedder, MemorySearch, MemoryStore
@@ -122,6 +128,8 @@ class Searches:
         started = time.perf_counter()
         try:
             return await self._embedder.embed(query.text), time.perf_counter() - started
+        except InvalidRequest as error:
+            raise error.for_field("query_text") from error
         except (Unavailable, ResourceExhausted) as error:
             if query.allow_degraded:
                 raise _EmbedderUnavailable(error) from error

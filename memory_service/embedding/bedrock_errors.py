@@ -69,5 +69,5 @@ def _text_too_long(model: str) -> InvalidRequest:
         Reason.TEXT_NOT_EMBEDDABLE,
         message,
         metadata={"model": model},
-        violations=[Violation("content or query_text", message, "text.embeddable")],
+        violations=[Violation("text", message, "text.embeddable")],
     )
