@@ -18,6 +18,7 @@ from memory_service.settings import Settings
 from memory_service.valkey import Address, Connections, ConnectionSettings
 from memory_service.valkey.schema import metadata_key
 from memory_service.valkey.server_info import Node, nodes
+from tests.cli.in_process import run_command
 from tests.support.api import TIMEOUT
 from tests.support.credentials import guarded, showing
 from tests.support.server_process import COMMAND, environment, serving
@@ -27,15 +28,18 @@ HERE = ConnectionSettings((Address("valkey"),))
 GOOD = Node((9, 1, 2), (1, 2, 1), (1, 0, 2), False, True, "always", "", 2**30, "noeviction")
 
 
-def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env=environment(COLUMNS="300", **settings),
+def run_doctor(*arguments: str, status: int = 0, **settings: str) -> str:
+    """Run `doctor` in a process of its own, since GLIDE serves one event loop per process; return what it prints."""
+    done = subprocess.run(
+        [*COMMAND, "doctor", *arguments],
+        env=environment(**settings),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout
 
 
 async def findings(settings: Settings, **changes: Any) -> dict[str, Finding]:
@@ -44,7 +48,7 @@ async def findings(settings: Settings, **changes: Any) -> dict[str, Finding]:
 
 
 def test_config_tells_every_setting_and_where_it_comes_from_but_no_password() -> None:
-    done = run("config", "--json", MEMORY_VALKEY_URL="valkeys://me:s3cret%40@host:6379,other", MEMORY_GRACE="3")
+    done = run_command("config", "--json", MEMORY_VALKEY_URL="valkeys://me:s3cret%40@host:6379,other", MEMORY_GRACE="3")
     told = json.loads(done.stdout)
     assert told["unknown"] == []
     assert told["settings"].keys() == {f"MEMORY_{name.upper()}" for name in Settings.model_fields}
@@ -55,7 +59,7 @@ def test_config_tells_every_setting_and_where_it_comes_from_but_no_password() ->
 
 def test_config_masks_passwords_wherever_urls_have_them() -> None:
     urls = {"MEMORY_JWT_JWKS": "https://me:s3cret@keys/jwks", "MEMORY_BEDROCK_ENDPOINT_URL": "https://:s3cret@aws"}
-    done = run(
+    done = run_command(
         "config", MEMORY_JWT_ISSUER="i", MEMORY_JWT_AUDIENCE="a", MEMORY_VALKEY_URL="valkey://:s3cret@h/", **urls
     )
     assert "s3cret" not in done.stdout + done.stderr
@@ -63,7 +67,7 @@ def test_config_masks_passwords_wherever_urls_have_them() -> None:
 
 
 def test_config_tells_of_variables_that_are_no_settings() -> None:
-    done = run("config", MEMORY_VALKEY_TIMOUT="3", MEMORY_ADDRESS="x:1")
+    done = run_command("config", MEMORY_VALKEY_TIMOUT="3", MEMORY_ADDRESS="x:1")
     assert "MEMORY_VALKEY_TIMOUT is no setting: MEMORY_VALKEY_TIMEOUT?" in done.stdout
     assert "MEMORY_ADDRESS" not in done.stdout
 
@@ -108,7 +112,8 @@ def test_what_bedrock_cannot_be_asked_for_stops_the_start_before_an_engine_is_st
 
 def _stops(data_dir: Path, name: str, **environment: str) -> str:
     """What a server says that is not started for this setting."""
-    done = run("serve", MEMORY_DATA_DIR=str(data_dir), **{"MEMORY_LISTEN": "127.0.0.1:0", **environment})
+    settings = {"MEMORY_LISTEN": "127.0.0.1:0", "MEMORY_DATA_DIR": str(data_dir), **environment}
+    done = run_command("serve", status=None, **settings)
     assert done.returncode in {1, 2}
     # Beside the log, and what gRPC itself says of an address.
     [line] = [one for one in done.stderr.splitlines() if not re.match(r'\{"|[EWI]\d{4} ', one)]
@@ -118,8 +123,7 @@ def _stops(data_dir: Path, name: str, **environment: str) -> str:
 
 
 def test_settings_that_do_not_go_together_are_named() -> None:
-    done = run("serve", MEMORY_LISTEN="0.0.0.0:0")
-    assert done.returncode == 2
+    done = run_command("serve", status=2, MEMORY_LISTEN="0.0.0.0:0")
     assert done.stderr.startswith("MEMORY_LISTEN: MEMORY_LISTEN=0.0.0.0:0 would serve in plaintext")
 
 
@@ -252,18 +256,14 @@ def _node(**changes: Any) -> Node:
 
 
 def test_the_command_says_what_to_do_and_its_status_whether_anything_is_wrong(tmp_path: Path) -> None:
-    good = run("doctor", MEMORY_DATA_DIR=str(tmp_path))
-    assert good.returncode == 0, good.stdout + good.stderr
-    assert "memory-service ensure-index makes it" in good.stdout
-    bad = run("doctor", "--json", MEMORY_DATA_DIR=str(tmp_path), MEMORY_VALKEY_URL="valkey://127.0.0.1:1")
-    assert bad.returncode == 1
-    told = {one["what"]: one for one in json.loads(bad.stdout)}
+    assert "memory-service ensure-index makes it" in run_doctor(MEMORY_DATA_DIR=str(tmp_path))
+    url = "valkey://127.0.0.1:1"
+    bad = run_doctor("--json", status=1, MEMORY_DATA_DIR=str(tmp_path), MEMORY_VALKEY_URL=url)
+    told = {one["what"]: one for one in json.loads(bad)}
     assert told["engine"]["state"] == "wrong"
     assert told["engine"]["advice"]
 
 
 def test_doctor_leaves_the_engine_of_a_running_server_alone(tmp_path: Path) -> None:
     with serving(MEMORY_DATA_DIR=str(tmp_path)):
-        done = run("doctor", MEMORY_DATA_DIR=str(tmp_path))
-    assert done.returncode == 0, done.stdout
-    assert "another memory-service uses" in done.stdout
+        assert "another memory-service uses" in run_doctor(MEMORY_DATA_DIR=str(tmp_path))

@@ -1,6 +1,5 @@
 """How `search` shows what a rank is made of and what was said around a hit."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -8,8 +7,8 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from memory_service.rpc.server import RpcServer
+from tests.cli.in_process import run_command_for
 from tests.support.api import TIMEOUT, Stub, message
-from tests.support.server_process import cli
 
 Found = Callable[..., Any]
 TURNS = ["Hello", "The canary died", "Why did it?", "The gas"]
@@ -25,7 +24,7 @@ async def found(memories: Stub, server: RpcServer, user: str) -> Found:
         await memories.Store(request, timeout=TIMEOUT)
 
     async def lines(query: str, *options: str) -> list[str]:
-        done = await asyncio.to_thread(cli, server.address, "search", query, "-u", user, *options)
+        done = await run_command_for(server.address, "search", query, "-u", user, *options)
         return done.stdout.splitlines()
 
     return lines
