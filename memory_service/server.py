@@ -37,7 +37,7 @@ from memory_service.rpc.servicer import MemoryServicer
 from memory_service.rpc.tls import server_credentials
 from memory_service.rpc.validation import RequestValidator
 from memory_service.settings import Settings
-from memory_service.starting import started_unless
+from memory_service.startup import start_unless_stopped
 from memory_service.telemetry.call_log import Lines
 from memory_service.telemetry.gauges import Figures, follow_lag
 from memory_service.telemetry.index_monitor import IndexWatch
@@ -185,7 +185,7 @@ async def _serve(settings: Settings, supervised: bool) -> None:
         loop.add_reader(0, end_with_supervisor)
     async with contextlib.AsyncExitStack() as stack:
         # An embedded engine may load its data for minutes.
-        server = await started_unless(told, stack.enter_async_context(running(settings)))
+        server = await start_unless_stopped(told, stack.enter_async_context(running(settings)))
         if server is None:
             return
         # What the start has made stays: a full collection, which holds up every call, need not look at it again.

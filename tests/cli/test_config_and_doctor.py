@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.doctor import engine
-from memory_service.doctor.checks import examine
+from memory_service.doctor.checks import run_checks
 from memory_service.doctor.finding import Finding, State
 from memory_service.settings import Settings
 from memory_service.valkey import Address, Connections, ConnectionSettings
@@ -44,7 +44,7 @@ def run_doctor(*arguments: str, status: int = 0, **settings: str) -> str:
 
 async def findings(settings: Settings, **changes: Any) -> dict[str, Finding]:
     changed = Settings(**{**settings.model_dump(exclude={"data_dir"}), **changes})
-    return {one.what: one async for one in examine(changed)}
+    return {one.subject: one async for one in run_checks(changed)}
 
 
 def test_config_tells_every_setting_and_where_it_comes_from_but_no_password() -> None:
@@ -58,9 +58,13 @@ def test_config_tells_every_setting_and_where_it_comes_from_but_no_password() ->
 
 
 def test_config_masks_passwords_wherever_urls_have_them() -> None:
-    urls = {"MEMORY_JWT_JWKS": "https://me:s3cret@keys/jwks", "MEMORY_BEDROCK_ENDPOINT_URL": "https://:s3cret@aws"}
     done = run_command(
-        "config", MEMORY_JWT_ISSUER="i", MEMORY_JWT_AUDIENCE="a", MEMORY_VALKEY_URL="valkey://:s3cret@h/", **urls
+        "config",
+        MEMORY_JWT_ISSUER="i",
+        MEMORY_JWT_AUDIENCE="a",
+        MEMORY_JWT_JWKS="https://me:s3cret@keys/jwks",
+        MEMORY_VALKEY_URL="valkey://:s3cret@h/",
+        MEMORY_BEDROCK_ENDPOINT_URL="https://:s3cret@aws",
     )
     assert "s3cret" not in done.stdout + done.stderr
     assert done.stdout.count("***") == 3
@@ -124,7 +128,7 @@ def _stops(data_dir: Path, name: str, **environment: str) -> str:
 
 def test_settings_that_do_not_go_together_are_named() -> None:
     done = run_command("serve", status=2, MEMORY_LISTEN="0.0.0.0:0")
-    assert done.stderr.startswith("MEMORY_LISTEN: MEMORY_LISTEN=0.0.0.0:0 would serve in plaintext")
+    assert done.stderr.startswith("MEMORY_LISTEN: 0.0.0.0:0 lets other machines connect in plaintext: set")
 
 
 @pytest.fixture
@@ -140,7 +144,7 @@ async def test_doctor_finds_a_good_setup_good(ensured: Settings) -> None:
     found = await findings(ensured)
     for what in ("access", "embedder", "engine", "acl", "modules", "index"):
         assert found[what].state is State.GOOD, found[what]
-    assert "384 dimensions of all-minilm-l6-v2-int8" in found["index"].told
+    assert "384 dimensions of all-minilm-l6-v2-int8" in found["index"].summary
 
 
 async def test_doctor_looks_at_every_node_and_changes_nothing(ensured: Settings, raw: Connections) -> None:
@@ -160,7 +164,7 @@ async def test_doctor_looks_at_every_node_and_changes_nothing(ensured: Settings,
 async def test_doctor_tells_of_an_engine_that_is_away(settings: Settings) -> None:
     found = await findings(settings, valkey_url=SecretStr("valkey://:s3cret@127.0.0.1:1"))
     assert found["engine"].state is State.WRONG
-    assert "127.0.0.1:1: Valkey cannot be reached" in found["engine"].told
+    assert "127.0.0.1:1: Valkey cannot be reached" in found["engine"].summary
     assert "s3cret" not in str(found)
     assert "index" not in found
 
@@ -174,7 +178,7 @@ async def test_doctor_tells_which_rights_are_missing(ensured: Settings, raw: Con
     async with only(raw, valkey_url, rule) as url:
         found = await findings(ensured, valkey_url=SecretStr(url))
         assert found["acl"].state is State.WRONG
-        assert found["acl"].told == "Valkey refuses PEXPIREAT, JSON.SET, FT._LIST"
+        assert found["acl"].summary == "Valkey refuses PEXPIREAT, JSON.SET, FT._LIST"
         assert "deploy/valkey.acl" in found["acl"].advice
 
 
@@ -184,15 +188,15 @@ async def test_doctor_tells_of_an_index_that_is_missing_or_of_another_model(
     assert (await findings(ensured, index="test_nowhere"))["index"].state is State.RISK
     kept = json.loads(await raw.run(["GET", metadata_key(ensured.index)]))
     for change, told in (
-        ({"embedding_model": "other"}, "holds 384 dimensions of other"),
+        ({"embedding_model": "other"}, "has 384 dimensions of other"),
         ({"schema_version": 1}, "earlier"),
     ):
         await raw.run(["SET", metadata_key(ensured.index), json.dumps({**kept, **change})])
         found = await findings(ensured)
         assert found["index"].state is State.WRONG
-        assert told in found["index"].told
+        assert told in found["index"].summary
     await raw.run(["DEL", metadata_key(ensured.index)])
-    assert "restores it" in (await findings(ensured))["index"].advice
+    assert "restore it" in (await findings(ensured))["index"].advice
 
 
 async def test_doctor_tells_of_an_embedder_without_credentials(
@@ -215,15 +219,15 @@ async def test_doctor_tells_of_an_embedder_without_credentials(
         ({}, State.GOOD, "Valkey 9.1.2, valkey-search 1.2.1, valkey-json 1.0.2"),
         ({"version": (9, 1, 1)}, State.WRONG, "Valkey 9.1.1 is older than 9.1.2"),
         ({"search": (1, 2, 0)}, State.WRONG, "valkey-search 1.2.0 is older than 1.2.1"),
-        ({"search": None}, State.WRONG, "lacks the module for search"),
+        ({"search": None}, State.WRONG, "has no module for search"),
         ({"json": None, "search": None}, State.WRONG, "search and JSON"),
         ({"redisearch": True, "version": (8, 0, 0), "search": (2, 10, 5), "json": (2, 8, 3)}, State.GOOD, "RediSearch"),
     ],
 )
 def test_versions_have_floors(changes: dict[str, Any], state: State, told: str) -> None:
-    [finding] = engine.versions(_node(**changes))
+    [finding] = engine.check_versions(_node(**changes))
     assert finding.state is state
-    assert told in finding.told
+    assert told in finding.summary
     assert bool(finding.advice) == (state is State.WRONG)
 
 
@@ -238,8 +242,8 @@ def test_versions_have_floors(changes: dict[str, Any], state: State, told: str) 
     ],
 )
 def test_persistence_is_told_with_what_is_at_risk(changes: dict[str, Any], state: State, told: str) -> None:
-    finding = engine.persistence(_node(**changes), HERE)
-    assert (finding.state, told in finding.told) == (state, True), finding
+    finding = engine.check_persistence(_node(**changes), HERE)
+    assert (finding.state, told in finding.summary) == (state, True), finding
 
 
 @pytest.mark.parametrize(
@@ -247,7 +251,7 @@ def test_persistence_is_told_with_what_is_at_risk(changes: dict[str, Any], state
     [({}, State.GOOD), ({"maxmemory": 0}, State.RISK), ({"maxmemory_policy": "allkeys-lru"}, State.WRONG)],
 )
 def test_a_full_engine_must_forget_nothing(changes: dict[str, Any], state: State) -> None:
-    assert engine.memory(_node(**changes)).state is state
+    assert engine.check_memory(_node(**changes)).state is state
 
 
 def _node(**changes: Any) -> Node:
@@ -256,7 +260,7 @@ def _node(**changes: Any) -> Node:
 
 
 def test_the_command_says_what_to_do_and_its_status_whether_anything_is_wrong(tmp_path: Path) -> None:
-    assert "memory-service ensure-index makes it" in run_doctor(MEMORY_DATA_DIR=str(tmp_path))
+    assert "create it with memory-service ensure-index" in run_doctor(MEMORY_DATA_DIR=str(tmp_path))
     url = "valkey://127.0.0.1:1"
     bad = run_doctor("--json", status=1, MEMORY_DATA_DIR=str(tmp_path), MEMORY_VALKEY_URL=url)
     told = {one["what"]: one for one in json.loads(bad)}
@@ -266,4 +270,6 @@ def test_the_command_says_what_to_do_and_its_status_whether_anything_is_wrong(tm
 
 def test_doctor_leaves_the_engine_of_a_running_server_alone(tmp_path: Path) -> None:
     with serving(MEMORY_DATA_DIR=str(tmp_path)):
-        assert "another memory-service uses" in run_doctor(MEMORY_DATA_DIR=str(tmp_path))
+        printed = run_doctor(status=3, MEMORY_DATA_DIR=str(tmp_path))
+    assert "another memory-service uses" in printed
+    assert "stop that server first" in printed

@@ -16,7 +16,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.cli.archive import read_line
 from memory_service.cli.exporting import export
-from memory_service.cli.held import Held
+from memory_service.cli.file_digests import FileDigests
 from memory_service.cli.importing import import_file
 from memory_service.rpc.server import RpcServer
 from tests.cli.test_transfer import DIMENSION, EVERYONE, drop, everything, index_of_ours, run
@@ -75,7 +75,7 @@ async def test_a_resumed_export_holds_what_the_index_holds_whatever_the_timestam
         ("between", "stored today too"),
         ("m3", "another text"),
     ]
-    assert "left out, as deleted or changed since: 2 memories" in capsys.readouterr().err
+    assert "removed, as deleted or changed since: 2 memories" in capsys.readouterr().err
     whole = path.read_bytes()
     assert await export(memories, path, EVERYONE, index=old, resume=True) == 5
     assert path.read_bytes() == whole, "again changes nothing"
@@ -181,9 +181,9 @@ def test_ids_of_users_are_told_apart_and_metadata_has_no_order() -> None:
     memory = memory_pb2.Memory(id="b", user_id="a", metadata={"x": "1", "y": "2"})
     read = read_line(b'{"id": "b", "user_id": "a", "metadata": {"y": "2", "x": "1"}}\n').entry
     assert isinstance(read, memory_pb2.Memory)
-    there = Held()
+    there = FileDigests()
     there.add(read)
-    assert there.see(memory)
+    assert there.mark_in_index(memory)
     assert not there.any_stale()
-    assert not there.see(memory_pb2.Memory(id="", user_id="ab"))
+    assert not there.mark_in_index(memory_pb2.Memory(id="", user_id="ab"))
     there.close()

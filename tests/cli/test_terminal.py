@@ -94,7 +94,7 @@ async def test_dropping_an_index_is_asked_about_first(
     shown, _ = await run_at_terminal("drop-index", name, answer="n", status=1)
     assert "This keeps its 1 memory. [y/N]" in shown
     _, printed = await run_at_terminal("drop-index", name, answer="y")
-    assert printed == f"dropped {name}; its memories are kept\n"
+    assert printed == f"dropped {name} and kept its memories\n"
     await memories.EnsureIndex(pb.EnsureIndexRequest(index=name), timeout=TIMEOUT)
     dropped = await run("drop-index", name, "--delete-memories", "--yes")
     assert dropped.stdout == f"dropped {name} and deleted 1 memory\n"
@@ -111,7 +111,7 @@ async def test_memories_move_through_a_pipe(
     imported = await asyncio.to_thread(cli, server.address, "import", "-", "--index", index, given=exported.stdout)
     assert imported.stdout == "imported 1, already there 0, expired 0, refused 0\n"
     assert "moved é 漢 🙂" in (await run("list", "-u", user, "--any-label", "kept", "--index", index)).stdout
-    assert "only a file" in (await run("import", "-", "--resume", status=2)).stderr
+    assert "needs a file" in (await run("import", "-", "--resume", status=2)).stderr
 
 
 async def test_a_pipe_with_a_name_is_imported_too(

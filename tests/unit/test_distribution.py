@@ -93,9 +93,9 @@ def test_doctor_looks_at_who_owns_the_module(tmp_path: Path, others: list[str], 
     for other in others:
         distribution(tmp_path, other)
     first = (
-        "import asyncio; from memory_service.doctor.checks import examine\n"
+        "import asyncio; from memory_service.doctor.checks import run_checks\n"
         "from memory_service.settings import Settings\n"
-        "one = asyncio.run(anext(examine(Settings()))); print(one.state, one.told)"
+        "one = asyncio.run(anext(run_checks(Settings()))); print(one.state, one.summary)"
     )
     done = python("-c", first, path=[OURS.parent, tmp_path])
     assert done.stdout.startswith(f"{state} {told}"), done.stderr
