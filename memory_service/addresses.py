@@ -1,5 +1,7 @@
-"""Every address that a setting or an option can have, checked in one place: HOST:PORT, where HOST is a name, an IPv4
-address, or an IPv6 address with or without brackets; and `unix:PATH`."""
+"""Parsers for the addresses of all settings and options.
+
+An address is `unix:PATH` or HOST:PORT. HOST is a name, an IPv4 address, or an IPv6 address with or without brackets.
+"""
 
 import ipaddress
 import re
@@ -13,18 +15,18 @@ _UNIX = ("unix:", "unix-abstract:")
 
 @dataclass(frozen=True, slots=True)
 class HostPort:
-    """A host and a port of TCP. An IPv6 host has no brackets here."""
+    """A TCP host and port. An IPv6 host has no brackets here."""
 
     host: str
     port: int
 
     def __str__(self) -> str:
-        """As it is written, IPv6 in brackets."""
+        """Return HOST:PORT, with an IPv6 host in brackets."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine reaches it."""
+        """Whether only this machine can connect to it."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
@@ -32,11 +34,10 @@ class HostPort:
 
 
 def parse_host_port(text: str, *, default_port: int | None = None, free_port: bool = False) -> HostPort:
-    """The address that is written as HOST:PORT, or as HOST where there is a default port. With `free_port` port 0 is
-    good, which takes a free one.
+    """Parse HOST:PORT, or HOST if there is a default port. With `free_port`, port 0 is allowed and means a free port.
 
     Raises:
-        ValueError: something else; says what, and what is right.
+        ValueError: the text is no address; the message says why, and what to use instead.
     """
     host, port = _split(text, default_port)
     if not port.isascii() or not port.isdecimal():
@@ -49,7 +50,7 @@ def parse_host_port(text: str, *, default_port: int | None = None, free_port: bo
 
 
 def parse_listen(text: str) -> str:
-    """The address to listen at, as gRPC takes it: HOST:PORT, port 0 being a free one, or `unix:PATH`.
+    """Parse an address to listen at, HOST:PORT (port 0 means a free port) or `unix:PATH`; return it in gRPC's form.
 
     Raises ValueError.
     """
@@ -57,8 +58,8 @@ def parse_listen(text: str) -> str:
 
 
 def parse_target(text: str) -> str:
-    """The address of a server, as gRPC takes it: HOST:PORT, `dns:///HOST:PORT`, `unix:PATH`, or several addresses as
-    `ipv4:HOST:PORT,…` and `ipv6:…`.
+    """Parse the address of a server; return it in gRPC's form: HOST:PORT, `dns:///HOST:PORT`, `unix:PATH`, or several
+    addresses as `ipv4:HOST:PORT,…` and `ipv6:…`.
 
     Raises ValueError.
     """
@@ -77,7 +78,7 @@ def parse_target(text: str) -> str:
 
 
 def is_loopback(listen: str) -> bool:
-    """Whether only this machine reaches an address that `parse_listen` has returned."""
+    """Whether only this machine can connect to an address that `parse_listen` returned."""
     return _is_unix(listen) or parse_host_port(listen, free_port=True).is_loopback
 
 
@@ -89,33 +90,33 @@ def _is_unix(text: str) -> bool:
 
 
 def _split(text: str, default_port: int | None) -> tuple[str, str]:
-    """Host without brackets, and port."""
+    """Return the host without brackets, and the port."""
     if text.startswith("["):
         host, closed, rest = text[1:].partition("]")
         if not closed or (rest and not rest.startswith(":")) or ":" not in host:
-            raise ValueError(f"{text!r} has brackets that hold no IPv6 address: write it as [::1]:PORT")
+            raise ValueError(f"{text!r} has no IPv6 address in its brackets: use the form [::1]:PORT")
         port = rest[1:] if rest else None
     elif text.count(":") > 1 and default_port is not None:
-        # Its last part may be a port or not: ::1:6379 is an IPv6 address as a whole.
-        raise ValueError(f"{text!r} is ambiguous: put an IPv6 address in brackets, as [::1]:{default_port}")
+        # The last part may be a port or not: ::1:6379 is also a valid IPv6 address.
+        raise ValueError(f"{text!r} is ambiguous: put an IPv6 address in brackets: [::1]:{default_port}")
     else:
         host, colon, rest = text.rpartition(":")
         host, port = (host, rest) if colon else (rest, None)
     if port is None and default_port is not None:
         port = str(default_port)
     if not port:
-        raise ValueError(f"{text!r} has no port: write it as HOST:PORT")
+        raise ValueError(f"{text!r} has no port: use the form HOST:PORT")
     return host, port
 
 
 def _check_host(host: str, text: str) -> None:
     if not host:
-        raise ValueError(f"{text!r} has no host: use 127.0.0.1 for this machine alone, 0.0.0.0 for every interface")
+        raise ValueError(f"{text!r} has no host: use 127.0.0.1 for this machine only, 0.0.0.0 for every interface")
     try:
         ipaddress.ip_address(host)
     except ValueError:
         labels = host.removesuffix(".").split(".")
         is_name = len(host) <= _LONGEST_NAME and all(_LABEL.fullmatch(one) for one in labels)
-        # A name never ends in a number: 127.0.0.256 is a mistyped address.
+        # No name ends in a number: 127.0.0.256 is a typing error.
         if not is_name or labels[-1].isdecimal():
             raise ValueError(f"{host!r} in {text!r} is neither a host name nor an IP address") from None

@@ -1,4 +1,4 @@
-"""This software as pip knows it: its version, how to add an extra, and whether its client's module is its own."""
+"""The installed package: its version, the command to add an extra, and conflicts with other packages."""
 
 import json
 import shlex
@@ -8,9 +8,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 NAME = "semantic-memory-grpc-server"
-"""It contains the client's module: a dependency on a distribution that no index has is one that anyone can publish."""
+"""It contains the module of the client: anyone could publish a dependency that is on no package index."""
 CLIENT = "semantic-memory-grpc-client"
-"""The client alone, from the same checkout."""
+"""The client without the server, from the same checkout."""
 
 _MODULE = "semantic_memory"
 
@@ -19,14 +19,14 @@ def version() -> str:
     """Return the installed version."""
     try:
         return metadata.version(NAME)
-    except metadata.PackageNotFoundError:  # Source code that runs without being installed.
+    except metadata.PackageNotFoundError:  # The source code runs without being installed.
         return "unknown"
 
 
 def install_command(*options: str, extra: str = "") -> str:
-    """Return the command that installs this software, with an extra, from where pip has it from.
+    """Return the command that installs this package, with an extra, from the source of the present installation.
 
-    Never by name alone: no index has it, so whatever an index has under a name is somebody else's.
+    It never installs by name: the package is on no index, so a package of that name there is other software.
     """
     source, editable = _source()
     path = source or "."
@@ -36,7 +36,7 @@ def install_command(*options: str, extra: str = "") -> str:
 
 
 def _source() -> tuple[str, bool]:
-    """The checkout or wheel that pip installed, empty when it is gone, and whether as editable (PEP 610)."""
+    """Return the checkout or wheel that pip installed (empty if deleted), and whether it is editable (PEP 610)."""
     try:
         recorded = json.loads(metadata.distribution(NAME).read_text("direct_url.json") or "{}")
     except metadata.PackageNotFoundError:
@@ -47,38 +47,40 @@ def _source() -> tuple[str, bool]:
     return path, bool(recorded.get("dir_info", {}).get("editable"))
 
 
-def stranger() -> tuple[str, str] | None:
-    """Return which other distribution owns the client's module too, and what to do; None: no other does."""
+def foreign_distribution() -> tuple[str, str] | None:
+    """Return which other package also has the client's module, and what to do; None if no other has."""
     owners = metadata.packages_distributions().get(_MODULE, [])
     others = sorted(set(owners) - {NAME, CLIENT})
     if not others:
         return None
     names = shlex.join(others)
-    return f"{names}, which is not part of this software, has a module {_MODULE} too", _without(names)
+    return f"{names}, which is not part of this software, has a module {_MODULE} too", _uninstall_command(names)
 
 
-def installed_twice() -> tuple[str, str] | None:
-    """Return that the client is installed beside the server, which contains it, and what to do; None: it is not."""
+def duplicate_client() -> tuple[str, str] | None:
+    """Return that the client is installed beside the server, which contains it, and what to do; None if it is not."""
     if not {NAME, CLIENT} <= set(metadata.packages_distributions().get(_MODULE, [])):
         return None
-    return f"{CLIENT} is installed beside {NAME}, which contains it; their versions can differ", _without(CLIENT)
+    return f"{CLIENT} is installed beside {NAME}, which contains it; their versions can differ", _uninstall_command(
+        CLIENT
+    )
 
 
-def wrong_module(error: Exception) -> str | None:
-    """Return what to do about an import of the client's module that failed; None: something else failed."""
-    if (other := stranger()) is not None:
+def explain_import_error(error: Exception) -> str | None:
+    """Return why the import of the client's module failed, and what to do; None for other errors."""
+    if (other := foreign_distribution()) is not None:
         return ": ".join(other)
     if not isinstance(error, ImportError) or (error.name or "").partition(".")[0] != _MODULE:
         return None
     found = util.find_spec(_MODULE)
     where = "is missing" if found is None else f"at {found.origin or 'an empty folder'} is not this software's"
-    return f"the module {_MODULE} {where}: {_again()}"
+    return f"the module {_MODULE} {where}: {_reinstall_command()}"
 
 
-def _without(names: str) -> str:
-    """The other distribution takes files of this one with it."""
-    return f"{shlex.quote(sys.executable)} -m pip uninstall --yes {names} && {_again()}"
+def _uninstall_command(names: str) -> str:
+    """Uninstalling the other package deletes shared files, so this one is installed again."""
+    return f"{shlex.quote(sys.executable)} -m pip uninstall --yes {names} && {_reinstall_command()}"
 
 
-def _again() -> str:
+def _reinstall_command() -> str:
     return install_command("--force-reinstall", "--no-deps")

@@ -1,4 +1,4 @@
-"""Logs: lines for people on a terminal, JSON elsewhere, on standard error. Never the contents of memories."""
+"""Logs on standard error: text on a terminal, JSON elsewhere. They never contain stored messages."""
 
 import logging
 import sys
@@ -9,8 +9,10 @@ import structlog
 
 
 def log_to_stderr(level: int, style: str = "auto", *, worker: int | None = None) -> None:
-    """Log events of `level` and above, as `json`, as `text`, or as it fits where standard error goes. Tracebacks come
-    without local variables, which hold what people said. Of several processes each line tells which one wrote it."""
+    """Log events of `level` and above as `json`, `text`, or `auto`: text if standard error is a terminal.
+
+    Tracebacks have no local variables, which may contain messages. Lines of a worker have its number.
+    """
     text = style == "text" or (style == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer(_json)
     if text:
@@ -19,32 +21,34 @@ def log_to_stderr(level: int, style: str = "auto", *, worker: int | None = None)
         )
     traceback = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
-    def told(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    def add_worker(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         return event if worker is None else {**event, "worker": worker}
 
     structlog.configure(
         processors=[
-            told,
+            add_worker,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *([] if text else [structlog.processors.ExceptionRenderer(traceback)]),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        # A line is one write: print() makes two of it under PYTHONUNBUFFERED, and workers' lines would run together.
+        # One write per line: under PYTHONUNBUFFERED print() writes twice, which would mix lines of several workers.
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
-    logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()])
+    logging.basicConfig(level=logging.WARNING, handlers=[_LibraryHandler()])
 
 
-class _Libraries(logging.Handler):
-    """What libraries log, as lines of ours."""
+class _LibraryHandler(logging.Handler):
+    """Writes log records of libraries in the format of this service."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log it."""
+        """Log a record of a library."""
         error = record.exc_info[1] if record.exc_info else None
-        told = {} if error is None else {"cause": repr(error)[:300]}
-        structlog.get_logger().log(record.levelno, "library", name=record.name, said=record.getMessage()[:500], **told)
+        details = {} if error is None else {"cause": repr(error)[:300]}
+        structlog.get_logger().log(
+            record.levelno, "library", name=record.name, said=record.getMessage()[:500], **details
+        )
 
 
 def _json(event: Any, **_: Any) -> str:

@@ -30,7 +30,7 @@ from memory_service.rpc.server import METHODS, SERVICE, RpcServer
 from memory_service.rpc.servicer import MemoryServicer
 from memory_service.rpc.validation import RequestValidator
 from memory_service.settings import Settings
-from memory_service.starting import started_unless
+from memory_service.startup import start_unless_stopped
 from memory_service.telemetry.call_log import CallLog
 from memory_service.telemetry.event_loop_lag import measure_event_loop_lag
 from memory_service.telemetry.gauges import GaugeCollector
@@ -141,7 +141,7 @@ async def _serve(settings: Settings, supervised: bool) -> None:
         loop.add_reader(0, stop_with_supervisor)
     async with contextlib.AsyncExitStack() as stack:
         # An embedded engine may load its data for minutes.
-        server = await started_unless(stop_signal, stack.enter_async_context(run_server(settings)))
+        server = await start_unless_stopped(stop_signal, stack.enter_async_context(run_server(settings)))
         if server is None:
             return
         # Objects of the start live as long as the process. Freezing them keeps full collections, which block every

@@ -1,8 +1,8 @@
-"""Server processes on one port, which Linux shares out between them (SO_REUSEPORT), and what keeps them running.
+"""Several server processes (workers) on one port, which Linux balances with SO_REUSEPORT, and their supervisor.
 
-The supervisor serves nothing and imports neither gRPC nor GLIDE: it holds the port and the embedded engine, starts the
-workers, passes signals on to them, and starts again what ends by itself. A worker ends when its standard input does,
-so that none is left when the supervisor is killed; it writes a line to its standard output once it serves.
+The supervisor serves nothing and imports neither gRPC nor GLIDE. It reserves the port, runs the embedded engine, starts
+the workers, forwards signals to them, and restarts those that exit. A worker writes a line to its standard output once
+it serves. It exits when its standard input closes, so that none stays when the supervisor is killed.
 """
 
 import asyncio
@@ -26,120 +26,122 @@ from memory_service.domain.errors import MemoryServiceError
 from memory_service.embedded import embedded_engine
 from memory_service.listen_address import cannot_listen
 from memory_service.logs import log_to_stderr
-from memory_service.starting import started_unless
+from memory_service.startup import start_unless_stopped
 
-_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-"""Seconds before a worker is started again: twice as long each time, until one has lived for the longest of them."""
+_DELAY, _MAX_DELAY = 0.5, 30.0
+"""Seconds before a restart. They double each time, up to the maximum, and reset after a worker ran that long."""
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the supervisor needs to know of the settings."""
+    """The settings of the supervisor."""
 
     workers: int
     listen: str
     health_listen: str | None
     metrics_listen: str | None
     data_dir: str | None
-    """Of the embedded engine; None: there is another one."""
-    patience: float
-    """Seconds that workers have to end."""
+    """The data directory of the embedded engine; None: Valkey runs elsewhere."""
+    stop_timeout: float
+    """Seconds for workers to exit."""
     log_level: str
     log_format: str
 
 
 def become_supervisor(plan: Plan) -> NoReturn:
-    """Put the supervisor in the place of this process, which has imported what only workers need."""
+    """Replace this process by the supervisor, since it has imported modules that only workers need."""
     command = [sys.executable, "-P", "-m", "memory_service.workers", json.dumps(asdict(plan))]
     os.execv(sys.executable, command)  # noqa: S606 - there is no shell
 
 
 class Workers:
-    """The processes. The first one starts alone, so that what is wrong with the settings is told once."""
+    """The worker processes. The first one starts alone, so that an error in the settings is reported once."""
 
-    def __init__(self, count: int, patience: float) -> None:
+    def __init__(self, count: int, stop_timeout: float) -> None:
         self._count = count
-        self._patience = patience
+        self._stop_timeout = stop_timeout
         self._running: dict[int, asyncio.subprocess.Process] = {}
         self._serving: set[int] = set()
-        self._begun = asyncio.Event()
-        self._told = asyncio.Event()
+        self._first_serves = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._status = 0
 
-    def end(self, number: signal.Signals) -> None:
-        """Pass the signal on; nothing is started again."""
-        self._told.set()
-        self._begun.set()
+    def stop(self, number: signal.Signals) -> None:
+        """Forward the signal; restart nothing from now on."""
+        self._stopping.set()
+        self._first_serves.set()
         for worker in self._running:
-            self._pass_on(number, worker)
+            self._forward(number, worker)
 
-    async def told_to_end(self) -> None:
-        """Wait for the signal."""
-        await self._told.wait()
+    async def wait_for_stop(self) -> None:
+        """Wait for the call of `stop`."""
+        await self._stopping.wait()
 
     async def run(self, environment: Mapping[str, str], metrics_listen: str | None) -> int:
-        """Keep them running until the end; the exit status, 0 when all have ended well."""
+        """Keep the workers running until `stop`; return the exit status, 0 if all exited without error."""
         async with asyncio.TaskGroup() as group:
             for worker in range(self._count):
-                own = {} if metrics_listen is None else {"MEMORY_METRICS_LISTEN": _higher(metrics_listen, worker)}
-                group.create_task(self._keep(worker, {**environment, **own}))
-            await self.told_to_end()
-            killing = asyncio.get_running_loop().call_later(self._patience, self._kill)
+                metrics = (
+                    {} if metrics_listen is None else {"MEMORY_METRICS_LISTEN": _port_above(metrics_listen, worker)}
+                )
+                group.create_task(self._keep_running(worker, {**environment, **metrics}))
+            await self.wait_for_stop()
+            killing = asyncio.get_running_loop().call_later(self._stop_timeout, self._kill)
         killing.cancel()
         return self._status
 
-    async def _keep(self, worker: int, environment: Mapping[str, str]) -> None:
-        pause, has_served = _PAUSE, False
+    async def _keep_running(self, worker: int, environment: Mapping[str, str]) -> None:
+        delay, ever_served = _DELAY, False
         if worker > 0:
-            await self._begun.wait()
-        while not self._told.is_set():
-            began = time.monotonic()
-            serves, status = await self._once(worker, environment)
-            has_served = has_served or serves
-            if self._told.is_set():
-                if status and (serves or status != -signal.SIGTERM):
+            await self._first_serves.wait()
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            served, status = await self._run_once(worker, environment)
+            ever_served = ever_served or served
+            if self._stopping.is_set():
+                if status and (served or status != -signal.SIGTERM):
                     self._status = self._status or 1
-            elif not serves and not (has_served and self._serving):  # It has said why, and nobody else does better.
+            elif not served and not (ever_served and self._serving):  # It logged the cause, and no other worker serves.
                 _log.error("worker_ended", worker=worker, status=status)
                 self._status = max(status, 1)
-                self.end(signal.SIGINT)
+                self.stop(signal.SIGINT)
             else:
-                pause = _PAUSE if time.monotonic() - began > _LONGEST_PAUSE else pause
-                _log.warning("worker_ended", worker=worker, status=status, again_in=pause)
+                delay = _DELAY if time.monotonic() - started > _MAX_DELAY else delay
+                _log.warning("worker_ended", worker=worker, status=status, again_in=delay)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._told.wait(), pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                    await asyncio.wait_for(self._stopping.wait(), delay)
+                delay = min(2 * delay, _MAX_DELAY)
 
-    async def _once(self, worker: int, environment: Mapping[str, str]) -> tuple[bool, int]:
-        """Run it until it ends: whether it has served, and its exit status."""
+    async def _run_once(self, worker: int, environment: Mapping[str, str]) -> tuple[bool, int]:
+        """Run a worker until it exits; return whether it served, and its exit status."""
         try:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "memory_service", "worker", str(worker)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 env=environment,
-                start_new_session=True,  # Ctrl-C is for the supervisor, which passes it on.
+                start_new_session=True,  # Ctrl-C goes to the supervisor only, which forwards it.
             )
         except OSError as error:
             _log.error("worker_not_started", worker=worker, cause=repr(error))
             return False, 1
-        assert process.stdout is not None  # noqa: S101 - as asked for
+        assert process.stdout is not None  # noqa: S101 - stdout is a pipe
         self._running[worker] = process
-        if self._told.is_set():
-            self._pass_on(signal.SIGTERM, worker)
-        serves = bool(await process.stdout.readline())
-        if serves:
+        if self._stopping.is_set():
+            self._forward(signal.SIGTERM, worker)
+        served = bool(await process.stdout.readline())
+        if served:
             self._serving.add(worker)
-            self._begun.set()
+            self._first_serves.set()
         status = await process.wait()
         self._serving.discard(worker)
         del self._running[worker]
-        return serves, status
+        return served, status
 
-    def _pass_on(self, number: signal.Signals, worker: int) -> None:
-        """To one that does not serve yet SIGTERM, whatever it is: Python would tell of Ctrl-C with a traceback."""
+    def _forward(self, number: signal.Signals, worker: int) -> None:
+        """Send the signal, or SIGTERM to a worker that does not serve yet: SIGINT would print a traceback there."""
         with contextlib.suppress(ProcessLookupError):
             self._running[worker].send_signal(number if worker in self._serving else signal.SIGTERM)
 
@@ -151,15 +153,15 @@ class Workers:
 
 
 async def supervise(plan: Plan) -> int:
-    """Run the workers until SIGTERM or SIGINT has ended them; the exit status.
+    """Run the workers until SIGTERM or SIGINT stops them; return the exit status.
 
     Raises:
         FailedPrecondition: the embedded engine does not start.
-        OSError: an address is taken.
+        OSError: an address is in use.
     """
-    workers = Workers(plan.workers, plan.patience)
+    workers = Workers(plan.workers, plan.stop_timeout)
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, workers.end, number)
+        asyncio.get_running_loop().add_signal_handler(number, workers.stop, number)
     async with contextlib.AsyncExitStack() as stack:
         shared = {"MEMORY_LISTEN": stack.enter_context(reserved("MEMORY_LISTEN", plan.listen))}
         if plan.health_listen is not None:
@@ -167,21 +169,21 @@ async def supervise(plan: Plan) -> int:
             shared[setting] = stack.enter_context(reserved(setting, plan.health_listen))
         if plan.data_dir is not None:
             starting = stack.enter_async_context(embedded_engine(Path(plan.data_dir)))
-            if (url := await started_unless(workers.told_to_end(), starting)) is None:
+            if (url := await start_unless_stopped(workers.wait_for_stop(), starting)) is None:
                 return 0
             shared["MEMORY_VALKEY_URL"] = url
-        # Settings are read in any case: what is replaced must not stay under another spelling.
+        # Names of settings are case-insensitive: remove every spelling of those that are replaced.
         replaced = {*shared, "MEMORY_METRICS_LISTEN"}
-        kept = {name: value for name, value in os.environ.items() if name.upper() not in replaced}
-        return await workers.run({**kept, **shared}, plan.metrics_listen)
+        others = {name: value for name, value in os.environ.items() if name.upper() not in replaced}
+        return await workers.run({**others, **shared}, plan.metrics_listen)
 
 
 @contextlib.contextmanager
 def reserved(setting: str, listen: str) -> Iterator[str]:
-    """Hold a port for the workers while the context is open; yields the address, its port being known.
+    """Reserve a port for the workers while the context is open; yield the address with the actual port.
 
     Raises:
-        OSError: the address is none, or taken, be it by workers of another supervisor.
+        OSError: the address is not valid or in use, maybe by workers of another supervisor.
     """
     wanted = parse_host_port(listen, free_port=True)
     with contextlib.ExitStack() as stack:
@@ -190,25 +192,25 @@ def reserved(setting: str, listen: str) -> Iterator[str]:
                 wanted.host, wanted.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
             holder = stack.enter_context(socket.socket(family, kind))
-            # While it binds it shares with nobody but connections that a server before it has closed.
+            # For the bind: SO_REUSEADDR only ignores closed connections of an earlier server.
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             holder.bind(place)
         except OSError as error:
             raise cannot_listen(setting, listen, error) from error
-        # From now on with workers alone. It does not listen, so that Linux gives it no connections.
+        # From here on only workers can bind. This socket does not listen, so it gets no connections.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         yield str(replace(wanted, port=holder.getsockname()[1]))
 
 
-def _higher(listen: str, by: int) -> str:
-    """The address with a higher port; 0 stays, which takes a free one."""
+def _port_above(listen: str, by: int) -> str:
+    """Return the address with a higher port; port 0, which means a free one, stays 0."""
     address = parse_host_port(listen, free_port=True)
     return str(replace(address, port=address.port and address.port + by))
 
 
 def main(plan: Plan) -> int:
-    """Run the supervisor; its exit status."""
+    """Run the supervisor; return its exit status."""
     log_to_stderr(logging.getLevelNamesMapping()[plan.log_level.upper()], plan.log_format)
     try:
         return asyncio.run(supervise(plan))

@@ -10,10 +10,10 @@ __all__ = ["main"]
 def main() -> None:
     """Run the command."""
     try:
-        from memory_service.cli.app import main as run  # noqa: PLC0415 - fails where the client's module is another's
+        from memory_service.cli.app import main as run  # noqa: PLC0415 - fails if `semantic_memory` is another module
     except Exception as error:
-        if (why := distribution.wrong_module(error)) is None:
+        if (reason := distribution.explain_import_error(error)) is None:
             raise
-        sys.stderr.write(f"error: {why}\n")
+        sys.stderr.write(f"error: {reason}\n")
         sys.exit(1)
     run()

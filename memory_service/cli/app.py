@@ -1,4 +1,4 @@
-"""The command `memory-service`: `serve` and `demo` run a server, each other command speaks to one."""
+"""The commands of `memory-service` except those for memories, indexes and files."""
 
 import json
 import os
@@ -23,15 +23,15 @@ for module in (memories, search, indexes, transfer):
     app.add_typer(module.commands)
 
 
-class Served(StrEnum):
-    """What `health` can ask about."""
+class HealthCheck(StrEnum):
+    """A health check."""
 
     READY = "ready"
     LIVE = "live"
 
 
 class Right(StrEnum):
-    """What a key may do."""
+    """A right of an API key."""
 
     READ = "read"
     WRITE = "write"
@@ -40,8 +40,8 @@ class Right(StrEnum):
 
 
 def main() -> None:
-    """The entry point."""
-    output.use_any_encoding()
+    """Run the command line."""
+    output.escape_unencodable()
     for argument in sys.argv[1:]:
         if not argument.isprintable() and any("\ud800" <= one <= "\udfff" for one in argument):
             output.print_error("error", f"the argument {argument!r} is not {sys.getfilesystemencoding().upper()}")
@@ -50,10 +50,10 @@ def main() -> None:
         try:
             app()
         finally:
-            if sys.stdout is not None:  # A shell can close it.
+            if sys.stdout is not None:  # A shell can start it with a closed standard output.
                 sys.stdout.flush()
     except OSError as error:
-        # What is left in the buffer cannot be written either; Python would report that at its end.
+        # The rest of the buffer would fail as well, and Python would report that at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if not isinstance(error, BrokenPipeError):
             output.print_error(error.filename or "standard output", error.strerror or str(error))
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def print_version(wanted: bool) -> None:
-    """Print the installed version and end."""
+    """Print the installed version and exit."""
     if wanted:
         typer.echo(f"memory-service {version()}")
         raise typer.Exit
@@ -69,36 +69,40 @@ def print_version(wanted: bool) -> None:
 
 @app.callback()
 def connection(
-    token: Annotated[str, typer.Option(envvar="MEMORY_TOKEN", help="API key or token to show the server.")] = "",
-    tls: Annotated[bool, typer.Option("--tls", envvar="MEMORY_TLS", help="Speak TLS.")] = False,
-    ca: Annotated[Path | None, typer.Option(envvar="MEMORY_CA", help="Authorities to trust, PEM; says --tls.")] = None,
-    cert: Annotated[Path | None, typer.Option(envvar="MEMORY_CERT", help="Certificate to show, PEM (mTLS).")] = None,
-    key: Annotated[Path | None, typer.Option(envvar="MEMORY_KEY", help="Its private key, PEM.")] = None,
+    token: Annotated[str, typer.Option(envvar="MEMORY_TOKEN", help="The API key or token to send.")] = "",
+    tls: Annotated[bool, typer.Option("--tls", envvar="MEMORY_TLS", help="Connect with TLS.")] = False,
+    ca: Annotated[
+        Path | None, typer.Option(envvar="MEMORY_CA", help="Trusted authorities, a PEM file; implies --tls.")
+    ] = None,
+    cert: Annotated[
+        Path | None, typer.Option(envvar="MEMORY_CERT", help="The client certificate, a PEM file (mTLS).")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(envvar="MEMORY_KEY", help="Its private key, a PEM file.")] = None,
     _: Annotated[
-        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and end.")
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Stores chat messages and finds them again by meaning."""
+    """Store chat messages and search them by meaning."""
     if not (token.isascii() and token.isprintable()):
-        raise typer.BadParameter("a key has printable ASCII characters only", param_hint="--token")
+        raise typer.BadParameter("use printable ASCII characters only", param_hint="--token")
     client.use(client.Credentials(token=token, tls=tls or ca is not None, ca=ca, cert=cert, key=key))
 
 
 @app.command()
 def serve(
     insecure: Annotated[
-        bool, typer.Option("--insecure", help="Serve beyond this machine in plaintext, or to anyone.")
+        bool, typer.Option("--insecure", help="Allow other machines to connect in plaintext or without credentials.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, max=64, help="Processes that share the port, on a machine with several cores.")
+        int | None, typer.Option(min=1, max=64, help="Server processes that share the port, for several cores (Linux).")
     ] = None,
 ) -> None:
-    """Run the server; settings come from MEMORY_… variables (see the README)."""
+    """Run the server. Its settings are the MEMORY_… environment variables: see `memory-service config`."""
     if insecure:
         os.environ["MEMORY_INSECURE"] = "true"
     if workers is not None:
         os.environ["MEMORY_WORKERS"] = str(workers)
-    # Imported here: a client needs neither an engine nor a model, and starts in half the time without them.
+    # Imported here: other commands start in half the time without an engine and a model.
     from memory_service.cli.serving import run_server, serve_here_or_by_workers  # noqa: PLC0415
 
     run_server(serve_here_or_by_workers)
@@ -106,7 +110,7 @@ def serve(
 
 @app.command(hidden=True)
 def worker(number: int) -> None:
-    """Serve as one of the processes of `serve --workers`, which runs this."""
+    """Run one server process of `serve --workers`."""
     from memory_service.cli.serving import run_server, serve_as_worker  # noqa: PLC0415
 
     run_server(serve_as_worker, worker=number)
@@ -114,7 +118,7 @@ def worker(number: int) -> None:
 
 @app.command()
 def demo() -> None:
-    """Start a server with a Valkey of its own, store three messages, search, delete, and stop."""
+    """Start a temporary server and Valkey, store three messages, search them, delete one, and stop."""
     from memory_service.cli.demo import run_demo  # noqa: PLC0415
     from memory_service.cli.serving import run_server  # noqa: PLC0415
 
@@ -123,7 +127,7 @@ def demo() -> None:
 
 @app.command()
 def config(as_json: AsJson = False) -> None:
-    """Print the settings of `serve` in this environment, passwords masked, and where each comes from."""
+    """Print the settings of `serve` and the source of each; passwords are masked."""
     from memory_service.cli.setup import show_config  # noqa: PLC0415
 
     show_config(as_json)
@@ -131,7 +135,10 @@ def config(as_json: AsJson = False) -> None:
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """Look at Valkey, its modules, rights, persistence and index, and at the embedder; say what to do about them."""
+    """Check Valkey, its modules, permissions, persistence and index, and the embedder.
+
+    Exit status: 0 all is well or only at risk, 1 something is wrong, 3 something could not be checked.
+    """
     from memory_service.cli.setup import run_doctor  # noqa: PLC0415
 
     run_doctor(as_json)
@@ -140,20 +147,22 @@ def doctor(as_json: AsJson = False) -> None:
 @app.command()
 def mcp(
     user: User,
-    session: Annotated[str, typer.Option("--session", "-s", help="Where what is remembered goes.")] = "mcp",
+    session: Annotated[str, typer.Option("--session", "-s", help="The session of stored memories.")] = "mcp",
     http: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Serve streamable HTTP there, not standard input.")
+        str, typer.Option(metavar="HOST:PORT", help="Serve streamable HTTP at this address instead of standard input.")
     ] = "",
     http_key: Annotated[
-        str, typer.Option(envvar="MEMORY_MCP_KEY", help="Clients over HTTP must show it.", show_envvar=True)
+        str, typer.Option(envvar="MEMORY_MCP_KEY", help="The key that HTTP clients must send.", show_envvar=True)
     ] = "",
     http_name: Annotated[
-        list[str] | None, typer.Option(help="A name under which clients reach it over HTTP; repeatable.")
+        list[str] | None, typer.Option(help="A host name under which HTTP clients reach this server; repeatable.")
     ] = None,
-    insecure: Annotated[bool, typer.Option("--insecure", help="Serve anyone over HTTP, beyond this machine.")] = False,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Allow HTTP clients on other machines without a key.")
+    ] = False,
     address: Address = SERVER,
 ) -> None:
-    """Serve a user's memory to assistants, by the Model Context Protocol: remember, recall, forget."""
+    """Serve the memories of a user over the Model Context Protocol: tools to remember, recall and forget."""
     try:
         from memory_service.cli.mcp import memory_tools  # noqa: PLC0415 - an extra
         from memory_service.cli.mcp_http import serve_http  # noqa: PLC0415 - the same
@@ -169,13 +178,14 @@ def mcp(
 
 @app.command()
 def console(
-    listen: Annotated[str, typer.Option(help="Where to serve; 127.0.0.1:8080, or a free port, when left out.")] = "",
+    listen: Annotated[str, typer.Option(help="HOST:PORT to serve at; by default 127.0.0.1:8080, or a free port.")] = "",
     admin_key: Annotated[
-        str, typer.Option(envvar="MEMORY_CONSOLE_KEY", help="Whoever wants to look must show it.", show_envvar=True)
+        str,
+        typer.Option(envvar="MEMORY_CONSOLE_KEY", help="The key that users of the page must enter.", show_envvar=True),
     ] = "",
     address: Address = SERVER,
 ) -> None:
-    """Serve a web page to look at memories; on this machine alone, unless there is a key."""
+    """Serve a web page to view memories. Without a key only this machine can open it."""
     try:
         from memory_service.console.serving import run_console  # noqa: PLC0415 - an optional extra
     except ModuleNotFoundError as error:
@@ -185,29 +195,33 @@ def console(
 
 @app.command()
 def make_key(
-    name: Annotated[str, typer.Argument(help="Who will use it, as logs name it.")],
-    user: Annotated[list[str] | None, typer.Option("--user", "-u", help="Only for this user; repeatable.")] = None,
-    right: Annotated[list[Right] | None, typer.Option(help="Repeatable; all but admin when left out.")] = None,
+    name: Annotated[str, typer.Argument(help="The name of the caller in logs.")],
+    user: Annotated[
+        list[str] | None, typer.Option("--user", "-u", help="Restrict the key to this user; repeatable.")
+    ] = None,
+    right: Annotated[
+        list[Right] | None, typer.Option(help="A right of the key; repeatable; by default all but admin.")
+    ] = None,
 ) -> None:
-    """Make an API key: the key on standard error, once; its entry for the file MEMORY_API_KEYS on standard output."""
-    from memory_service.access import api_keys  # noqa: PLC0415 - it brings what serving needs
+    """Create an API key. Standard error shows the key, once; standard output gets its entry for MEMORY_API_KEYS."""
+    from memory_service.access import api_keys  # noqa: PLC0415 - it imports what serving needs
     from memory_service.access.callers import Right as Granted  # noqa: PLC0415
 
     rights = [Granted(one) for one in right or (Right.READ, Right.WRITE, Right.DELETE)]
     key, entry = api_keys.new_key(name, user or None, rights)
-    output.errors.print(f"The key, which is told only now: {key}")
+    output.errors.print(f"The key, which is not shown again: {key}")
     typer.echo(entry)
 
 
 @app.command()
 def health(
-    what: Annotated[Served, typer.Argument(help="Ready for calls, or alive.")] = Served.READY,
+    what: Annotated[HealthCheck, typer.Argument(help="Readiness for calls, or liveness.")] = HealthCheck.READY,
     address: Address = SERVER,
     timeout: Timeout = 5.0,
     as_json: AsJson = False,
 ) -> None:
-    """Tell whether the server is ready; exit with status 1 when it is not."""
-    service = "semantic_memory.v1.MemoryService" if what is Served.READY else ""
+    """Print whether the server is ready; the exit status is 1 if it is not."""
+    service = "semantic_memory.v1.MemoryService" if what is HealthCheck.READY else ""
 
     async def command(_: client.Stub) -> health_pb2.HealthCheckResponse:
         async with client.channel_to(address) as channel:

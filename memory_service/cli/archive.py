@@ -1,12 +1,12 @@
-"""The file of an export: JSON lines, first a header, then a memory a line in the contract's JSON form, oldest first.
+"""The format of an exported file: JSON lines. The first is a header, then follows one memory per line, oldest first.
 
     {"semantic_memory": 1, "index": "memory_idx", "embedding_model": …, "dimension": 384, "filter": {"user_id": …}}
     {"id": …, "user_id": …, "role": "ROLE_USER", "content": …, "timestamp": …, "embedding": base64}
 
-A file of changes since another export has `"changes": true` in its header, and for each memory that is no longer there
-a line `{"deleted": {"id": …, …}}` without the embedding.
+Memories have the JSON form of their protobuf message. A file of changes since another export has `"changes": true` in
+its header, and for each deleted memory a line `{"deleted": {"id": …, …}}` without the embedding.
 
-Only the end of a file can be torn, by a crash while it was written: a line counts once its newline is there.
+A crash can only cut off the end of a file: a line without a newline does not count.
 """
 
 import codecs
@@ -21,18 +21,17 @@ from semantic_memory.v1 import memory_pb2
 
 _VERSION = 1
 _LONGEST_LINE = 16 * 2**20
-"""Bytes: several times what the largest memory takes."""
-_LARGEST_DIMENSION = 2**31 - 1
-_KNOWN = {name for one in memory_pb2.Memory.DESCRIPTOR.fields for name in (one.name, one.json_name)}
-_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_SHOWN = 200
-"""Characters of a parser's words that are shown: they may hold the content."""
+"""Bytes: several times the size of the largest memory."""
+_MAX_DIMENSION = 2**31 - 1
+_KNOWN_FIELDS = {name for one in memory_pb2.Memory.DESCRIPTOR.fields for name in (one.name, one.json_name)}
+_UTF16_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_MAX_CAUSE = 200
+"""Characters of a parser's message that are shown: it may contain stored text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Which memories a file holds: those of an index that pass a filter, or what has changed of them. The model made
-    their embeddings."""
+    """The contents of a file: the memories of an index that match a filter, or with `changes` those that changed."""
 
     index: str
     embedding_model: str
@@ -41,7 +40,7 @@ class Header:
     changes: bool = False
 
     def line(self) -> bytes:
-        """The first line of the file."""
+        """Return the first line of the file."""
         fields = {
             "semantic_memory": _VERSION,
             "index": self.index,
@@ -55,37 +54,38 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """A memory that was in the index at an earlier export, and is no longer there."""
+    """A memory of an earlier export that the index no longer has."""
 
     memory: memory_pb2.Memory
 
     def line(self) -> bytes:
-        """Its line."""
+        """Return its line."""
         return json.dumps({"deleted": as_json(self.memory)}, ensure_ascii=False).encode() + b"\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """What a line holds, and fields of it that a newer version wrote and this one does not know."""
+class ParsedLine:
+    """The entry of a line, and names of fields that this version does not know."""
 
     entry: memory_pb2.Memory | Deleted
     unknown: frozenset[str] = frozenset()
 
 
 def read_header(line: bytes) -> Header:
-    """The header of a file.
+    """Parse the header of a file.
 
-    Raises ValueError, in words, when the line is none.
+    Raises:
+        ValueError: the line is no header; the message says why.
     """
-    if line.startswith(_WIDE):
-        raise ValueError("it is in UTF-16: convert it to UTF-8")
+    if line.startswith(_UTF16_BOMS):
+        raise ValueError("is in UTF-16: convert it to UTF-8")
     try:
-        fields = _object(line.removeprefix(codecs.BOM_UTF8))
+        fields = _parse_object(line.removeprefix(codecs.BOM_UTF8))
         version = fields["semantic_memory"]
     except (ValueError, KeyError) as error:
-        raise ValueError("its first line is not the header of an export") from error
+        raise ValueError("does not begin with the header of an export") from error
     if version != _VERSION:
-        raise ValueError(f"it is of version {version!r}, this program reads version {_VERSION}")
+        raise ValueError(f"has version {version!r} of the format; this program reads version {_VERSION}")
     header = Header(
         index=fields.get("index", ""),
         embedding_model=fields.get("embedding_model", ""),
@@ -101,20 +101,20 @@ def read_header(line: bytes) -> Header:
         ("changes", header.changes, bool),
     ):
         if type(value) is not kind or (isinstance(value, str) and not _is_unicode(value)):
-            raise ValueError(f"the header has a wrong {name}")
-    if not header.index or not header.embedding_model or not 0 < header.dimension <= _LARGEST_DIMENSION:
-        raise ValueError("the header lacks index, embedding_model or dimension")
+            raise ValueError(f"has a header whose {name} is not valid")
+    if not header.index or not header.embedding_model or not 0 < header.dimension <= _MAX_DIMENSION:
+        raise ValueError("has a header without index, embedding_model or dimension")
     return header
 
 
 def memory_line(memory: memory_pb2.Memory) -> bytes:
-    """The line of a memory."""
+    """Return the line of a memory."""
     return json.dumps(as_json(memory), ensure_ascii=False).encode() + b"\n"
 
 
 def read_lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """The lines of a file from where it is, each with its size. Of a line longer than any memory only the beginning is
-    kept."""
+    """Yield the lines of a file from its current position, each with its size. A line that is longer than any memory is
+    cut."""
     while line := file.readline(_LONGEST_LINE):
         size, end = len(line), line
         while len(end) == _LONGEST_LINE and not end.endswith(b"\n"):
@@ -123,38 +123,39 @@ def read_lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
         yield line, size
 
 
-def read_line(line: bytes) -> Read:
-    """The entry of a line. Fields that this version does not know are left out, as docs/compatibility.md says.
+def read_line(line: bytes) -> ParsedLine:
+    """Parse the entry of a line without fields that this version does not know (see docs/compatibility.md).
 
-    Raises ValueError, in words, when it is none.
+    Raises:
+        ValueError: the line is no entry; the message says why.
     """
-    fields = _object(line)
+    fields = _parse_object(line)
     deleted = fields.get("deleted")
     if isinstance(deleted, dict):
-        memory = _memory(deleted)
-        return Read(Deleted(memory), frozenset(deleted.keys() - _KNOWN))
-    return Read(_memory(fields), frozenset(fields.keys() - _KNOWN))
+        memory = _parse_memory(deleted)
+        return ParsedLine(Deleted(memory), frozenset(deleted.keys() - _KNOWN_FIELDS))
+    return ParsedLine(_parse_memory(fields), frozenset(fields.keys() - _KNOWN_FIELDS))
 
 
 def as_json(message: Message) -> dict[str, Any]:
-    """A message in the contract's JSON form."""
+    """Return a message as JSON, with the field names of the proto."""
     return json_format.MessageToDict(message, preserving_proto_field_name=True)
 
 
-def _memory(fields: dict[str, Any]) -> memory_pb2.Memory:
+def _parse_memory(fields: dict[str, Any]) -> memory_pb2.Memory:
     try:
         return json_format.ParseDict(fields, memory_pb2.Memory(), ignore_unknown_fields=True)
     except json_format.ParseError as error:
-        raise ValueError(f"is no memory: {str(error)[:_SHOWN]}") from error
-    except Exception as error:  # Of some values protobuf's parser raises what it should not: SystemError, for one.
-        raise ValueError("is no memory: it has a value that cannot be read") from error
+        raise ValueError(f"is no memory: {str(error)[:_MAX_CAUSE]}") from error
+    except Exception as error:  # For some values the parser of protobuf raises other errors, such as SystemError.
+        raise ValueError("is no memory: a value cannot be parsed") from error
 
 
-def _object(line: bytes) -> dict[str, Any]:
+def _parse_object(line: bytes) -> dict[str, Any]:
     if not line.strip():
         raise ValueError("is empty")
     if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
-        raise ValueError(f"is longer than {_LONGEST_LINE // 2**20} MiB, and no memory is")
+        raise ValueError(f"is longer than {_LONGEST_LINE // 2**20} MiB, the limit of a line")
     try:
         value = json.loads(line.decode())
     except UnicodeDecodeError as error:
@@ -163,10 +164,10 @@ def _object(line: bytes) -> dict[str, Any]:
         raise ValueError("is nested too deeply") from error
     except ValueError as error:
         if not line.endswith(b"\n"):
-            raise ValueError("is cut off: the file ends in the middle of it") from error
-        raise ValueError(f"is not JSON: {str(error)[:_SHOWN]}") from error
+            raise ValueError("is cut off: the file ends within it") from error
+        raise ValueError(f"is not JSON: {str(error)[:_MAX_CAUSE]}") from error
     if not isinstance(value, dict):
-        raise ValueError("is not a JSON object")  # noqa: TRY004 - it is a value that is wrong
+        raise ValueError("is not a JSON object")  # noqa: TRY004 - the type of a value, not of an argument
     return value
 
 

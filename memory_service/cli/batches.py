@@ -1,4 +1,4 @@
-"""The memories of an exported file in lots, as BatchStore takes them."""
+"""Batches of an exported file for BatchStore."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.cli.archive import Deleted, read_line, read_lines
 
-_COUNT = 100
-_BYTES = 3 * 2**20
+_MAX_COUNT = 100
+_MAX_BYTES = 3 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """So far into a file, in bytes and in lines."""
+class Position:
+    """A position in a file, in bytes and lines."""
 
     offset: int
     line: int
@@ -24,36 +24,35 @@ class Place:
 
 @dataclass(slots=True)
 class Batch:
-    """Lines that are imported at once, by their numbers: the memory of each, or why it cannot be read; fields that this
-    version does not know; and the place behind them."""
+    """The requests (or errors) of one BatchStore by line number, unknown fields, and the position after them."""
 
-    end: Place
+    end: Position
     lines: dict[int, pb.StoreRequest | ValueError] = field(default_factory=dict)
     unknown: Counter[str] = field(default_factory=Counter)
     size: int = 0
 
-    def takes(self, size: int) -> bool:
-        """Tell whether there is room for another memory of this size."""
-        return not self.lines or (len(self.lines) < _COUNT and self.size + size <= _BYTES)
+    def has_room_for(self, size: int) -> bool:
+        """Whether a memory of this size fits."""
+        return not self.lines or (len(self.lines) < _MAX_COUNT and self.size + size <= _MAX_BYTES)
 
 
-def read_batches(file: BinaryIO, place: Place, model: str) -> Iterator[Batch]:
-    """The lines from a place on, but those of deletions; without a model, without their embeddings."""
-    batch = Batch(place)
+def read_batches(file: BinaryIO, position: Position, model: str) -> Iterator[Batch]:
+    """Yield the lines from a position on, except deletions. Without a model, the embeddings are left out."""
+    batch = Batch(position)
     for line, length in read_lines(file):
         request: pb.StoreRequest | ValueError | None
         unknown: frozenset[str] = frozenset()
         try:
-            read = read_line(line)
-            unknown = read.unknown
-            request = None if isinstance(read.entry, Deleted) else _request(read.entry, model)
+            parsed = read_line(line)
+            unknown = parsed.unknown
+            request = None if isinstance(parsed.entry, Deleted) else _request(parsed.entry, model)
             size = request.ByteSize() if request else 0
         except ValueError as error:
             request, size = error, 0
-        if not batch.takes(size):
+        if not batch.has_room_for(size):
             yield batch
             batch = Batch(batch.end)
-        batch.end = Place(batch.end.offset + length, batch.end.line + 1)
+        batch.end = Position(batch.end.offset + length, batch.end.line + 1)
         batch.unknown.update(unknown)
         if request is not None:
             batch.lines[batch.end.line] = request
@@ -62,6 +61,8 @@ def read_batches(file: BinaryIO, place: Place, model: str) -> Iterator[Batch]:
 
 
 def _request(memory: memory_pb2.Memory, model: str) -> pb.StoreRequest:
+    if memory.role == memory_pb2.ROLE_UNSPECIFIED:
+        raise ValueError(f"has no role: set it to {', '.join(memory_pb2.Role.keys()[1:])}")
     request = pb.StoreRequest(
         id=memory.id,
         user_id=memory.user_id,

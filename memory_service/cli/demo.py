@@ -1,4 +1,4 @@
-"""`memory-service demo`: the whole service at work in a few seconds, and nothing left behind."""
+"""The command `demo`: use a temporary server for a few seconds and leave nothing running."""
 
 import asyncio
 import shlex
@@ -26,13 +26,13 @@ _TIMEOUT = 30
 
 
 def run_demo(settings: Settings) -> None:
-    """Run the demo on a fresh engine and a free port, whatever the settings say of those two."""
+    """Run the demo on a temporary Valkey and a free port, which replace those of the settings."""
     with tempfile.TemporaryDirectory(prefix="semantic_memory") as folder:
-        changed = settings.model_copy(
+        temporary = settings.model_copy(
             update={"listen": "127.0.0.1:0", "valkey_url": None, "data_dir": Path(folder), "drain": 0.0, "workers": 1}
         )
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_demo(changed))
+            runner.run(_demo(temporary))
 
 
 async def _demo(settings: Settings) -> None:
@@ -48,17 +48,17 @@ async def _demo(settings: Settings) -> None:
             stored.append(await memories.Store(request, timeout=_TIMEOUT))
             _say(f"Store: alice in {session}: {content}")
         alice = memory_pb2.MemoryFilter(user_id="alice")
-        await _search(memories, "across all of alice's sessions", alice)
+        await _search(memories, "in all sessions of alice", alice)
         narrow = memory_pb2.MemoryFilter(user_id="alice", roles=[memory_pb2.ROLE_USER], session_ids=["sess_3"])
-        await _search(memories, "only what alice's user wrote in sess_3", narrow)
+        await _search(memories, "only the user messages in sess_3", narrow)
         await _search(memories, "as another user, bob", memory_pb2.MemoryFilter(user_id="bob"))
         await memories.Delete(pb.DeleteRequest(user_id="alice", ids=[stored[0].id]), timeout=_TIMEOUT)
         _say(f"\nDelete: {stored[0].id} (the ECS message)")
         await _search(memories, "after the delete", alice)
-    _say("\nStopped; nothing is left running. Next:")
+    _say("\nStopped: nothing is left running. Next, on a server that keeps its data:")
     program = _program()
     for rest in (
-        "serve &           # keeps its data; Ctrl-C or SIGTERM stops it",
+        "serve &           # Ctrl-C or SIGTERM stops it",
         "ensure-index",
         "store 'Ship it on Friday' --user me --session today",
         "search 'When do we release?' --user me",
@@ -67,7 +67,7 @@ async def _demo(settings: Settings) -> None:
 
 
 def _program() -> str:
-    """This command as a shell here finds it: by its name, or by its path, relative to this folder when it is below."""
+    """Return this command as a shell finds it: its name, or its path, relative if below this directory."""
     script = Path(sys.executable).with_name("memory-service")
     if not script.is_file():
         return shlex.join([sys.executable, "-m", "memory_service"])
@@ -76,9 +76,11 @@ def _program() -> str:
     return shlex.quote(str(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script))
 
 
-async def _search(memories: client.Stub, where: str, narrowed: memory_pb2.MemoryFilter) -> None:
+async def _search(memories: client.Stub, where: str, memory_filter: memory_pb2.MemoryFilter) -> None:
     _say(f"\nSearch: “{_QUESTION}” {where}")
-    async for response in memories.Search(pb.SearchRequest(query_text=_QUESTION, filter=narrowed), timeout=_TIMEOUT):
+    async for response in memories.Search(
+        pb.SearchRequest(query_text=_QUESTION, filter=memory_filter), timeout=_TIMEOUT
+    ):
         for hit in response.hits:
             output.print_hit(hit)
         if response.HasField("summary"):

@@ -1,4 +1,4 @@
-"""`memory-service export`: the memories that pass a filter, into a file that an interruption leaves usable."""
+"""The command `export`: write the memories that match a filter to a file, which stays usable after an interruption."""
 
 import sys
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.cli import client, output
 from memory_service.cli.archive import Deleted, Header, as_json, memory_line, read_header, read_line, read_lines
-from memory_service.cli.held import Held
+from memory_service.cli.file_digests import FileDigests
 
 _PAGE = 1000
 _YEAR_ONE = Timestamp(seconds=-62_135_596_800)
@@ -32,32 +32,32 @@ async def export(
     changes_since: Path | None = None,
     deadline: float = 60.0,
 ) -> int:
-    """Write memories to the file at `path`, None being standard output; return how many it holds then.
+    """Write memories to the file at `path`, or to standard output; return the number of memories in it.
 
-    With `resume` the file gets what it lacks and loses what the index no longer has, whatever the timestamps; with
-    `force` it is written anew. With `changes_since` it gets only what an earlier export lacks, and what was deleted.
+    With `resume`, add the memories that the file lacks and remove those that the index no longer has, whatever their
+    times are. With `force`, overwrite the file. With `changes_since`, write only what differs from that earlier export.
     """
-    described = (await memories.GetIndex(pb.GetIndexRequest(index=index), timeout=deadline)).index
-    if not described.embedding_model:
-        output.fail(described.name, "nobody has said yet which model made its embeddings: ensure-index does")
-    header = Header(described.name, described.embedding_model, described.dimension, as_json(where))
-    request = pb.ListRequest(index=described.name, filter=where, page_size=_PAGE, include_embeddings=True)
-    with closing(Held()) as held:
+    info = (await memories.GetIndex(pb.GetIndexRequest(index=index), timeout=deadline)).index
+    if not info.embedding_model:
+        output.fail(info.name, "its embedding model is not recorded: run memory-service ensure-index")
+    header = Header(info.name, info.embedding_model, info.dimension, as_json(where))
+    request = pb.ListRequest(index=info.name, filter=where, page_size=_PAGE, include_embeddings=True)
+    with closing(FileDigests()) as digests:
         if changes_since is not None:
-            _read(changes_since, header, held)
+            _read_earlier(changes_since, header, digests)
             header = replace(header, changes=True)
         with (
-            _opened(path, header, held, resume=resume, force=force) as (file, held_already),
+            _open_output(path, header, digests, resume=resume, force=force) as (file, existing),
             output.progress(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as progress,
-            output.resumable("export", None if changes_since else path),
+            output.hint_to_resume("export", None if changes_since else path),
         ):
-            total = None if progress.disable else await _count(memories, described.name, where, deadline)
-            count = held_already
+            total = None if progress.disable else await _count(memories, info.name, where, deadline)
+            count = existing
             task = progress.add_task("", total=total, completed=count)
             while True:
-                page = await client.patiently(lambda: memories.List(request, timeout=deadline))
+                page = await client.retry(lambda: memories.List(request, timeout=deadline))
                 for memory in page.memories:
-                    if not held.see(memory):
+                    if not digests.mark_in_index(memory):
                         file.write(memory_line(memory))
                         count += 1
                 file.flush()
@@ -65,18 +65,18 @@ async def export(
                 if not page.next_page_token:
                     break
                 request.page_token = page.next_page_token
-            if changes_since is not None and held.any_stale():
-                _write_deletions(changes_since, file, held)
-        if resume and path is not None and held.any_stale():
-            count -= _leave_out_stale(path, held)
+            if changes_since is not None and digests.any_stale():
+                _write_deletions(changes_since, file, digests)
+        if resume and path is not None and digests.any_stale():
+            count -= _remove_stale(path, digests)
     return count
 
 
 @contextmanager
-def _opened(
-    path: Path | None, header: Header, held: Held, *, resume: bool, force: bool
+def _open_output(
+    path: Path | None, header: Header, digests: FileDigests, *, resume: bool, force: bool
 ) -> Iterator[tuple[BinaryIO, int]]:
-    """The file to go on writing to, with its header, and how many memories it holds, which are then known."""
+    """Open the output, write its header, add its memories to `digests`; yield it with their number."""
     if path is None:
         sys.stdout.buffer.write(header.line())
         yield sys.stdout.buffer, 0
@@ -84,8 +84,8 @@ def _opened(
     if resume and path.exists():
         with path.open("r+b") as file:
             first = file.readline()
-            if not header.line().startswith(first):  # It may be torn, or not there at all.
-                _refuse(path, first, header)
+            if not header.line().startswith(first):  # It may be cut off or missing.
+                _fail_on_header(path, first, header)
             size, count = len(header.line()), 0
             for line, length in read_lines(file):
                 try:
@@ -94,7 +94,7 @@ def _opened(
                     break
                 if not line.endswith(b"\n") or isinstance(memory, Deleted):
                     break
-                held.add(memory)
+                digests.add(memory)
                 count += 1
                 size += length
             file.seek(0)
@@ -104,23 +104,23 @@ def _opened(
             yield file, count
         return
     if path.exists() and not force:
-        output.fail(str(path), "is there already: --resume goes on with it, --force writes it anew")
+        output.fail(str(path), "already exists: update it with --resume or overwrite it with --force")
     with path.open("wb") as file:
         file.write(header.line())
         yield file, 0
 
 
-def _read(path: Path, header: Header, held: Held) -> None:
-    """Learn what an earlier export of the same memories holds."""
+def _read_earlier(path: Path, header: Header, digests: FileDigests) -> None:
+    """Add the memories of an earlier export with the same header to `digests`."""
     with path.open("rb") as file:
         if (first := file.readline()) != header.line():
-            _refuse(path, first, header)
+            _fail_on_header(path, first, header)
         for memory in _memories(path, file):
-            held.add(memory)
+            digests.add(memory)
 
 
 def _memories(path: Path, file: BinaryIO) -> Iterator[memory_pb2.Memory]:
-    """The memories of a whole export, behind its header."""
+    """Yield the memories of a complete export, read from after its header."""
     for number, (line, _) in enumerate(read_lines(file), 2):
         try:
             entry = read_line(line).entry
@@ -130,50 +130,50 @@ def _memories(path: Path, file: BinaryIO) -> Iterator[memory_pb2.Memory]:
             yield entry
 
 
-def _write_deletions(path: Path, file: BinaryIO, held: Held) -> None:
-    """Write what an earlier export has and the index no longer."""
+def _write_deletions(path: Path, file: BinaryIO, digests: FileDigests) -> None:
+    """Write the memories of the earlier export that the index no longer has."""
     count = 0
     with path.open("rb") as earlier:
         earlier.readline()
         for memory in _memories(path, earlier):
-            if held.is_stale(memory):
+            if digests.is_stale(memory):
                 memory.ClearField("embedding")
                 file.write(Deleted(memory).line())
                 count += 1
-    output.print_note("deleted or changed since", output.counted(count))
+    output.print_note("deleted or changed since", output.format_count(count))
 
 
-def _leave_out_stale(path: Path, held: Held) -> int:
-    """Take out of the file what the index no longer has; return how many memories that was."""
+def _remove_stale(path: Path, digests: FileDigests) -> int:
+    """Remove memories that the index no longer has from the file; return their number."""
     count = 0
     new = path.with_name(f"{path.name}.new")
-    with path.open("rb") as file, new.open("wb") as kept:
-        kept.write(file.readline())
+    with path.open("rb") as file, new.open("wb") as output_file:
+        output_file.write(file.readline())
         for line, _ in read_lines(file):
             memory = read_line(line).entry
-            if isinstance(memory, memory_pb2.Memory) and held.is_stale(memory):
+            if isinstance(memory, memory_pb2.Memory) and digests.is_stale(memory):
                 count += 1
             else:
-                kept.write(line)
+                output_file.write(line)
     new.replace(path)
-    output.print_note("left out, as deleted or changed since", output.counted(count))
+    output.print_note("removed, as deleted or changed since", output.format_count(count))
     return count
 
 
-def _refuse(path: Path, first: bytes, wanted: Header) -> NoReturn:
+def _fail_on_header(path: Path, first: bytes, expected: Header) -> NoReturn:
     try:
         found = read_header(first)
     except ValueError as error:
         output.fail(str(path), str(error))
-    shown, other = (one.line().decode().strip() for one in (found, wanted))
-    output.fail(str(path), f"is another export: it begins with {shown}, this one would with {other}")
+    actual, wanted = (one.line().decode().strip() for one in (found, expected))
+    output.fail(str(path), f"is another export: its header is {actual}, not {wanted}")
 
 
 async def _count(memories: client.Stub, index: str, where: memory_pb2.MemoryFilter, deadline: float) -> int | None:
-    """How many memories there are, for callers who may count them: those with the right to delete."""
+    """Count the memories; return None if the caller lacks the right, which is that to delete."""
     request = pb.DeleteMatchingRequest(index=index, filter=where, dry_run=True)
     if not where.HasField("start_time"):
-        # Even for counting, a filter is refused that lets everything through.
+        # Even a count needs a filter that excludes something.
         request.filter.start_time.CopyFrom(_YEAR_ONE)
     try:
         return (await memories.DeleteMatching(request, timeout=deadline)).count

@@ -1,6 +1,6 @@
-"""`memory-service import`: the memories of an exported file, into an index.
+"""The command `import`: store the memories of an exported file in an index.
 
-Each is stored under its id, so that doing it again adds nothing.
+Each memory keeps its id, so that a repeated import adds nothing.
 """
 
 import asyncio
@@ -22,32 +22,32 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.cli import client, output
 from memory_service.cli.archive import Header, read_header
-from memory_service.cli.batches import Batch, Place, read_batches
-from memory_service.cli.deletions import delete_stale
+from memory_service.cli.batches import Batch, Position, read_batches
+from memory_service.cli.deletions import apply_deletions
 
-_IN_FLIGHT = 4
-_TOLD = 20
-_LONGEST_HEADER = 2**20
-_TRANSIENT = {code.value[0]: code for code in client.TRANSIENT}
+_CONCURRENT_BATCHES = 4
+_REPORTED_LINES = 20
+_MAX_HEADER_BYTES = 2**20
+_RETRYABLE = {code.value[0]: code for code in client.RETRYABLE}
 
 Results: TypeAlias = dict[int, pb.BatchStoreResult]
 
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the memories of a file."""
+    """Counts of the results of an import."""
 
     imported: int = 0
     already: int = 0
     expired: int = 0
     refused: int = 0
     deleted: int | None = None
-    """Memories that were deleted because a file of changes says so; None for other files."""
+    """Memories deleted as a file of changes lists; None for other files."""
     unknown: Counter[str] = field(default_factory=Counter)
-    """Fields that this version does not know, with how many lines have each."""
+    """Unknown fields, with the number of lines that have each."""
 
-    def take(self, line: int, result: pb.BatchStoreResult) -> None:
-        """Count a memory that the server has answered for."""
+    def count_result(self, line: int, result: pb.BatchStoreResult) -> None:
+        """Count the server's result for a memory."""
         if result.HasField("stored"):
             self.already += result.stored.already_stored
             self.imported += not result.stored.already_stored
@@ -55,13 +55,13 @@ class Tally:
             self.expired += 1
         else:
             reason = error_reason_pb2.ErrorReason.Name(result.error.reason).removeprefix("ERROR_REASON_")
-            self.refuse(line, f"{reason}: {result.error.message}")
+            self.count_refused(line, f"{reason}: {result.error.message}")
 
-    def refuse(self, line: int, why: str) -> None:
-        """Count a line that cannot be imported; tell of the first ones."""
+    def count_refused(self, line: int, reason: str) -> None:
+        """Count a line that cannot be imported; print the first of them."""
         self.refused += 1
-        if self.refused <= _TOLD:
-            output.print_error(f"line {line}", why)
+        if self.refused <= _REPORTED_LINES:
+            output.print_error(f"line {line}", reason)
 
 
 async def import_file(
@@ -73,46 +73,45 @@ async def import_file(
     resume: bool = False,
     deadline: float = 120.0,
 ) -> Tally:
-    """Store the memories of the file at `path`, None being standard input.
+    """Store the memories of the file at `path`, or of standard input.
 
-    With `resume` begin at the place that an interrupted import has come to; with `re_embed` leave making the embeddings
-    to the server.
+    With `resume`, continue an interrupted import. With `re_embed`, let the server compute the embeddings.
     """
     tally = Tally()
     with path.open("rb") if path else nullcontext(sys.stdin.buffer) as file:
-        first = file.readline(_LONGEST_HEADER)
+        first = file.readline(_MAX_HEADER_BYTES)
         try:
             header = read_header(first)
         except ValueError as error:
             output.fail(str(path or "standard input"), str(error))
-        target = await _ensure(memories, header, index, re_embed=re_embed, deadline=deadline)
-        place = Place(len(first), 1)
-        described = os.fstat(file.fileno())
-        # A pipe, such as that of a program which unpacks the file, can neither be measured nor gone on with.
-        regular = stat.S_ISREG(described.st_mode)
-        bookmark = path.with_name(f"{path.name}.progress") if path and regular else None
+        target = await _ensure_index(memories, header, index, re_embed=re_embed, deadline=deadline)
+        position = Position(len(first), 1)
+        attributes = os.fstat(file.fileno())
+        # A pipe, such as that of a program that decompresses the file, has no size and cannot be resumed.
+        regular = stat.S_ISREG(attributes.st_mode)
+        progress_file = path.with_name(f"{path.name}.progress") if path and regular else None
         if header.changes:
             if not regular:
-                output.fail(str(path or "standard input"), "holds changes, which are read from a regular file only")
-            tally.deleted = await delete_stale(memories, target, file, deadline)
-            file.seek(place.offset)
-        if bookmark and resume:
-            place = _resumed(file, place, bookmark, target)
-        batches = read_batches(file, place, "" if re_embed else header.embedding_model)
-        with output.resumable("import", bookmark):
+                output.fail(str(path or "standard input"), "has changes, which need a regular file")
+            tally.deleted = await apply_deletions(memories, target, file, deadline)
+            file.seek(position.offset)
+        if progress_file and resume:
+            position = _resume_position(file, position, progress_file, target)
+        batches = read_batches(file, position, "" if re_embed else header.embedding_model)
+        with output.hint_to_resume("import", progress_file):
             await _store_all(
                 memories,
                 target,
                 batches,
                 tally,
-                bookmark,
-                total=described.st_size if regular else None,
+                progress_file,
+                total=attributes.st_size if regular else None,
                 deadline=deadline,
             )
-    if bookmark:
-        bookmark.unlink(missing_ok=True)
-    if tally.refused > _TOLD:
-        output.print_error("refused", f"{tally.refused - _TOLD:,} more lines")
+    if progress_file:
+        progress_file.unlink(missing_ok=True)
+    if tally.refused > _REPORTED_LINES:
+        output.print_error("refused", f"{tally.refused - _REPORTED_LINES:,} more lines")
     return tally
 
 
@@ -121,33 +120,33 @@ async def _store_all(
     index: str,
     batches: Iterator[Batch],
     tally: Tally,
-    bookmark: Path | None,
+    progress_file: Path | None,
     *,
     total: int | None,
     deadline: float,
 ) -> None:
-    """Store the batches and count what becomes of them; show the progress, for a file of this size in bytes."""
+    """Store the batches, count the results, and show the progress. `total` is the size of the file in bytes."""
 
     def store(batch: Batch) -> Coroutine[None, None, Results]:
         return _store(memories, index, batch, deadline)
 
     with output.progress(BarColumn(), DownloadColumn(), TimeRemainingColumn()) as progress:
         task = progress.add_task("", total=total)
-        async with aclosing(_in_order(store, batches)) as stored:
+        async with aclosing(_store_in_order(store, batches)) as stored:
             async for batch, results in stored:
                 tally.unknown.update(batch.unknown)
                 for line, request in batch.lines.items():
                     if isinstance(request, ValueError):
-                        tally.refuse(line, str(request))
+                        tally.count_refused(line, str(request))
                     else:
-                        tally.take(line, results[line])
+                        tally.count_result(line, results[line])
                 progress.update(task, completed=batch.end.offset)
-                if bookmark:
-                    _keep(bookmark, index, batch.end)
+                if progress_file:
+                    _save_progress(progress_file, index, batch.end)
 
 
-async def _ensure(memories: client.Stub, header: Header, index: str, *, re_embed: bool, deadline: float) -> str:
-    """The name of the index to import into, which fits the embeddings."""
+async def _ensure_index(memories: client.Stub, header: Header, index: str, *, re_embed: bool, deadline: float) -> str:
+    """Create or check the index for the embeddings; return its name."""
     request = pb.EnsureIndexRequest(index=index or header.index)
     if not re_embed:
         request.embedding_model = header.embedding_model
@@ -157,75 +156,74 @@ async def _ensure(memories: client.Stub, header: Header, index: str, *, re_embed
     except grpc.aio.AioRpcError as error:
         if error.code() is not grpc.StatusCode.FAILED_PRECONDITION:
             raise
-        client.show_error(error)
-        made_by = "the server" if re_embed else f"{header.embedding_model}, unless you give --re-embed"
-        output.fail("hint", f"the embeddings would be made by {made_by}: another --index can hold them")
+        client.show_error(error, "")
+        model = "the server's model" if re_embed else f"{header.embedding_model}; --re-embed computes new ones"
+        output.fail("hint", f"use another --index: the embeddings of the import come from {model}")
 
 
-async def _in_order(
+async def _store_in_order(
     store: Callable[[Batch], Coroutine[None, None, Results]], batches: Iterator[Batch]
 ) -> AsyncGenerator[tuple[Batch, Results], None]:
-    """Each batch with its results, in the order of the file; a few are on their way at once."""
-    flying: deque[tuple[Batch, asyncio.Task[Results]]] = deque()
+    """Yield each batch with its results in the order of the file; store several batches at once."""
+    pending: deque[tuple[Batch, asyncio.Task[Results]]] = deque()
     try:
         for batch in batches:
-            flying.append((batch, asyncio.create_task(store(batch))))
-            if len(flying) == _IN_FLIGHT:
-                first, storing = flying.popleft()
+            pending.append((batch, asyncio.create_task(store(batch))))
+            if len(pending) == _CONCURRENT_BATCHES:
+                first, storing = pending.popleft()
                 yield first, await storing
-        while flying:
-            first, storing = flying.popleft()
+        while pending:
+            first, storing = pending.popleft()
             yield first, await storing
     finally:
-        for _, storing in flying:
+        for _, storing in pending:
             storing.cancel()
-        await asyncio.gather(*(storing for _, storing in flying), return_exceptions=True)
+        await asyncio.gather(*(storing for _, storing in pending), return_exceptions=True)
 
 
 async def _store(memories: client.Stub, index: str, batch: Batch, deadline: float) -> Results:
-    """What became of each memory of a batch. One that the server was too busy for is sent again: its id makes that
-    safe."""
+    """Store a batch; return the results by line. Retry memories that met a retryable error: their ids make it safe."""
     results: Results = {}
 
     async def attempt() -> None:
-        left = {
+        remaining = {
             line: request
             for line, request in batch.lines.items()
             if isinstance(request, pb.StoreRequest) and line not in results
         }
-        if not left:
+        if not remaining:
             return
-        request = pb.BatchStoreRequest(index=index, memories=left.values())
-        answered = dict(zip(left, (await memories.BatchStore(request, timeout=deadline)).results, strict=True))
-        busy = {line: one for line, one in answered.items() if one.error.code in _TRANSIENT}
-        results.update((line, one) for line, one in answered.items() if line not in busy)
+        request = pb.BatchStoreRequest(index=index, memories=remaining.values())
+        received = dict(zip(remaining, (await memories.BatchStore(request, timeout=deadline)).results, strict=True))
+        busy = {line: one for line, one in received.items() if one.error.code in _RETRYABLE}
+        results.update((line, one) for line, one in received.items() if line not in busy)
         if busy:
             line, one = next(iter(busy.items()))
-            raise grpc.aio.AioRpcError(_TRANSIENT[one.error.code], details=f"line {line}: {one.error.message}")
+            raise grpc.aio.AioRpcError(_RETRYABLE[one.error.code], details=f"line {line}: {one.error.message}")
 
-    await client.patiently(attempt)
+    await client.retry(attempt)
     return results
 
 
-def _keep(bookmark: Path, index: str, place: Place) -> None:
-    """Write down that everything before this place is in the index."""
-    new = bookmark.with_name(f"{bookmark.name}.new")
-    new.write_text(json.dumps({"index": index, **asdict(place)}))
-    new.replace(bookmark)
+def _save_progress(progress_file: Path, index: str, position: Position) -> None:
+    """Record that everything before this position is in the index."""
+    new = progress_file.with_name(f"{progress_file.name}.new")
+    new.write_text(json.dumps({"index": index, **asdict(position)}))
+    new.replace(progress_file)
 
 
-def _resumed(file: BinaryIO, start: Place, bookmark: Path, index: str) -> Place:
-    """The place that an interrupted import has come to, or the start; the file is then there."""
-    if not bookmark.exists():
+def _resume_position(file: BinaryIO, start: Position, progress_file: Path, index: str) -> Position:
+    """Return where an interrupted import ended, or the start, and move the file there."""
+    if not progress_file.exists():
         return start
     try:
-        fields = json.loads(bookmark.read_bytes())
-        begun, place = fields["index"], Place(int(fields["offset"]), int(fields["line"]))
+        fields = json.loads(progress_file.read_bytes())
+        started_for, position = fields["index"], Position(int(fields["offset"]), int(fields["line"]))
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        output.fail(str(bookmark), "cannot be read: import without --resume")
-    if begun != index:
-        output.fail(str(bookmark), f"is of an import into {begun}, not into {index}: import without --resume")
-    file.seek(max(place.offset - 1, 0))
-    if place.offset < start.offset or file.read(1) != b"\n":
-        output.fail(str(bookmark), "is of another file: import without --resume")
-    return place
+        output.fail(str(progress_file), "cannot be parsed: import without --resume")
+    if started_for != index:
+        output.fail(str(progress_file), f"is of an import into {started_for}, not {index}: import without --resume")
+    file.seek(max(position.offset - 1, 0))
+    if position.offset < start.offset or file.read(1) != b"\n":
+        output.fail(str(progress_file), "is of another file: import without --resume")
+    return position

@@ -1,4 +1,4 @@
-"""The commands of indexes: make or check one, list them, drop one."""
+"""Commands for indexes: `ensure-index`, `indexes` and `drop-index`."""
 
 from typing import Annotated
 
@@ -13,18 +13,18 @@ commands = typer.Typer()
 
 @commands.command()
 def ensure_index(
-    index: Annotated[str, typer.Argument(help="The index; the server's default one when left out.")] = "",
-    dimension: Annotated[int | None, typer.Option(min=0, max=UINT32, help="Numbers in each embedding.")] = None,
-    model: Annotated[str, typer.Option(help="The model of the embeddings, when callers bring them.")] = "",
-    algorithm: Annotated[list[Algorithm] | None, typer.Option(help="Repeatable; both when left out.")] = None,
-    layout: Annotated[
-        Layout | None, typer.Option(help="How memories lie in the engine; hash takes far less of its memory.")
+    index: Annotated[str, typer.Argument(help="The index; by default the server's default index.")] = "",
+    dimension: Annotated[int | None, typer.Option(min=0, max=UINT32, help="The dimension of the embeddings.")] = None,
+    model: Annotated[str, typer.Option(help="The embedding model, if clients send embeddings.")] = "",
+    algorithm: Annotated[
+        list[Algorithm] | None, typer.Option(help="A vector index type; repeatable; by default both.")
     ] = None,
+    layout: Annotated[Layout | None, typer.Option(help="The type of the keys; HASH uses far less memory.")] = None,
     address: Address = SERVER,
     timeout: Timeout = 60.0,
     as_json: AsJson = False,
 ) -> None:
-    """Create an index, or check that it is as asked."""
+    """Create an index, or check that an existing one matches these options."""
     request = pb.EnsureIndexRequest(
         index=index,
         dimension=dimension,
@@ -37,7 +37,7 @@ def ensure_index(
     if as_json:
         output.print_json(response)
     else:
-        output.console.print("created" if response.created else "already as asked")
+        output.console.print("created" if response.created else "exists and matches")
         output.print_indexes([response.index])
 
 
@@ -51,33 +51,35 @@ def indexes(address: Address = SERVER, timeout: Timeout = 30.0, as_json: AsJson 
     elif response.indexes:
         output.print_indexes(response.indexes)
     else:
-        output.console.print("no index yet: memory-service ensure-index")
+        output.console.print("no index: create one with memory-service ensure-index")
 
 
 @commands.command()
 def drop_index(
     index: Annotated[str, typer.Argument(help="The index.")],
-    delete_memories: Annotated[bool, typer.Option("--delete-memories", help="The memories of every user too.")] = False,
+    delete_memories: Annotated[
+        bool, typer.Option("--delete-memories", help="Delete the memories of every user too.")
+    ] = False,
     yes: Yes = False,
     address: Address = SERVER,
     timeout: Timeout = 300.0,
     as_json: AsJson = False,
 ) -> None:
-    """Remove an index. Its memories stay, and an index made again under its name finds them, unless told otherwise."""
+    """Drop an index. Its memories stay unless --delete-memories is set; a new index of the same name has them again."""
     if not yes:
         described = client.call(
             address, lambda memories: memories.GetIndex(pb.GetIndexRequest(index=index), timeout=timeout)
         )
-        fate = "deletes" if delete_memories else "keeps"
-        output.confirm(f"Drop {index}? This {fate} its {output.counted(described.index.memory_count)}.")
+        effect = "deletes" if delete_memories else "keeps"
+        output.confirm(f"Drop {index}? This {effect} its {output.format_count(described.index.memory_count)}.")
 
     request = pb.DropIndexRequest(index=index, delete_memories=delete_memories)
     response = client.call(address, lambda memories: memories.DropIndex(request, timeout=timeout))
     if as_json:
         output.print_json(response)
     elif delete_memories:
-        output.print_told(f"dropped {index} and deleted {output.counted(response.deleted_memory_count)}")
+        output.print_text(f"dropped {index} and deleted {output.format_count(response.deleted_memory_count)}")
         if kept := response.kept_key_count:
-            output.print_told(f"{kept:,} keys under its prefix are no memories and were kept", "yellow")
+            output.print_text(f"kept {kept:,} keys under its prefix that are no memories", "yellow")
     else:
-        output.print_told(f"dropped {index}; its memories are kept")
+        output.print_text(f"dropped {index} and kept its memories")

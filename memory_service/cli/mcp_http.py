@@ -1,4 +1,4 @@
-"""`memory-service mcp --http`: where the tools are served, to whom, and under which names."""
+"""The command `mcp --http`: the address, the key and the host names of the server."""
 
 import hmac
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from memory_service.addresses import parse_host_port
 from memory_service.cli.output import fail
 from memory_service.console.guard import SHORTEST_KEY
+from memory_service.listen_address import check_address
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
@@ -23,9 +24,9 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 def serve_http(
     tools: MCPServer[AsyncMemoryClient], listen: str, *, key: str, names: Sequence[str], insecure: bool
 ) -> None:
-    """Serve streamable HTTP at /mcp until a signal ends it; wrong settings are reported in words, with exit status 1.
+    """Serve streamable HTTP at /mcp until a signal stops it; exit with status 1 if an option is wrong.
 
-    Clients show `key`, where there is one. `names` are further names under which clients reach the server.
+    If `key` is set, clients must send it. `names` are more host names under which clients reach the server.
     """
     try:
         address = parse_host_port(listen, free_port=True)
@@ -35,15 +36,19 @@ def serve_http(
     if not (address.is_loopback or key or insecure):
         fail(
             "MEMORY_MCP_KEY",
-            f"--http {listen} would serve anyone: set MEMORY_MCP_KEY (--http-key), or --insecure in a network that is "
-            "safe",
+            f"--http {listen} would serve anyone: set MEMORY_MCP_KEY (--http-key), or --insecure in a private network",
         )
     if key and len(key) < SHORTEST_KEY:
-        fail("MEMORY_MCP_KEY", f"it has {len(key)} characters and needs {SHORTEST_KEY}, such as: openssl rand -hex 16")
-    if not names and _is_every_address(host):
         fail(
-            "--http-name", f"--http {listen} has no name of its own: say how clients reach it, such as --http-name mcp"
+            "MEMORY_MCP_KEY",
+            f"it has {len(key)} characters and needs {SHORTEST_KEY}: create one with openssl rand -hex 16",
         )
+    if not names and _is_every_address(host):
+        fail("--http-name", f"--http {listen} names no host: set the name that clients use, such as --http-name mcp")
+    try:
+        check_address("--http", str(address))
+    except OSError as error:
+        fail("error", str(error))
     app = tools.streamable_http_app(transport_security=_allowed(host, names))
     if key:
         app.add_middleware(AuthenticationMiddleware, backend=_Key(key), on_error=_refused)
@@ -51,14 +56,14 @@ def serve_http(
 
 
 class _Key(AuthenticationBackend):
-    """Lets in who shows the key: authorization: Bearer …"""
+    """Accepts requests with the key as `authorization: Bearer …`."""
 
     def __init__(self, key: str) -> None:
         self._key = key.encode()
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, SimpleUser]:
-        scheme, _, shown = conn.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(shown.strip().encode(), self._key):
+        scheme, _, sent = conn.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(sent.strip().encode(), self._key):
             raise AuthenticationError("send the header authorization: Bearer <MEMORY_MCP_KEY>")
         return AuthCredentials(), SimpleUser("client")
 
@@ -68,8 +73,8 @@ def _refused(_: HTTPConnection, error: AuthenticationError) -> Response:
 
 
 def _allowed(host: str, names: Sequence[str]) -> TransportSecuritySettings:
-    """The names by which requests may call this server. A page whose name was pointed here (DNS rebinding) uses its
-    own name."""
+    """Return the host names that requests may use. An attacker's page that reaches this server by DNS rebinding uses
+    another name."""
     own = f"[{host}]" if ":" in host else host
     hosts = [each for name in (*_LOOPBACK, own, *names) for each in (name, f"{name}:*")]
     origins = [f"{scheme}://{each}" for scheme in ("http", "https") for each in hosts]

@@ -1,4 +1,4 @@
-"""The commands of memories: store, get, list and delete them. For `search` see search.py."""
+"""Commands for memories: `store`, `get`, `list`, `delete` and `delete-matching`."""
 
 import sys
 from typing import Annotated
@@ -26,7 +26,7 @@ from memory_service.cli.options import (
 
 commands = typer.Typer()
 
-_MOST_ON_A_PAGE = 1000
+_MAX_PAGE_SIZE = 1000
 
 
 @commands.command()
@@ -34,20 +34,23 @@ def store(
     content: Annotated[str, typer.Argument(help="The text of the message; - reads it from standard input.")],
     user: User,
     session: Annotated[str, typer.Option("--session", "-s", help="The session of the message.")] = "",
-    role: Annotated[Role, typer.Option(help="Who wrote it.")] = Role.USER,
-    id: Annotated[str, typer.Option(help="An id of your own, unique within the user.")] = "",  # noqa: A002
+    role: Annotated[Role, typer.Option(help="The author of the message.")] = Role.USER,
+    id: Annotated[str, typer.Option(help="An id of your choice, unique for the user.")] = "",  # noqa: A002
     at: Time = None,
-    label: Annotated[list[str] | None, typer.Option(help="A word to filter by; repeatable.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="A label for filters; repeatable.")] = None,
     metadata: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Comes back with the message; repeatable.")
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Data returned with the message; repeatable.")
     ] = None,
     ttl: Annotated[
         Duration | None,
-        typer.Option(parser=parse_duration, metavar="DURATION", help="It ends after 90s, 15m, 24h, 30d."),
+        typer.Option(
+            parser=parse_duration, metavar="DURATION", help="The message expires after this time: 90s, 15m, 24h, 30d."
+        ),
     ] = None,
     expires_at: Time = None,
     near_duplicates: Annotated[
-        float | None, typer.Option(metavar="SCORE", help="Tell which memories of the user score so high against it.")
+        float | None,
+        typer.Option(metavar="SCORE", help="Report memories of the user with at least this score against it."),
     ] = None,
     index: Index = "",
     address: Address = SERVER,
@@ -56,7 +59,7 @@ def store(
 ) -> None:
     """Store one message."""
     if ttl is not None and expires_at is not None:
-        raise typer.BadParameter("--ttl and --expires-at contradict each other: give one of them")
+        raise typer.BadParameter("--ttl and --expires-at exclude each other: use one of them")
     request = pb.StoreRequest(
         index=index,
         user_id=user,
@@ -68,7 +71,7 @@ def store(
         ttl=ttl,
         expire_time=expires_at,
         labels=label,
-        metadata=_pairs(metadata or []),
+        metadata=_parse_metadata(metadata or []),
         near_duplicate_min_score=near_duplicates,
     )
 
@@ -76,11 +79,13 @@ def store(
     if as_json:
         output.print_json(response)
         return
-    output.print_told(f"{'was stored already as' if response.already_stored else 'stored'} {response.id}")
+    output.print_text(f"{'already stored' if response.already_stored else 'stored'} {response.id}")
     if response.truncated:
-        output.print_told("the embedding model read only the beginning: the rest is found by its words alone", "yellow")
+        output.print_text(
+            "the text is too long for the embedding model: only --mode text and hybrid search its end", "yellow"
+        )
     for one in response.near_duplicates:
-        output.print_told(f"{one.score:+.3f}  {one.id} is nearly the same", "yellow")
+        output.print_text(f"{one.score:+.3f}  {one.id} is a near-duplicate", "yellow")
 
 
 @commands.command()
@@ -107,31 +112,37 @@ def get(
 @filtered
 def list_memories(
     where: memory_pb2.MemoryFilter,
-    newest_first: Annotated[bool, typer.Option("--newest-first", help="The oldest come first otherwise.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many memories.")] = 100,
+    newest_first: Annotated[
+        bool, typer.Option("--newest-first", help="Print the newest first instead of the oldest.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="The maximum number of memories.")] = 100,
     index: Index = "",
     address: Address = SERVER,
     timeout: Timeout = 30.0,
     as_json: AsJson = False,
 ) -> None:
-    """List memories in the order of their times; with --json a memory a line."""
+    """List memories in order of time; with --json, print one memory per line."""
     order = pb.LIST_ORDER_NEWEST_FIRST if newest_first else pb.LIST_ORDER_OLDEST_FIRST
     request = pb.ListRequest(index=index, filter=where, order=order)
 
     async def command(memories: client.Stub) -> None:
-        left = limit
-        while left:
-            request.page_size = min(left, _MOST_ON_A_PAGE)
+        remaining = limit
+        while remaining:
+            request.page_size = min(remaining, _MAX_PAGE_SIZE)
             page = await memories.List(request, timeout=timeout)
             for memory in page.memories:
                 if as_json:
                     output.print_json(memory)
                 else:
-                    output.print_line(memory, with_user=where.all_users)
-            left -= len(page.memories)
+                    output.print_memory_row(memory, with_user=where.all_users)
+            remaining -= len(page.memories)
             request.page_token = page.next_page_token
             if not page.next_page_token:
-                return
+                break
+        if remaining == limit:
+            output.errors.print(output.NO_MATCH)
+        elif request.page_token:
+            output.errors.print(f"more memories match: --limit {2 * limit} shows more than these {limit}")
 
     client.call(address, command)
 
@@ -154,23 +165,23 @@ def delete(
         output.print_json(response)
         return
     for one in response.deleted_ids:
-        output.print_told(f"deleted {one}")
+        output.print_text(f"deleted {one}")
     for one in response.missing_ids:
-        output.print_told(f"not there {one}", "yellow")
+        output.print_text(f"not found {one}", "yellow")
 
 
 @commands.command()
 @filtered
 def delete_matching(
     where: memory_pb2.MemoryFilter,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count them and delete nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count the memories without deleting them.")] = False,
     yes: Yes = False,
     index: Index = "",
     address: Address = SERVER,
     timeout: Timeout = 300.0,
     as_json: AsJson = False,
 ) -> None:
-    """Delete every memory that passes the filter."""
+    """Delete every memory that matches the filter."""
 
     def matching(*, dry_run: bool) -> pb.DeleteMatchingResponse:
         request = pb.DeleteMatchingRequest(index=index, filter=where, dry_run=dry_run)
@@ -178,12 +189,12 @@ def delete_matching(
 
     response = matching(dry_run=dry_run or not yes)
     if response.count and not (dry_run or yes):
-        output.confirm(f"Delete {output.counted(response.count)}?")
+        output.confirm(f"Delete {output.format_count(response.count)}?")
         response = matching(dry_run=False)
     if as_json:
         output.print_json(response)
     else:
-        output.console.print(f"{'would delete' if dry_run else 'deleted'} {output.counted(response.count)}")
+        output.console.print(f"{'would delete' if dry_run else 'deleted'} {output.format_count(response.count)}")
 
 
 def _standard_input() -> str:
@@ -193,11 +204,11 @@ def _standard_input() -> str:
         output.fail("standard input", f"is not UTF-8: byte {error.start + 1}")
 
 
-def _pairs(written: list[str]) -> dict[str, str]:
-    pairs = {}
-    for one in written:
+def _parse_metadata(pairs: list[str]) -> dict[str, str]:
+    parsed = {}
+    for one in pairs:
         key, equals, value = one.partition("=")
         if not equals:
-            raise typer.BadParameter(f"{one!r} is no metadata: write it as key=value", param_hint="--metadata")
-        pairs[key] = value
-    return pairs
+            raise typer.BadParameter(f"{one!r} has no '=': use the form KEY=VALUE", param_hint="--metadata")
+        parsed[key] = value
+    return parsed

@@ -1,4 +1,4 @@
-"""The options that commands share, and how times, durations and filters are written."""
+"""Options that commands share, and the syntax of their times, durations and filters."""
 
 import functools
 import inspect
@@ -14,58 +14,65 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from semantic_memory.v1 import memory_pb2
 
-from memory_service.addresses import parse_target
+from memory_service.addresses import parse_host_port, parse_target
 
-SERVER = "127.0.0.1:50051"
+_PORT = 50_051
+SERVER = f"127.0.0.1:{_PORT}"
 
 UINT32 = 2**32 - 1
-"""The largest number that a field of the contract takes."""
+"""The largest value of an integer field."""
 
 _LONGEST_TIMEOUT = 1_000_000
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def parse_duration(text: str) -> Duration:
-    """The duration that is written as 90s, 15m, 24h or 30d."""
+    """Parse a duration such as 90s, 15m, 24h or 30d."""
     written = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if written is None:
-        raise typer.BadParameter(f"{text!r} is no duration: write it as 90s, 15m, 24h or 30d")
+        raise typer.BadParameter(f"{text!r} is no duration: use a form such as 90s, 15m, 24h or 30d")
     return Duration(seconds=int(written[1]) * _SECONDS[written[2]])
 
 
 def parse_time(text: str) -> Timestamp:
-    """The time that is written as ISO 8601 has it; in UTC where it names no other offset."""
+    """Parse a time in ISO 8601; it is in UTC unless it has another offset."""
     timestamp = Timestamp()
     try:
-        moment = datetime.fromisoformat(text)
-        timestamp.FromDatetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+        time = datetime.fromisoformat(text)
+        timestamp.FromDatetime(time if time.tzinfo else time.replace(tzinfo=UTC))
     except (ValueError, OverflowError) as error:
-        raise typer.BadParameter(f"{text!r} is no time: write it as 2026-01-31 or 2026-01-31T23:59:59") from error
+        raise typer.BadParameter(
+            f"{text!r} is no time: use a form such as 2026-01-31 or 2026-01-31T23:59:59"
+        ) from error
     return timestamp
 
 
 def parse_timeout(text: str) -> float:
-    """Seconds to wait."""
+    """Parse a timeout in seconds."""
     try:
         seconds = float(text)
     except ValueError:
         seconds = math.nan
     if not 0 < seconds <= _LONGEST_TIMEOUT:
-        raise typer.BadParameter(f"{text!r} is no time to wait: give seconds, up to {_LONGEST_TIMEOUT:,}")
+        raise typer.BadParameter(f"{text!r} is no timeout: use seconds, up to {_LONGEST_TIMEOUT:,}")
     return seconds
 
 
 def parse_address(text: str) -> str:
-    """The address of a server."""
+    """Parse the address of a server. Without a port, gRPC would use 443."""
     try:
         return parse_target(text)
     except ValueError as error:
-        raise typer.BadParameter(f"{error}; for example {SERVER}") from error
+        try:
+            example = str(parse_host_port(text, default_port=_PORT))
+        except ValueError:
+            example = SERVER
+        raise typer.BadParameter(f"{error}; for example {example}") from error
 
 
-# The domain has such enums too, but importing it brings numpy: a third of the time in which a command starts.
+# The domain has these enums too, but it imports numpy, which takes a third of the start time of a command.
 class Role(StrEnum):
-    """Who wrote a message."""
+    """The author of a message."""
 
     USER = "user"
     ASSISTANT = "assistant"
@@ -74,14 +81,14 @@ class Role(StrEnum):
 
 
 class Algorithm(StrEnum):
-    """A way to find the nearest embeddings."""
+    """A vector index type."""
 
     HNSW = "HNSW"
     FLAT = "FLAT"
 
 
 class Layout(StrEnum):
-    """How memories lie in the engine."""
+    """The type of the keys that hold memories."""
 
     JSON = "JSON"
     HASH = "HASH"
@@ -89,29 +96,34 @@ class Layout(StrEnum):
 
 Address = Annotated[
     str,
-    typer.Option(parser=parse_address, envvar="MEMORY_ADDRESS", metavar="HOST:PORT", help="Where the server listens."),
+    typer.Option(parser=parse_address, envvar="MEMORY_ADDRESS", metavar="HOST:PORT", help="The address of the server."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Timeout = Annotated[float, typer.Option(parser=parse_timeout, metavar="SECONDS", help="Seconds to wait.")]
-Index = Annotated[str, typer.Option(help="The index; the server's default one when left out.")]
-User = Annotated[str, typer.Option("--user", "-u", help="The user whose memories these are.")]
-AllUsers = Annotated[bool, typer.Option("--all-users", help="Over the memories of every user.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Time = Annotated[Timestamp | None, typer.Option(parser=parse_time, metavar="TIME", help="2026-01-31T23:59:59, UTC.")]
+Timeout = Annotated[
+    float, typer.Option(parser=parse_timeout, metavar="SECONDS", help="Timeout of each call, in seconds.")
+]
+Index = Annotated[str, typer.Option(help="The index; by default the server's default index.")]
+User = Annotated[str, typer.Option("--user", "-u", help="The user who owns the memories.")]
+AllUsers = Annotated[bool, typer.Option("--all-users", help="Include the memories of every user.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+Time = Annotated[
+    Timestamp | None,
+    typer.Option(parser=parse_time, metavar="TIME", help="In ISO 8601, such as 2026-01-31T23:59:59; UTC by default."),
+]
 
 
 def memory_filter(
     user: User = "",
     all_users: AllUsers = False,
     session: Annotated[list[str] | None, typer.Option("--session", "-s", help="Only this session; repeatable.")] = None,
-    exclude_session: Annotated[list[str] | None, typer.Option(help="Not this session; repeatable.")] = None,
+    exclude_session: Annotated[list[str] | None, typer.Option(help="Exclude this session; repeatable.")] = None,
     role: Annotated[list[Role] | None, typer.Option(help="Only this role; repeatable.")] = None,
     since: Time = None,
     until: Time = None,
     any_label: Annotated[list[str] | None, typer.Option(help="Any of these labels; repeatable.")] = None,
     all_label: Annotated[list[str] | None, typer.Option(help="All of these labels; repeatable.")] = None,
 ) -> memory_pb2.MemoryFilter:
-    """The filter that these options say."""
+    """Build the filter from the options."""
     return memory_pb2.MemoryFilter(
         user_id=user,
         all_users=all_users,
@@ -126,7 +138,7 @@ def memory_filter(
 
 
 def filtered(command: Callable[..., None]) -> Callable[..., None]:
-    """The command with the options of `memory_filter` in place of its parameter `where`."""
+    """Replace the parameter `where` of a command by the options of `memory_filter`."""
     options = inspect.signature(memory_filter).parameters
     accepted = [
         each.replace(kind=inspect.Parameter.KEYWORD_ONLY)

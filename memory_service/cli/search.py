@@ -16,36 +16,48 @@ commands = typer.Typer()
 @commands.command()
 @filtered
 def search(
-    query: Annotated[str, typer.Argument(help="What to look for, in words.")],
+    query: Annotated[str, typer.Argument(help="The text to search for.")],
     where: memory_pb2.MemoryFilter,
-    k: Annotated[int, typer.Option("-k", min=0, max=UINT32, help="At most this many hits.")] = 5,
-    min_score: Annotated[float | None, typer.Option(help="Leave out hits with a lower score.")] = None,
+    k: Annotated[int, typer.Option("-k", min=0, max=UINT32, help="The maximum number of hits.")] = 5,
+    min_score: Annotated[float | None, typer.Option(help="Omit hits with a lower score.")] = None,
     mode: Annotated[
-        Literal["vector", "text", "hybrid"], typer.Option(help="By meaning, by the words themselves, or by both.")
+        Literal["vector", "text", "hybrid"], typer.Option(help="Search by meaning, by words, or by both.")
     ] = "vector",
-    text_weight: Annotated[float | None, typer.Option(help="hybrid: words against meaning, 0 to 1.")] = None,
+    text_weight: Annotated[
+        float | None, typer.Option(help="With hybrid: the weight of words against meaning, 0 to 1.")
+    ] = None,
     neighbors: Annotated[
-        float | None, typer.Option(metavar="WEIGHT", help="Count the turns around a message too; 0.5 is a good value.")
+        float | None,
+        typer.Option(metavar="WEIGHT", help="Include neighboring messages in the score; 0.5 is a good value."),
     ] = None,
     recency: Annotated[
         Duration | None,
-        typer.Option(parser=parse_duration, metavar="HALFLIFE", help="Newer ones rank higher: 12h, 30d."),
+        typer.Option(
+            parser=parse_duration, metavar="HALFLIFE", help="Rank newer memories higher, with this half-life: 12h, 30d."
+        ),
     ] = None,
-    recency_weight: Annotated[float | None, typer.Option(help="Recency against relevance, 0 to 1.")] = None,
-    diversity: Annotated[float | None, typer.Option(help="Make the hits differ from each other, 0 to 1.")] = None,
-    exclude_id: Annotated[list[str] | None, typer.Option(help="Not this memory; repeatable.")] = None,
-    before: Annotated[int, typer.Option(min=0, max=UINT32, help="Show so many turns before each hit.")] = 0,
-    after: Annotated[int, typer.Option(min=0, max=UINT32, help="Show so many turns after each hit.")] = 0,
+    recency_weight: Annotated[
+        float | None, typer.Option(help="The weight of recency against relevance, 0 to 1.")
+    ] = None,
+    diversity: Annotated[float | None, typer.Option(help="Prefer hits that differ from each other, 0 to 1.")] = None,
+    exclude_id: Annotated[list[str] | None, typer.Option(help="Exclude this memory; repeatable.")] = None,
+    before: Annotated[int, typer.Option(min=0, max=UINT32, help="Show this many messages before each hit.")] = 0,
+    after: Annotated[int, typer.Option(min=0, max=UINT32, help="Show this many messages after each hit.")] = 0,
     ef_runtime: Annotated[
-        int | None, typer.Option(min=0, max=UINT32, help="Effort of a search over all users.")
+        int | None,
+        typer.Option(
+            min=0, max=UINT32, help="HNSW effort of a search over all users: higher finds more and is slower."
+        ),
     ] = None,
-    partial: Annotated[bool, typer.Option("--partial", help="Answer in part when shards are missing.")] = False,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Allow partial results if shards are unavailable.")
+    ] = False,
     index: Index = "",
     address: Address = SERVER,
     timeout: Timeout = 30.0,
     as_json: AsJson = False,
 ) -> None:
-    """Find messages by meaning, best first, as they arrive."""
+    """Search messages by meaning; print the best first."""
     if recency_weight is not None and recency is None:
         raise typer.BadParameter("--recency-weight needs --recency")
     request = pb.SearchRequest(

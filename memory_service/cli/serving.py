@@ -1,4 +1,4 @@
-"""`memory-service serve`, and what every command that runs a server needs: settings, logs, errors in words."""
+"""The command `serve`, and the settings, logs and errors of every command that runs a server."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -12,36 +12,39 @@ from memory_service.logs import log_to_stderr
 from memory_service.settings import Settings
 from memory_service.workers import Plan, become_supervisor
 
-_TO_CLOSE = 8.0
-"""Seconds that a worker has to close all else, once its calls have ended: less than Kubernetes gives the service."""
+_CLOSE_TIMEOUT = 8.0
+"""Seconds for a worker to close after its calls have ended: within the grace period of Kubernetes."""
 
 
 def read_settings() -> Settings:
-    """The settings; what is wrong with them is told in a line for each, with exit status 2."""
+    """Read the settings; print a line for each wrong one and exit with status 2."""
     try:
         return Settings()
     except ValidationError as error:
-        for line in explained(error):
+        for line in describe_settings_error(error):
             print_error(*line)
         raise typer.Exit(2) from error
 
 
-def explained(error: ValidationError) -> Iterator[tuple[str, str]]:
-    """For each thing that is wrong: the setting, what is wrong, and an example."""
+def describe_settings_error(error: ValidationError) -> Iterator[tuple[str, str]]:
+    """Yield each wrong setting with the reason and an example."""
     for one in error.errors():
-        said = one["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        reason = one["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
         field = Settings.model_fields.get(str(one["loc"][0])) if one["loc"] else None
-        if field is None:  # Several settings that do not go together: the text names them.
-            yield said.split("=")[0].split()[0], said
+        if field is None:  # Settings that exclude or need each other: the text begins with the name of one.
+            setting, _, reason = reason.partition(": ")
+            yield setting, reason
             continue
         name = f"MEMORY_{str(one['loc'][0]).upper()}"
         example = field.examples[0] if field.examples else field.get_default()
-        yield name, f"{said}; for example {name}={example}"
+        yield name, f"{reason}; for example {name}={example}"
 
 
 def run_server(run: Callable[[Settings], None], *, quiet: bool = False, worker: int | None = None) -> None:
-    """Read the settings and run; what is wrong with them or the machine is told in words, with exit status 2 or 1.
-    `quiet` logs errors alone; lines of a worker have its number."""
+    """Read the settings and run; print errors and exit with status 2 for wrong settings, 1 for others.
+
+    `quiet` logs only errors. `worker` is the number of the process in its log lines.
+    """
     settings = read_settings()
     level = logging.ERROR if quiet else logging.getLevelNamesMapping()[settings.log_level.upper()]
     log_to_stderr(level, settings.log_format, worker=worker)
@@ -53,7 +56,7 @@ def run_server(run: Callable[[Settings], None], *, quiet: bool = False, worker: 
 
 
 def serve_here_or_by_workers(settings: Settings) -> None:
-    """Serve in this process, or let workers do it."""
+    """Serve in this process or in workers."""
     if settings.workers > 1:
         become_supervisor(
             Plan(
@@ -62,18 +65,18 @@ def serve_here_or_by_workers(settings: Settings) -> None:
                 health_listen=settings.health_listen,
                 metrics_listen=settings.metrics_listen,
                 data_dir=None if settings.valkey_url else str(settings.data_dir),
-                patience=settings.drain + settings.grace + _TO_CLOSE,
+                stop_timeout=settings.drain + settings.grace + _CLOSE_TIMEOUT,
                 log_level=settings.log_level,
                 log_format=settings.log_format,
             )
         )
-    from memory_service.server import serve  # noqa: PLC0415 - a supervisor has no use for it
+    from memory_service.server import serve  # noqa: PLC0415 - the supervisor does not need it
 
     serve(settings)
 
 
 def serve_as_worker(settings: Settings) -> None:
-    """Serve for a supervisor, on its port."""
+    """Serve as a worker, on the port of the supervisor."""
     from memory_service.server import serve  # noqa: PLC0415 - as above
 
     serve(settings, supervised=True)

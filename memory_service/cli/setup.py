@@ -1,4 +1,4 @@
-"""Commands for who sets a server up: what the settings are, and whether everything that they name is well."""
+"""The commands `config` and `doctor`, for setting up a server."""
 
 import asyncio
 import difflib
@@ -12,46 +12,46 @@ import typer
 from pydantic import SecretStr
 from rich.text import Text
 
-from memory_service.cli.output import console, visible
+from memory_service.cli.output import console, escape
 from memory_service.cli.serving import read_settings
-from memory_service.doctor.checks import examine
+from memory_service.doctor.checks import run_checks
 from memory_service.doctor.finding import Finding, State
 from memory_service.logs import log_to_stderr
 from memory_service.settings import Settings
 
-_OF_CLIENTS = {"MEMORY_ADDRESS", "MEMORY_TOKEN", "MEMORY_TLS", "MEMORY_CA", "MEMORY_CERT", "MEMORY_KEY"}
+_CLIENT_VARIABLES = {"MEMORY_ADDRESS", "MEMORY_TOKEN", "MEMORY_TLS", "MEMORY_CA", "MEMORY_CERT", "MEMORY_KEY"}
 _STYLES = {State.GOOD: "green", State.RISK: "yellow", State.WRONG: "bold red", State.UNKNOWN: "cyan"}
 
 
 def show_config(as_json: bool) -> None:
-    """Print every setting, its value, and where that comes from."""
-    rows = list(_rows(read_settings()))
-    unknown = _unknown()
+    """Print every setting with its value and the source of the value."""
+    rows = list(_setting_rows(read_settings()))
+    unknown = _unknown_variables()
     if as_json:
-        told = {name: {"value": value, "from": source} for name, value, source in rows}
-        console.print_json(json.dumps({"settings": told, "unknown": list(unknown)}, default=str))
+        values = {name: {"value": value, "from": source} for name, value, source in rows}
+        console.print_json(json.dumps({"settings": values, "unknown": list(unknown)}, default=str))
         return
     width = max(len(name) for name, _, _ in rows)
     for name, value, source in rows:
-        shown = "not set" if value is None else visible(str(value))
+        shown = "not set" if value is None else escape(str(value))
         console.print(
             Text.assemble((f"{name:<{width}}", "" if source == "default" else "bold"), f"  {shown}  ", (source, "dim"))
         )
-    for name, meant in unknown.items():
-        console.print(Text.assemble((visible(name), "bold red"), f" is no setting{f': {meant}?' if meant else ''}"))
+    for name, similar in unknown.items():
+        console.print(Text.assemble((escape(name), "bold red"), f" is no setting{f': {similar}?' if similar else ''}"))
 
 
-def _rows(settings: Settings) -> "list[tuple[str, Any, str]]":
-    given = {name.upper() for name in os.environ}
+def _setting_rows(settings: Settings) -> "list[tuple[str, Any, str]]":
+    set_names = {name.upper() for name in os.environ}
     rows = []
     for field in Settings.model_fields:
         name = f"MEMORY_{field.upper()}"
-        rows.append((name, _shown(getattr(settings, field)), "environment" if name in given else "default"))
+        rows.append((name, _masked(getattr(settings, field)), "environment" if name in set_names else "default"))
     return rows
 
 
-def _shown(value: Any) -> Any:
-    """The value without passwords: a URL keeps its user and its hosts."""
+def _masked(value: Any) -> Any:
+    """Return the value without passwords: a URL keeps its user and hosts."""
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if value is None or isinstance(value, bool | int | float):
@@ -59,31 +59,35 @@ def _shown(value: Any) -> Any:
     return re.sub(r"(?<=://)([^/?#@]*?):[^/?#]*@", r"\1:***@", str(value))
 
 
-def _unknown() -> dict[str, str]:
-    """Variables that look like settings and are none, each with what may have been meant."""
+def _unknown_variables() -> dict[str, str]:
+    """Return variables that look like settings but are none, each with the name of a similar setting."""
     names = [f"MEMORY_{field.upper()}" for field in Settings.model_fields]
-    others = [one for one in os.environ if one.startswith("MEMORY_") and one not in {*names, *_OF_CLIENTS}]
-    return {one: next(iter(difflib.get_close_matches(one, names, 1, 0.8)), "") for one in sorted(others)}
+    unknown = [one for one in os.environ if one.startswith("MEMORY_") and one not in {*names, *_CLIENT_VARIABLES}]
+    return {one: next(iter(difflib.get_close_matches(one, names, 1, 0.8)), "") for one in sorted(unknown)}
 
 
 def run_doctor(as_json: bool) -> None:
-    """Print every finding; exit status 1 when anything is wrong."""
+    """Print every finding; exit with status 1 if anything is wrong, or else 3 if anything could not be checked."""
     settings = read_settings()
     log_to_stderr(logging.ERROR, settings.log_format)
-    found = asyncio.run(_examined(settings, as_json))
+    findings = asyncio.run(_findings(settings, as_json))
     if as_json:
-        told = [{"what": one.what, "state": one.state, "told": one.told, "advice": one.advice} for one in found]
-        console.print_json(json.dumps(told))
-    if any(one.state is State.WRONG for one in found):
-        raise typer.Exit(1)
+        rows = [
+            {"what": one.subject, "state": one.state, "told": one.summary, "advice": one.advice} for one in findings
+        ]
+        console.print_json(json.dumps(rows))
+    states = {one.state for one in findings}
+    if status := 1 if State.WRONG in states else 3 if State.UNKNOWN in states else 0:
+        raise typer.Exit(status)
 
 
-async def _examined(settings: Settings, quiet: bool) -> list[Finding]:
-    found = []
-    async for one in examine(settings):
-        found.append(one)
+async def _findings(settings: Settings, quiet: bool) -> list[Finding]:
+    findings = []
+    async for one in run_checks(settings):
+        findings.append(one)
         if not quiet:
-            console.print(Text.assemble((f"{one.state:<8}", _STYLES[one.state]), visible(f"{one.what}: {one.told}")))
+            line = escape(f"{one.subject}: {one.summary}")
+            console.print(Text.assemble((f"{one.state:<8}", _STYLES[one.state]), line))
             if one.advice:
-                console.print(Text(f"        → {visible(one.advice)}", "dim" if one.state is State.GOOD else ""))
-    return found
+                console.print(Text(f"        → {escape(one.advice)}", "dim" if one.state is State.GOOD else ""))
+    return findings

@@ -13,8 +13,8 @@ from memory_service.cli.options import SERVER, Address, Index, Timeout, filtered
 
 commands = typer.Typer()
 
-_UNKNOWN, _UNKNOWN_NAME = 20, 64
-"""Fields of a newer version that are named, and characters of each name."""
+_MAX_UNKNOWN, _MAX_NAME = 20, 64
+"""Unknown fields that are reported, and characters of each name."""
 
 
 @commands.command()
@@ -23,21 +23,21 @@ def export(
     file: Annotated[str, typer.Argument(help="The file to write; - for standard output.")],
     where: memory_pb2.MemoryFilter,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a file: add what it lacks, leave out what is deleted.")
+        bool, typer.Option("--resume", help="Update a file: add new memories, remove deleted ones.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     changes_since: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write only what was stored and deleted since that export."),
+        typer.Option(metavar="FILE", help="Export only the memories stored and deleted since that export."),
     ] = None,
     index: Index = "",
     address: Address = SERVER,
     timeout: Timeout = 60.0,
 ) -> None:
-    """Write memories with their embeddings to a file, as JSON lines, oldest first."""
+    """Write memories with their embeddings to a file of JSON lines, oldest first."""
     path = _path(file, resume=resume)
     if changes_since is not None and (resume or path == changes_since):
-        raise typer.BadParameter("writes a new file: give another name, without --resume", param_hint="--changes-since")
+        raise typer.BadParameter("needs a new file: use another name, without --resume", param_hint="--changes-since")
     try:
         count = client.call(
             address,
@@ -53,24 +53,24 @@ def export(
             ),
         )
     except BrokenPipeError:
-        raise  # The reader has seen enough, which is no error.
+        raise  # The reader of the pipe stopped, which is no error of the export.
     except OSError as error:
         output.fail(error.filename or file, error.strerror or str(error))
-    (output.console if path else output.errors).print(f"exported {output.counted(count)}")
+    (output.console if path else output.errors).print(f"exported {output.format_count(count)}")
 
 
 @commands.command("import")
 def import_(
     file: Annotated[str, typer.Argument(help="The file of an export; - for standard input.")],
     re_embed: Annotated[
-        bool, typer.Option("--re-embed", help="Let the server make the embeddings anew, by its own model.")
+        bool, typer.Option("--re-embed", help="Let the server compute new embeddings with its own model.")
     ] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted import has come to.")] = False,
-    index: Annotated[str, typer.Option(help="The index; the one that was exported when left out.")] = "",
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted import.")] = False,
+    index: Annotated[str, typer.Option(help="The index; by default the exported one.")] = "",
     address: Address = SERVER,
     timeout: Timeout = 120.0,
 ) -> None:
-    """Store the memories of an exported file. What is there already stays, so that it can be done again."""
+    """Store the memories of an exported file. It skips memories that exist, so you can repeat it."""
     path = _path(file, resume=resume)
     try:
         tally = client.call(
@@ -81,9 +81,9 @@ def import_(
         )
     except OSError as error:
         output.fail(error.filename or file, error.strerror or str(error))
-    for name, lines in tally.unknown.most_common(_UNKNOWN):
+    for name, lines in tally.unknown.most_common(_MAX_UNKNOWN):
         output.print_error(
-            "ignored", f"the field {name[:_UNKNOWN_NAME]!r} of {lines:,} lines: this version does not know it"
+            "ignored", f"the field {name[:_MAX_NAME]!r} of {lines:,} lines, which this version does not know"
         )
     deleted = "" if tally.deleted is None else f", deleted {tally.deleted:,}"
     output.console.print(
@@ -97,6 +97,6 @@ def import_(
 def _path(file: str, *, resume: bool) -> Path | None:
     if file == "-":
         if resume:
-            raise typer.BadParameter("only a file can be gone on with, not -", param_hint="--resume")
+            raise typer.BadParameter("needs a file: standard input and output cannot be resumed", param_hint="--resume")
         return None
     return Path(file)

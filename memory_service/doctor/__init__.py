@@ -1,1 +1,1 @@
-"""`memory-service doctor`: is everything that a server needs as it should be, and what to do where it is not."""
+"""Checks of `memory-service doctor`: everything that a server needs, with advice where it is not as it should be."""

@@ -1,4 +1,4 @@
-"""Looks at everything that a server with these settings needs, and says what to do about what it finds."""
+"""Check everything that a server with these settings needs."""
 
 import asyncio
 import contextlib
@@ -8,20 +8,21 @@ from dataclasses import replace
 
 from memory_service import distribution
 from memory_service.components import build_access, build_embedder, engine_connection
-from memory_service.doctor.engine import memory, persistence, versions
+from memory_service.doctor.engine import check_memory, check_persistence, check_versions
 from memory_service.doctor.finding import Finding, State
-from memory_service.doctor.index import damage, index
+from memory_service.doctor.index import check_documents, check_index
 from memory_service.domain.errors import FailedPrecondition, MemoryServiceError
 from memory_service.embedded import DataDirInUse
 from memory_service.settings import Settings
 from memory_service.valkey import Connections, ConnectionSettings, server_info
 
+_STOP_SERVER = "stop that server first; or name its Valkey in MEMORY_VALKEY_URL, if it is not embedded"
 _TIMEOUT = 5.0
 _EMBED_TIMEOUT = 30.0
 
 
-async def examine(settings: Settings) -> AsyncIterator[Finding]:
-    """Every finding, as it is made. Only WRONG ones keep a service from doing what it promises."""
+async def run_checks(settings: Settings) -> AsyncIterator[Finding]:
+    """Yield the finding of each check. WRONG means that the service cannot keep its promises."""
     yield await asyncio.to_thread(_installation)
     try:
         build_access(settings)
@@ -34,47 +35,49 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
         yield finding
     async with contextlib.AsyncExitStack() as stack:
         try:
-            reached = await engine_connection(settings, stack)
+            connection_settings = await engine_connection(settings, stack)
         except DataDirInUse as error:
-            yield Finding("engine", State.UNKNOWN, f"embedded, and not looked at: {error.message}")
+            yield Finding("engine", State.UNKNOWN, f"the embedded Valkey is not checked: {error.message}", _STOP_SERVER)
             return
         except MemoryServiceError as error:
             yield Finding("engine", State.WRONG, error.message)
             return
-        async for finding in _engine(settings, reached, model, dimension):
+        async for finding in _engine(settings, connection_settings, model, dimension):
             yield finding
 
 
 def _installation() -> Finding:
-    if (why := distribution.stranger()) is not None:
-        return Finding("installation", State.WRONG, *why)
-    if (why := distribution.installed_twice()) is not None:
-        return Finding("installation", State.RISK, *why)
+    if (problem := distribution.foreign_distribution()) is not None:
+        return Finding("installation", State.WRONG, *problem)
+    if (problem := distribution.duplicate_client()) is not None:
+        return Finding("installation", State.RISK, *problem)
     return Finding("installation", State.GOOD, f"version {distribution.version()}")
 
 
 def _callers(settings: Settings) -> str:
-    named = {
+    kinds = {
         "API keys": settings.api_keys,
         "JSON Web Tokens": settings.jwt_jwks,
         "client certificates": settings.tls_client_ca,
     }
-    known = [name for name, value in named.items() if value is not None]
-    return f"callers by {', '.join(known)}" if known else f"anyone who reaches {settings.listen}"
+    configured = [name for name, value in kinds.items() if value is not None]
+    return f"callers with {', '.join(configured)}" if configured else f"anyone who can connect to {settings.listen}"
 
 
 async def _embedder(settings: Settings) -> AsyncIterator[tuple[Finding, str, int]]:
     try:
-        made = build_embedder(settings)
+        embedding = build_embedder(settings)
     except MemoryServiceError as error:
         yield Finding("embedder", State.WRONG, error.message), "", 0
         return
     started = time.perf_counter()
     try:
         async with asyncio.timeout(_EMBED_TIMEOUT):
-            await made.embed("word")
+            await embedding.embed("word")
         took = f"{(time.perf_counter() - started) * 1000:.0f} ms"
-        finding = Finding("embedder", State.GOOD, f"{made.model} made {made.dimension} dimensions in {took}")
+        finding = Finding(
+            "embedder", State.GOOD, f"{embedding.model} computed {embedding.dimension} dimensions in {took}"
+        )
     except (MemoryServiceError, TimeoutError) as error:
         advice = ""
         if settings.embedder == "bedrock":
@@ -84,40 +87,48 @@ async def _embedder(settings: Settings) -> AsyncIterator[tuple[Finding, str, int
             )
         finding = Finding("embedder", State.WRONG, str(error) or f"no answer in {_EMBED_TIMEOUT:.0f} s", advice)
     finally:
-        made.close()
-    yield finding, made.model, made.dimension
+        embedding.close()
+    yield finding, embedding.model, embedding.dimension
 
 
 async def _engine(
-    settings: Settings, reached: ConnectionSettings, model: str, dimension: int
+    settings: Settings, connection_settings: ConnectionSettings, model: str, dimension: int
 ) -> AsyncIterator[Finding]:
-    connections = Connections(replace(reached, connections=1, command_timeout=min(_TIMEOUT, settings.valkey_timeout)))
+    connections = Connections(
+        replace(connection_settings, connections=1, command_timeout=min(_TIMEOUT, settings.valkey_timeout))
+    )
     await connections.open()
     try:
-        where = ", ".join(f"{one.host}:{one.port}" for one in reached.addresses)
+        where = ", ".join(f"{one.host}:{one.port}" for one in connection_settings.addresses)
         started = time.perf_counter()
         try:
             await connections.check()
         except MemoryServiceError as error:
-            advice = f"check MEMORY_VALKEY_URL and the network: valkey-cli -u valkey://… ping, at {where}"
+            advice = (
+                f"check MEMORY_VALKEY_URL and the network, for example with valkey-cli -u valkey://… ping, at {where}"
+            )
             yield Finding("engine", State.WRONG, f"{where}: {error.message.partition(';')[0]}", advice)
             return
         yield Finding("engine", State.GOOD, f"{where} answers in {(time.perf_counter() - started) * 1000:.1f} ms")
         refused = await server_info.refused_commands(connections, settings.index)
         if refused:
-            advice = "give its user the rights of deploy/valkey.acl: ACL SETUSER … as the file has them"
+            advice = "grant its user the permissions in deploy/valkey.acl with ACL SETUSER"
             yield Finding("acl", State.WRONG, f"Valkey refuses {', '.join(refused)}", advice)
         else:
-            yield Finding("acl", State.GOOD, "every command that the service uses is allowed")
+            yield Finding("acl", State.GOOD, "every command of the service is allowed")
         try:
             for node in await server_info.nodes(connections):
-                for finding in (*versions(node), persistence(node, reached), memory(node)):
+                for finding in (
+                    *check_versions(node),
+                    check_persistence(node, connection_settings),
+                    check_memory(node),
+                ):
                     yield finding
         except FailedPrecondition:
-            yield Finding("versions", State.UNKNOWN, "Valkey refuses INFO", "allow +info, as deploy/valkey.acl does")
+            yield Finding("versions", State.UNKNOWN, "Valkey refuses INFO", "grant +info, as in deploy/valkey.acl")
         if not refused:
-            yield await index(settings.index, connections, model, dimension)
-            if (found := await damage(settings.index, connections)) is not None:
-                yield found
+            yield await check_index(settings.index, connections, model, dimension)
+            if (documents := await check_documents(settings.index, connections)) is not None:
+                yield documents
     finally:
         await connections.close()

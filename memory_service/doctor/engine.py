@@ -1,4 +1,4 @@
-"""Whether one node of Valkey is new enough, keeps what it acknowledges, and forgets nothing when it is full."""
+"""Checks of one node of Valkey: its versions, its persistence, and its behaviour at the memory limit."""
 
 from collections.abc import Iterator
 
@@ -12,19 +12,20 @@ _JSON = (1, 0, 2)
 _BUNDLE = "use the image valkey/valkey-bundle:9.1 or newer"
 
 
-def versions(node: Node) -> Iterator[Finding]:
+def check_versions(node: Node) -> Iterator[Finding]:
+    """Check that Valkey and its modules are new enough."""
     if node.search is None or node.json is None:
         missing = " and ".join(name for name, found in (("search", node.search), ("JSON", node.json)) if found is None)
-        yield Finding("modules", State.WRONG, f"Valkey {_text(node.version)} lacks the module for {missing}", _BUNDLE)
+        yield Finding("modules", State.WRONG, f"Valkey {_text(node.version)} has no module for {missing}", _BUNDLE)
         return
     if node.redisearch:
-        told = f"Valkey {_text(node.version)}, RediSearch {_text(node.search)}, RedisJSON {_text(node.json)}"
-        yield Finding("modules", State.GOOD, told)
+        summary = f"Valkey {_text(node.version)}, RediSearch {_text(node.search)}, RedisJSON {_text(node.json)}"
+        yield Finding("modules", State.GOOD, summary)
         return
     floors = (
-        ("Valkey", node.version, _VALKEY, "before it, writes that are sent in parts stall behind a search"),
-        ("valkey-search", node.search, _SEARCH, "before it, searches and dropped indexes can crash Valkey"),
-        ("valkey-json", node.json, _JSON, "nothing older is tested"),
+        ("Valkey", node.version, _VALKEY, "earlier versions block writes that arrive in parts during a search"),
+        ("valkey-search", node.search, _SEARCH, "in earlier versions searches and dropped indexes can crash Valkey"),
+        ("valkey-json", node.json, _JSON, "earlier versions are not tested"),
     )
     old = [
         f"{name} {_text(found)} is older than {_text(least)}: {why}"
@@ -37,38 +38,40 @@ def versions(node: Node) -> Iterator[Finding]:
         yield Finding("modules", State.GOOD, ", ".join(f"{name} {_text(found)}" for name, found, _, _ in floors))
 
 
-def persistence(node: Node, reached: ConnectionSettings) -> Finding:
-    if reached.iam is not None and reached.iam.service == "memorydb":
-        return Finding("persistence", State.GOOD, "MemoryDB keeps every acknowledged write in its log")
+def check_persistence(node: Node, connection_settings: ConnectionSettings) -> Finding:
+    """Check that an acknowledged write survives a crash."""
+    if connection_settings.iam is not None and connection_settings.iam.service == "memorydb":
+        return Finding("persistence", State.GOOD, "MemoryDB logs every acknowledged write durably")
     if not node.appendonly:
         lost = "everything since the last snapshot" if node.save else "every memory"
         return Finding(
             "persistence",
             State.WRONG,
-            f"appendonly is off: {lost} is lost when Valkey ends",
-            "set appendonly yes and appendfsync always; where a managed Valkey has neither, keep replicas and exports",
+            f"appendonly is off: {lost} is lost when Valkey stops",
+            "set appendonly yes and appendfsync always; if a managed Valkey has neither, use replicas and exports",
         )
     if node.appendfsync is None:
         return Finding(
             "persistence",
             State.UNKNOWN,
             "appendonly is on; this user may not read appendfsync",
-            "ask as an administrator: CONFIG GET appendfsync should say always",
+            "run CONFIG GET appendfsync as an administrator: it should be always",
         )
     if node.appendfsync == "always":
         return Finding("persistence", State.GOOD, "appendfsync always: an acknowledged write survives a crash")
     lost = "a second" if node.appendfsync == "everysec" else "half a minute"
-    told = f"appendfsync {node.appendfsync}: about {lost} of acknowledged writes is lost when Valkey's machine dies"
-    return Finding("persistence", State.RISK, told, "set appendfsync always if that must not be")
+    summary = f"appendfsync {node.appendfsync}: a crash of the machine loses about {lost} of acknowledged writes"
+    return Finding("persistence", State.RISK, summary, "set appendfsync always if you cannot accept that")
 
 
-def memory(node: Node) -> Finding:
+def check_memory(node: Node) -> Finding:
+    """Check that Valkey refuses writes, and evicts nothing, at its memory limit."""
     if node.maxmemory_policy != "noeviction":
-        told = f"maxmemory-policy {node.maxmemory_policy}: memories vanish without a word when Valkey is full"
-        return Finding("memory", State.WRONG, told, "set maxmemory-policy noeviction: then writes are refused instead")
+        summary = f"maxmemory-policy {node.maxmemory_policy}: Valkey silently deletes memories at its limit"
+        return Finding("memory", State.WRONG, summary, "set maxmemory-policy noeviction, which refuses writes instead")
     if not node.maxmemory:
-        told = "noeviction, but no maxmemory: a full machine ends Valkey where a limit would refuse writes"
-        return Finding("memory", State.RISK, told, "set maxmemory to what the machine can spare, such as 75 %")
+        summary = "noeviction without maxmemory: a full machine kills Valkey, while a limit would refuse writes"
+        return Finding("memory", State.RISK, summary, "set maxmemory, for example to 75 % of the machine's memory")
     return Finding("memory", State.GOOD, f"noeviction, up to {node.maxmemory / 2**30:.1f} GiB")
 
 

@@ -1,11 +1,11 @@
-"""What the doctor says of one thing."""
+"""The result of a check."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class State(StrEnum):
-    """How something is."""
+    """The result in one word."""
 
     GOOD = "ok"
     RISK = "risk"
@@ -15,9 +15,9 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked at, how it is, and what to do about it."""
+    """The subject of a check, its state, the facts, and what to do."""
 
-    what: str
+    subject: str
     state: State
-    told: str
+    summary: str
     advice: str = ""

@@ -1,75 +1,74 @@
-"""Whether the default index is there, whole, and of the model that the embedder has."""
+"""Checks of the default index: that it exists, is ready, and has the model of the embedder."""
 
 from memory_service.doctor.finding import Finding, State
 from memory_service.domain.errors import MemoryServiceError
 from memory_service.domain.types import IndexInfo
-from memory_service.valkey import Connections, ValkeyIndexes, server_info
-from memory_service.valkey.document_check import check_documents
+from memory_service.valkey import Connections, ValkeyIndexes, document_check, server_info
 from memory_service.valkey.schema import OLDEST_SCHEMA, IndexMetadata
 
-_MOST_DOCUMENTS = 5000
-_MOST_NAMED = 5
+_MAX_DOCUMENTS = 5000
+_MAX_NAMED = 5
 
 
-async def index(name: str, connections: Connections, model: str, dimension: int) -> Finding:
-    """The index of this name, for an embedder of this model; an empty one is not compared."""
+async def check_index(name: str, connections: Connections, model: str, dimension: int) -> Finding:
+    """Check the index against the model of the embedder; an empty model is not compared."""
     try:
         info = await ValkeyIndexes(connections).describe(name)
-        kept = await server_info.metadata(connections, name)
+        metadata = await server_info.metadata(connections, name)
     except MemoryServiceError as error:
         return Finding("index", State.WRONG, f"{name}: {error.message}")
     if info is None:
-        return Finding("index", State.RISK, f"there is no index {name} yet", "memory-service ensure-index makes it")
-    if (wrong := _mismatch(info, kept, model, dimension)) is not None:
-        return wrong
+        return Finding("index", State.RISK, f"there is no index {name}", "create it with memory-service ensure-index")
+    if (mismatch := _mismatch(info, metadata, model, dimension)) is not None:
+        return mismatch
     if not info.ready:
-        return Finding("index", State.RISK, f"{name} is being built: answers are not whole yet", "wait")
+        return Finding("index", State.RISK, f"{name} is building: results are incomplete until it is ready", "wait")
     if info.indexing_failures:
-        told = f"{name}: {info.indexing_failures} documents could not be indexed and are not found"
-        return Finding("index", State.RISK, told, "look for keys that other software wrote with other dimensions")
-    told = f"{name}: {info.memory_count:,} memories, {info.dimension} dimensions of {info.embedding_model}"
-    return Finding("index", State.GOOD, told)
+        summary = f"{name}: Valkey could not index {info.indexing_failures} documents, so searches miss them"
+        return Finding("index", State.RISK, summary, "look for keys of other software with another dimension")
+    summary = f"{name}: {info.memory_count:,} memories, {info.dimension} dimensions of {info.embedding_model}"
+    return Finding("index", State.GOOD, summary)
 
 
-async def damage(name: str, connections: Connections) -> Finding | None:
-    """Documents under the prefix of the index that are no whole memories; None when there is no index."""
+async def check_documents(name: str, connections: Connections) -> Finding | None:
+    """Check the documents under the prefix of the index for damaged memories; return None if there is no index."""
     checked, flawed = 0, []
     try:
         info = await ValkeyIndexes(connections).describe(name)
         if info is None:
             return None
-        async for one in check_documents(connections, info):
+        async for one in document_check.check_documents(connections, info):
             checked += 1
             if one.flaw:
                 flawed.append(one)
-            if checked == _MOST_DOCUMENTS:
+            if checked == _MAX_DOCUMENTS:
                 break
     except MemoryServiceError as error:
         return Finding("documents", State.UNKNOWN, error.message)
     if not flawed:
-        return Finding("documents", State.GOOD, f"{name}: {checked:,} documents looked at, all whole")
-    named = "; ".join(f"{one.key} {one.flaw}" for one in flawed[:_MOST_NAMED])
+        return Finding("documents", State.GOOD, f"{name}: {checked:,} documents checked, all valid")
+    examples = "; ".join(f"{one.key} {one.flaw}" for one in flawed[:_MAX_NAMED])
     return Finding(
         "documents",
         State.RISK,
-        f"{name}: {len(flawed):,} of {checked:,} documents looked at are no whole memories: {named}",
-        "calls skip them or show what can be read of them; repair or delete the keys, or move the other program's",
+        f"{name}: {len(flawed):,} of {checked:,} checked documents are not valid memories: {examples}",
+        "calls skip them or return what is valid: repair, delete or, if another program owns them, move these keys",
     )
 
 
-def _mismatch(info: IndexInfo, kept: IndexMetadata | None, model: str, dimension: int) -> Finding | None:
-    if kept is None and info.text_parts:
-        told = f"the record of {info.name} is gone, as when Valkey evicts keys"
-        advice = "memory-service ensure-index with the model of its embeddings restores it; maxmemory-policy noeviction"
-    elif kept is None:
-        told, advice = f"{info.name} was created by other software", "memory-service ensure-index adopts it"
+def _mismatch(info: IndexInfo, metadata: IndexMetadata | None, model: str, dimension: int) -> Finding | None:
+    if metadata is None and info.text_parts:
+        summary = f"the metadata of {info.name} is missing, as after an eviction"
+        advice = "restore it with memory-service ensure-index --model …, and set maxmemory-policy noeviction"
+    elif metadata is None:
+        summary, advice = f"other software created {info.name}", "adopt it with memory-service ensure-index"
     elif model and (info.embedding_model, info.dimension) != (model, dimension):
-        held = f"{info.dimension} dimensions of {info.embedding_model}"
-        told = f"{info.name} holds {held}, the embedder makes {dimension} of {model}"
+        index_model = f"{info.dimension} dimensions of {info.embedding_model}"
+        summary = f"{info.name} has {index_model}; the embedder computes {dimension} of {model}"
         advice = "set MEMORY_EMBEDDER to the index's model, or MEMORY_INDEX to another index"
-    elif kept.schema_version < OLDEST_SCHEMA or not info.text_parts:
-        told = f"{info.name} was made by an earlier version: it has no fields for labels and words"
-        advice = "memory-service drop-index, which keeps the memories, and ensure-index"
+    elif metadata.schema_version < OLDEST_SCHEMA or not info.text_parts:
+        summary = f"an earlier version created {info.name}: it has no fields for labels and words"
+        advice = "run memory-service drop-index, which keeps the memories, then ensure-index"
     else:
         return None
-    return Finding("index", State.WRONG, told, advice)
+    return Finding("index", State.WRONG, summary, advice)

@@ -1,4 +1,4 @@
-"""The embedded engine: a Valkey server with its modules as a child process, all of it from PyPI wheels."""
+"""The embedded engine: a Valkey server with its modules as a child process, installed from wheels."""
 
 from memory_service.embedded.directory import DataDirInUse
 from memory_service.embedded.supervisor import EmbeddedValkey, embedded_engine

@@ -1,4 +1,4 @@
-"""Who may use a data directory: one service, and one engine at a time."""
+"""Locks of a data directory: one service and one engine can use it at a time."""
 
 import asyncio
 import fcntl
@@ -10,24 +10,35 @@ import structlog
 
 from memory_service.domain.errors import FailedPrecondition, Reason
 
-_LEFTOVER = 45.0
-"""Seconds to wait for an engine of an earlier service: its guard kills it sooner."""
+_PREVIOUS_ENGINE_TIMEOUT = 45.0
+"""Seconds to wait for the engine of an earlier service. Its guard kills it sooner."""
 
 _log = structlog.get_logger(__name__)
 
 
 class DataDirInUse(FailedPrecondition):
-    """Another process has the data directory."""
+    """Another process uses the data directory."""
 
 
-def reserve(data_dir: Path) -> IO[str]:
-    """Take the directory for this process. The operating system gives it back when the process ends, however it ends.
+def lock_for_service(data_dir: Path) -> IO[str]:
+    """Create the directory and lock it for this process. The operating system releases the lock when the process exits.
 
-    Raises DataDirInUse.
+    Raises:
+        DataDirInUse: another service uses it.
+        FailedPrecondition: it is no directory, or this user may not write to it.
     """
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = (data_dir / "lock").open("a")
-    if not _locked(file):
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = (data_dir / "lock").open("a")
+    except OSError as error:
+        in_the_way = next((one for one in (data_dir, *data_dir.parents) if one.exists() and not one.is_dir()), None)
+        cause = error.strerror if in_the_way is None else f"{in_the_way} is a file"
+        raise FailedPrecondition(
+            Reason.SERVER_MISCONFIGURED,
+            f"MEMORY_DATA_DIR: cannot use {data_dir} as the data directory: {cause}; set it to a directory that this "
+            "user can write to, for example MEMORY_DATA_DIR=/var/lib/semantic_memory",
+        ) from error
+    if not _try_lock(file):
         file.close()
         raise DataDirInUse(
             Reason.SERVER_MISCONFIGURED,
@@ -36,36 +47,37 @@ def reserve(data_dir: Path) -> IO[str]:
     return file
 
 
-async def reserve_for_engine(data_dir: Path) -> IO[str]:
-    """Take the directory for an engine that inherits the file: no other engine gets it until the guard and the engine
-    have both ended, even when they outlive this process.
+async def lock_for_engine(data_dir: Path) -> IO[str]:
+    """Lock the directory for an engine that inherits the file, until the guard and the engine have exited. They may
+    outlive this process.
 
-    Raises DataDirInUse when an engine still has it after some time.
+    Raises:
+        DataDirInUse: an earlier engine still has the lock after a timeout.
     """
     file = (data_dir / "engine.lock").open("a")
     os.set_inheritable(file.fileno(), True)
     try:
-        if not _locked(file):
-            _log.warning("waiting_for_previous_engine", data_dir=str(data_dir), at_most=_LEFTOVER)
-            await _until_locked(file)
+        if not _try_lock(file):
+            _log.warning("waiting_for_previous_engine", data_dir=str(data_dir), at_most=_PREVIOUS_ENGINE_TIMEOUT)
+            await _wait_for_lock(file)
     except BaseException as error:
         file.close()
         if isinstance(error, TimeoutError):
             raise DataDirInUse(
                 Reason.SERVER_MISCONFIGURED,
-                f"a Valkey that an earlier memory-service started still uses {data_dir}: end that valkey-server",
+                f"the Valkey of an earlier memory-service still uses {data_dir}: stop that valkey-server process",
             ) from error
         raise
     return file
 
 
-async def _until_locked(file: IO[str]) -> None:
-    async with asyncio.timeout(_LEFTOVER):
-        while not _locked(file):  # noqa: ASYNC110 - another process unlocks it
+async def _wait_for_lock(file: IO[str]) -> None:
+    async with asyncio.timeout(_PREVIOUS_ENGINE_TIMEOUT):
+        while not _try_lock(file):  # noqa: ASYNC110 - another process releases it
             await asyncio.sleep(0.1)
 
 
-def _locked(file: IO[str]) -> bool:
+def _try_lock(file: IO[str]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Where the wheels of the extra `embedded` keep the server and its modules."""
+"""The files of Valkey and its modules in the wheels of the extra `embedded`."""
 
 import importlib.util
 import platform
@@ -19,10 +19,10 @@ class EngineFiles:
 
 
 def find_engine() -> EngineFiles:
-    """The files of the installed wheels.
+    """Return the files of the installed wheels.
 
     Raises:
-        FailedPrecondition: they are not installed, or there are none for this machine; names the alternatives.
+        FailedPrecondition: the wheels are not installed, or none exist for this machine; the message has alternatives.
     """
     system, machine = platform.system().lower(), platform.machine().lower()
     machine = {"amd64": "x86_64"}.get(machine, machine)
@@ -33,21 +33,21 @@ def find_engine() -> EngineFiles:
         json_module=modules / "rejson.so",
     )
     if not all(path.is_file() for path in (files.server, files.search_module, files.json_module)):
-        raise _not_here(f"there are no wheels of it for {system} {machine}")
+        raise _unavailable(f"it has no wheels for {system} {machine}")
     return files
 
 
 def _package(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
-        raise _not_here(f"the package {name} is missing: {install_command(extra='embedded')}")
+        raise _unavailable(f"the package {name} is missing: {install_command(extra='embedded')}")
     return Path(spec.origin).parent
 
 
-def _not_here(why: str) -> FailedPrecondition:
+def _unavailable(reason: str) -> FailedPrecondition:
     return FailedPrecondition(
         Reason.SERVER_MISCONFIGURED,
-        f"the embedded engine (Linux x86-64, macOS arm64) is not here: {why}; or set MEMORY_VALKEY_URL to a Valkey "
-        "with valkey-search and valkey-json, such as the image valkey/valkey-bundle: docker compose -f "
+        f"the embedded Valkey (Linux x86-64, macOS arm64) is not available: {reason}; or set MEMORY_VALKEY_URL to a "
+        "Valkey with valkey-search and valkey-json, such as the image valkey/valkey-bundle: docker compose -f "
         "deploy/compose.yaml up",
     )

@@ -1,4 +1,4 @@
-"""Keeps an embedded Valkey running: one server at a time, started again when it ends by itself."""
+"""Keeps an embedded Valkey running: one server at a time, restarted when it exits."""
 
 import asyncio
 import contextlib
@@ -10,18 +10,18 @@ from typing import IO
 import structlog
 
 from memory_service.domain.errors import FailedPrecondition, Reason
-from memory_service.embedded.directory import reserve, reserve_for_engine
+from memory_service.embedded.directory import lock_for_engine, lock_for_service
 from memory_service.embedded.packages import EngineFiles, find_engine
 from memory_service.embedded.process import ServerProcess, free_port
 
 _STALL = 60.0
-"""Seconds without progress after which a server that starts counts as hanging, and is killed."""
+"""Seconds without progress after which a starting server is killed."""
 _ATTEMPTS = 3
-"""First starts: another program may take a free port before the server does."""
-_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-"""Seconds before the server is started again: twice as long each time, until one has lived for the longest of them."""
-_MANY = 3
-"""Ends in a row that make the log an operator's matter."""
+"""Attempts of the first start: another program may take the free port before the server does."""
+_DELAY, _MAX_DELAY = 0.5, 30.0
+"""Seconds before a restart. They double each time, up to the maximum, and reset after a server ran that long."""
+_ERROR_AFTER = 3
+"""Consecutive exits from which on the log lines are errors."""
 
 _CONFIG = """\
 bind 127.0.0.1
@@ -41,16 +41,16 @@ _log = structlog.get_logger(__name__)
 
 
 class EmbeddedValkey:
-    """A Valkey server on a free loopback port with a password of its own, which ends with this process.
+    """A Valkey server on a free loopback port with a random password. It stops with this process.
 
-    Every acknowledged write is on disk (`appendfsync always`) under `data_dir`, which one server uses at a time. One
-    that ends by itself is started again with the same port and password.
+    Every acknowledged write is on disk (`appendfsync always`) under `data_dir`, which one server can use at a time.
+    A server that exits is restarted with the same port and password.
     """
 
     def __init__(
         self, data_dir: Path, *, appendfsync: str = "always", stall: float = _STALL, debug_commands: bool = False
     ) -> None:
-        """`stall` is in seconds: a server that makes no progress for so long while it loads its data is killed.
+        """Configure a server. It is killed if it makes no progress for `stall` seconds while it loads its data.
         `debug_commands` allows DEBUG, for tests."""
         self.data_dir = data_dir.absolute()
         self.port = 0
@@ -58,23 +58,24 @@ class EmbeddedValkey:
         self._appendfsync = appendfsync
         self._stall = stall
         self._debug_commands = debug_commands
-        self._reserved: IO[str] | None = None
+        self._lock: IO[str] | None = None
         self._server: ServerProcess | None = None
         self._supervision: asyncio.Task[None] | None = None
 
     @property
     def url(self) -> str:
-        """Where it is, for clients; with its password."""
+        """The URL for clients, with the password."""
         return f"valkey://:{self.password}@127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """Start the server; return when it answers with its data loaded, however long it loads.
+        """Start the server; return when it has loaded its data, without a time limit.
 
         Raises:
-            FailedPrecondition: no engine for this machine, or its data directory is in use, or it does not start.
+            FailedPrecondition: there is no engine for this machine, it does not start, or its data directory is in use
+                or not usable.
         """
         files = find_engine()
-        self._reserved = reserve(self.data_dir)
+        self._lock = lock_for_service(self.data_dir)
         try:
             await self._launch_first(files)
         except BaseException:
@@ -83,7 +84,7 @@ class EmbeddedValkey:
         self._supervision = asyncio.create_task(self._supervise(files))
 
     async def stop(self) -> None:
-        """End the server, its data saved."""
+        """Stop the server so that it saves its data."""
         if self._supervision is not None:
             self._supervision.cancel()
             await asyncio.wait([self._supervision])
@@ -91,9 +92,9 @@ class EmbeddedValkey:
         if self._server is not None:
             await self._server.stop()
             self._server = None
-        if self._reserved is not None:
-            self._reserved.close()
-            self._reserved = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     @property
     def _log_file(self) -> Path:
@@ -121,44 +122,44 @@ class EmbeddedValkey:
             if await self._launch(files):
                 return
         raise FailedPrecondition(
-            Reason.SERVER_MISCONFIGURED, f"the embedded engine does not start: see {self._log_file}"
+            Reason.SERVER_MISCONFIGURED, f"the embedded Valkey does not start: its log {self._log_file} has the cause"
         )
 
     async def _launch(self, files: EngineFiles) -> bool:
-        """Start a server after the last one has ended; False when this one ends, or hangs, before it answers."""
-        with await reserve_for_engine(self.data_dir) as lock:
+        """Start a server after the previous one has exited; return False if it exits or hangs before it is ready."""
+        with await lock_for_engine(self.data_dir) as lock:
             config = self.data_dir / "valkey.conf"
             self._server = server = await ServerProcess.spawn(files.server, config, lock, self.port, self.password)
-        if await server.loaded(self._stall):
+        if await server.wait_until_loaded(self._stall):
             return True
         await server.stop()
         return False
 
     async def _supervise(self, files: EngineFiles) -> None:
-        """Start the server again whenever it ends."""
+        """Restart the server whenever it exits."""
         now = asyncio.get_running_loop().time
-        pause, ends, began = _PAUSE, 0, now()
+        delay, exits, started_at = _DELAY, 0, now()
         while True:
-            assert self._server is not None  # noqa: S101 - start() has made the first
+            assert self._server is not None  # noqa: S101 - start() has launched the first
             status = await self._server.wait()
-            if now() - began > _LONGEST_PAUSE:
-                pause, ends = _PAUSE, 0
-            ends += 1
-            tell = _log.error if ends >= _MANY else _log.warning
-            tell("embedded_engine_ended", status=status, in_a_row=ends, again_in=pause, see=str(self._log_file))
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
-            began = now()
+            if now() - started_at > _MAX_DELAY:
+                delay, exits = _DELAY, 0
+            exits += 1
+            log = _log.error if exits >= _ERROR_AFTER else _log.warning
+            log("embedded_engine_ended", status=status, in_a_row=exits, again_in=delay, see=str(self._log_file))
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, _MAX_DELAY)
+            started_at = now()
             try:
                 if await self._launch(files):
-                    _log.info("embedded_engine_restarted", seconds=round(now() - began, 1))
+                    _log.info("embedded_engine_restarted", seconds=round(now() - started_at, 1))
             except (OSError, FailedPrecondition) as error:
                 _log.error("embedded_engine_not_started", cause=str(error))
 
 
 @contextlib.asynccontextmanager
 async def embedded_engine(data_dir: Path) -> AsyncIterator[str]:
-    """The URL of a server that is kept running while the context is open.
+    """Run an embedded server while the context is open; yield its URL.
 
     Raises FailedPrecondition.
     """

@@ -12,12 +12,13 @@ from pydantic import SecretStr
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.doctor import engine
-from memory_service.doctor.checks import examine
+from memory_service.doctor.checks import run_checks
 from memory_service.doctor.finding import Finding, State
 from memory_service.settings import Settings
 from memory_service.valkey import Address, Connections, ConnectionSettings
 from memory_service.valkey.schema import metadata_key
 from memory_service.valkey.server_info import Node, nodes
+from tests.cli.in_process import run_command
 from tests.support.api import TIMEOUT
 from tests.support.credentials import guarded, showing
 from tests.support.server_process import COMMAND, environment, serving
@@ -27,24 +28,27 @@ HERE = ConnectionSettings((Address("valkey"),))
 GOOD = Node((9, 1, 2), (1, 2, 1), (1, 0, 2), False, True, "always", "", 2**30, "noeviction")
 
 
-def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env=environment(COLUMNS="300", **settings),
+def run_doctor(*arguments: str, status: int = 0, **settings: str) -> str:
+    """Run `doctor` in a process of its own, since GLIDE serves one event loop per process; return what it prints."""
+    done = subprocess.run(
+        [*COMMAND, "doctor", *arguments],
+        env=environment(**settings),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout
 
 
 async def findings(settings: Settings, **changes: Any) -> dict[str, Finding]:
     changed = Settings(**{**settings.model_dump(exclude={"data_dir"}), **changes})
-    return {one.what: one async for one in examine(changed)}
+    return {one.subject: one async for one in run_checks(changed)}
 
 
 def test_config_tells_every_setting_and_where_it_comes_from_but_no_password() -> None:
-    done = run("config", "--json", MEMORY_VALKEY_URL="valkeys://me:s3cret%40@host:6379,other", MEMORY_GRACE="3")
+    done = run_command("config", "--json", MEMORY_VALKEY_URL="valkeys://me:s3cret%40@host:6379,other", MEMORY_GRACE="3")
     told = json.loads(done.stdout)
     assert told["unknown"] == []
     assert told["settings"].keys() == {f"MEMORY_{name.upper()}" for name in Settings.model_fields}
@@ -54,16 +58,20 @@ def test_config_tells_every_setting_and_where_it_comes_from_but_no_password() ->
 
 
 def test_config_masks_passwords_wherever_urls_have_them() -> None:
-    urls = {"MEMORY_JWT_JWKS": "https://me:s3cret@keys/jwks", "MEMORY_BEDROCK_ENDPOINT_URL": "https://:s3cret@aws"}
-    done = run(
-        "config", MEMORY_JWT_ISSUER="i", MEMORY_JWT_AUDIENCE="a", MEMORY_VALKEY_URL="valkey://:s3cret@h/", **urls
+    done = run_command(
+        "config",
+        MEMORY_JWT_ISSUER="i",
+        MEMORY_JWT_AUDIENCE="a",
+        MEMORY_JWT_JWKS="https://me:s3cret@keys/jwks",
+        MEMORY_VALKEY_URL="valkey://:s3cret@h/",
+        MEMORY_BEDROCK_ENDPOINT_URL="https://:s3cret@aws",
     )
     assert "s3cret" not in done.stdout + done.stderr
     assert done.stdout.count("***") == 3
 
 
 def test_config_tells_of_variables_that_are_no_settings() -> None:
-    done = run("config", MEMORY_VALKEY_TIMOUT="3", MEMORY_ADDRESS="x:1")
+    done = run_command("config", MEMORY_VALKEY_TIMOUT="3", MEMORY_ADDRESS="x:1")
     assert "MEMORY_VALKEY_TIMOUT is no setting: MEMORY_VALKEY_TIMEOUT?" in done.stdout
     assert "MEMORY_ADDRESS" not in done.stdout
 
@@ -108,7 +116,8 @@ def test_what_bedrock_cannot_be_asked_for_stops_the_start_before_an_engine_is_st
 
 def _stops(data_dir: Path, name: str, **environment: str) -> str:
     """What a server says that is not started for this setting."""
-    done = run("serve", MEMORY_DATA_DIR=str(data_dir), **{"MEMORY_LISTEN": "127.0.0.1:0", **environment})
+    settings = {"MEMORY_LISTEN": "127.0.0.1:0", "MEMORY_DATA_DIR": str(data_dir), **environment}
+    done = run_command("serve", status=None, **settings)
     assert done.returncode in {1, 2}
     # Beside the log, and what gRPC itself says of an address.
     [line] = [one for one in done.stderr.splitlines() if not re.match(r'\{"|[EWI]\d{4} ', one)]
@@ -118,9 +127,8 @@ def _stops(data_dir: Path, name: str, **environment: str) -> str:
 
 
 def test_settings_that_do_not_go_together_are_named() -> None:
-    done = run("serve", MEMORY_LISTEN="0.0.0.0:0")
-    assert done.returncode == 2
-    assert done.stderr.startswith("MEMORY_LISTEN: MEMORY_LISTEN=0.0.0.0:0 would serve in plaintext")
+    done = run_command("serve", status=2, MEMORY_LISTEN="0.0.0.0:0")
+    assert done.stderr.startswith("MEMORY_LISTEN: 0.0.0.0:0 lets other machines connect in plaintext: set")
 
 
 @pytest.fixture
@@ -136,7 +144,7 @@ async def test_doctor_finds_a_good_setup_good(ensured: Settings) -> None:
     found = await findings(ensured)
     for what in ("access", "embedder", "engine", "acl", "modules", "index"):
         assert found[what].state is State.GOOD, found[what]
-    assert "384 dimensions of all-minilm-l6-v2-int8" in found["index"].told
+    assert "384 dimensions of all-minilm-l6-v2-int8" in found["index"].summary
 
 
 async def test_doctor_looks_at_every_node_and_changes_nothing(ensured: Settings, raw: Connections) -> None:
@@ -156,7 +164,7 @@ async def test_doctor_looks_at_every_node_and_changes_nothing(ensured: Settings,
 async def test_doctor_tells_of_an_engine_that_is_away(settings: Settings) -> None:
     found = await findings(settings, valkey_url=SecretStr("valkey://:s3cret@127.0.0.1:1"))
     assert found["engine"].state is State.WRONG
-    assert "127.0.0.1:1: Valkey cannot be reached" in found["engine"].told
+    assert "127.0.0.1:1: Valkey cannot be reached" in found["engine"].summary
     assert "s3cret" not in str(found)
     assert "index" not in found
 
@@ -170,7 +178,7 @@ async def test_doctor_tells_which_rights_are_missing(ensured: Settings, raw: Con
     async with only(raw, valkey_url, rule) as url:
         found = await findings(ensured, valkey_url=SecretStr(url))
         assert found["acl"].state is State.WRONG
-        assert found["acl"].told == "Valkey refuses PEXPIREAT, JSON.SET, FT._LIST"
+        assert found["acl"].summary == "Valkey refuses PEXPIREAT, JSON.SET, FT._LIST"
         assert "deploy/valkey.acl" in found["acl"].advice
 
 
@@ -180,15 +188,15 @@ async def test_doctor_tells_of_an_index_that_is_missing_or_of_another_model(
     assert (await findings(ensured, index="test_nowhere"))["index"].state is State.RISK
     kept = json.loads(await raw.run(["GET", metadata_key(ensured.index)]))
     for change, told in (
-        ({"embedding_model": "other"}, "holds 384 dimensions of other"),
+        ({"embedding_model": "other"}, "has 384 dimensions of other"),
         ({"schema_version": 1}, "earlier"),
     ):
         await raw.run(["SET", metadata_key(ensured.index), json.dumps({**kept, **change})])
         found = await findings(ensured)
         assert found["index"].state is State.WRONG
-        assert told in found["index"].told
+        assert told in found["index"].summary
     await raw.run(["DEL", metadata_key(ensured.index)])
-    assert "restores it" in (await findings(ensured))["index"].advice
+    assert "restore it" in (await findings(ensured))["index"].advice
 
 
 async def test_doctor_tells_of_an_embedder_without_credentials(
@@ -211,15 +219,15 @@ async def test_doctor_tells_of_an_embedder_without_credentials(
         ({}, State.GOOD, "Valkey 9.1.2, valkey-search 1.2.1, valkey-json 1.0.2"),
         ({"version": (9, 1, 1)}, State.WRONG, "Valkey 9.1.1 is older than 9.1.2"),
         ({"search": (1, 2, 0)}, State.WRONG, "valkey-search 1.2.0 is older than 1.2.1"),
-        ({"search": None}, State.WRONG, "lacks the module for search"),
+        ({"search": None}, State.WRONG, "has no module for search"),
         ({"json": None, "search": None}, State.WRONG, "search and JSON"),
         ({"redisearch": True, "version": (8, 0, 0), "search": (2, 10, 5), "json": (2, 8, 3)}, State.GOOD, "RediSearch"),
     ],
 )
 def test_versions_have_floors(changes: dict[str, Any], state: State, told: str) -> None:
-    [finding] = engine.versions(_node(**changes))
+    [finding] = engine.check_versions(_node(**changes))
     assert finding.state is state
-    assert told in finding.told
+    assert told in finding.summary
     assert bool(finding.advice) == (state is State.WRONG)
 
 
@@ -234,8 +242,8 @@ def test_versions_have_floors(changes: dict[str, Any], state: State, told: str) 
     ],
 )
 def test_persistence_is_told_with_what_is_at_risk(changes: dict[str, Any], state: State, told: str) -> None:
-    finding = engine.persistence(_node(**changes), HERE)
-    assert (finding.state, told in finding.told) == (state, True), finding
+    finding = engine.check_persistence(_node(**changes), HERE)
+    assert (finding.state, told in finding.summary) == (state, True), finding
 
 
 @pytest.mark.parametrize(
@@ -243,7 +251,7 @@ def test_persistence_is_told_with_what_is_at_risk(changes: dict[str, Any], state
     [({}, State.GOOD), ({"maxmemory": 0}, State.RISK), ({"maxmemory_policy": "allkeys-lru"}, State.WRONG)],
 )
 def test_a_full_engine_must_forget_nothing(changes: dict[str, Any], state: State) -> None:
-    assert engine.memory(_node(**changes)).state is state
+    assert engine.check_memory(_node(**changes)).state is state
 
 
 def _node(**changes: Any) -> Node:
@@ -252,18 +260,16 @@ def _node(**changes: Any) -> Node:
 
 
 def test_the_command_says_what_to_do_and_its_status_whether_anything_is_wrong(tmp_path: Path) -> None:
-    good = run("doctor", MEMORY_DATA_DIR=str(tmp_path))
-    assert good.returncode == 0, good.stdout + good.stderr
-    assert "memory-service ensure-index makes it" in good.stdout
-    bad = run("doctor", "--json", MEMORY_DATA_DIR=str(tmp_path), MEMORY_VALKEY_URL="valkey://127.0.0.1:1")
-    assert bad.returncode == 1
-    told = {one["what"]: one for one in json.loads(bad.stdout)}
+    assert "create it with memory-service ensure-index" in run_doctor(MEMORY_DATA_DIR=str(tmp_path))
+    url = "valkey://127.0.0.1:1"
+    bad = run_doctor("--json", status=1, MEMORY_DATA_DIR=str(tmp_path), MEMORY_VALKEY_URL=url)
+    told = {one["what"]: one for one in json.loads(bad)}
     assert told["engine"]["state"] == "wrong"
     assert told["engine"]["advice"]
 
 
 def test_doctor_leaves_the_engine_of_a_running_server_alone(tmp_path: Path) -> None:
     with serving(MEMORY_DATA_DIR=str(tmp_path)):
-        done = run("doctor", MEMORY_DATA_DIR=str(tmp_path))
-    assert done.returncode == 0, done.stdout
-    assert "another memory-service uses" in done.stdout
+        printed = run_doctor(status=3, MEMORY_DATA_DIR=str(tmp_path))
+    assert "another memory-service uses" in printed
+    assert "stop that server first" in printed

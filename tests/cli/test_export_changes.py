@@ -1,6 +1,7 @@
 """What is stored, changed and deleted while memories move to another index, at whatever timestamps: nothing is lost on
 the way, and nothing comes back."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,11 +16,12 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.cli.archive import read_line
 from memory_service.cli.exporting import export
-from memory_service.cli.held import Held
+from memory_service.cli.file_digests import FileDigests
 from memory_service.cli.importing import import_file
 from memory_service.rpc.server import RpcServer
 from tests.cli.test_transfer import DIMENSION, EVERYONE, drop, everything, index_of_ours, run
 from tests.support.api import TIMEOUT, Stub, packed
+from tests.support.server_process import cli
 
 
 async def put(memories: Stub, index: str, id_: str, content: str, second: int, user: str = "user") -> None:
@@ -73,7 +75,7 @@ async def test_a_resumed_export_holds_what_the_index_holds_whatever_the_timestam
         ("between", "stored today too"),
         ("m3", "another text"),
     ]
-    assert "left out, as deleted or changed since: 2 memories" in capsys.readouterr().err
+    assert "removed, as deleted or changed since: 2 memories" in capsys.readouterr().err
     whole = path.read_bytes()
     assert await export(memories, path, EVERYONE, index=old, resume=True) == 5
     assert path.read_bytes() == whole, "again changes nothing"
@@ -135,7 +137,9 @@ async def test_changes_are_those_since_an_export_of_the_same_memories(
         server, "export", str(first), "--all-users", "--index", old, "--changes-since", str(first), status=2
     )
     assert "another name" in refused.stderr
-    assert "regular file" in (await run(server, "import", "/dev/stdin", status=1, given=changes.read_text())).stderr
+    given = changes.read_text()
+    piped = await asyncio.to_thread(cli, server.address, "import", "/dev/stdin", status=1, given=given)
+    assert "regular file" in piped.stderr
 
 
 @settings(max_examples=25)
@@ -177,9 +181,9 @@ def test_ids_of_users_are_told_apart_and_metadata_has_no_order() -> None:
     memory = memory_pb2.Memory(id="b", user_id="a", metadata={"x": "1", "y": "2"})
     read = read_line(b'{"id": "b", "user_id": "a", "metadata": {"y": "2", "x": "1"}}\n').entry
     assert isinstance(read, memory_pb2.Memory)
-    there = Held()
+    there = FileDigests()
     there.add(read)
-    assert there.see(memory)
+    assert there.mark_in_index(memory)
     assert not there.any_stale()
-    assert not there.see(memory_pb2.Memory(id="", user_id="ab"))
+    assert not there.mark_in_index(memory_pb2.Memory(id="", user_id="ab"))
     there.close()

@@ -99,7 +99,7 @@ async def test_an_import_goes_on_with_its_own_file_and_index_only(
 async def test_an_import_has_patience_with_a_busy_server(
     memories: Stub, new_index: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(client, "RETRY_DELAYS", (0.0, 0.0, 0.0))
     path = file_of(tmp_path / "file", new_index(), *(memory_line(memory(number)) for number in range(10)))
 
     def busy(call: int, response: pb.BatchStoreResponse) -> pb.BatchStoreResponse:
@@ -119,7 +119,7 @@ async def test_an_import_has_patience_with_a_busy_server(
 async def test_an_import_gives_up_on_a_server_that_stays_busy_and_can_be_resumed(
     memories: Stub, new_index: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "PAUSES", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(client, "RETRY_DELAYS", (0.0, 0.0, 0.0))
     path = file_of(tmp_path / "file", new_index(), *(memory_line(memory(number)) for number in range(150)))
 
     def busy(_: int, response: pb.BatchStoreResponse) -> pb.BatchStoreResponse:
@@ -154,7 +154,7 @@ async def test_what_cannot_be_imported_is_told_and_the_rest_is(
     assert done.stdout == "imported 1, already there 1, expired 1, refused 3\n"
     told = done.stderr.splitlines()
     assert [line.split(":")[0] for line in told] == ["line 3", "line 4", "line 6"]
-    assert "INVALID_REQUEST: role" in told[0]
+    assert "has no role: set it to ROLE_USER, ROLE_ASSISTANT, ROLE_SYSTEM, ROLE_TOOL" in told[0]
     assert "MEMORY_EXISTS" in told[2]
     assert [one.id for one in await everything(memories, index)] == ["m1", "m6"]
 

@@ -194,10 +194,10 @@ async def test_any_bytes_are_imported_or_refused_without_a_traceback(
     )
 )
 async def test_any_bookmark_is_understood_or_refused_without_a_traceback(
-    memories: Stub, tmp_path: Path, bookmark: bytes
+    memories: Stub, tmp_path: Path, progress_file: bytes
 ) -> None:
     path = tmp_path / "file"
     path.write_bytes(Header("test_any_bytes", "ours", DIMENSION, {}).line() + GOOD)
-    (tmp_path / "file.progress").write_bytes(bookmark)
+    (tmp_path / "file.progress").write_bytes(progress_file)
     with pytest.raises(typer.Exit):
         await import_file(memories, path, resume=True)

@@ -50,7 +50,7 @@ def obeyed(printed: str) -> set[str]:
 def test_nothing_that_is_stored_is_obeyed_by_a_terminal(memory: memory_pb2.Memory) -> None:
     with output.console.capture() as printed, output.errors.capture() as errors:
         output.print_memory(memory)
-        output.print_line(memory, with_user=True)
+        output.print_memory_row(memory, with_user=True)
         output.print_hit(pb.Hit(memory=memory, context=[memory, memory]))
         output.print_summary(pb.SearchSummary(index=memory.id, query_terms=[memory.content]))
         output.print_error(memory.id, memory.content)
@@ -60,7 +60,7 @@ def test_nothing_that_is_stored_is_obeyed_by_a_terminal(memory: memory_pb2.Memor
 def test_a_text_of_several_lines_cannot_look_like_another_memory() -> None:
     memory = memory_pb2.Memory(id="m1", content="one\ntwo\tthree", session_id="s\nm2")
     with output.console.capture() as printed:
-        output.print_line(memory, with_user=False)
+        output.print_memory_row(memory, with_user=False)
     first, second = printed.get().splitlines()
     assert first.endswith("one")
     assert "s\\x0am2" in first
@@ -181,5 +181,5 @@ def test_a_value_that_no_request_can_have_is_refused_before_any_call(arguments: 
 
 async def test_deleting_what_is_not_one_session_of_everyone_is_refused_with_the_true_reason(server: RpcServer) -> None:
     refused = await run(server, "delete-matching", "--all-users", "--exclude-session", "s", "--yes", status=1)
-    assert refused.stderr.startswith("INVALID_ARGUMENT: with all_users also set session_ids, roles, labels or times")
-    assert "with exclude_session_ids alone" in refused.stderr
+    assert refused.stderr.startswith("INVALID_ARGUMENT: with --all-users also set --session, roles, labels or times")
+    assert "with --exclude-session alone" in refused.stderr

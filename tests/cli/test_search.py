@@ -1,6 +1,5 @@
 """How `search` shows what a rank is made of and what was said around a hit."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -8,8 +7,8 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from memory_service.rpc.server import RpcServer
+from tests.cli.in_process import run_command_for
 from tests.support.api import TIMEOUT, Stub, message
-from tests.support.server_process import cli
 
 Found = Callable[..., Any]
 TURNS = ["Hello", "The canary died", "Why did it?", "The gas"]
@@ -25,7 +24,7 @@ async def found(memories: Stub, server: RpcServer, user: str) -> Found:
         await memories.Store(request, timeout=TIMEOUT)
 
     async def lines(query: str, *options: str) -> list[str]:
-        done = await asyncio.to_thread(cli, server.address, "search", query, "-u", user, *options)
+        done = await run_command_for(server.address, "search", query, "-u", user, *options)
         return done.stdout.splitlines()
 
     return lines
@@ -35,7 +34,7 @@ async def test_a_plain_search_has_a_line_for_each_hit(found: Found) -> None:
     *hits, summary = await found("canaries")
     assert len(hits) == 4
     assert hits[0].split(maxsplit=1)[1] == "mine       user      The canary died"
-    assert summary.startswith("4 of 4 candidates")
+    assert summary.startswith("4 hits")
     assert "terms" not in summary
 
 
@@ -54,7 +53,7 @@ async def test_what_a_rank_is_made_of_is_below_the_hit(found: Found) -> None:
 
 async def test_a_search_for_words_that_nobody_said_tells_so(found: Found) -> None:
     [summary] = await found("zebra", "--mode", "text")
-    assert summary.startswith("nothing that passes the filter has a word of the query")
+    assert summary.startswith("no memory that matches the filter contains a word of the query")
 
 
 async def test_what_is_not_wanted_is_left_out(found: Found) -> None:
@@ -62,7 +61,7 @@ async def test_what_is_not_wanted_is_left_out(found: Found) -> None:
         line for line in await found("canaries", "--exclude-id", "turn 1", "--neighbors", "0.5") if "died" in line
     ]
     [summary] = await found("canaries", "--exclude-session", "mine", "--partial")
-    assert summary.startswith("nothing is stored")
+    assert summary.startswith("no memory matches the filter")
 
 
 async def test_the_turns_around_a_hit_are_below_it_in_the_order_of_time(found: Found) -> None:
@@ -70,4 +69,4 @@ async def test_the_turns_around_a_hit_are_below_it_in_the_order_of_time(found: F
     assert [line.split("user")[1].strip() for line in lines[:5]] == ["The canary died", *TURNS]
     assert all(line.startswith("        mine") for line in lines[1:5])
     assert lines[5].startswith("+")
-    assert "among the turns above" in lines[6]
+    assert "context: see above" in lines[6]

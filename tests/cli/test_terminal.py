@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +16,18 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
+from tests.cli.in_process import run_command_for
 from tests.support.api import TIMEOUT, Stub, listed, message
 from tests.support.credentials import api_key, guarded
-from tests.support.server_process import COMMAND, environment
+from tests.support.server_process import COMMAND, cli, environment
 
 Run = Callable[..., Any]
 
 
 @pytest.fixture
 def run(server: RpcServer) -> Run:
-    """Runs a command without standing in the way of the server."""
-
-    def finished(*arguments: str, given: str = "", status: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*COMMAND, *arguments],
-            env=environment(MEMORY_ADDRESS=server.address),
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == status, done.stdout + done.stderr
-        return done
-
-    return lambda *arguments, **options: asyncio.to_thread(finished, *arguments, **options)
+    """Runs a command where no terminal is."""
+    return partial(run_command_for, server.address)
 
 
 def at_terminal(server: RpcServer) -> Run:
@@ -106,22 +94,24 @@ async def test_dropping_an_index_is_asked_about_first(
     shown, _ = await run_at_terminal("drop-index", name, answer="n", status=1)
     assert "This keeps its 1 memory. [y/N]" in shown
     _, printed = await run_at_terminal("drop-index", name, answer="y")
-    assert printed == f"dropped {name}; its memories are kept\n"
+    assert printed == f"dropped {name} and kept its memories\n"
     await memories.EnsureIndex(pb.EnsureIndexRequest(index=name), timeout=TIMEOUT)
     dropped = await run("drop-index", name, "--delete-memories", "--yes")
     assert dropped.stdout == f"dropped {name} and deleted 1 memory\n"
     assert name not in (await run("indexes")).stdout
 
 
-async def test_memories_move_through_a_pipe(run: Run, user: str, new_index: Callable[[], str]) -> None:
+async def test_memories_move_through_a_pipe(
+    server: RpcServer, run: Run, user: str, new_index: Callable[[], str]
+) -> None:
     await run("store", "moved é 漢 🙂", "-u", user, "--id", "m", "--label", "kept")
     exported = await run("export", "-", "-u", user)
     assert exported.stderr == "exported 1 memory\n"
     index = new_index()
-    imported = await run("import", "-", "--index", index, given=exported.stdout)
+    imported = await asyncio.to_thread(cli, server.address, "import", "-", "--index", index, given=exported.stdout)
     assert imported.stdout == "imported 1, already there 0, expired 0, refused 0\n"
     assert "moved é 漢 🙂" in (await run("list", "-u", user, "--any-label", "kept", "--index", index)).stdout
-    assert "only a file" in (await run("import", "-", "--resume", status=2)).stderr
+    assert "needs a file" in (await run("import", "-", "--resume", status=2)).stderr
 
 
 async def test_a_pipe_with_a_name_is_imported_too(

@@ -1,11 +1,9 @@
 """Memories go from one index to another through a file, and nothing is lost on the way."""
 
-import asyncio
 import json
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
@@ -19,8 +17,8 @@ from memory_service.cli.exporting import export
 from memory_service.cli.importing import import_file
 from memory_service.rpc.server import RpcServer
 from memory_service.valkey import Connections
+from tests.cli.in_process import Completed, run_command_for
 from tests.support.api import TIMEOUT, Stub, listed, packed
-from tests.support.server_process import cli
 
 EVERYONE = memory_pb2.MemoryFilter(all_users=True)
 DIMENSION = 4
@@ -63,9 +61,9 @@ async def everything(memories: Stub, index: str) -> list[memory_pb2.Memory]:
     return sorted(found, key=lambda one: (one.user_id, one.id))
 
 
-def run(server: RpcServer, *arguments: str, status: int = 0, given: str = "") -> Any:
-    """A command, without standing in the way of the server."""
-    return asyncio.to_thread(cli, server.address, *arguments, status=status, given=given)
+async def run(server: RpcServer, *arguments: str, status: int = 0) -> Completed:
+    """Run a command against the server."""
+    return await run_command_for(server.address, *arguments, status=status)
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)

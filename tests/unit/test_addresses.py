@@ -202,7 +202,7 @@ def test_a_port_that_is_taken_is_one_line_with_another_port(tmp_path: Path, sett
             check=False,
         )
     said = [line for line in done.stderr.splitlines() if not line.startswith("{")]
-    why = "another process listens there: stop it, or choose another port"
+    why = "another process listens there: stop it, or use another port"
     another = f"for example {setting}=127.0.0.1:{port + 1}"
     assert said == [f"error: {setting}: cannot listen on 127.0.0.1:{port}: {why}; {another}"]
     assert done.returncode == 1
@@ -211,11 +211,11 @@ def test_a_port_that_is_taken_is_one_line_with_another_port(tmp_path: Path, sett
 @pytest.mark.parametrize(
     ("listen", "told"),
     [
-        ("192.0.2.7:50051", "no address of this machine"),
+        ("192.0.2.7:50051", "this machine does not have this address"),
         ("no-such-host.invalid:50051", "no such host"),
-        ("unix:/nowhere/memory.sock", "no folder /nowhere"),
-        ("unix:///nowhere/memory.sock", "no folder /nowhere"),
-        ("unix:/tmp/" + "x" * 108, "107 bytes at most"),
+        ("unix:/nowhere/memory.sock", "no directory /nowhere"),
+        ("unix:///nowhere/memory.sock", "no directory /nowhere"),
+        ("unix:/tmp/" + "x" * 108, "longer than 107 bytes"),
     ],
 )
 def test_an_address_at_which_nobody_can_listen_is_told_before_an_engine_is_started(

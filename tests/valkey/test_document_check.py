@@ -1,4 +1,4 @@
-"""`memory-service doctor` names documents that are no whole memories, and changes nothing."""
+"""`memory-service doctor` reports damaged documents and changes nothing."""
 
 import json
 import uuid
@@ -10,7 +10,7 @@ from semantic_memory.v1 import index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.doctor.finding import Finding, State
-from memory_service.doctor.index import damage
+from memory_service.doctor.index import check_documents
 from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, Stub, packed
 
@@ -37,31 +37,31 @@ async def index(memories: Stub) -> AsyncIterator[str]:
     await memories.DropIndex(pb.DropIndexRequest(index=name, delete_memories=True), timeout=TIMEOUT)
 
 
-async def found(index: str, raw: Connections) -> Finding:
-    finding = await damage(index, raw)
+async def check(index: str, raw: Connections) -> Finding:
+    finding = await check_documents(index, raw)
     assert finding is not None
     return finding
 
 
-async def test_whole_memories_are_good(index: str, raw: Connections) -> None:
-    finding = await found(index, raw)
-    assert (finding.state, finding.told) == (State.GOOD, f"{index}: 1 documents looked at, all whole")
+async def test_valid_memories_are_good(index: str, raw: Connections) -> None:
+    finding = await check(index, raw)
+    assert (finding.state, finding.summary) == (State.GOOD, f"{index}: 1 documents checked, all valid")
 
 
 @pytest.mark.parametrize("name", FLAWS)
-async def test_a_damaged_document_is_named_with_its_flaw(index: str, raw: Connections, name: str) -> None:
+async def test_a_damaged_document_is_reported_with_its_flaw(index: str, raw: Connections, name: str) -> None:
     changes, flaw = FLAWS[name]
     await raw.run(["JSON.SET", f"mem_{index}:{name}", "$", json.dumps({**GOOD, **changes})])
-    finding = await found(index, raw)
+    finding = await check(index, raw)
     assert finding.state is State.RISK
-    assert f"1 of 2 documents looked at are no whole memories: mem_{index}:{name} " in finding.told
-    assert flaw in finding.told
+    assert f"1 of 2 checked documents are not valid memories: mem_{index}:{name} " in finding.summary
+    assert flaw in finding.summary
 
 
-async def test_the_key_of_another_program_is_named(index: str, raw: Connections) -> None:
+async def test_the_key_of_another_program_is_reported(index: str, raw: Connections) -> None:
     key = f"mem_{index}:other"
     await raw.run(["SET", key, "x"])
-    finding = await found(index, raw)
-    assert f"{key} is no JSON document" in finding.told
+    finding = await check(index, raw)
+    assert f"{key} is no JSON document" in finding.summary
     assert await raw.run(["GET", key]) == b"x"
     await raw.run(["DEL", key])
