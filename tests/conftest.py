@@ -24,8 +24,8 @@ from memory_service.server import run_server
 from memory_service.settings import Settings
 from memory_service.valkey import Connections
 from memory_service.valkey.url import parse_url
-from tests.support.api import TIMEOUT, Stub, connected, delete_keys
-from tests.support.server_process import Served, serving
+from tests.support.api import TIMEOUT, Stub, delete_keys, stub_for
+from tests.support.server_process import ServerProcess, run_server_process
 
 hypothesis_settings.register_profile(
     "default",
@@ -51,7 +51,7 @@ async def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 
 
 @pytest.fixture(scope="session")
-async def raw(valkey_url: str) -> AsyncIterator[Connections]:
+async def engine(valkey_url: str) -> AsyncIterator[Connections]:
     """The engine itself, for what other software does to it. Removes at the end what the tests have left."""
     connections = Connections(parse_url(valkey_url, connections=1))
     await connections.open()
@@ -77,33 +77,35 @@ def settings(valkey_url: str) -> Settings:
 
 
 @pytest.fixture(scope="session")
-async def server(settings: Settings, raw: Connections) -> AsyncIterator[RpcServer]:  # noqa: ARG001 - raw cleans up last
+async def server(settings: Settings, engine: Connections) -> AsyncIterator[RpcServer]:  # noqa: ARG001 - raw cleans up last
     """A running server whose default index exists, with the local embedder."""
     async with run_server(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
-        await connected(channel).EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+        await stub_for(channel).EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
         yield server
 
 
 @pytest.fixture(scope="session")
-async def memories(server: RpcServer) -> AsyncIterator[Stub]:
+async def stub(server: RpcServer) -> AsyncIterator[Stub]:
     """A client of the server."""
     async with grpc.aio.insecure_channel(server.address) as channel:
-        yield connected(channel)
+        yield stub_for(channel)
 
 
 @pytest.fixture(scope="session")
-def served(valkey_url: str, raw: Connections) -> Iterator[Served]:  # noqa: ARG001 - raw cleans up last
+def server_process(valkey_url: str, engine: Connections) -> Iterator[ServerProcess]:  # noqa: ARG001 - raw cleans up last
     """A server in a process of its own, whose default index exists, for tests that are sync."""
-    with serving(MEMORY_VALKEY_URL=valkey_url, MEMORY_INDEX=f"test_{uuid.uuid4().hex[:12]}") as served:
-        with MemoryClient(served.address) as client:
+    with run_server_process(
+        MEMORY_VALKEY_URL=valkey_url, MEMORY_INDEX=f"test_{uuid.uuid4().hex[:12]}"
+    ) as server_process:
+        with MemoryClient(server_process.address) as client:
             client.ensure_index(pb.EnsureIndexRequest())
-        yield served
+        yield server_process
 
 
 @pytest.fixture
-def client(served: Served) -> Iterator[MemoryClient]:
+def client(server_process: ServerProcess) -> Iterator[MemoryClient]:
     """A sync client of that server."""
-    with MemoryClient(served.address) as client:
+    with MemoryClient(server_process.address) as client:
         yield client
 
 

@@ -9,104 +9,123 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.server_process import COMMAND, Served, cli, environment, serving
+from tests.support.server_process import COMMAND, ServerProcess, environment, run_cli, run_server_process
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server with an embedded engine and an index."""
-    with serving(MEMORY_DATA_DIR=str(tmp_path_factory.mktemp("data"))) as served:
-        served.cli("ensure-index")
-        yield served
+    with run_server_process(MEMORY_DATA_DIR=str(tmp_path_factory.mktemp("data"))) as server_process:
+        server_process.run_cli("ensure-index")
+        yield server_process
 
 
-def test_the_commands_do_the_main_job(served: Served) -> None:
-    stored = served.cli("store", "We deployed to ECS using a blue-green strategy", "-u", "cli", "-s", "sess_1")
+def test_the_commands_do_the_main_job(server_process: ServerProcess) -> None:
+    stored = server_process.run_cli(
+        "store", "We deployed to ECS using a blue-green strategy", "-u", "cli", "-s", "sess_1"
+    )
     assert stored.stdout.startswith("stored ")
-    served.cli("store", "Valkey HNSW index provides vector search", "-u", "cli", "--role", "assistant", "--id", "m2")
-    found = served.cli("search", "How do I deploy?", "-u", "cli").stdout.splitlines()
+    server_process.run_cli(
+        "store", "Valkey HNSW index provides vector search", "-u", "cli", "--role", "assistant", "--id", "m2"
+    )
+    found = server_process.run_cli("search", "How do I deploy?", "-u", "cli").stdout.splitlines()
     assert "We deployed to ECS" in found[0]
     assert "sess_1" in found[0]
     assert found[0].startswith("+0.")
     assert "2 of 2 candidates" in found[2]
-    assert "We deployed" not in served.cli("search", "deploy", "-u", "cli", "--role", "assistant").stdout
-    assert "Valkey HNSW" in served.cli("get", "m2", "-u", "cli").stdout
-    assert "deleted m2" in served.cli("delete", "m2", "nothing", "-u", "cli").stdout
-    assert "NOT_FOUND" in served.cli("get", "m2", "-u", "cli", status=1).stderr
-    assert "all-minilm-l6-v2-int8" in served.cli("indexes").stdout
-    assert "already as asked" in served.cli("ensure-index").stdout
-    assert served.cli("health").stdout == "SERVING\n"
-    assert served.cli("health", "live").stdout == "SERVING\n"
+    assert "We deployed" not in server_process.run_cli("search", "deploy", "-u", "cli", "--role", "assistant").stdout
+    assert "Valkey HNSW" in server_process.run_cli("get", "m2", "-u", "cli").stdout
+    assert "deleted m2" in server_process.run_cli("delete", "m2", "nothing", "-u", "cli").stdout
+    assert "NOT_FOUND" in server_process.run_cli("get", "m2", "-u", "cli", status=1).stderr
+    assert "all-minilm-l6-v2-int8" in server_process.run_cli("indexes").stdout
+    assert "already as asked" in server_process.run_cli("ensure-index").stdout
+    assert server_process.run_cli("health").stdout == "SERVING\n"
+    assert server_process.run_cli("health", "live").stdout == "SERVING\n"
 
 
-def test_an_index_is_made_in_a_layout(served: Served) -> None:
-    made = json.loads(served.cli("ensure-index", "hashes", "--layout", "HASH", "--json").stdout)
+def test_an_index_is_made_in_a_layout(server_process: ServerProcess) -> None:
+    made = json.loads(server_process.run_cli("ensure-index", "hashes", "--layout", "HASH", "--json").stdout)
     assert made["index"]["layout"] == "LAYOUT_HASH"
-    listed = served.cli("indexes").stdout
+    listed = server_process.run_cli("indexes").stdout
     assert [line.split()[0] for line in listed.splitlines() if line[:1].isalpha()] == ["index", "hashes", "memory_idx"]
     assert "HASH" in listed
-    assert "lie as HASH" in served.cli("ensure-index", "hashes", "--layout", "JSON", status=1).stderr
-    served.cli("drop-index", "hashes", "--yes")
+    assert "lie as HASH" in server_process.run_cli("ensure-index", "hashes", "--layout", "JSON", status=1).stderr
+    server_process.run_cli("drop-index", "hashes", "--yes")
 
 
-def test_what_a_store_and_a_drop_could_not_do_is_said(served: Served) -> None:
-    served.cli("ensure-index", "long")
-    told = served.cli("store", "a word and " * 300, "-u", "l", "--index", "long").stdout
+def test_what_a_store_and_a_drop_could_not_do_is_said(server_process: ServerProcess) -> None:
+    server_process.run_cli("ensure-index", "long")
+    told = server_process.run_cli("store", "a word and " * 300, "-u", "l", "--index", "long").stdout
     assert "read only the beginning" in told
-    assert "read only the beginning" not in served.cli("store", "a word", "-u", "l", "--index", "long").stdout
-    dropped = served.cli("drop-index", "long", "--yes", "--delete-memories").stdout
+    assert (
+        "read only the beginning" not in server_process.run_cli("store", "a word", "-u", "l", "--index", "long").stdout
+    )
+    dropped = server_process.run_cli("drop-index", "long", "--yes", "--delete-memories").stdout
     assert "deleted 2 memories" in dropped
     assert "were kept" not in dropped
 
 
-def test_json_is_the_contracts(served: Served) -> None:
-    stored = json.loads(served.cli("store", "json", "-u", "j", "--at", "2026-01-02T03:04:05", "--json").stdout)
+def test_json_is_the_contracts(server_process: ServerProcess) -> None:
+    stored = json.loads(
+        server_process.run_cli("store", "json", "-u", "j", "--at", "2026-01-02T03:04:05", "--json").stdout
+    )
     assert stored["timestamp"] == "2026-01-02T03:04:05Z"
-    assert json.loads(served.cli("get", stored["id"], "-u", "j", "--json").stdout)["content"] == "json"
-    lines = served.cli("search", "json", "-u", "j", "--json", "--since", "2026-01-01", "--until", "2026-02-01").stdout
+    assert json.loads(server_process.run_cli("get", stored["id"], "-u", "j", "--json").stdout)["content"] == "json"
+    lines = server_process.run_cli(
+        "search", "json", "-u", "j", "--json", "--since", "2026-01-01", "--until", "2026-02-01"
+    ).stdout
     [response] = [json.loads(line) for line in lines.splitlines()]
     assert response["hits"][0]["memory"]["user_id"] == "j"
     assert response["summary"]["hit_count"] == 1
-    assert json.loads(served.cli("delete", stored["id"], "-u", "j", "--json").stdout)["deleted_ids"] == [stored["id"]]
-    assert json.loads(served.cli("indexes", "--json").stdout)["indexes"][0]["name"] == "memory_idx"
-    assert json.loads(served.cli("ensure-index", "--json").stdout)["index"]["dimension"] == 384
-    assert json.loads(served.cli("health", "--json").stdout) == {"status": "SERVING"}
+    assert json.loads(server_process.run_cli("delete", stored["id"], "-u", "j", "--json").stdout)["deleted_ids"] == [
+        stored["id"]
+    ]
+    assert json.loads(server_process.run_cli("indexes", "--json").stdout)["indexes"][0]["name"] == "memory_idx"
+    assert json.loads(server_process.run_cli("ensure-index", "--json").stdout)["index"]["dimension"] == 384
+    assert json.loads(server_process.run_cli("health", "--json").stdout) == {"status": "SERVING"}
 
 
-def test_a_message_carries_labels_metadata_and_its_end(served: Served) -> None:
+def test_a_message_carries_labels_metadata_and_its_end(server_process: ServerProcess) -> None:
     options = "--label ops --label plan_b --metadata url=https://x?a=b --metadata n= --expires-at 2126-01-02 --id l1"
-    served.cli("store", "labelled", "-u", "l", *options.split())
-    shown = [line.split() for line in served.cli("get", "l1", "-u", "l").stdout.splitlines()]
+    server_process.run_cli("store", "labelled", "-u", "l", *options.split())
+    shown = [line.split() for line in server_process.run_cli("get", "l1", "-u", "l").stdout.splitlines()]
     assert ["labels", "ops,", "plan_b"] in shown
     assert ["metadata", "url=https://x?a=b"] in shown
     assert ["expires", "2126-01-02T00:00:00Z"] in shown
-    assert json.loads(served.cli("get", "l1", "-u", "l", "--json").stdout)["metadata"] == {
+    assert json.loads(server_process.run_cli("get", "l1", "-u", "l", "--json").stdout)["metadata"] == {
         "url": "https://x?a=b",
         "n": "",
     }
-    stored = json.loads(served.cli("store", "short", "-u", "l", "--at", "2026-01-01", "--ttl", "30d", "--json").stdout)
+    stored = json.loads(
+        server_process.run_cli("store", "short", "-u", "l", "--at", "2026-01-01", "--ttl", "30d", "--json").stdout
+    )
     assert stored["expire_time"] > stored["timestamp"]
-    assert "labelled" in served.cli("search", "x", "-u", "l", "--any-label", "plan_b").stdout
-    assert "labelled" not in served.cli("search", "x", "-u", "l", "--all-label", "ops", "--all-label", "dev").stdout
+    assert "labelled" in server_process.run_cli("search", "x", "-u", "l", "--any-label", "plan_b").stdout
+    assert (
+        "labelled"
+        not in server_process.run_cli("search", "x", "-u", "l", "--all-label", "ops", "--all-label", "dev").stdout
+    )
 
 
-def test_a_message_that_was_nearly_there_already_is_told(served: Served) -> None:
-    served.cli("store", "We ship on Fridays", "-u", "n", "--id", "first")
-    told = served.cli("store", "We ship on Friday", "-u", "n", "--near-duplicates", "0.8").stdout.splitlines()
+def test_a_message_that_was_nearly_there_already_is_told(server_process: ServerProcess) -> None:
+    server_process.run_cli("store", "We ship on Fridays", "-u", "n", "--id", "first")
+    told = server_process.run_cli(
+        "store", "We ship on Friday", "-u", "n", "--near-duplicates", "0.8"
+    ).stdout.splitlines()
     assert told[0].startswith("stored ")
     assert "first is nearly the same" in told[1]
 
 
-def test_list_goes_through_memories_in_order(served: Served) -> None:
+def test_list_goes_through_memories_in_order(server_process: ServerProcess) -> None:
     for number in range(3):
-        served.cli("store", f"number {number}", "-u", "o", "--at", f"2026-01-01T00:00:0{number}.25")
-    lines = served.cli("list", "-u", "o").stdout.splitlines()
+        server_process.run_cli("store", f"number {number}", "-u", "o", "--at", f"2026-01-01T00:00:0{number}.25")
+    lines = server_process.run_cli("list", "-u", "o").stdout.splitlines()
     assert [line.split("user")[1].strip() for line in lines] == ["number 0", "number 1", "number 2"]
     assert "  2026-01-01 00:00:00  " in lines[0]
-    [newest] = served.cli("list", "-u", "o", "--newest-first", "--limit", "1", "--json").stdout.splitlines()
+    [newest] = server_process.run_cli("list", "-u", "o", "--newest-first", "--limit", "1", "--json").stdout.splitlines()
     assert json.loads(newest)["content"] == "number 2"
     within = ["--since", "2026-01-01T00:00:01", "--until", "2026-01-01T00:00:02.250Z", "--role", "user"]
-    [line] = served.cli("list", "--all-users", *within).stdout.splitlines()
+    [line] = server_process.run_cli("list", "--all-users", *within).stdout.splitlines()
     assert " o " in line
     assert "number 1" in line
 
@@ -118,21 +137,21 @@ def test_a_client_command_loads_neither_server_nor_numbers() -> None:
     assert done.stdout == "[]\n"
 
 
-def test_errors_say_what_to_do(served: Served) -> None:
-    refused = served.cli("search", "q", status=1).stderr
+def test_errors_say_what_to_do(server_process: ServerProcess) -> None:
+    refused = server_process.run_cli("search", "q", status=1).stderr
     assert "INVALID_ARGUMENT" in refused
     assert "name a user_id, or set all_users" in refused
-    assert "k:" in served.cli("search", "q", "-u", "a", "-k", "0", status=1).stderr
-    assert "ensure-index" in served.cli("search", "q", "-u", "a", "--index", "none", status=1).stderr
-    nowhere = cli("127.0.0.1:1", "indexes", status=1).stderr
+    assert "k:" in server_process.run_cli("search", "q", "-u", "a", "-k", "0", status=1).stderr
+    assert "ensure-index" in server_process.run_cli("search", "q", "-u", "a", "--index", "none", status=1).stderr
+    nowhere = run_cli("127.0.0.1:1", "indexes", status=1).stderr
     assert "UNAVAILABLE" in nowhere
     assert "memory-service serve" in nowhere
 
 
-def test_texts_in_brackets_are_printed_as_they_are(served: Served) -> None:
-    served.cli("store", "see [red]alert[/] and [/bold]", "-u", "b", "--id", "[/x]")
-    assert "see [red]alert[/] and [/bold]" in served.cli("search", "alert", "-u", "b").stdout
-    assert "[/x]" in served.cli("delete", "[/x]", "[/y]", "-u", "b").stdout
+def test_texts_in_brackets_are_printed_as_they_are(server_process: ServerProcess) -> None:
+    server_process.run_cli("store", "see [red]alert[/] and [/bold]", "-u", "b", "--id", "[/x]")
+    assert "see [red]alert[/] and [/bold]" in server_process.run_cli("search", "alert", "-u", "b").stdout
+    assert "[/x]" in server_process.run_cli("delete", "[/x]", "[/y]", "-u", "b").stdout
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_service.cli.options import parse_duration, parse_time
-from tests.support.server_process import cli
+from tests.support.server_process import run_cli
 
 
 @given(st.integers(0, 999_999_999), st.sampled_from([("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)]))
@@ -55,6 +55,6 @@ def test_what_is_no_time_is_refused_in_words(text: str) -> None:
     ],
 )
 def test_options_that_make_no_sense_are_refused_in_words(arguments: list[str]) -> None:
-    refused = cli("127.0.0.1:1", *arguments, status=2).stderr
+    refused = run_cli("127.0.0.1:1", *arguments, status=2).stderr
     assert arguments[-2] in refused
     assert "Traceback" not in refused

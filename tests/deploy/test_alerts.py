@@ -11,8 +11,8 @@ import yaml
 
 from memory_service.domain.errors import Reason
 from memory_service.settings import Settings
-from tests.rpc.test_metrics import becomes, measured
-from tests.support.api import TIMEOUT, message
+from tests.rpc.test_metrics import becomes, metered_server
+from tests.support.api import TIMEOUT, store_request
 
 ROOT = Path(__file__).parents[2]
 RULES = yaml.safe_load(ROOT.joinpath("deploy/prometheus/alerts.yaml").read_text())["groups"][0]["rules"]
@@ -27,8 +27,8 @@ def expressions() -> Iterator[str]:
 async def test_every_metric_that_is_asked_for_is_there(settings: Settings) -> None:
     asked = {name for one in expressions() for name in re.findall(r"\b(?:grpc|semantic_memory|process)_[a-z_]+", one)}
     asked -= {"grpc_method", "grpc_code", "grpc_service", "semantic_memory"}
-    async with measured(settings, index_look_every=0.2) as (server, memories):
-        await memories.Store(message("alice", "a canary"), timeout=TIMEOUT)
+    async with metered_server(settings, index_look_every=0.2) as (server, memories):
+        await memories.Store(store_request("alice", "a canary"), timeout=TIMEOUT)
         await becomes(server, "semantic_memory_index_memories", 1)
         seen = await becomes(server, "semantic_memory_index_drift", 0)
     shown = {one.name for one in seen.samples} | set(re.findall(r"^# TYPE (\S+)", seen.text, re.MULTILINE))

@@ -21,8 +21,8 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.embedded.process import free_port
 from memory_service.settings import Settings
 from tests.deploy.test_alerts import DASHBOARD, ROOT, RULES
-from tests.rpc.test_metrics import measured
-from tests.support.api import TIMEOUT, Stub, message, search
+from tests.rpc.test_metrics import metered_server
+from tests.support.api import TIMEOUT, Stub, search, store_request
 
 PROMETHEUS = shutil.which("prometheus")
 pytestmark = pytest.mark.skipif(PROMETHEUS is None, reason="needs prometheus on the PATH, such as Debian's package")
@@ -70,7 +70,7 @@ async def prometheus(settings: Settings, tmp_path_factory: pytest.TempPathFactor
     config = yaml.safe_load(ROOT.joinpath("deploy/prometheus/prometheus.yaml").read_text())
     config["rule_files"] = [str(ROOT / "deploy/prometheus" / name) for name in config["rule_files"]]
     config["global"] |= {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    async with measured(settings, index_look_every=0.5) as (server, memories), _in_use(memories):
+    async with metered_server(settings, index_look_every=0.5) as (server, stub), _in_use(stub):
         [job] = config["scrape_configs"]
         job["static_configs"] = [{"targets": [server.metrics_address]}]
         folder.joinpath("prometheus.yaml").write_text(yaml.safe_dump(config))
@@ -94,7 +94,7 @@ def _running(program: str, folder: Path, port: int) -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _in_use(memories: Stub) -> AsyncIterator[None]:
+async def _in_use(stub: Stub) -> AsyncIterator[None]:
     """Calls of every kind that the dashboard tells of, a failing one among them, while the context is open."""
 
     async def use() -> None:
@@ -102,10 +102,10 @@ async def _in_use(memories: Stub) -> AsyncIterator[None]:
         number = 0
         while True:
             number += 1
-            await memories.Store(message("alice", f"the canary sings for the {number}th time"), timeout=TIMEOUT)
-            await search(memories, pb.SearchRequest(query_text="birds", filter=alice))
+            await stub.Store(store_request("alice", f"the canary sings for the {number}th time"), timeout=TIMEOUT)
+            await search(stub, pb.SearchRequest(query_text="birds", filter=alice))
             with contextlib.suppress(grpc.aio.AioRpcError):
-                await memories.Get(pb.GetRequest(user_id="alice", id="nowhere"), timeout=TIMEOUT)
+                await stub.Get(pb.GetRequest(user_id="alice", id="nowhere"), timeout=TIMEOUT)
             await asyncio.sleep(0.1)
 
     using = asyncio.create_task(use())

@@ -13,12 +13,12 @@ import grpc
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from tests.faults.call_table import SLOW_READER, WHERE
-from tests.support.api import TIMEOUT, connected, packed
+from tests.support.api import TIMEOUT, packed_embedding, stub_for
 from tests.support.server_process import SERVICE
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = bytes.fromhex("000000040000000000")
-BIG = pb.SearchRequest(query_embedding=packed(1.0), k=100, filter=WHERE)
+BIG = pb.SearchRequest(query_embedding=packed_embedding(1.0), k=100, filter=WHERE)
 """A search whose answer is megabytes, where `store_megabytes` has been."""
 
 
@@ -60,7 +60,7 @@ async def slow_readers(address: str, count: int) -> None:
 
     async def read_slowly(channel: grpc.aio.Channel, number: int) -> None:
         await asyncio.sleep(0.1 * number)
-        call = connected(channel).Search(BIG, timeout=TIMEOUT)
+        call = stub_for(channel).Search(BIG, timeout=TIMEOUT)
         await anext(aiter(call))
         await asyncio.sleep(3.0)
         call.cancel()
@@ -74,7 +74,7 @@ async def whole_streams(address: str, count: int) -> None:
     """The same searches by one who reads them to their end: what they cost others without any misbehaviour."""
     async with grpc.aio.insecure_channel(address) as channel:
         for _ in range(count):
-            async for _ in connected(channel).Search(BIG, timeout=TIMEOUT):
+            async for _ in stub_for(channel).Search(BIG, timeout=TIMEOUT):
                 pass
             await asyncio.sleep(0.02)
 
@@ -83,7 +83,7 @@ async def cancelled_streams(address: str, count: int) -> None:
     """Streams that are cancelled before, during or after their first message."""
     async with grpc.aio.insecure_channel(address) as channel:
         for number in range(count):
-            call = connected(channel).Search(BIG, timeout=TIMEOUT)
+            call = stub_for(channel).Search(BIG, timeout=TIMEOUT)
             if number % 3:
                 await asyncio.sleep(0.01 * (number % 3))
             call.cancel()
@@ -95,7 +95,7 @@ async def short_deadlines(address: str, count: int) -> None:
     async with grpc.aio.insecure_channel(address) as channel:
         for number in range(count):
             with contextlib.suppress(grpc.aio.AioRpcError):
-                async for _ in connected(channel).Search(BIG, timeout=0.0005 * (number % 40)):
+                async for _ in stub_for(channel).Search(BIG, timeout=0.0005 * (number % 40)):
                     pass
             await asyncio.sleep(0.02)
 

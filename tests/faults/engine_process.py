@@ -18,18 +18,18 @@ from memory_service.embedded import guard
 from memory_service.embedded.packages import find_engine
 from memory_service.embedded.process import free_port
 
-PRODUCTION = os.environ.get("MEMORY_TEST_VALKEY_SERVER", "")
+PRODUCTION_ENGINE = os.environ.get("MEMORY_TEST_VALKEY_SERVER", "")
 
 
 def programs() -> list[str]:
     """The server and its modules."""
-    if PRODUCTION:
-        return PRODUCTION.split()
+    if PRODUCTION_ENGINE:
+        return PRODUCTION_ENGINE.split()
     files = find_engine()
     return [str(files.server), str(files.json_module), f"{files.search_module} DEFAULT_DIALECT 2 ON_TIMEOUT FAIL"]
 
 
-class Engine:
+class EngineProcess:
     """One Valkey server with a data directory and a port of its own; ends with this process, however that ends."""
 
     def __init__(self, directory: Path, *options: str, search_arguments: str = "", port: int = 0) -> None:

@@ -16,7 +16,7 @@ from grpc_status import rpc_status
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from tests.support.api import TIMEOUT, Stub, connected, listed
+from tests.support.api import TIMEOUT, Stub, list_all, stub_for
 
 SCALE = float(os.environ.get("MEMORY_FAULTS_SCALE", "1"))
 """How much longer and larger than in CI the tests are; `make faults` sets it."""
@@ -34,7 +34,7 @@ _TRANSIENT = {
 
 
 @dataclass(frozen=True)
-class Toll:
+class WriteAudit:
     """What became of the writes that were acknowledged."""
 
     lost: int
@@ -43,11 +43,11 @@ class Toll:
     """Memories that were deleted and are there all the same."""
 
 
-NONE = Toll(lost=0, duplicated=0, risen=0)
+NO_LOSS = WriteAudit(lost=0, duplicated=0, risen=0)
 
 
 @dataclass
-class Client:
+class LoadClient:
     """One client with a user of its own, so that it knows exactly what must be there."""
 
     memories: Stub
@@ -82,14 +82,14 @@ class Client:
                 await self._search(next(reversed(self.stored)))
             await asyncio.sleep(self.pause)
 
-    async def toll(self) -> Toll:
+    async def toll(self) -> WriteAudit:
         """What is there, by List and Search alike, against what must be."""
         where = memory_pb2.MemoryFilter(user_id=self.user)
         # An engine that has just restarted may still be indexing, and List says so.
-        memories = await self._repeated(lambda: listed(self.memories, where, page_size=1000))
+        memories = await self._repeated(lambda: list_all(self.memories, where, page_size=1000))
         there = Counter(one.content for one in memories)
         found = [await self._found(id_, TIMEOUT) for id_ in self.stored]
-        return Toll(
+        return WriteAudit(
             lost=len(self.stored.keys() - there.keys()) + found.count(False),
             duplicated=sum(count - 1 for count in there.values()),
             risen=len(self.deleted & there.keys()),
@@ -163,13 +163,14 @@ async def load(
     more: Sequence[grpc.aio.Channel] = (),
     pause: float = 0.0,
     deadline: float = 2.0,
-) -> AsyncIterator[list[Client]]:
+) -> AsyncIterator[list[LoadClient]]:
     """Clients at work while the context is open, each until its last call was answered; in turn on `more` channels, if
     there are any. With a long deadline no call fails because the machine is busy."""
-    stubs = [connected(one) for one in (channel, *more)]
+    stubs = [stub_for(one) for one in (channel, *more)]
     until = asyncio.Event()
     working = [
-        Client(stubs[n % len(stubs)], f"client_{n}" + "x" * n, deadline=deadline, pause=pause) for n in range(clients)
+        LoadClient(stubs[n % len(stubs)], f"client_{n}" + "x" * n, deadline=deadline, pause=pause)
+        for n in range(clients)
     ]
     async with asyncio.TaskGroup() as group:
         for one in working:
@@ -180,7 +181,7 @@ async def load(
             until.set()
 
 
-async def toll_of(clients: list[Client]) -> Toll:
+async def audit_writes(clients: list[LoadClient]) -> WriteAudit:
     """What became of the writes of all clients."""
     tolls = [await one.toll() for one in clients]
-    return Toll(*(sum(getattr(one, name) for one in tolls) for name in ("lost", "duplicated", "risen")))
+    return WriteAudit(*(sum(getattr(one, name) for one in tolls) for name in ("lost", "duplicated", "risen")))

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Proxy:
+class FaultyProxy:
     """Passes bytes on; what it shall do wrong is set while it runs."""
 
     def __init__(self, engine_port: int) -> None:
@@ -90,9 +90,9 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def proxy(engine_port: int) -> AsyncIterator[Proxy]:
+async def faulty_proxy(engine_port: int) -> AsyncIterator[FaultyProxy]:
     """A proxy to the engine at a port of this machine while the context is open."""
-    made = Proxy(engine_port)
+    made = FaultyProxy(engine_port)
     server = await asyncio.start_server(made.carry, "127.0.0.1", 0)
     made.url = f"valkey://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:

@@ -19,7 +19,7 @@ import uvloop
 from memory_service.logs import log_to_stderr
 from memory_service.server import run_server
 from memory_service.settings import Settings
-from tests.support.server_process import environment, logs_taken
+from tests.support.server_process import drain_stderr, environment
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Sample:
     tasks: int
 
 
-class Observed:
+class MeasuredServer:
     """A server, its address and what it holds."""
 
     def __init__(self, process: subprocess.Popen[str], address: str) -> None:
@@ -48,7 +48,7 @@ class Observed:
 
 
 @contextmanager
-def observed(**settings: str) -> Iterator[Observed]:
+def run_measured_server(**settings: str) -> Iterator[MeasuredServer]:
     """Run the server until the context closes."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.faults.server_resources"],
@@ -62,8 +62,8 @@ def observed(**settings: str) -> Iterator[Observed]:
     assert process.stdout is not None
     try:
         address = next(line["address"] for line in map(json.loads, process.stderr) if line["event"] == "serving")
-        with logs_taken(process):
-            yield Observed(process, address)
+        with drain_stderr(process):
+            yield MeasuredServer(process, address)
     finally:
         process.terminate()
         process.wait(60)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from tests.faults.bad_clients import KINDS
-from tests.faults.call_table import ensured, store_megabytes
-from tests.faults.engine_process import Engine
-from tests.faults.load import NONE, SCALE, load, toll_of
-from tests.faults.server_resources import Observed, Sample, observed
+from tests.faults.call_table import store_megabytes, stub_with_index
+from tests.faults.engine_process import EngineProcess
+from tests.faults.load import NO_LOSS, SCALE, audit_writes, load
+from tests.faults.server_resources import MeasuredServer, Sample, run_measured_server
 from tests.support.api import TIMEOUT
 from tests.support.server_process import channel_to
 
@@ -39,17 +39,17 @@ SEARCHING = {"slow_readers", "cancelled_streams", "short_deadlines"}
 
 
 @pytest.fixture(scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Observed]:
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MeasuredServer]:
     """A server that holds some megabytes of alice."""
-    async with Engine(tmp_path_factory.mktemp("engine")) as engine:
-        with observed(MEMORY_VALKEY_URL=engine.url) as server:
+    async with EngineProcess(tmp_path_factory.mktemp("engine")) as engine:
+        with run_measured_server(MEMORY_VALKEY_URL=engine.url) as server:
             async with channel_to(server.address) as channel:
-                await store_megabytes(await ensured(channel), 4)
+                await store_megabytes(await stub_with_index(channel), 4)
             yield server
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_misbehaviour_leaves_nothing_behind_and_others_hardly_notice(server: Observed, kind: str) -> None:
+async def test_misbehaviour_leaves_nothing_behind_and_others_hardly_notice(server: MeasuredServer, kind: str) -> None:
     count = round(COUNTS[kind] * SCALE)
     async with channel_to(server.address) as channel:
         baseline = (
@@ -65,7 +65,7 @@ async def test_misbehaviour_leaves_nothing_behind_and_others_hardly_notice(serve
     assert second.megabytes <= first.megabytes + GROWTH.megabytes
 
 
-async def misbehave(kind: str, server: Observed, count: int) -> None:
+async def misbehave(kind: str, server: MeasuredServer, count: int) -> None:
     program = (sys.executable, "-m", "tests.faults.bad_clients", kind, server.address, str(count))
     process = await asyncio.create_subprocess_exec(*program)
     assert await process.wait() == 0
@@ -76,11 +76,11 @@ async def p99(channel: grpc.aio.Channel, meanwhile: Awaitable[object]) -> float:
     async with load(channel, 2, pause=0.02, deadline=TIMEOUT) as clients:
         await meanwhile
     assert [error for client in clients for error in client.failures] == []
-    assert await toll_of(clients) == NONE
+    assert await audit_writes(clients) == NO_LOSS
     return float(np.quantile([one for client in clients for one in client.seconds], 0.99))
 
 
-async def settled(server: Observed, before: Sample | None = None) -> Sample:
+async def settled(server: MeasuredServer, before: Sample | None = None) -> Sample:
     """What the server holds once it holds no more connections and tasks than before; the bound is for when it never
     does."""
     end = time.monotonic() + 20

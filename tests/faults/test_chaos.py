@@ -24,10 +24,10 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.embedded.process import free_port
 from memory_service.valkey import Connections
 from memory_service.valkey.url import parse_url
-from tests.faults.engine_process import Engine
+from tests.faults.engine_process import EngineProcess
 from tests.faults.load import SCALE
-from tests.support.api import TIMEOUT, Stub, connected, listed, packed
-from tests.support.server_process import COMMAND, channel_to, environment, serving
+from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding, stub_for
+from tests.support.server_process import COMMAND, channel_to, environment, run_server_process
 
 LASTING, VICTIM = "memory_idx", "victim"
 USER = "u"
@@ -48,7 +48,7 @@ class Books:
 class Servers:
     """Two servers, either of which may be killed and started again at its port."""
 
-    def __init__(self, running: ExitStack, engine: Engine) -> None:
+    def __init__(self, running: ExitStack, engine: EngineProcess) -> None:
         self._running = running
         self._addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
         self._settings = {"MEMORY_VALKEY_URL": engine.url, "MEMORY_EXPIRY_SWEEP_EVERY": "0.5"}
@@ -57,7 +57,7 @@ class Servers:
 
     async def start(self, number: int) -> None:
         settings = {**self._settings, "MEMORY_LISTEN": self._addresses[number]}
-        self._served[number] = await asyncio.to_thread(self._running.enter_context, serving(**settings))
+        self._served[number] = await asyncio.to_thread(self._running.enter_context, run_server_process(**settings))
 
     async def kill(self, number: int) -> None:
         self._served[number].process.send_signal(signal.SIGKILL)
@@ -70,23 +70,23 @@ class Servers:
 
 @asynccontextmanager
 async def two_servers(directory: Path) -> AsyncIterator[tuple[Servers, Connections]]:
-    async with Engine(directory) as engine:
+    async with EngineProcess(directory) as engine:
         with ExitStack() as running:
             servers = Servers(running, engine)
             await asyncio.gather(servers.start(0), servers.start(1))
-            raw = Connections(parse_url(engine.url, connections=1))
-            await raw.open()
+            connections = Connections(parse_url(engine.url, connections=1))
+            await connections.open()
             async with channel_to(servers.addresses[0]) as one, channel_to(servers.addresses[1]) as other:
-                servers.stubs = [connected(one), connected(other)]
+                servers.stubs = [stub_for(one), stub_for(other)]
                 for index in (LASTING, VICTIM):
                     await servers.stubs[0].EnsureIndex(pb.EnsureIndexRequest(index=index), timeout=TIMEOUT)
-                yield servers, raw
-            await raw.close()
+                yield servers, connections
+            await connections.close()
 
 
 def item(id_: str, ttl: float | None = None, index: str = "") -> pb.StoreRequest:
     request = pb.StoreRequest(
-        index=index, user_id=USER, id=id_, role=memory_pb2.ROLE_USER, content=id_, embedding=packed(1.0)
+        index=index, user_id=USER, id=id_, role=memory_pb2.ROLE_USER, content=id_, embedding=packed_embedding(1.0)
     )
     if ttl is not None:
         request.ttl.CopyFrom(Duration(nanos=int(ttl % 1 * 1e9), seconds=int(ttl)))
@@ -163,14 +163,14 @@ class Caller:
             await self._call("Store", item("v", index=VICTIM))
 
 
-async def keys(raw: Connections, pattern: str) -> int:
-    return sum([len(lot) async for lot in raw.scan(pattern)])
+async def keys(connections: Connections, pattern: str) -> int:
+    return sum([len(lot) async for lot in connections.scan(pattern)])
 
 
-async def settled(raw: Connections, count: int) -> bool:
+async def settled(connections: Connections, count: int) -> bool:
     """Wait until so many documents are left; the bound is only for when that never comes."""
     for _ in range(300):
-        if await keys(raw, "mem:*") == count:
+        if await keys(connections, "mem:*") == count:
             return True
         await asyncio.sleep(0.1)
     return False
@@ -191,7 +191,7 @@ async def export(address: str, file: Path, stop_after: float | None, *options: s
 
 async def test_whatever_is_interrupted_nothing_is_lost_immortal_or_doubled(tmp_path: Path) -> None:
     books = Books()
-    async with two_servers(tmp_path / "engine") as (servers, raw):
+    async with two_servers(tmp_path / "engine") as (servers, connections):
         until = time.monotonic() + 4 * SCALE
         callers = [asyncio.create_task(Caller(number, servers, books).run(until)) for number in range(8)]
         while time.monotonic() < until - 1.5:
@@ -202,14 +202,14 @@ async def test_whatever_is_interrupted_nothing_is_lost_immortal_or_doubled(tmp_p
         await asyncio.gather(*callers)
         await asyncio.sleep(TTL + 0.5)
 
-        found = Counter(one.id for one in await listed(servers.stubs[0], memory_pb2.MemoryFilter(user_id=USER)))
+        found = Counter(one.id for one in await list_all(servers.stubs[0], memory_pb2.MemoryFilter(user_id=USER)))
         lost = books.lasting - found.keys()
         immortal = found.keys() & books.ending
         doubled = [id_ for id_, count in found.items() if count > 1]
         print(f"{dict(books.outcomes)}: {len(books.lasting)} kept, {len(books.ending)} expired, {len(found)} there")
         assert (lost, immortal, doubled) == (set(), set(), [])
         assert found.keys() <= books.tried
-        assert await settled(raw, len(found)), "documents that have expired are still there"
+        assert await settled(connections, len(found)), "documents that have expired are still there"
         assert books.lasting
         assert books.ending
         assert {outcome for outcome in books.outcomes if outcome.endswith("INTERNAL")} == set()

@@ -12,12 +12,23 @@ import pytest
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.embedded.process import free_port
-from tests.faults.call_table import CALLS, DEADLINE, SEARCHES, Call, answer, refused, service, store
-from tests.faults.engine_process import PRODUCTION, Engine
+from tests.faults.call_table import (
+    CALLS,
+    DEADLINE,
+    SEARCHES,
+    Call,
+    assert_unavailable,
+    search_results,
+    service_stub,
+    store,
+)
+from tests.faults.engine_process import PRODUCTION_ENGINE, EngineProcess
 from tests.faults.load import retry_delay
 from tests.support.api import TIMEOUT, Stub
 
-pytestmark = pytest.mark.skipif(not PRODUCTION, reason="the embedded engine has no clusters: MEMORY_TEST_VALKEY_SERVER")
+pytestmark = pytest.mark.skipif(
+    not PRODUCTION_ENGINE, reason="the embedded engine has no clusters: MEMORY_TEST_VALKEY_SERVER"
+)
 
 BELIEVED = 40.0
 """Seconds, longer than the service believes what it knows of an index without asking again."""
@@ -27,14 +38,14 @@ OPTIONS = ("cluster-enabled yes", "cluster-node-timeout 2000", "cluster-require-
 
 
 @asynccontextmanager
-async def cluster(directory: Path) -> AsyncIterator[list[Engine]]:
+async def cluster(directory: Path) -> AsyncIterator[list[EngineProcess]]:
     """Three primaries without replicas."""
     async with AsyncExitStack() as stack:
         shards = []
         for number, (first, last) in enumerate(SLOTS):
             while (port := free_port()) > 45_000:  # The search module listens at a port that is 20,294 higher.
                 pass
-            one = Engine(directory / str(number), *OPTIONS, search_arguments="--use-coordinator", port=port)
+            one = EngineProcess(directory / str(number), *OPTIONS, search_arguments="--use-coordinator", port=port)
             shards.append(await stack.enter_async_context(one))
             await one.run("CLUSTER", "ADDSLOTSRANGE", str(first), str(last))
             await one.run("CLUSTER", "SET-CONFIG-EPOCH", str(number + 1))
@@ -50,53 +61,53 @@ async def cluster(directory: Path) -> AsyncIterator[list[Engine]]:
 
 
 @pytest.fixture
-async def shards(tmp_path: Path) -> AsyncIterator[list[Engine]]:
+async def shards(tmp_path: Path) -> AsyncIterator[list[EngineProcess]]:
     async with cluster(tmp_path) as shards:
         yield shards
 
 
 @pytest.fixture
-async def memories(shards: list[Engine]) -> AsyncIterator[Stub]:
+async def stub(shards: list[EngineProcess]) -> AsyncIterator[Stub]:
     """A client of a service with 31 memories of alice, on all shards."""
     # All addresses, as in production: a service that knew only the shard that is gone could find no other.
     hosts = ",".join(f"127.0.0.1:{one.port}" for one in shards)
-    async with service(MEMORY_VALKEY_URL=f"valkey://{hosts}/?cluster=true") as memories:
-        await asyncio.gather(*(memories.Store(store(f"m{number}"), timeout=TIMEOUT) for number in range(30)))
+    async with service_stub(MEMORY_VALKEY_URL=f"valkey://{hosts}/?cluster=true") as stub:
+        await asyncio.gather(*(stub.Store(store(f"m{number}"), timeout=TIMEOUT) for number in range(30)))
         for request in SEARCHES.values():
-            found, summary = await answer(memories, whole(request), TIMEOUT)
+            found, summary = await search_results(stub, whole(request), TIMEOUT)
             assert len(found) == 31
             assert not summary.degraded
-        yield memories
+        yield stub
 
 
 @pytest.mark.parametrize("gone", range(3))
 async def test_without_one_of_its_shards_a_cluster_answers_in_part_only_to_who_allows_it(
-    shards: list[Engine], memories: Stub, gone: int
+    shards: list[EngineProcess], stub: Stub, gone: int
 ) -> None:
     await shards[gone].kill()
     for request in SEARCHES.values():
-        await refused(memories, searching(whole(request)))
-        found, summary = await answer(memories, whole(request, consistency=pb.CONSISTENCY_PARTIAL), DEADLINE)
+        await assert_unavailable(stub, searching(whole(request)))
+        found, summary = await search_results(stub, whole(request, consistency=pb.CONSISTENCY_PARTIAL), DEADLINE)
         assert 0 < len(found) < 31
         assert summary.degraded
     for name in ("List", "DeleteMatching", "GetIndex"):
-        await refused(memories, CALLS[name])
+        await assert_unavailable(stub, CALLS[name])
 
 
 @pytest.mark.xfail(reason="GLIDE's clients stand still, seconds at a time, while they look for the node that is gone")
-async def test_the_parts_are_given_for_as_long_as_the_shard_is_away(shards: list[Engine], memories: Stub) -> None:
+async def test_the_parts_are_given_for_as_long_as_the_shard_is_away(shards: list[EngineProcess], stub: Stub) -> None:
     await shards[0].kill()
     end = time.monotonic() + BELIEVED
     partial = whole(SEARCHES["HYBRID"], consistency=pb.CONSISTENCY_PARTIAL)
     while time.monotonic() < end:
-        found, summary = await answer(memories, partial, DEADLINE)
+        found, summary = await search_results(stub, partial, DEADLINE)
         assert 0 < len(found) < 31
         assert summary.degraded
         await asyncio.sleep(1.0)
 
 
 async def test_for_as_long_as_the_shard_is_away_parts_are_given_and_pass_for_no_more(
-    shards: list[Engine], memories: Stub
+    shards: list[EngineProcess], stub: Stub
 ) -> None:
     await shards[0].kill()
     end = time.monotonic() + BELIEVED
@@ -104,7 +115,7 @@ async def test_for_as_long_as_the_shard_is_away_parts_are_given_and_pass_for_no_
     given = 0
     while time.monotonic() < end:
         try:
-            found, summary = await answer(memories, partial, DEADLINE)
+            found, summary = await search_results(stub, partial, DEADLINE)
         except grpc.aio.AioRpcError as error:
             assert error.code() is grpc.StatusCode.UNAVAILABLE, error
             assert retry_delay(error)
@@ -125,4 +136,4 @@ def whole(request: pb.SearchRequest, **options: Any) -> pb.SearchRequest:
 
 def searching(request: pb.SearchRequest) -> Call:
     """The call that makes this search."""
-    return lambda memories: answer(memories, request, DEADLINE)
+    return lambda stub: search_results(stub, request, DEADLINE)

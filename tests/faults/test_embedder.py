@@ -28,7 +28,7 @@ from memory_service.embedding.breaker import CircuitBreaker
 from memory_service.server import run_server
 from memory_service.settings import Settings
 from tests.faults.load import retry_delay
-from tests.support.api import TIMEOUT, Stub, connected, message, packed, search
+from tests.support.api import TIMEOUT, Stub, packed_embedding, search, store_request, stub_for
 from tests.support.bedrock_endpoint import Answer, Endpoint, bedrock_endpoint
 
 PAUSE = 5.0
@@ -47,7 +47,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
 
 
 @pytest.fixture
-async def memories(endpoint: Endpoint, valkey_url: str, new_index: Callable[[], str]) -> AsyncIterator[Stub]:
+async def stub(endpoint: Endpoint, valkey_url: str, new_index: Callable[[], str]) -> AsyncIterator[Stub]:
     """A service that embeds with the endpoint's model; it has an index."""
     settings = Settings(
         listen="127.0.0.1:0",
@@ -59,9 +59,9 @@ async def memories(endpoint: Endpoint, valkey_url: str, new_index: Callable[[], 
         drain=0,
     )
     async with run_server(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
-        memories = connected(channel)
-        await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
-        yield memories
+        stub = stub_for(channel)
+        await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+        yield stub
 
 
 def asking(user: str, **options: object) -> pb.SearchRequest:
@@ -86,63 +86,61 @@ async def failing(call: Awaitable[object]) -> grpc.aio.AioRpcError:
     ids=["down", "throttled", "wrong dimension", "malformed", "slow"],
 )
 async def test_each_fault_of_the_model_has_its_status_and_is_not_stored(
-    memories: Stub, endpoint: Endpoint, user: str, answer: Answer, code: grpc.StatusCode
+    stub: Stub, endpoint: Endpoint, user: str, answer: Answer, code: grpc.StatusCode
 ) -> None:
     endpoint.script = [answer] * 4
     for call in (
-        memories.Store(message(user, "stored"), timeout=2.0),
-        search(memories, asking(user, query_text="searched"), timeout=2.0),
+        stub.Store(store_request(user, "stored"), timeout=2.0),
+        search(stub, asking(user, query_text="searched"), timeout=2.0),
     ):
         error = await failing(call)
         assert error.code() == code
         assert retry_delay(error) or code == grpc.StatusCode.DEADLINE_EXCEEDED
-    found, _ = await search(memories, asking(user, query_embedding=packed(1.0, dimension=1536)))
+    found, _ = await search(stub, asking(user, query_embedding=packed_embedding(1.0, dimension=1536)))
     assert found == []
 
 
-async def test_the_breaker_opens_fails_at_once_and_closes_by_itself(
-    memories: Stub, endpoint: Endpoint, user: str
-) -> None:
+async def test_the_breaker_opens_fails_at_once_and_closes_by_itself(stub: Stub, endpoint: Endpoint, user: str) -> None:
     endpoint.script = [AWAY] * 1000
     for number in range(5):
-        await failing(memories.Store(message(user, f"text {number}"), timeout=TIMEOUT))
+        await failing(stub.Store(store_request(user, f"text {number}"), timeout=TIMEOUT))
     asked = len(endpoint.requests)
     started = time.monotonic()
     for number in range(20):
-        error = await failing(memories.Store(message(user, f"another text {number}"), timeout=TIMEOUT))
+        error = await failing(stub.Store(store_request(user, f"another text {number}"), timeout=TIMEOUT))
         assert error.code() == grpc.StatusCode.UNAVAILABLE
         assert 0 < (retry_delay(error) or 0) <= PAUSE
     assert time.monotonic() - started < PAUSE, "that took too long to be at once"
     assert len(endpoint.requests) == asked
     endpoint.script.clear()
     await asyncio.sleep(PAUSE)
-    await memories.Store(message(user, "after it"), timeout=TIMEOUT)
-    await memories.Store(message(user, "and on"), timeout=TIMEOUT)
+    await stub.Store(store_request(user, "after it"), timeout=TIMEOUT)
+    await stub.Store(store_request(user, "and on"), timeout=TIMEOUT)
 
 
-async def test_a_throttled_model_opens_no_breaker(memories: Stub, endpoint: Endpoint, user: str) -> None:
+async def test_a_throttled_model_opens_no_breaker(stub: Stub, endpoint: Endpoint, user: str) -> None:
     endpoint.script = [THROTTLED] * 1000
     for number in range(10):
-        error = await failing(memories.Store(message(user, f"text {number}"), timeout=TIMEOUT))
+        error = await failing(stub.Store(store_request(user, f"text {number}"), timeout=TIMEOUT))
         assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     endpoint.script.clear()
-    await memories.Store(message(user, "after it"), timeout=TIMEOUT)
+    await stub.Store(store_request(user, "after it"), timeout=TIMEOUT)
 
 
 async def test_what_embeds_nothing_goes_on_at_full_speed_while_the_model_stands_still(
-    memories: Stub, endpoint: Endpoint, user: str
+    stub: Stub, endpoint: Endpoint, user: str
 ) -> None:
     async def median() -> float:
         """Seconds of a call; each of 60 is a Store or a Search with the caller's own embedding."""
         took = []
         for number in range(30):
-            own = packed(1.0, number, dimension=1536)
+            own = packed_embedding(1.0, number, dimension=1536)
             for call in (
-                memories.Store(
+                stub.Store(
                     pb.StoreRequest(user_id=user, role=memory_pb2.ROLE_USER, content="c", embedding=own),
                     timeout=TIMEOUT,
                 ),
-                search(memories, asking(user, query_embedding=own)),
+                search(stub, asking(user, query_embedding=own)),
             ):
                 started = time.monotonic()
                 await call
@@ -152,7 +150,7 @@ async def test_what_embeds_nothing_goes_on_at_full_speed_while_the_model_stands_
     undisturbed = await median()
     endpoint.script = [Answer(delay=8.0)] * 100
     waiting = [
-        asyncio.create_task(failing(memories.Store(message(user, f"text {n}"), timeout=6.0))) for n in range(100)
+        asyncio.create_task(failing(stub.Store(store_request(user, f"text {n}"), timeout=6.0))) for n in range(100)
     ]
     await asyncio.sleep(0.5)
     meanwhile = await median()
@@ -164,16 +162,16 @@ async def test_what_embeds_nothing_goes_on_at_full_speed_while_the_model_stands_
 @pytest.mark.parametrize("fault", [AWAY, THROTTLED], ids=["down", "throttled"])
 @pytest.mark.parametrize("mode", [pb.SEARCH_MODE_VECTOR, pb.SEARCH_MODE_HYBRID])
 async def test_a_search_that_allows_it_is_answered_by_words_and_says_so(
-    memories: Stub, endpoint: Endpoint, user: str, mode: pb.SearchMode, fault: Answer
+    stub: Stub, endpoint: Endpoint, user: str, mode: pb.SearchMode, fault: Answer
 ) -> None:
     for content in ("the canary sings", "a dog barks"):
-        await memories.Store(message(user, content), timeout=TIMEOUT)
+        await stub.Store(store_request(user, content), timeout=TIMEOUT)
     request = asking(user, query_text="canary", mode=mode, min_score=0.1, allow_degraded=True)
-    _, summary = await search(memories, request)
+    _, summary = await search(stub, request)
     assert not summary.degraded
     request.query_text = "canaries"
     endpoint.script = [fault] * 2
-    hits, summary = await search(memories, request)
+    hits, summary = await search(stub, request)
     assert [hit.memory.content for hit in hits] == ["the canary sings"]
     assert hits[0].text_score > 0
     assert summary.degraded
@@ -181,18 +179,18 @@ async def test_a_search_that_allows_it_is_answered_by_words_and_says_so(
     endpoint.script = [fault] * 2
     request.allow_degraded = False
     request.query_text = "a canary"
-    await failing(search(memories, request))
+    await failing(search(stub, request))
 
 
 @pytest.mark.parametrize(
     "request_",
     [
-        asking("a", query_embedding=packed(1.0, dimension=1536), allow_degraded=True),
+        asking("a", query_embedding=packed_embedding(1.0, dimension=1536), allow_degraded=True),
         asking("a", query_text="q", mode=pb.SEARCH_MODE_TEXT, allow_degraded=True),
     ],
 )
-async def test_allow_degraded_without_anything_to_embed_is_refused(memories: Stub, request_: pb.SearchRequest) -> None:
-    error = await failing(search(memories, request_))
+async def test_allow_degraded_without_anything_to_embed_is_refused(stub: Stub, request_: pb.SearchRequest) -> None:
+    error = await failing(search(stub, request_))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert "allow_degraded" in str(error.details())
 

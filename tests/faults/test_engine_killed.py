@@ -5,11 +5,20 @@ import asyncio
 import time
 from pathlib import Path
 
-from tests.faults.call_table import CALLS, SEARCHES, answer, answers_again, ensured, refused, service, store
-from tests.faults.engine_process import Engine
-from tests.faults.load import NONE, SCALE, ended_by_grpc, load, retry_delay, toll_of
+from tests.faults.call_table import (
+    CALLS,
+    SEARCHES,
+    assert_unavailable,
+    search_results,
+    service_stub,
+    store,
+    stub_with_index,
+    wait_for_answer,
+)
+from tests.faults.engine_process import EngineProcess
+from tests.faults.load import NO_LOSS, SCALE, audit_writes, ended_by_grpc, load, retry_delay
 from tests.support.api import TIMEOUT
-from tests.support.server_process import channel_to, serving
+from tests.support.server_process import channel_to, run_server_process
 
 BACK = 2.0
 """Seconds after the engine's first answer within which every client has been answered."""
@@ -17,10 +26,10 @@ BACK = 2.0
 
 async def test_kill_9_of_the_engine_loses_and_doubles_nothing_and_is_over_within_two_seconds(tmp_path: Path) -> None:
     took = []
-    async with Engine(tmp_path) as engine:
-        with serving(MEMORY_VALKEY_URL=engine.url) as served:
-            async with channel_to(served.address) as channel:
-                await ensured(channel)
+    async with EngineProcess(tmp_path) as engine:
+        with run_server_process(MEMORY_VALKEY_URL=engine.url) as server_process:
+            async with channel_to(server_process.address) as channel:
+                await stub_with_index(channel)
                 async with load(channel) as clients:
                     for away in [0.0, 3.0] * round(SCALE):
                         await asyncio.sleep(1.0)
@@ -36,7 +45,7 @@ async def test_kill_9_of_the_engine_loses_and_doubles_nothing_and_is_over_within
                 assert failures
                 # On a busy machine gRPC itself may end a call at its deadline: that error has no details at all.
                 assert [error for error in failures if not (retry_delay(error) or ended_by_grpc(error))] == []
-                assert await toll_of(clients) == NONE
+                assert await audit_writes(clients) == NO_LOSS
     stored = sum(len(client.stored) + len(client.deleted) for client in clients)
     print(f"{len(took)} kills, {stored} acknowledged, {len(failures)} repeated, back after {max(took):.2f} s at most")
     assert max(took) < BACK
@@ -45,40 +54,40 @@ async def test_kill_9_of_the_engine_loses_and_doubles_nothing_and_is_over_within
 async def test_what_was_known_of_an_index_does_not_pass_for_whole_once_the_engine_was_started_again(
     tmp_path: Path,
 ) -> None:
-    async with Engine(tmp_path) as engine, service(MEMORY_VALKEY_URL=engine.url) as memories:
-        _, summary = await answer(memories, SEARCHES["VECTOR"], TIMEOUT)
+    async with EngineProcess(tmp_path) as engine, service_stub(MEMORY_VALKEY_URL=engine.url) as stub:
+        _, summary = await search_results(stub, SEARCHES["VECTOR"], TIMEOUT)
         assert not summary.degraded
         await engine.kill()
-        await refused(memories, CALLS["VECTOR"])
+        await assert_unavailable(stub, CALLS["VECTOR"])
         await engine.start()
-        _, summary = await answer(memories, SEARCHES["VECTOR"], TIMEOUT)
+        _, summary = await search_results(stub, SEARCHES["VECTOR"], TIMEOUT)
         assert summary.degraded
         async with asyncio.timeout(TIMEOUT):
             while summary.degraded:
-                _, summary = await answer(memories, SEARCHES["VECTOR"], TIMEOUT)
+                _, summary = await search_results(stub, SEARCHES["VECTOR"], TIMEOUT)
 
 
 async def test_while_the_engine_is_dead_every_call_is_told_to_try_again(tmp_path: Path) -> None:
-    async with Engine(tmp_path) as engine, service(MEMORY_VALKEY_URL=engine.url) as memories:
+    async with EngineProcess(tmp_path) as engine, service_stub(MEMORY_VALKEY_URL=engine.url) as stub:
         await engine.kill()
-        told = await asyncio.gather(*(refused(memories, call) for call in CALLS.values()))
+        told = await asyncio.gather(*(assert_unavailable(stub, call) for call in CALLS.values()))
         assert set(told) <= {"Valkey cannot be reached; retry", "Valkey did not answer in time; retry"}
         await engine.start()
-        await answers_again(memories, CALLS["VECTOR"], within=BACK)
+        await wait_for_answer(stub, CALLS["VECTOR"], within=BACK)
 
 
 async def test_while_the_engine_loads_its_data_no_call_takes_them_for_gone(tmp_path: Path) -> None:
     slowly = ("appendonly no", "key-load-delay 15000", "loading-process-events-interval-bytes 1024")
-    async with Engine(tmp_path, *slowly) as engine, service(MEMORY_VALKEY_URL=engine.url) as memories:
-        await asyncio.gather(*(memories.Store(store(f"m{n}"), timeout=TIMEOUT) for n in range(300)))
+    async with EngineProcess(tmp_path, *slowly) as engine, service_stub(MEMORY_VALKEY_URL=engine.url) as stub:
+        await asyncio.gather(*(stub.Store(store(f"m{n}"), timeout=TIMEOUT) for n in range(300)))
         await engine.run("SAVE")
         await engine.kill()
         await engine.start(wait=False)
         async with asyncio.timeout(20):
             while not (await engine.ping()).startswith(b"-LOADING"):
                 await asyncio.sleep(0.01)
-        await asyncio.gather(*(refused(memories, call) for call in CALLS.values()))
+        await asyncio.gather(*(assert_unavailable(stub, call) for call in CALLS.values()))
         assert (await engine.ping()).startswith(b"-LOADING")
-        await answers_again(memories, CALLS["Get"], within=20.0)
-        found, _ = await answer(memories, SEARCHES["VECTOR"], TIMEOUT)
+        await wait_for_answer(stub, CALLS["Get"], within=20.0)
+        found, _ = await search_results(stub, SEARCHES["VECTOR"], TIMEOUT)
         assert len(found) == 5

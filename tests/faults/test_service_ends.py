@@ -13,11 +13,11 @@ from grpc_health.v1 import health_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.embedded.process import free_port
-from tests.faults.call_table import SLOW_READER, WHERE, ensured, store_megabytes
-from tests.faults.engine_process import Engine
-from tests.faults.load import NONE, SCALE, load, toll_of
-from tests.support.api import TIMEOUT, connected, packed
-from tests.support.server_process import SERVICE, Served, channel_to, health_becomes, serving
+from tests.faults.call_table import SLOW_READER, WHERE, store_megabytes, stub_with_index
+from tests.faults.engine_process import EngineProcess
+from tests.faults.load import NO_LOSS, SCALE, audit_writes, load
+from tests.support.api import TIMEOUT, packed_embedding, stub_for
+from tests.support.server_process import SERVICE, ServerProcess, channel_to, run_server_process, wait_for_health
 
 ROUND_ROBIN_BY_HEALTH = json.dumps(
     {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": SERVICE}}
@@ -31,18 +31,18 @@ NOTICED = 3.0
 class Replica:
     """A service at a port of its own, which is started again and again."""
 
-    def __init__(self, running: ExitStack, engine: Engine) -> None:
+    def __init__(self, running: ExitStack, engine: EngineProcess) -> None:
         self.address = f"127.0.0.1:{free_port()}"
-        self.served: Served | None = None
+        self.served: ServerProcess | None = None
         self._running = running
         self._settings = {"MEMORY_VALKEY_URL": engine.url, "MEMORY_LISTEN": self.address, "MEMORY_DRAIN": "2"}
 
     async def start(self) -> None:
         """Start it; return when it is ready."""
         # In a thread, since the clients go on meanwhile.
-        self.served = await asyncio.to_thread(self._running.enter_context, serving(**self._settings))
+        self.served = await asyncio.to_thread(self._running.enter_context, run_server_process(**self._settings))
         async with channel_to(self.address) as channel:
-            await health_becomes(channel, health_pb2.HealthCheckResponse.SERVING)
+            await wait_for_health(channel, health_pb2.HealthCheckResponse.SERVING)
 
     async def end(self, number: signal.Signals) -> int:
         """End it; its exit status."""
@@ -54,12 +54,12 @@ class Replica:
 @asynccontextmanager
 async def replicas(directory: Path, count: int) -> AsyncIterator[list[Replica]]:
     """Services of one engine, whose index exists."""
-    async with Engine(directory) as engine:
+    async with EngineProcess(directory) as engine:
         with ExitStack() as running:
             made = [Replica(running, engine) for _ in range(count)]
             await asyncio.gather(*(one.start() for one in made))
             async with channel_to(made[0].address) as channel:
-                await ensured(channel)
+                await stub_with_index(channel)
             yield made
 
 
@@ -71,7 +71,7 @@ async def test_kill_9_of_the_service_loses_and_doubles_nothing(tmp_path: Path) -
                 await replica.end(signal.SIGKILL)
                 await replica.start()
         assert any(client.failures for client in clients)
-        assert await toll_of(clients) == NONE
+        assert await audit_writes(clients) == NO_LOSS
 
 
 async def test_a_rolling_restart_fails_no_call_of_clients_that_follow_health(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ async def test_a_rolling_restart_fails_no_call_of_clients_that_follow_health(tmp
             calls = sum(len(client.seconds) for client in clients)
             print(f"{2 * round(SCALE)} restarts, {calls} calls")
             assert [error for client in clients for error in client.failures] == []
-            assert await toll_of(clients) == NONE
+            assert await audit_writes(clients) == NO_LOSS
 
 
 async def test_a_stream_in_flight_ends_whole_when_the_service_is_told_to_end(tmp_path: Path) -> None:
@@ -103,9 +103,11 @@ async def test_a_stream_in_flight_ends_whole_when_the_service_is_told_to_end(tmp
         replicas(tmp_path, 1) as [replica],
         grpc.aio.insecure_channel(replica.address, options=SLOW_READER) as channel,
     ):
-        memories = connected(channel)
-        await store_megabytes(memories, 4)
-        call = memories.Search(pb.SearchRequest(query_embedding=packed(1.0), k=100, filter=WHERE), timeout=TIMEOUT)
+        stub = stub_for(channel)
+        await store_megabytes(stub, 4)
+        call = stub.Search(
+            pb.SearchRequest(query_embedding=packed_embedding(1.0), k=100, filter=WHERE), timeout=TIMEOUT
+        )
         chunks = [await anext(aiter(call))]
         ending = asyncio.create_task(replica.end(signal.SIGTERM))
         await asyncio.sleep(3.0)

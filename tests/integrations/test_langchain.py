@@ -21,7 +21,7 @@ from semantic_memory.langgraph import SemanticMemoryStore
 from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_pb2 import ROLE_USER
 
-from tests.support.api import of
+from tests.support.api import filter_for_user
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ async def test_memories_of_other_software_in_the_session_are_neither_shown_nor_c
     assert await history.aget_messages() == MESSAGES
     await history.aclear()
     assert await history.aget_messages() == []
-    left = (await asyncio.to_thread(client.list, pb.ListRequest(filter=of(user)))).memories
+    left = (await asyncio.to_thread(client.list, pb.ListRequest(filter=filter_for_user(user)))).memories
     shaped_as_messages = sum('"data"' in metadata.get("json.00", "") for metadata in others)
     assert len(left) >= len(others) - shaped_as_messages
     assert {one.content for one in left} <= {"by other software"}
@@ -118,7 +118,7 @@ async def test_messages_added_one_by_one_or_together_keep_their_order(
         await history.aadd_messages([message])
     await history.aadd_messages(said[270:])
     assert await history.aget_messages() == said
-    listed = await asyncio.to_thread(client.list, pb.ListRequest(filter=of(user), page_size=1000))
+    listed = await asyncio.to_thread(client.list, pb.ListRequest(filter=filter_for_user(user), page_size=1000))
     times = [one.timestamp.ToMicroseconds() for one in listed.memories]
     assert all(earlier < later for earlier, later in pairwise(times))
 

@@ -15,9 +15,9 @@ from semantic_memory.langgraph import SemanticMemoryStore
 
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
-from tests.support.credentials import api_key, guarded
-from tests.support.langgraph_items import NAMESPACE, NEW, OLD, memory_count, values
-from tests.support.server_process import Served
+from tests.support.credentials import api_key, server_with_auth
+from tests.support.langgraph_items import NAMESPACE, NEW, OLD, memory_count, read_values
+from tests.support.server_process import ServerProcess
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_refused_put_leaves_the_item_and_the_rest_of_its_batch_undone(
         store.put(NAMESPACE, "k", value, **options)
     with pytest.raises((TypeError, ValueError)):
         store.batch([PutOp(NAMESPACE, "other", NEW), PutOp(NAMESPACE, "k", value, **options)])
-    assert values(store) == [OLD] * 3
+    assert read_values(store) == [OLD] * 3
     assert store.get(NAMESPACE, "other") is None
 
 
@@ -60,7 +60,7 @@ def test_a_put_refused_by_the_server_leaves_the_item(client: MemoryClient, user:
     store.put(NAMESPACE, "k", OLD)
     with pytest.raises(MemoryServiceError, match="user_id"):
         SemanticMemoryStore(client, user_id="u" * 257).put(NAMESPACE, "k", NEW)
-    assert values(store) == [OLD] * 3
+    assert read_values(store) == [OLD] * 3
 
 
 async def test_a_put_of_a_caller_who_may_not_delete_leaves_the_item(
@@ -70,7 +70,7 @@ async def test_a_put_of_a_caller_who_may_not_delete_leaves_the_item(
     assert server, "its index is there"
     keys = [api_key("all", [user], "read", "write", "delete"), api_key("writer", [user], "read", "write")]
     (tmp_path / "keys.toml").write_text("\n".join(entry for _, entry in keys))
-    async with guarded(settings, api_keys=tmp_path / "keys.toml") as guarding:
+    async with server_with_auth(settings, api_keys=tmp_path / "keys.toml") as guarding:
 
         def put_by_both() -> None:
             with (
@@ -81,14 +81,14 @@ async def test_a_put_of_a_caller_who_may_not_delete_leaves_the_item(
                 store = SemanticMemoryStore(unable, user_id=user)
                 with pytest.raises(MemoryServiceError, match="PERMISSION_DENIED"):
                     store.put(NAMESPACE, "k", NEW)
-                assert values(store) == [OLD] * 3
+                assert read_values(store) == [OLD] * 3
                 assert memory_count(unable, user) == 1
 
         await asyncio.to_thread(put_by_both)
 
 
 def test_of_many_puts_at_once_the_last_wins_and_readers_never_miss_the_key(
-    served: Served, client: MemoryClient, user: str
+    server_process: ServerProcess, client: MemoryClient, user: str
 ) -> None:
     """The readers use clients of their own, as other processes do."""
     stop = threading.Event()
@@ -96,7 +96,7 @@ def test_of_many_puts_at_once_the_last_wins_and_readers_never_miss_the_key(
     spans: dict[int, tuple[float, float]] = {}
 
     def read(number: int) -> None:
-        with MemoryClient(served.address) as own:
+        with MemoryClient(server_process.address) as own:
             store = SemanticMemoryStore(own, user_id=user)
             while not stop.is_set():
                 if number == 0:
@@ -108,7 +108,7 @@ def test_of_many_puts_at_once_the_last_wins_and_readers_never_miss_the_key(
                 else:
                     reads.append(store.list_namespaces() == [NAMESPACE])
 
-    with MemoryClient(served.address) as second:
+    with MemoryClient(server_process.address) as second:
         stores = [SemanticMemoryStore(one, user_id=user) for one in (client, second)]
         stores[0].put(NAMESPACE, "k", {"n": -1})
 
@@ -138,7 +138,7 @@ def test_deletes_and_puts_at_once_leave_what_came_last(client: MemoryClient, use
     store.delete(NAMESPACE, "k")
     assert memory_count(client, user) == 0
     store.put(NAMESPACE, "k", NEW)
-    assert values(store) == [NEW] * 3
+    assert read_values(store) == [NEW] * 3
 
 
 async def test_many_puts_at_once_by_asyncio_raise_nothing(client: MemoryClient, user: str) -> None:

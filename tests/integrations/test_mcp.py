@@ -13,7 +13,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from memory_service.rpc.server import RpcServer
-from tests.support.server_process import COMMAND, cli, environment
+from tests.support.server_process import COMMAND, environment, run_cli
 
 MCP = [*COMMAND, "mcp", "--user"]
 
@@ -113,7 +113,7 @@ async def status(place: str, **headers: str) -> int:
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "192.0.2.1:8000", "memory.example.com:8000"])
 def test_beyond_loopback_it_starts_with_a_key_or_not_at_all(listen: str) -> None:
-    refused = cli("127.0.0.1:1", "mcp", "--user", "alice", "--http", listen, status=1)
+    refused = run_cli("127.0.0.1:1", "mcp", "--user", "alice", "--http", listen, status=1)
     assert "MEMORY_MCP_KEY" in refused.stderr
     assert "would serve anyone" in refused.stderr
 
@@ -130,7 +130,7 @@ def test_beyond_loopback_it_starts_with_a_key_or_not_at_all(listen: str) -> None
     ],
 )
 def test_what_is_wrong_is_told_before_it_serves(options: list[str], told: str) -> None:
-    assert told in cli("127.0.0.1:1", "mcp", "--user", "alice", *options, status=1).stderr
+    assert told in run_cli("127.0.0.1:1", "mcp", "--user", "alice", *options, status=1).stderr
 
 
 async def test_only_clients_with_the_key_are_let_in(server: RpcServer, user: str) -> None:

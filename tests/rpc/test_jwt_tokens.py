@@ -21,8 +21,18 @@ from memory_service.domain.errors import Unavailable
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
 from tests.support.api import TIMEOUT
-from tests.support.authorization_cases import ALICE, CALLS, outcome
-from tests.support.credentials import AUDIENCE, EVERYTHING, ISSUER, SIGNERS, guarded, jwks, reason, showing, token
+from tests.support.authorization_cases import ALICE, CALLS, status_of
+from tests.support.credentials import (
+    ALL_SCOPES,
+    AUDIENCE,
+    ISSUER,
+    SIGNING_KEYS,
+    error_reason,
+    jwks,
+    server_with_auth,
+    stub_with_credential,
+    token,
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,28 +43,28 @@ async def tokened(
     assert server
     file = tmp_path_factory.mktemp("jwks") / "jwks.json"
     file.write_text(json.dumps(jwks()))
-    async with guarded(settings, jwt_jwks=str(file), jwt_issuer=ISSUER, jwt_audience=AUDIENCE) as one:
+    async with server_with_auth(settings, jwt_jwks=str(file), jwt_issuer=ISSUER, jwt_audience=AUDIENCE) as one:
         yield one
 
 
-@pytest.mark.parametrize("algorithm", SIGNERS)
+@pytest.mark.parametrize("algorithm", SIGNING_KEYS)
 async def test_a_good_token_lets_its_user_in(tokened: RpcServer, algorithm: str) -> None:
-    async with showing(tokened, token(algorithm)) as memories:
-        assert await outcome(CALLS["Search"][1](memories, "alice")) is grpc.StatusCode.OK
-        assert await outcome(CALLS["Store"][1](memories, "alice")) is grpc.StatusCode.OK
-        assert await outcome(CALLS["Delete"][1](memories, "alice")) is grpc.StatusCode.PERMISSION_DENIED
-        assert await outcome(CALLS["Search"][1](memories, "bob")) is grpc.StatusCode.PERMISSION_DENIED
-        assert await outcome(CALLS["Search"][1](memories, None)) is grpc.StatusCode.PERMISSION_DENIED
+    async with stub_with_credential(tokened, token(algorithm)) as stub:
+        assert await status_of(CALLS["Search"][1](stub, "alice")) is grpc.StatusCode.OK
+        assert await status_of(CALLS["Store"][1](stub, "alice")) is grpc.StatusCode.OK
+        assert await status_of(CALLS["Delete"][1](stub, "alice")) is grpc.StatusCode.PERMISSION_DENIED
+        assert await status_of(CALLS["Search"][1](stub, "bob")) is grpc.StatusCode.PERMISSION_DENIED
+        assert await status_of(CALLS["Search"][1](stub, None)) is grpc.StatusCode.PERMISSION_DENIED
 
 
 async def test_claims_say_which_users_and_rights(tokened: RpcServer) -> None:
     async def may(call: str, user: str | None, **claims: Any) -> bool:
-        async with showing(tokened, token(**claims)) as memories:
-            return await outcome(CALLS[call][1](memories, user)) in {grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND}
+        async with stub_with_credential(tokened, token(**claims)) as stub:
+            return await status_of(CALLS[call][1](stub, user)) in {grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND}
 
-    assert await may("Search", "bob", sub=None, scope=EVERYTHING)
-    assert await may("Search", None, scope=EVERYTHING)
-    assert await may("EnsureIndex", None, scope=EVERYTHING)
+    assert await may("Search", "bob", sub=None, scope=ALL_SCOPES)
+    assert await may("Search", None, scope=ALL_SCOPES)
+    assert await may("EnsureIndex", None, scope=ALL_SCOPES)
     assert not await may("Search", "alice", scope=None), "without rights there is none"
     assert not await may("Search", "alice", scope="read write"), "words of other services mean nothing here"
     assert not await may("Search", "alice", sub=None), "a token for no user is for none"
@@ -79,9 +89,9 @@ BAD_TOKENS: dict[str, Callable[[], str]] = {
 @pytest.mark.parametrize("case", BAD_TOKENS)
 async def test_a_bad_token_lets_nobody_in(tokened: RpcServer, case: str) -> None:
     shown = BAD_TOKENS[case]()
-    async with showing(tokened, shown) as memories:
+    async with stub_with_credential(tokened, shown) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await memories.List(pb.ListRequest(filter=ALICE), timeout=TIMEOUT)
+            await stub.List(pb.ListRequest(filter=ALICE), timeout=TIMEOUT)
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
     assert shown not in str(caught.value.details())
 
@@ -118,11 +128,11 @@ async def test_keys_of_a_provider_rotate_and_made_up_ones_do_not_burden_it(
 ) -> None:
     provider = Provider()
     provider.keys = jwks("ES256")
-    async with guarded(settings, jwt_jwks=provider.url, jwt_issuer=ISSUER, jwt_audience=AUDIENCE) as one:
+    async with server_with_auth(settings, jwt_jwks=provider.url, jwt_issuer=ISSUER, jwt_audience=AUDIENCE) as one:
 
         async def code(shown: str) -> grpc.StatusCode:
-            async with showing(one, shown) as memories:
-                return await outcome(CALLS["List"][1](memories, "alice"))
+            async with stub_with_credential(one, shown) as stub:
+                return await status_of(CALLS["List"][1](stub, "alice"))
 
         assert await code(token("ES256")) is grpc.StatusCode.OK
         assert [await code(token(kid=f"made up {n}")) for n in range(20)] == [grpc.StatusCode.UNAUTHENTICATED] * 20
@@ -138,13 +148,13 @@ async def test_keys_of_a_provider_rotate_and_made_up_ones_do_not_burden_it(
 async def test_a_provider_that_never_answered_is_unavailable(settings: Settings) -> None:
     nowhere = "http://127.0.0.1:9/jwks"
     async with (
-        guarded(settings, jwt_jwks=nowhere, jwt_issuer=ISSUER, jwt_audience=AUDIENCE) as one,
-        showing(one, token()) as memories,
+        server_with_auth(settings, jwt_jwks=nowhere, jwt_issuer=ISSUER, jwt_audience=AUDIENCE) as one,
+        stub_with_credential(one, token()) as stub,
     ):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await memories.List(pb.ListRequest(filter=ALICE), timeout=TIMEOUT)
+            await stub.List(pb.ListRequest(filter=ALICE), timeout=TIMEOUT)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-    assert reason(caught.value) == "ACCESS_UNAVAILABLE"
+    assert error_reason(caught.value) == "ACCESS_UNAVAILABLE"
 
 
 class Slow:
@@ -211,13 +221,13 @@ async def test_an_unknown_key_waits_no_longer_than_a_fetch_may_take(
     monkeypatch.setattr(jwks_module, "_FETCH_TIMEOUT", 0.5)
     slow = Slow(*SLOW[how])
     async with (
-        guarded(settings, jwt_jwks=slow.url, jwt_issuer=ISSUER, jwt_audience=AUDIENCE) as one,
-        showing(one, token()) as memories,
+        server_with_auth(settings, jwt_jwks=slow.url, jwt_issuer=ISSUER, jwt_audience=AUDIENCE) as one,
+        stub_with_credential(one, token()) as stub,
     ):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await memories.List(pb.ListRequest(filter=ALICE), timeout=TIMEOUT)
+            await stub.List(pb.ListRequest(filter=ALICE), timeout=TIMEOUT)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-    assert reason(caught.value) == "ACCESS_UNAVAILABLE"
+    assert error_reason(caught.value) == "ACCESS_UNAVAILABLE"
     slow.stop()
 
 

@@ -11,7 +11,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.rpc.server import RpcServer
 from memory_service.valkey import Connections
 from tests.rpc.test_validation import key_count, refused, search, store
-from tests.support.api import TIMEOUT, Stub, packed
+from tests.support.api import TIMEOUT, Stub, packed_embedding
 
 
 @pytest.mark.parametrize(
@@ -26,39 +26,39 @@ from tests.support.api import TIMEOUT, Stub, packed
     ids=["store", "search", "get", "delete", "get_index"],
 )
 async def test_an_unknown_index_is_not_found(
-    memories: Stub, raw: Connections, make: Callable[[str], Message], new_index: Callable[[], str]
+    stub: Stub, engine: Connections, make: Callable[[str], Message], new_index: Callable[[], str]
 ) -> None:
-    name, before = new_index(), await key_count(raw)
-    error, info, _ = await refused(memories, make(name))
+    name, before = new_index(), await key_count(engine)
+    error, info, _ = await refused(stub, make(name))
     assert error.code() == grpc.StatusCode.NOT_FOUND
     assert (info.reason, info.metadata["index"]) == ("INDEX_NOT_FOUND", name)
     assert "EnsureIndex" in str(error.details())
-    assert await key_count(raw) == before
+    assert await key_count(engine) == before
 
 
 @pytest.mark.parametrize("make", [store, search], ids=["store", "search"])
 async def test_an_index_of_another_model_refuses_the_servers_embedder(
-    memories: Stub, raw: Connections, make: Callable[..., Message], new_index: Callable[[], str]
+    stub: Stub, engine: Connections, make: Callable[..., Message], new_index: Callable[[], str]
 ) -> None:
     name = new_index()
-    await memories.EnsureIndex(pb.EnsureIndexRequest(index=name, dimension=3, embedding_model="mine"), timeout=TIMEOUT)
-    before = await key_count(raw)
-    error, info, _ = await refused(memories, make(index=name))
+    await stub.EnsureIndex(pb.EnsureIndexRequest(index=name, dimension=3, embedding_model="mine"), timeout=TIMEOUT)
+    before = await key_count(engine)
+    error, info, _ = await refused(stub, make(index=name))
     assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
     assert info.reason == "MODEL_MISMATCH"
     assert info.metadata["index_model"] == "mine"
-    assert await key_count(raw) == before
+    assert await key_count(engine) == before
 
 
-async def test_an_embedding_that_states_another_model_is_refused(memories: Stub) -> None:
-    error, info, _ = await refused(memories, store(embedding=packed(1.0), embedding_model="another"))
+async def test_an_embedding_that_states_another_model_is_refused(stub: Stub) -> None:
+    error, info, _ = await refused(stub, store(embedding=packed_embedding(1.0), embedding_model="another"))
     assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
     assert info.reason == "MODEL_MISMATCH"
 
 
-async def test_a_deadline_that_has_passed_is_told_as_such(memories: Stub) -> None:
+async def test_a_deadline_that_has_passed_is_told_as_such(stub: Stub) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await memories.Store(store(content="x" * 40_000), timeout=0.001)
+        await stub.Store(store(content="x" * 40_000), timeout=0.001)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
 
 

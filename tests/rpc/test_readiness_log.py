@@ -17,9 +17,9 @@ from memory_service.rpc import readiness
 from memory_service.rpc.readiness import ReadinessLog
 from memory_service.valkey.diagnosis import diagnose
 from memory_service.valkey.url import parse_url
-from tests.faults.engine_process import Engine
+from tests.faults.engine_process import EngineProcess
 from tests.support.api import TIMEOUT
-from tests.support.server_process import channel_to, logged, serving
+from tests.support.server_process import channel_to, run_server_process, wait_for_log_lines
 
 FAILURE = engine_unavailable("cannot be reached")
 
@@ -30,10 +30,10 @@ async def cause_of(url: str) -> str:
 
 async def first_cause(**settings: str) -> str:
     """What the log of a server says first of why it is not ready."""
-    with serving(**settings) as served:
-        [line, *_] = await logged(served, "not_ready")
+    with run_server_process(**settings) as server_process:
+        [line, *_] = await wait_for_log_lines(server_process, "not_ready")
         assert line["level"] == "warning"
-        assert "ready" not in [one["event"] for one in served.log]
+        assert "ready" not in [one["event"] for one in server_process.log]
         return str(line["cause"])
 
 
@@ -66,14 +66,14 @@ async def test_a_wrong_password_is_told(valkey: EmbeddedValkey) -> None:
 
 async def test_it_is_told_again_and_once_when_it_is_over(tmp_path: Path) -> None:
     port = free_port()
-    with serving(MEMORY_VALKEY_URL=f"valkey://127.0.0.1:{port}") as served:
-        lines = await logged(served, "not_ready", 2)
+    with run_server_process(MEMORY_VALKEY_URL=f"valkey://127.0.0.1:{port}") as server_process:
+        lines = await wait_for_log_lines(server_process, "not_ready", 2)
         assert lines[0]["seconds"] < lines[1]["seconds"]
-        async with Engine(tmp_path, port=port), channel_to(served.address):
-            await logged(served, "ready")
+        async with EngineProcess(tmp_path, port=port), channel_to(server_process.address):
+            await wait_for_log_lines(server_process, "ready")
             await asyncio.sleep(1.0)
-            assert [one["event"] for one in served.log if one["event"].endswith("ready")][-1] == "ready"
-            assert len([one for one in served.log if one["event"] == "ready"]) == 1
+            assert [one["event"] for one in server_process.log if one["event"].endswith("ready")][-1] == "ready"
+            assert len([one for one in server_process.log if one["event"] == "ready"]) == 1
 
 
 async def test_the_intervals_grow_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:

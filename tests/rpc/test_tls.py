@@ -17,8 +17,8 @@ from memory_service.domain.errors import FailedPrecondition
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
 from tests.support.api import TIMEOUT
-from tests.support.credentials import api_key, guarded, showing
-from tests.support.server_process import COMMAND, environment, serving
+from tests.support.credentials import api_key, server_with_auth, stub_with_credential
+from tests.support.server_process import COMMAND, environment, run_server_process
 
 LIST = pb.ListRequest(filter=memory_pb2.MemoryFilter(user_id="alice"), page_size=1)
 
@@ -47,9 +47,9 @@ def files(tmp_path: Path) -> Files:
 
 
 async def lets_in(server: RpcServer, credential: str = "", **shown: Any) -> bool:
-    async with showing(server, credential, **shown) as memories:
+    async with stub_with_credential(server, credential, **shown) as stub:
         try:
-            await memories.List(LIST, timeout=5)
+            await stub.List(LIST, timeout=5)
         except grpc.aio.AioRpcError as error:
             if error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
                 return False
@@ -61,7 +61,7 @@ async def test_tls_serves_those_who_trust_it_and_nothing_in_plaintext(
     settings: Settings, server: RpcServer, files: Files
 ) -> None:
     assert server
-    async with guarded(settings, tls_cert=files.cert, tls_key=files.key) as one:
+    async with server_with_auth(settings, tls_cert=files.cert, tls_key=files.key) as one:
         assert await lets_in(one, **files.shown())
         assert not await lets_in(one), "plaintext"
         assert not await lets_in(one, tls=True), "with the system's authorities"
@@ -74,7 +74,7 @@ async def test_certificates_are_rotated_without_a_restart(
     monkeypatch.setattr(reloading_files, "_LOOK_EVERY", 0.0)
     old_ca = tmp_path / "old_ca.crt"
     old_ca.write_bytes(files.ca.read_bytes())
-    async with guarded(settings, tls_cert=files.cert, tls_key=files.key) as one:
+    async with server_with_auth(settings, tls_cert=files.cert, tls_key=files.key) as one:
         assert await lets_in(one, tls=True, ca=old_ca)
         files.write(trustme.CA())
         assert await lets_in(one, **files.shown()), "the new certificate serves"
@@ -91,7 +91,7 @@ async def test_mtls_lets_in_only_clients_of_its_authorities(
     for issued in (clients, strangers):
         issued.cert.parent.mkdir()
         issued.write(trustme.CA(), "client.test")
-    async with guarded(settings, tls_cert=files.cert, tls_key=files.key, tls_client_ca=clients.ca) as one:
+    async with server_with_auth(settings, tls_cert=files.cert, tls_key=files.key, tls_client_ca=clients.ca) as one:
         assert await lets_in(one, **files.shown(), cert=clients.cert, key=clients.key)
         assert not await lets_in(one, **files.shown())
         assert not await lets_in(one, **files.shown(), cert=strangers.cert, key=strangers.key)
@@ -100,7 +100,7 @@ async def test_mtls_lets_in_only_clients_of_its_authorities(
 async def test_probes_have_a_port_of_their_own(settings: Settings, server: RpcServer, files: Files) -> None:
     assert server
     changes = {"tls_cert": files.cert, "tls_key": files.key, "health_listen": "127.0.0.1:0"}
-    async with guarded(settings, **changes) as one, grpc.aio.insecure_channel(one.health_address) as channel:
+    async with server_with_auth(settings, **changes) as one, grpc.aio.insecure_channel(one.health_address) as channel:
         answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
         search: Any = channel.unary_unary("/semantic_memory.v1.MemoryService/List")
@@ -112,7 +112,7 @@ async def test_probes_have_a_port_of_their_own(settings: Settings, server: RpcSe
 async def test_files_that_are_wrong_stop_the_start_with_a_reason(settings: Settings, files: Files) -> None:
     files.cert.write_text("no certificate")
     with pytest.raises(FailedPrecondition) as stopped:
-        async with guarded(settings, tls_cert=files.cert, tls_key=files.key):
+        async with server_with_auth(settings, tls_cert=files.cert, tls_key=files.key):
             pass
     assert "MEMORY_TLS_CERT" in stopped.value.message
 
@@ -174,15 +174,15 @@ def keys(tmp_path: Path) -> tuple[Path, str]:
 
 def test_logs_hold_no_key_no_token_and_no_content(tmp_path: Path, keys: tuple[Path, str], files: Files) -> None:
     file, key = keys
-    with serving(
+    with run_server_process(
         MEMORY_DATA_DIR=str(tmp_path / "data"),
         MEMORY_API_KEYS=str(file),
         MEMORY_TLS_CERT=str(files.cert),
         MEMORY_TLS_KEY=str(files.key),
-    ) as served:
+    ) as server_process:
 
         def run(token: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-            env = environment(MEMORY_ADDRESS=served.address, MEMORY_TOKEN=token, MEMORY_CA=str(files.ca))
+            env = environment(MEMORY_ADDRESS=server_process.address, MEMORY_TOKEN=token, MEMORY_CA=str(files.ca))
             return subprocess.run(
                 [*COMMAND, *arguments], env=env, capture_output=True, text=True, timeout=60, check=False
             )
@@ -192,7 +192,7 @@ def test_logs_hold_no_key_no_token_and_no_content(tmp_path: Path, keys: tuple[Pa
         assert "PERMISSION_DENIED" in run(key, "search", "a thing said in confidence", "--user", "bob").stderr
         assert "UNAUTHENTICATED" in run("smk_made_up_secret", "list", "--user", "alice").stderr
         assert "UNAUTHENTICATED" in run("made.up.token", "list", "--user", "alice").stderr
-    told = str(served.log)
-    assert len(served.calls("Store")) == 1
+    told = str(server_process.log)
+    assert len(server_process.call_lines("Store")) == 1
     for secret in (key, "smk_made_up_secret", "made.up.token", "confidence"):
         assert secret not in told

@@ -14,7 +14,7 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.valkey import Connections
-from tests.support.api import TIMEOUT, Stub, packed
+from tests.support.api import TIMEOUT, Stub, packed_embedding
 
 ALICE = memory_pb2.MemoryFilter(user_id="alice")
 USER = memory_pb2.ROLE_USER
@@ -45,26 +45,26 @@ CASES: dict[str, tuple[Message, str]] = {
     "store: id and request_id": (store(id="a", request_id="b"), ""),
     "store: no role": (store(role=memory_pb2.ROLE_UNSPECIFIED), "role"),
     "store: unknown role": (store(role=99), "role"),
-    "store: embedding of the wrong length": (store(embedding=packed(1.0, dimension=383)), "embedding"),
+    "store: embedding of the wrong length": (store(embedding=packed_embedding(1.0, dimension=383)), "embedding"),
     "store: embedding of half a number": (store(embedding=b"\0" * 1537), "embedding"),
-    "store: embedding with NaN": (store(embedding=packed(math.nan)), "embedding"),
-    "store: embedding with infinity": (store(embedding=packed(math.inf)), "embedding"),
-    "store: embedding of zeros": (store(embedding=packed(0.0)), "embedding"),
-    "store: embedding far too long": (store(embedding=packed(1.0, dimension=40_000)), "embedding"),
+    "store: embedding with NaN": (store(embedding=packed_embedding(math.nan)), "embedding"),
+    "store: embedding with infinity": (store(embedding=packed_embedding(math.inf)), "embedding"),
+    "store: embedding of zeros": (store(embedding=packed_embedding(0.0)), "embedding"),
+    "store: embedding far too long": (store(embedding=packed_embedding(1.0, dimension=40_000)), "embedding"),
     "store: time out of range": (store(timestamp=Timestamp(seconds=10**15)), "timestamp"),
     "store: nanos out of range": (store(timestamp=Timestamp(nanos=-1)), "timestamp"),
     "store: index of another form": (store(index="Robert'); DROP"), "index"),
     "search: k of 0": (search(k=0), "k"),
     "search: k over the maximum": (search(k=1001), "k"),
     "search: neither text nor embedding": (search(query_text=""), ""),
-    "search: both text and embedding": (search(query_embedding=packed(1.0)), ""),
+    "search: both text and embedding": (search(query_embedding=packed_embedding(1.0)), ""),
     "search: query over 50,000 characters": (search(query_text="x" * 50_001), "query_text"),
     "search: embedding of the wrong length": (
-        by_embedding(packed(1.0, dimension=2)),
+        by_embedding(packed_embedding(1.0, dimension=2)),
         "query_embedding",
     ),
-    "search: embedding with NaN": (by_embedding(packed(math.nan)), "query_embedding"),
-    "search: embedding of zeros": (by_embedding(packed(0.0)), "query_embedding"),
+    "search: embedding with NaN": (by_embedding(packed_embedding(math.nan)), "query_embedding"),
+    "search: embedding of zeros": (by_embedding(packed_embedding(0.0)), "query_embedding"),
     "search: no filter": (pb.SearchRequest(query_text="text"), "filter"),
     "search: empty filter without all_users": (search(filter=memory_pb2.MemoryFilter()), "filter"),
     "search: only a session": (search(filter=memory_pb2.MemoryFilter(session_ids=["s"])), "filter"),
@@ -109,11 +109,11 @@ CASES: dict[str, tuple[Message, str]] = {
     ),
     "search: an unknown mode": (search(mode=9), "mode"),
     "search: TEXT without a text": (search(query_text="", mode="SEARCH_MODE_TEXT"), ""),
-    "search: TEXT with an embedding": (search(query_embedding=packed(1.0), mode="SEARCH_MODE_TEXT"), ""),
+    "search: TEXT with an embedding": (search(query_embedding=packed_embedding(1.0), mode="SEARCH_MODE_TEXT"), ""),
     "search: TEXT with a least cosine similarity": (search(min_score=0.1, mode="SEARCH_MODE_TEXT"), ""),
     "search: TEXT with diversity": (search(diversity=0.1, mode="SEARCH_MODE_TEXT"), ""),
     "search: HYBRID without a text": (
-        search(query_text="", query_embedding=packed(1.0), mode="SEARCH_MODE_HYBRID"),
+        search(query_text="", query_embedding=packed_embedding(1.0), mode="SEARCH_MODE_HYBRID"),
         "",
     ),
     "search: a weight of words without HYBRID": (search(text_weight=0.5), ""),
@@ -186,8 +186,8 @@ CASES: dict[str, tuple[Message, str]] = {
 }
 
 
-async def call(memories: Stub, request: Message) -> None:
-    method = getattr(memories, type(request).__name__.removesuffix("Request"))
+async def call(stub: Stub, request: Message) -> None:
+    method = getattr(stub, type(request).__name__.removesuffix("Request"))
     if isinstance(request, pb.SearchRequest):
         async for _ in method(request, timeout=TIMEOUT):
             pass
@@ -195,10 +195,10 @@ async def call(memories: Stub, request: Message) -> None:
         await method(request, timeout=TIMEOUT)
 
 
-async def refused(memories: Stub, request: Message) -> tuple[grpc.aio.AioRpcError, error_details_pb2.ErrorInfo, Any]:
+async def refused(stub: Stub, request: Message) -> tuple[grpc.aio.AioRpcError, error_details_pb2.ErrorInfo, Any]:
     """The error, its ErrorInfo and its second detail, if any."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call(memories, request)
+        await call(stub, request)
     status = rpc_status.from_call(caught.value)
     assert status is not None
     info = error_details_pb2.ErrorInfo()
@@ -207,41 +207,46 @@ async def refused(memories: Stub, request: Message) -> tuple[grpc.aio.AioRpcErro
     return caught.value, info, status.details[1] if len(status.details) > 1 else None
 
 
-async def key_count(raw: Connections) -> int:
+async def key_count(engine: Connections) -> int:
     """Keys but for the one that the first page token of all makes."""
-    return int(await raw.run(["DBSIZE"])) - int(await raw.run(["EXISTS", "semantic_memory:secret"]))
+    return int(await engine.run(["DBSIZE"])) - int(await engine.run(["EXISTS", "semantic_memory:secret"]))
 
 
 @pytest.mark.parametrize("case", CASES)
-async def test_a_bad_request_names_its_field_and_does_nothing(memories: Stub, raw: Connections, case: str) -> None:
+async def test_a_bad_request_names_its_field_and_does_nothing(stub: Stub, engine: Connections, case: str) -> None:
     request, field = CASES[case]
-    before = await key_count(raw)
-    error, info, detail = await refused(memories, request)
+    before = await key_count(engine)
+    error, info, detail = await refused(stub, request)
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert info.reason in {"INVALID_REQUEST", "DIMENSION_MISMATCH"}
     bad = error_details_pb2.BadRequest()
     assert detail.Unpack(bad)
     assert field in [one.field for one in bad.field_violations]
     assert all(one.description and one.reason for one in bad.field_violations)
-    assert await key_count(raw) == before
+    assert await key_count(engine) == before
 
 
-async def test_limits_are_limits_and_not_one_less(memories: Stub, user: str) -> None:
+async def test_limits_are_limits_and_not_one_less(stub: Stub, user: str) -> None:
     name = user + "é" * ((256 - len(user)) // 2)
     request = pb.StoreRequest(
-        user_id=name, session_id="s" * 256, role=USER, content="🙂" * 50_000, id="i" * 256, embedding=packed(1.0)
+        user_id=name,
+        session_id="s" * 256,
+        role=USER,
+        content="🙂" * 50_000,
+        id="i" * 256,
+        embedding=packed_embedding(1.0),
     )
-    stored = await memories.Store(request, timeout=TIMEOUT)
-    got = await memories.Get(pb.GetRequest(user_id=name, id=stored.id), timeout=TIMEOUT)
+    stored = await stub.Store(request, timeout=TIMEOUT)
+    got = await stub.Get(pb.GetRequest(user_id=name, id=stored.id), timeout=TIMEOUT)
     assert got.memory.content == request.content
     sessions = ["s" * 256, *(chr(0x4E00 + n) * 85 for n in range(15))]
     where = memory_pb2.MemoryFilter(user_id=name, session_ids=sessions)
-    await call(memories, pb.SearchRequest(query_text="🙂", filter=where, k=1000))
+    await call(stub, pb.SearchRequest(query_text="🙂", filter=where, k=1000))
 
 
-async def test_many_violations_are_told_up_to_twenty(memories: Stub) -> None:
+async def test_many_violations_are_told_up_to_twenty(stub: Stub) -> None:
     request = pb.DeleteRequest(user_id="a", ids=[""] * 900)
-    _, _, detail = await refused(memories, request)
+    _, _, detail = await refused(stub, request)
     bad = error_details_pb2.BadRequest()
     assert detail.Unpack(bad)
     assert len(bad.field_violations) == 20

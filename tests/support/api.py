@@ -12,7 +12,18 @@ from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 from memory_service.cli.client import Stub
 from memory_service.valkey import Connections
 
-__all__ = ["TIMEOUT", "Stub", "connected", "delete_keys", "engine_calls", "listed", "message", "of", "packed", "search"]
+__all__ = [
+    "TIMEOUT",
+    "Stub",
+    "command_counts",
+    "delete_keys",
+    "filter_for_user",
+    "list_all",
+    "packed_embedding",
+    "search",
+    "store_request",
+    "stub_for",
+]
 
 TIMEOUT = 30.0
 
@@ -20,27 +31,27 @@ TIMEOUT = 30.0
 async def delete_keys(connections: Connections, pattern: str) -> None:
     """Delete every key that matches, on whichever nodes they lie."""
     keys = await connections.run(["KEYS", pattern])
-    listed = keys if isinstance(keys, list) else [key for part in keys.values() for key in part]
-    for key in listed:
+    list_all = keys if isinstance(keys, list) else [key for part in keys.values() for key in part]
+    for key in list_all:
         await connections.run(["DEL", key])
 
 
-def connected(channel: grpc.aio.Channel) -> Stub:
+def stub_for(channel: grpc.aio.Channel) -> Stub:
     """The asyncio stub of a channel."""
     return cast("Stub", MemoryServiceStub(channel))
 
 
-def packed(*numbers: float, dimension: int = 384) -> bytes:
+def packed_embedding(*numbers: float, dimension: int = 384) -> bytes:
     """An embedding that begins with these numbers, as it travels."""
     return np.array([*numbers, *[0.0] * (dimension - len(numbers))], "<f4").tobytes()
 
 
-def of(user: str, **narrowed: object) -> memory_pb2.MemoryFilter:
+def filter_for_user(user: str, **narrowed: object) -> memory_pb2.MemoryFilter:
     """The filter for memories of one user, and whatever narrows it."""
     return memory_pb2.MemoryFilter(user_id=user, **narrowed)  # type: ignore[arg-type]
 
 
-def message(
+def store_request(
     user: str, content: str, session: str = "s1", role: memory_pb2.Role = memory_pb2.ROLE_USER
 ) -> pb.StoreRequest:
     """A Store of one message."""
@@ -48,30 +59,30 @@ def message(
 
 
 async def search(
-    memories: Stub,
+    stub: Stub,
     request: pb.SearchRequest,
     *,
     timeout: float = TIMEOUT,  # noqa: ASYNC109 - as gRPC calls it
 ) -> tuple[list[pb.Hit], pb.SearchSummary]:
     """All hits of a search and its summary; asserts the shape of the stream."""
-    responses = [response async for response in memories.Search(request, timeout=timeout)]
+    responses = [response async for response in stub.Search(request, timeout=timeout)]
     assert [response.HasField("summary") for response in responses] == [False] * (len(responses) - 1) + [True]
     return [hit for response in responses for hit in response.hits], responses[-1].summary
 
 
-async def listed(memories: Stub, where: memory_pb2.MemoryFilter, **options: Any) -> list[memory_pb2.Memory]:
+async def list_all(stub: Stub, where: memory_pb2.MemoryFilter, **options: Any) -> list[memory_pb2.Memory]:
     """All memories within a filter, page after page."""
     request = pb.ListRequest(filter=where, **options)
     found: list[memory_pb2.Memory] = []
     while True:
-        page = await memories.List(request, timeout=TIMEOUT)
+        page = await stub.List(request, timeout=TIMEOUT)
         found += page.memories
         if not page.next_page_token:
             return found
         request.page_token = page.next_page_token
 
 
-async def engine_calls(connections: Connections) -> Counter[str]:
+async def command_counts(connections: Connections) -> Counter[str]:
     """How often each command has been called, on all nodes of the engine, by its name in lower case."""
     reply = await connections.run(["INFO", "commandstats"])
     told = [reply] if isinstance(reply, bytes) else reply.values()

@@ -7,7 +7,7 @@ import grpc
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from tests.support.api import TIMEOUT, Stub, packed
+from tests.support.api import TIMEOUT, Stub, packed_embedding
 from tests.support.credentials import api_key
 
 ALICE = memory_pb2.MemoryFilter(user_id="alice")
@@ -22,14 +22,14 @@ KEYS = {
 }
 
 
-async def drained(stream: Any) -> None:
+async def drain(stream: Any) -> None:
     async for _ in stream:
         pass
 
 
 def store(user: str, **more: Any) -> pb.StoreRequest:
     return pb.StoreRequest(
-        user_id=user, role=memory_pb2.ROLE_USER, content="secret", embedding=packed(1.0), id="a", **more
+        user_id=user, role=memory_pb2.ROLE_USER, content="secret", embedding=packed_embedding(1.0), id="a", **more
     )
 
 
@@ -51,8 +51,8 @@ CALLS: dict[str, tuple[str, Callable[[Stub, str | None], Awaitable[Any]]]] = {
     ),
     "Search": (
         "read",
-        lambda m, user: drained(
-            m.Search(pb.SearchRequest(query_embedding=packed(1.0), filter=where(user)), timeout=TIMEOUT)
+        lambda m, user: drain(
+            m.Search(pb.SearchRequest(query_embedding=packed_embedding(1.0), filter=where(user)), timeout=TIMEOUT)
         ),
     ),
     "List": ("read", lambda m, user: m.List(pb.ListRequest(filter=where(user), page_size=1), timeout=TIMEOUT)),
@@ -82,7 +82,7 @@ CALLS: dict[str, tuple[str, Callable[[Stub, str | None], Awaitable[Any]]]] = {
 }
 
 
-async def outcome(call: Awaitable[Any]) -> grpc.StatusCode:
+async def status_of(call: Awaitable[Any]) -> grpc.StatusCode:
     try:
         await call
     except grpc.aio.AioRpcError as error:

@@ -22,7 +22,7 @@ SERVICE = "semantic_memory.v1.MemoryService"
 COMMAND = [sys.executable, "-m", "memory_service"]
 
 
-class Served:
+class ServerProcess:
     """A running `memory-service serve`: its process, its address and its log."""
 
     def __init__(self, process: subprocess.Popen[str], address: str, log: list[dict[str, Any]]) -> None:
@@ -34,7 +34,7 @@ class Served:
         self.key = ""
         """The API key of a test that shows one."""
 
-    def calls(self, method: str) -> list[dict[str, Any]]:
+    def call_lines(self, method: str) -> list[dict[str, Any]]:
         """The lines of the calls of one method."""
         return [line for line in self.log if line["event"] == "call" and line["method"] == method]
 
@@ -43,9 +43,9 @@ class Served:
         children = psutil.Process(self.process.pid).children()
         return {int(one.cmdline()[-1]): one for one in children if "worker" in one.cmdline()}
 
-    def cli(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+    def run_cli(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command against the server."""
-        return cli(self.address, *arguments, status=status)
+        return run_cli(self.address, *arguments, status=status)
 
     def engine(self) -> psutil.Process:
         """The embedded engine."""
@@ -54,7 +54,7 @@ class Served:
         return engine
 
 
-def cli(address: str, *arguments: str, status: int = 0, given: str = "") -> subprocess.CompletedProcess[str]:
+def run_cli(address: str, *arguments: str, status: int = 0, given: str = "") -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [*COMMAND, *arguments],
         env=environment(MEMORY_ADDRESS=address, COLUMNS="200"),
@@ -76,7 +76,7 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 @contextmanager
-def serving(**settings: str) -> Iterator[Served]:
+def run_server_process(**settings: str) -> Iterator[ServerProcess]:
     """Run the server until the context closes."""
     process = subprocess.Popen(
         [*COMMAND, "serve"],
@@ -98,7 +98,7 @@ def serving(**settings: str) -> Iterator[Served]:
             pytest.fail(f"it ended: {lines}")
         address = lines[-1]["address"]
         reader.start()  # A server whose log nobody reads stands still when the pipe is full.
-        yield Served(process, address, lines)
+        yield ServerProcess(process, address, lines)
     finally:
         if process.poll() is None:
             process.terminate()
@@ -116,18 +116,20 @@ def _line(text: str) -> dict[str, Any]:
     return line
 
 
-async def logged(served: Served, event: str, count: int = 1, **told: Any) -> list[dict[str, Any]]:
+async def wait_for_log_lines(
+    server_process: ServerProcess, event: str, count: int = 1, **told: Any
+) -> list[dict[str, Any]]:
     """The lines of an event, once there are so many; the bound is only for when there never are."""
     for _ in range(600):
-        found = [line for line in served.log if line["event"] == event and told.items() <= line.items()]
+        found = [line for line in server_process.log if line["event"] == event and told.items() <= line.items()]
         if len(found) >= count:
             return found
         await asyncio.sleep(0.05)
-    pytest.fail(f"no {count} lines of {event} {told}: {served.log}")
+    pytest.fail(f"no {count} lines of {event} {told}: {server_process.log}")
 
 
 @contextmanager
-def logs_taken(process: subprocess.Popen[str]) -> Iterator[None]:
+def drain_stderr(process: subprocess.Popen[str]) -> Iterator[None]:
     """Read what a process logs, and end it, so that it never waits for a reader."""
     assert process.stderr is not None
     reader = threading.Thread(target=process.stderr.read, daemon=True)
@@ -147,13 +149,13 @@ async def channel_to(address: str) -> AsyncIterator[grpc.aio.Channel]:
         yield channel
 
 
-def wait_until_gone(process: psutil.Process, seconds: float = 20.0) -> None:
+def wait_for_exit(process: psutil.Process, seconds: float = 20.0) -> None:
     """Fail if the process lives on; the bound is generous, and only for when it does."""
     psutil.wait_procs([process], timeout=seconds)
     assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
-async def health_becomes(channel: grpc.aio.Channel, wanted: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+async def wait_for_health(channel: grpc.aio.Channel, wanted: health_pb2.HealthCheckResponse.ServingStatus) -> None:
     """Wait for a state of readiness; the bound is only for when it never comes."""
     end = time.monotonic() + 20
     while time.monotonic() < end:

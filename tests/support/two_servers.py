@@ -10,12 +10,12 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.server import run_server
 from memory_service.settings import Settings
-from tests.support.api import TIMEOUT, Stub, connected, packed
-from tests.support.credentials import reason
+from tests.support.api import TIMEOUT, Stub, packed_embedding, stub_for
+from tests.support.credentials import error_reason
 
 
 @dataclass(frozen=True)
-class Spec:
+class IndexSpec:
     """An index that can be asked for."""
 
     dimension: int
@@ -34,25 +34,25 @@ class Spec:
             role=memory_pb2.ROLE_USER,
             id=id_,
             content=content,
-            embedding=packed(1.0, dimension=self.dimension),
+            embedding=packed_embedding(1.0, dimension=self.dimension),
             embedding_model=self.model,
         )
 
     def search(self, index: str, user: str) -> pb.SearchRequest:
         return pb.SearchRequest(
             index=index,
-            query_embedding=packed(1.0, dimension=self.dimension),
+            query_embedding=packed_embedding(1.0, dimension=self.dimension),
             embedding_model=self.model,
             filter=memory_pb2.MemoryFilter(user_id=user),
             k=1000,
         )
 
 
-SPECS = [
-    Spec(3, "one", index_pb2.LAYOUT_JSON),
-    Spec(5, "one", index_pb2.LAYOUT_JSON),
-    Spec(3, "other", index_pb2.LAYOUT_JSON),
-    Spec(3, "one", index_pb2.LAYOUT_HASH),
+INDEX_SPECS = [
+    IndexSpec(3, "one", index_pb2.LAYOUT_JSON),
+    IndexSpec(5, "one", index_pb2.LAYOUT_JSON),
+    IndexSpec(3, "other", index_pb2.LAYOUT_JSON),
+    IndexSpec(3, "one", index_pb2.LAYOUT_HASH),
 ]
 
 
@@ -63,7 +63,7 @@ async def two_servers(settings: Settings, **changes: object) -> AsyncIterator[tu
         for _ in range(2):
             server = await stack.enter_async_context(run_server(settings.model_copy(update=changes)))
             channel = await stack.enter_async_context(grpc.aio.insecure_channel(server.address))
-            stubs.append(connected(channel))
+            stubs.append(stub_for(channel))
         yield stubs[0], stubs[1]
 
 
@@ -72,9 +72,9 @@ async def outcome(call: object) -> str:
     try:
         await call  # type: ignore[misc]
     except grpc.aio.AioRpcError as error:
-        return f"{error.code().name} {reason(error)}"
+        return f"{error.code().name} {error_reason(error)}"
     return "OK"
 
 
-async def dropped(memories: Stub, index: str) -> pb.DropIndexResponse:
-    return await memories.DropIndex(pb.DropIndexRequest(index=index, delete_memories=True), timeout=TIMEOUT)
+async def drop_index(stub: Stub, index: str) -> pb.DropIndexResponse:
+    return await stub.DropIndex(pb.DropIndexRequest(index=index, delete_memories=True), timeout=TIMEOUT)

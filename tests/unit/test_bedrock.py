@@ -29,7 +29,7 @@ from memory_service.embedding.bedrock import TITAN_V1, TITAN_V2, BedrockEmbedder
 from memory_service.embedding.cache import CachedEmbedder
 from memory_service.server import run_server
 from memory_service.settings import Settings
-from tests.support.api import TIMEOUT, connected, message, search
+from tests.support.api import TIMEOUT, search, store_request, stub_for
 from tests.support.bedrock_endpoint import Answer, Endpoint, bedrock_endpoint, embedding_of
 
 TOO_LONG = "400 Bad Request: Too many input tokens. Max input tokens: 8192, request input token count: 9875"
@@ -295,16 +295,16 @@ async def test_the_service_stores_and_finds_with_titan_and_tells_of_throttling(
         drain=0,
     )
     async with run_server(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
-        memories = connected(channel)
-        made = await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+        stub = stub_for(channel)
+        made = await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
         assert (made.index.dimension, made.index.embedding_model) == (1536, TITAN_V1)
-        await memories.Store(message(user, "what was said"), timeout=TIMEOUT)
+        await stub.Store(store_request(user, "what was said"), timeout=TIMEOUT)
         where = memory_pb2.MemoryFilter(user_id=user)
-        hits, _ = await search(memories, pb.SearchRequest(query_text="what was said", filter=where))
+        hits, _ = await search(stub, pb.SearchRequest(query_text="what was said", filter=where))
         assert hits[0].score == pytest.approx(1, abs=1e-5)
         endpoint.script = [Answer(429, "ThrottlingException")] * 2
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await memories.Store(message(user, "another"), timeout=TIMEOUT)
+            await stub.Store(store_request(user, "another"), timeout=TIMEOUT)
         assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
         status = rpc_status.from_call(caught.value)
         retry = error_details_pb2.RetryInfo()
@@ -342,14 +342,14 @@ async def test_a_client_whose_deadline_has_passed_is_no_bug(
         drain=0,
     )
     async with run_server(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
-        memories = connected(channel)
-        await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+        stub = stub_for(channel)
+        await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
         endpoint.script = [Answer(delay=0.5)] * 16
         where = memory_pb2.MemoryFilter(user_id=user)
         with structlog.testing.capture_logs() as logged:
             for number in range(16):
                 request = pb.SearchRequest(query_text=f"text {number}", filter=where)
                 with pytest.raises(grpc.aio.AioRpcError):
-                    _ = [response async for response in memories.Search(request, timeout=0.05)]
+                    _ = [response async for response in stub.Search(request, timeout=0.05)]
             await asyncio.sleep(0.1)
         assert [one for one in logged if one["event"] == "bug"] == []

@@ -59,16 +59,16 @@ async def test_valkey_is_reached_by_tls(behind_tls: tuple[str, Path], valkey_url
 
 
 async def test_a_user_is_known_by_aws_tokens(
-    behind_tls: tuple[str, Path], raw: Connections, monkeypatch: pytest.MonkeyPatch
+    behind_tls: tuple[str, Path], engine: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address, ca = behind_tls
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
     user = f"iam-{uuid.uuid4().hex[:8]}"
     # ElastiCache verifies the signed token; this one takes whatever it is shown.
-    await raw.run(["ACL", "SETUSER", user, "on", "nopass", "~*", "+@all"])
+    await engine.run(["ACL", "SETUSER", user, "on", "nopass", "~*", "+@all"])
     try:
         url = f"valkeys://{user}@{address}/?ca={ca}&iam=elasticache:eu-west-1:my-cluster"
         assert await who_am_i(url) == user.encode()
     finally:
-        await raw.run(["ACL", "DELUSER", user])
+        await engine.run(["ACL", "DELUSER", user])
