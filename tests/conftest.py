@@ -1,13 +1,18 @@
-"""The world that tests need: a real engine, a real server on a real socket, and a client.
+"""Fixtures for tests that need a real engine, a real server on a real socket, and a client.
 
 The engine is the server at MEMORY_TEST_VALKEY_URL, or an embedded one. Tests use indexes and users of their own, so
-that they neither meet each other nor what the server holds; what they made is removed at the end.
+that they neither affect each other nor the server's own data. The fixture `engine` removes their indexes at the end.
+
+A module with `pytestmark = pytest.mark.both_layouts` runs each of its tests that need a server twice: with documents
+stored as JSON, and as hashes.
 """
 
 import logging
 import os
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Literal
 
 import grpc
 import pytest
@@ -29,7 +34,7 @@ from tests.support.server_process import ServerProcess, run_server_process
 
 hypothesis_settings.register_profile(
     "default",
-    deadline=None,  # the machines are shared: time is no test here
+    deadline=None,  # CI machines are shared, so the time of one example means nothing
     max_examples=100,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
@@ -38,11 +43,18 @@ hypothesis_settings.load_profile("default")
 log_to_stderr(logging.ERROR)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of a module marked `both_layouts` in each layout, if they need a server."""
+    marked = any(metafunc.definition.iter_markers("both_layouts"))
+    if marked and "layout" in metafunc.fixturenames:
+        metafunc.parametrize("layout", ["json", "hash"], scope="session")
+
+
 @pytest.fixture(scope="session")
 async def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """The engine under test."""
-    if given := os.environ.get("MEMORY_TEST_VALKEY_URL"):
-        yield given
+    """The URL of the engine under test."""
+    if url := os.environ.get("MEMORY_TEST_VALKEY_URL"):
+        yield url
         return
     valkey = EmbeddedValkey(tmp_path_factory.mktemp("valkey"), appendfsync="no")
     await valkey.start()
@@ -52,7 +64,7 @@ async def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 
 @pytest.fixture(scope="session")
 async def engine(valkey_url: str) -> AsyncIterator[Connections]:
-    """The engine itself, for what other software does to it. Removes at the end what the tests have left."""
+    """Connections to the engine itself. Removes the indexes and memories of the tests at the end."""
     connections = Connections(parse_url(valkey_url, connections=1))
     await connections.open()
     yield connections
@@ -66,34 +78,78 @@ async def engine(valkey_url: str) -> AsyncIterator[Connections]:
 
 
 @pytest.fixture(scope="session")
-def settings(valkey_url: str) -> Settings:
-    """The settings of the server under test."""
-    return Settings(
-        listen="127.0.0.1:0",
-        valkey_url=SecretStr(valkey_url),
-        index=f"test_{uuid.uuid4().hex[:12]}",
-        drain=0.0,
-    )
+def layout() -> str:
+    """The layout of new indexes: that of MEMORY_LAYOUT or JSON, and each in turn for tests marked `both_layouts`."""
+    return os.environ.get("MEMORY_LAYOUT", "json")
 
 
 @pytest.fixture(scope="session")
-async def server(settings: Settings, engine: Connections) -> AsyncIterator[RpcServer]:  # noqa: ARG001 - raw cleans up last
-    """A running server whose default index exists, with the local embedder."""
+def settings_by_layout(valkey_url: str) -> dict[str, Settings]:
+    """The settings of a server for each layout, each with a default index of its own."""
+    layouts: list[Literal["json", "hash"]] = ["json", "hash"]
+    return {
+        layout: Settings(
+            listen="127.0.0.1:0",
+            valkey_url=SecretStr(valkey_url),
+            index=f"test_{uuid.uuid4().hex[:12]}",
+            layout=layout,
+            drain=0.0,
+        )
+        for layout in layouts
+    }
+
+
+@pytest.fixture(scope="session")
+def settings(settings_by_layout: dict[str, Settings], layout: str) -> Settings:
+    """The settings of the server under test."""
+    return settings_by_layout[layout]
+
+
+@pytest.fixture(scope="session")
+async def json_server(
+    settings_by_layout: dict[str, Settings],
+    engine: Connections,  # noqa: ARG001 - cleans up after the server has stopped
+) -> AsyncIterator[RpcServer]:
+    """A server whose new indexes hold JSON documents."""
+    async with _server_with_index(settings_by_layout["json"]) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def hash_server(
+    settings_by_layout: dict[str, Settings],
+    engine: Connections,  # noqa: ARG001 - cleans up after the server has stopped
+) -> AsyncIterator[RpcServer]:
+    """A server whose new indexes hold hashes."""
+    async with _server_with_index(settings_by_layout["hash"]) as server:
+        yield server
+
+
+@asynccontextmanager
+async def _server_with_index(settings: Settings) -> AsyncIterator[RpcServer]:
     async with run_server(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
         await stub_for(channel).EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
         yield server
 
 
 @pytest.fixture(scope="session")
+def server(layout: str, request: pytest.FixtureRequest) -> RpcServer:
+    """A running server in the layout of the test, with the local embedder; its default index exists."""
+    # Both servers stay up until the end, so that a change of the layout starts none.
+    server: RpcServer = request.getfixturevalue(f"{layout}_server")
+    return server
+
+
+@pytest.fixture(scope="session")
 async def stub(server: RpcServer) -> AsyncIterator[Stub]:
-    """A client of the server."""
+    """An asyncio stub of the service on the server."""
     async with grpc.aio.insecure_channel(server.address) as channel:
         yield stub_for(channel)
 
 
 @pytest.fixture(scope="session")
-def server_process(valkey_url: str, engine: Connections) -> Iterator[ServerProcess]:  # noqa: ARG001 - raw cleans up last
-    """A server in a process of its own, whose default index exists, for tests that are sync."""
+def server_process(valkey_url: str, engine: Connections) -> Iterator[ServerProcess]:  # noqa: ARG001 - cleans up last
+    """A server in a process of its own, for synchronous tests; its default index exists."""
     with run_server_process(
         MEMORY_VALKEY_URL=valkey_url, MEMORY_INDEX=f"test_{uuid.uuid4().hex[:12]}"
     ) as server_process:
@@ -104,18 +160,18 @@ def server_process(valkey_url: str, engine: Connections) -> Iterator[ServerProce
 
 @pytest.fixture
 def client(server_process: ServerProcess) -> Iterator[MemoryClient]:
-    """A sync client of that server."""
+    """A synchronous client of the server process."""
     with MemoryClient(server_process.address) as client:
         yield client
 
 
 @pytest.fixture
 def user() -> str:
-    """A user whom no other test knows."""
+    """A user id that no other test uses."""
     return f"user_{uuid.uuid4().hex}"
 
 
 @pytest.fixture
 def new_index() -> Callable[[], str]:
-    """Makes names of indexes that no other test knows."""
+    """A function that returns index names that no other test uses."""
     return lambda: f"test_{uuid.uuid4().hex[:12]}"

@@ -22,6 +22,8 @@ from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding
 from tests.support.server_process import run_cli
 
+pytestmark = pytest.mark.both_layouts
+
 EVERYONE = memory_pb2.MemoryFilter(all_users=True)
 DIMENSION = 4
 

@@ -15,6 +15,8 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding, store_request
 
+pytestmark = pytest.mark.both_layouts
+
 
 def item(user: str, content: str = "c", **more: Any) -> pb.StoreRequest:
     return pb.StoreRequest(

@@ -1,9 +1,12 @@
 """What was said around a hit, through the API on a real engine."""
 
+import pytest
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from tests.support.api import Stub, search
 from tests.support.ranked_messages import NOW, scored_message, search_request, store_messages
+
+pytestmark = pytest.mark.both_layouts
 
 
 async def test_context_brings_what_was_said_around_a_hit(stub: Stub, user: str) -> None:

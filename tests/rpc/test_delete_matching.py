@@ -12,6 +12,8 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding
 
+pytestmark = pytest.mark.both_layouts
+
 ROLES = [memory_pb2.ROLE_USER, memory_pb2.ROLE_ASSISTANT]
 
 

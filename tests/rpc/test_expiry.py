@@ -19,6 +19,8 @@ from memory_service.settings import Settings
 from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, Stub, filter_for_user, list_all, packed_embedding, search
 
+pytestmark = pytest.mark.both_layouts
+
 
 async def store(stub: Stub, user: str, content: str = "c", **more: Any) -> pb.StoreResponse:
     request = pb.StoreRequest(

@@ -2,12 +2,15 @@
 
 import uuid
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding, search
+
+pytestmark = pytest.mark.both_layouts
 
 characters = st.characters(exclude_categories=["Cs"])
 nasty = st.sampled_from(["a,b", "a", "b", "a|b", "*", "a*", "=>[KNN", " a ", "null", "A", "{a}", '"', "x_61", "_"])

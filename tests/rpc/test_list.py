@@ -22,6 +22,8 @@ from memory_service.valkey.connections import Command
 from memory_service.valkey.memories import ValkeyMemories
 from tests.support.api import TIMEOUT, Stub, filter_for_user, list_all, packed_embedding
 
+pytestmark = pytest.mark.both_layouts
+
 OLDEST, NEWEST = pb.LIST_ORDER_OLDEST_FIRST, pb.LIST_ORDER_NEWEST_FIRST
 
 

@@ -27,6 +27,8 @@ from tests.support.ranked_messages import (
     store_messages,
 )
 
+pytestmark = pytest.mark.both_layouts
+
 
 async def test_text_finds_words_whatever_their_form_and_nothing_without_them(stub: Stub, user: str) -> None:
     await store_messages(

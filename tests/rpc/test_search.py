@@ -11,6 +11,8 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, Stub, command_counts, filter_for_user, packed_embedding, search, store_request
 
+pytestmark = pytest.mark.both_layouts
+
 DEPLOYS = [
     ("sess_1", "We deployed to ECS using a blue-green strategy"),
     ("sess_2", "Valkey HNSW index provides sub-millisecond vector search"),

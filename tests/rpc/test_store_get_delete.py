@@ -14,6 +14,8 @@ from memory_service.settings import Settings
 from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, Stub, filter_for_user, packed_embedding, search, store_request
 
+pytestmark = pytest.mark.both_layouts
+
 
 async def test_a_stored_memory_comes_back_whole(stub: Stub, user: str) -> None:
     written = Timestamp(seconds=1_700_000_000, nanos=123_456_000)

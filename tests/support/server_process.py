@@ -69,10 +69,10 @@ def run_cli(address: str, *arguments: str, status: int = 0, given: str = "") -> 
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This one without what may be set in it for a service, but for the layout that is under test."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MEMORY_", "FORCE_COLOR"))}
+    """The environment of this process without settings of the service, except for the layout under test."""
+    other = {name: value for name, value in os.environ.items() if not name.startswith(("MEMORY_", "FORCE_COLOR"))}
     layout = {name: value for name, value in os.environ.items() if name == "MEMORY_LAYOUT"}
-    return {**kept, **layout, **changes}
+    return {**other, **layout, **changes}
 
 
 @contextmanager

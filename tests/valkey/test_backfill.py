@@ -13,6 +13,8 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from tests.support.api import TIMEOUT, Stub, packed_embedding, search
 from tests.support.credentials import error_reason
 
+pytestmark = pytest.mark.both_layouts
+
 COUNT = 3000
 """Enough that engines take a while."""
 NOT_MADE_YET = {"NOT_FOUND INDEX_NOT_FOUND", "FAILED_PRECONDITION MODEL_MISMATCH"}
