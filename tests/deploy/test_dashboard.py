@@ -117,11 +117,11 @@ async def _in_use(stub: Stub) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("expression", QUERIES)
-async def test_every_panel_has_live_figures(prometheus: Prometheus, expression: str) -> None:
+async def test_every_panel_has_live_values(prometheus: Prometheus, expression: str) -> None:
     assert all(one >= 0 for one in await prometheus.values(expression) if one == one)  # noqa: PLR0124 - as above
 
 
-async def test_the_dashboard_tells_what_happens(prometheus: Prometheus) -> None:
+async def test_panels_show_the_state_of_the_server(prometheus: Prometheus) -> None:
     shown = {panel["title"]: panel["targets"][0]["expr"] for panel in DASHBOARD["panels"] if "targets" in panel}
     assert await prometheus.values(shown["Ready"]) == [1]
     assert await prometheus.values(shown["Ready"], instance="gone") == [0]
@@ -132,7 +132,7 @@ async def test_the_dashboard_tells_what_happens(prometheus: Prometheus) -> None:
     assert 0 < hits < 1  # the query is known after its first time, what is stored is new each time
 
 
-async def test_every_rule_can_be_evaluated_and_none_fires_at_a_healthy_server(prometheus: Prometheus) -> None:
+async def test_every_rule_evaluates_and_none_fires_for_a_healthy_server(prometheus: Prometheus) -> None:
     for _ in range(150):
         [group] = (await prometheus.ask("rules"))["groups"]
         if all(rule["health"] != "unknown" for rule in group["rules"]):

@@ -49,7 +49,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Meas
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_misbehaviour_leaves_nothing_behind_and_others_hardly_notice(server: MeasuredServer, kind: str) -> None:
+async def test_misbehaving_callers_leak_nothing_and_barely_slow_others(server: MeasuredServer, kind: str) -> None:
     count = round(COUNTS[kind] * SCALE)
     async with channel_to(server.address) as channel:
         baseline = (

@@ -189,7 +189,7 @@ async def export(address: str, file: Path, stop_after: float | None, *options: s
     return await process.wait()
 
 
-async def test_whatever_is_interrupted_nothing_is_lost_immortal_or_doubled(tmp_path: Path) -> None:
+async def test_interrupted_calls_lose_no_memory_and_no_ttl_and_duplicate_nothing(tmp_path: Path) -> None:
     books = Books()
     async with two_servers(tmp_path / "engine") as (servers, connections):
         until = time.monotonic() + 4 * SCALE

@@ -81,7 +81,7 @@ async def stub(shards: list[EngineProcess]) -> AsyncIterator[Stub]:
 
 
 @pytest.mark.parametrize("gone", range(3))
-async def test_without_one_of_its_shards_a_cluster_answers_in_part_only_to_who_allows_it(
+async def test_a_cluster_without_a_shard_gives_partial_results_only_where_allowed(
     shards: list[EngineProcess], stub: Stub, gone: int
 ) -> None:
     await shards[gone].kill()
@@ -95,7 +95,7 @@ async def test_without_one_of_its_shards_a_cluster_answers_in_part_only_to_who_a
 
 
 @pytest.mark.xfail(reason="GLIDE's clients stand still, seconds at a time, while they look for the node that is gone")
-async def test_the_parts_are_given_for_as_long_as_the_shard_is_away(shards: list[EngineProcess], stub: Stub) -> None:
+async def test_every_partial_search_is_answered_while_a_shard_is_down(shards: list[EngineProcess], stub: Stub) -> None:
     await shards[0].kill()
     end = time.monotonic() + BELIEVED
     partial = whole(SEARCHES["HYBRID"], consistency=pb.CONSISTENCY_PARTIAL)
@@ -106,7 +106,7 @@ async def test_the_parts_are_given_for_as_long_as_the_shard_is_away(shards: list
         await asyncio.sleep(1.0)
 
 
-async def test_for_as_long_as_the_shard_is_away_parts_are_given_and_pass_for_no_more(
+async def test_partial_searches_are_degraded_or_unavailable_while_a_shard_is_down(
     shards: list[EngineProcess], stub: Stub
 ) -> None:
     await shards[0].kill()

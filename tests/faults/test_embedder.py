@@ -85,7 +85,7 @@ async def failing(call: Awaitable[object]) -> grpc.aio.AioRpcError:
     ],
     ids=["down", "throttled", "wrong dimension", "malformed", "slow"],
 )
-async def test_each_fault_of_the_model_has_its_status_and_is_not_stored(
+async def test_each_model_fault_has_its_status_and_stores_nothing(
     stub: Stub, endpoint: Endpoint, user: str, answer: Answer, code: grpc.StatusCode
 ) -> None:
     endpoint.script = [answer] * 4
@@ -100,7 +100,7 @@ async def test_each_fault_of_the_model_has_its_status_and_is_not_stored(
     assert found == []
 
 
-async def test_the_breaker_opens_fails_at_once_and_closes_by_itself(stub: Stub, endpoint: Endpoint, user: str) -> None:
+async def test_the_breaker_opens_fails_fast_and_closes_by_itself(stub: Stub, endpoint: Endpoint, user: str) -> None:
     endpoint.script = [AWAY] * 1000
     for number in range(5):
         await failing(stub.Store(store_request(user, f"text {number}"), timeout=TIMEOUT))
@@ -127,7 +127,7 @@ async def test_a_throttled_model_opens_no_breaker(stub: Stub, endpoint: Endpoint
     await stub.Store(store_request(user, "after it"), timeout=TIMEOUT)
 
 
-async def test_what_embeds_nothing_goes_on_at_full_speed_while_the_model_stands_still(
+async def test_calls_without_embedding_keep_full_speed_while_the_model_hangs(
     stub: Stub, endpoint: Endpoint, user: str
 ) -> None:
     async def median() -> float:
@@ -161,7 +161,7 @@ async def test_what_embeds_nothing_goes_on_at_full_speed_while_the_model_stands_
 
 @pytest.mark.parametrize("fault", [AWAY, THROTTLED], ids=["down", "throttled"])
 @pytest.mark.parametrize("mode", [pb.SEARCH_MODE_VECTOR, pb.SEARCH_MODE_HYBRID])
-async def test_a_search_that_allows_it_is_answered_by_words_and_says_so(
+async def test_a_search_with_allow_degraded_falls_back_to_text_and_reports_it(
     stub: Stub, endpoint: Endpoint, user: str, mode: pb.SearchMode, fault: Answer
 ) -> None:
     for content in ("the canary sings", "a dog barks"):
@@ -189,7 +189,7 @@ async def test_a_search_that_allows_it_is_answered_by_words_and_says_so(
         asking("a", query_text="q", mode=pb.SEARCH_MODE_TEXT, allow_degraded=True),
     ],
 )
-async def test_allow_degraded_without_anything_to_embed_is_refused(stub: Stub, request_: pb.SearchRequest) -> None:
+async def test_allow_degraded_without_text_to_embed_is_refused(stub: Stub, request_: pb.SearchRequest) -> None:
     error = await failing(search(stub, request_))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert "allow_degraded" in str(error.details())
@@ -220,7 +220,7 @@ def outage() -> Unavailable:
 @pytest.mark.parametrize(
     "answered", [ResourceExhausted(Reason.EMBEDDER_THROTTLED, "slowly"), invalid("f", "d", "r"), None]
 )
-async def test_only_outages_in_a_row_open_the_breaker(answered: MemoryServiceError | None) -> None:
+async def test_only_consecutive_outages_open_the_breaker(answered: MemoryServiceError | None) -> None:
     scripted = Scripted()
     breaker = CircuitBreaker(scripted, threshold=3, pause=60)
     for _ in range(3):
@@ -236,7 +236,7 @@ async def test_only_outages_in_a_row_open_the_breaker(answered: MemoryServiceErr
     assert scripted.calls == 9
 
 
-async def test_a_deadline_that_passes_neither_opens_nor_closes_the_breaker() -> None:
+async def test_a_passed_deadline_neither_opens_nor_closes_the_breaker() -> None:
     breaker = CircuitBreaker(Scripted(outage(), deadline_exceeded(), outage()), threshold=2, pause=60)
     for expected in (Unavailable, DeadlineExceeded, Unavailable):
         with pytest.raises(expected):
@@ -245,7 +245,7 @@ async def test_a_deadline_that_passes_neither_opens_nor_closes_the_breaker() -> 
         await breaker.embed("t")
 
 
-async def test_after_the_pause_one_call_tries_for_all() -> None:
+async def test_one_call_probes_the_model_after_the_pause() -> None:
     scripted = Scripted(outage(), outage())
     breaker = CircuitBreaker(scripted, threshold=1, pause=0.05)
     with pytest.raises(Unavailable):

@@ -24,7 +24,7 @@ BACK = 2.0
 """Seconds after the engine's first answer within which every client has been answered."""
 
 
-async def test_kill_9_of_the_engine_loses_and_doubles_nothing_and_is_over_within_two_seconds(tmp_path: Path) -> None:
+async def test_kill_9_of_the_engine_loses_nothing_and_clients_recover_within_two_seconds(tmp_path: Path) -> None:
     took = []
     async with EngineProcess(tmp_path) as engine:
         with run_server_process(MEMORY_VALKEY_URL=engine.url) as server_process:
@@ -51,7 +51,7 @@ async def test_kill_9_of_the_engine_loses_and_doubles_nothing_and_is_over_within
     assert max(took) < BACK
 
 
-async def test_what_was_known_of_an_index_does_not_pass_for_whole_once_the_engine_was_started_again(
+async def test_searches_after_an_engine_restart_are_degraded_until_the_index_is_ready(
     tmp_path: Path,
 ) -> None:
     async with EngineProcess(tmp_path) as engine, service_stub(MEMORY_VALKEY_URL=engine.url) as stub:
@@ -67,7 +67,7 @@ async def test_what_was_known_of_an_index_does_not_pass_for_whole_once_the_engin
                 _, summary = await search_results(stub, SEARCHES["VECTOR"], TIMEOUT)
 
 
-async def test_while_the_engine_is_dead_every_call_is_told_to_try_again(tmp_path: Path) -> None:
+async def test_every_call_is_unavailable_while_the_engine_is_down(tmp_path: Path) -> None:
     async with EngineProcess(tmp_path) as engine, service_stub(MEMORY_VALKEY_URL=engine.url) as stub:
         await engine.kill()
         told = await asyncio.gather(*(assert_unavailable(stub, call) for call in CALLS.values()))
@@ -76,7 +76,7 @@ async def test_while_the_engine_is_dead_every_call_is_told_to_try_again(tmp_path
         await wait_for_answer(stub, CALLS["VECTOR"], within=BACK)
 
 
-async def test_while_the_engine_loads_its_data_no_call_takes_them_for_gone(tmp_path: Path) -> None:
+async def test_no_call_reports_missing_data_while_the_engine_loads(tmp_path: Path) -> None:
     slowly = ("appendonly no", "key-load-delay 15000", "loading-process-events-interval-bytes 1024")
     async with EngineProcess(tmp_path, *slowly) as engine, service_stub(MEMORY_VALKEY_URL=engine.url) as stub:
         await asyncio.gather(*(stub.Store(store(f"m{n}"), timeout=TIMEOUT) for n in range(300)))

@@ -23,7 +23,7 @@ from tests.support.api import TIMEOUT
 from tests.support.server_process import channel_to, run_server_process
 
 
-async def test_an_engine_without_memory_refuses_writes_and_says_so(tmp_path: Path) -> None:
+async def test_an_engine_out_of_memory_refuses_writes_with_the_reason(tmp_path: Path) -> None:
     async with EngineProcess(tmp_path) as engine, service_stub(MEMORY_VALKEY_URL=engine.url) as stub:
         await READS["List"](stub)  # The first page ever writes the key that seals page tokens.
         await engine.run("CONFIG", "SET", "maxmemory", "1")
@@ -39,7 +39,7 @@ async def test_an_engine_without_memory_refuses_writes_and_says_so(tmp_path: Pat
         await WRITES["Store"](stub)
 
 
-async def test_a_primary_that_has_become_a_replica_answers_nothing_any_more(tmp_path: Path) -> None:
+async def test_a_primary_that_became_a_replica_answers_no_call(tmp_path: Path) -> None:
     async with (
         EngineProcess(tmp_path / "one") as one,
         EngineProcess(tmp_path / "other") as other,
@@ -53,7 +53,7 @@ async def test_a_primary_that_has_become_a_replica_answers_nothing_any_more(tmp_
             await assert_unavailable(stub, call)
 
 
-async def test_a_planned_failover_loses_nothing_and_clients_need_only_repeat(tmp_path: Path) -> None:
+async def test_a_planned_failover_loses_nothing_and_clients_only_retry(tmp_path: Path) -> None:
     async with replicated(tmp_path) as (primary, replica, url):
         with run_server_process(MEMORY_VALKEY_URL=url) as server_process:
             async with channel_to(server_process.address) as channel:
@@ -66,7 +66,7 @@ async def test_a_planned_failover_loses_nothing_and_clients_need_only_repeat(tmp
                 assert await audit_writes(clients) == NO_LOSS
 
 
-async def test_when_the_primary_dies_the_promoted_replica_is_found(tmp_path: Path) -> None:
+async def test_calls_reach_the_promoted_replica_after_the_primary_dies(tmp_path: Path) -> None:
     async with replicated(tmp_path) as (primary, replica, url), service_stub(MEMORY_VALKEY_URL=url) as stub:
         await primary.kill()
         await assert_unavailable(stub, WRITES["Store"])

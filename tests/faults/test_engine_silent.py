@@ -35,7 +35,7 @@ async def stub(between: FaultyProxy) -> AsyncIterator[Stub]:
         yield stub
 
 
-async def test_while_the_engine_stands_still_every_call_is_told_to_try_again(engine: EngineProcess, stub: Stub) -> None:
+async def test_every_call_is_unavailable_while_the_engine_is_paused(engine: EngineProcess, stub: Stub) -> None:
     engine.pause()
     try:
         told = await asyncio.gather(*(assert_unavailable(stub, call) for call in CALLS.values()))
@@ -45,7 +45,7 @@ async def test_while_the_engine_stands_still_every_call_is_told_to_try_again(eng
     await wait_for_answer(stub, CALLS["VECTOR"], within=2.0)
 
 
-async def test_a_caller_in_a_hurry_learns_that_its_deadline_passed(engine: EngineProcess, stub: Stub) -> None:
+async def test_a_call_with_a_short_deadline_gets_deadline_exceeded(engine: EngineProcess, stub: Stub) -> None:
     engine.pause()
     try:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -55,7 +55,7 @@ async def test_a_caller_in_a_hurry_learns_that_its_deadline_passed(engine: Engin
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
 
 
-async def test_a_slow_engine_is_waited_for(between: FaultyProxy, stub: Stub) -> None:
+async def test_calls_wait_for_a_slow_engine(between: FaultyProxy, stub: Stub) -> None:
     between.delay = 0.2
     try:
         for call in CALLS.values():
@@ -64,7 +64,7 @@ async def test_a_slow_engine_is_waited_for(between: FaultyProxy, stub: Stub) -> 
         between.delay = 0.0
 
 
-async def test_connections_that_have_died_silently_are_replaced(between: FaultyProxy, stub: Stub) -> None:
+async def test_silently_dead_connections_are_replaced(between: FaultyProxy, stub: Stub) -> None:
     # GLIDE's own connection checks would take minutes: every second try of every caller would wait in vain meanwhile.
     between.silence()
     await asyncio.gather(*(wait_for_answer(stub, CALLS["Get"], within=20.0) for _ in range(30)))
@@ -72,7 +72,7 @@ async def test_connections_that_have_died_silently_are_replaced(between: FaultyP
 
 
 @pytest.mark.parametrize("broken", [False, True])
-async def test_a_call_that_an_outage_leaves_no_time_for_its_last_command_is_told_to_try_again(
+async def test_a_call_that_an_outage_leaves_no_time_for_its_last_command_is_unavailable(
     between: FaultyProxy, stub: Stub, broken: bool
 ) -> None:
     await stub.Store(store("of two commands"), timeout=TIMEOUT)
@@ -98,7 +98,7 @@ async def test_a_call_that_an_outage_leaves_no_time_for_its_last_command_is_told
 
 
 @pytest.mark.parametrize("received", [0, 1, 7])
-async def test_a_reply_that_breaks_off_is_no_answer(between: FaultyProxy, stub: Stub, received: int) -> None:
+async def test_a_truncated_reply_is_not_an_answer(between: FaultyProxy, stub: Stub, received: int) -> None:
     for name, call in CALLS.items():
         between.cut_after = received
         try:
@@ -109,7 +109,7 @@ async def test_a_reply_that_breaks_off_is_no_answer(between: FaultyProxy, stub: 
         await wait_for_answer(stub, call, within=5.0)
 
 
-async def test_nothing_acknowledged_is_lost_on_a_network_that_breaks_and_forgets(tmp_path: Path) -> None:
+async def test_nothing_acknowledged_is_lost_on_a_network_that_resets_and_drops_connections(tmp_path: Path) -> None:
     async with (
         EngineProcess(tmp_path) as engine,
         faulty_proxy(engine.port) as between,

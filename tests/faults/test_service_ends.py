@@ -63,7 +63,7 @@ async def replicas(directory: Path, count: int) -> AsyncIterator[list[Replica]]:
             yield made
 
 
-async def test_kill_9_of_the_service_loses_and_doubles_nothing(tmp_path: Path) -> None:
+async def test_kill_9_of_the_service_loses_and_duplicates_nothing(tmp_path: Path) -> None:
     async with replicas(tmp_path, 1) as [replica], channel_to(replica.address) as channel:
         async with load(channel) as clients:
             for _ in range(round(2 * SCALE)):
@@ -98,7 +98,7 @@ async def test_a_rolling_restart_fails_no_call_of_clients_that_follow_health(tmp
             assert await audit_writes(clients) == NO_LOSS
 
 
-async def test_a_stream_in_flight_ends_whole_when_the_service_is_told_to_end(tmp_path: Path) -> None:
+async def test_a_stream_in_flight_completes_when_the_service_gets_sigterm(tmp_path: Path) -> None:
     async with (
         replicas(tmp_path, 1) as [replica],
         grpc.aio.insecure_channel(replica.address, options=SLOW_READER) as channel,

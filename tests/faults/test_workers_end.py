@@ -41,7 +41,7 @@ def family(server_process: ServerProcess) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-async def test_no_process_is_left_however_the_supervisor_ends(tmp_path: Path, number: signal.Signals) -> None:
+async def test_no_process_remains_after_the_supervisor_ends(tmp_path: Path, number: signal.Signals) -> None:
     with run_server_process(MEMORY_DATA_DIR=str(tmp_path), **TWO_WORKERS) as server_process:
         await wait_for_log_lines(server_process, "serving", 2)
         left = family(server_process)
@@ -52,7 +52,7 @@ async def test_no_process_is_left_however_the_supervisor_ends(tmp_path: Path, nu
             await asyncio.to_thread(wait_for_exit, one)
 
 
-async def test_none_is_left_when_told_to_end_while_they_start(tmp_path: Path) -> None:
+async def test_no_process_remains_after_a_signal_during_startup(tmp_path: Path) -> None:
     with run_server_process(
         MEMORY_DATA_DIR=str(tmp_path), **TWO_WORKERS
     ) as server_process:  # One serves, and the other one begins to start.
@@ -64,7 +64,7 @@ async def test_none_is_left_when_told_to_end_while_they_start(tmp_path: Path) ->
     assert [line for line in server_process.log if line["event"] == "worker_ended"] == []
 
 
-async def test_a_worker_that_does_not_end_is_killed(tmp_path: Path) -> None:
+async def test_a_worker_that_does_not_stop_is_killed(tmp_path: Path) -> None:
     with run_server_process(MEMORY_DATA_DIR=str(tmp_path), MEMORY_GRACE="1", **TWO_WORKERS) as server_process:
         await wait_for_log_lines(server_process, "serving", 2)
         server_process.workers()[1].send_signal(signal.SIGSTOP)
@@ -100,7 +100,7 @@ async def test_sigterm_fails_no_call_of_clients_that_follow_health(tmp_path: Pat
                 assert await audit_writes(clients) == NO_LOSS
 
 
-async def test_a_worker_that_is_killed_comes_back_while_calls_go_on(tmp_path: Path) -> None:
+async def test_a_killed_worker_is_restarted_while_calls_continue(tmp_path: Path) -> None:
     with run_server_process(MEMORY_DATA_DIR=str(tmp_path), **TWO_WORKERS) as server_process:
         async with channel_per_worker(server_process) as channels:
             await stub_for(channels[0]).EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
@@ -119,7 +119,7 @@ async def test_a_worker_that_is_killed_comes_back_while_calls_go_on(tmp_path: Pa
         assert after[1] != before[1]
 
 
-async def test_a_worker_that_cannot_start_again_is_tried_at_growing_intervals_while_another_serves(
+async def test_a_worker_that_cannot_restart_is_retried_at_growing_intervals(
     tmp_path: Path,
 ) -> None:
     key, entry = api_key("backend", None, "read", "write", "admin")
@@ -141,7 +141,7 @@ async def test_a_worker_that_cannot_start_again_is_tried_at_growing_intervals_wh
         await wait_for_log_lines(server_process, "serving", 2, worker=0)
 
 
-async def test_the_supervisor_ends_when_no_worker_can_serve(tmp_path: Path) -> None:
+async def test_the_supervisor_exits_when_no_worker_can_serve(tmp_path: Path) -> None:
     _, entry = api_key("backend", None, "read")
     keys = tmp_path / "keys"
     keys.write_text(entry)

@@ -62,7 +62,7 @@ async def page(browser: httpx.AsyncClient, path: str, **query: str) -> str:
 
 
 @pytest.mark.parametrize("name", PAGES)
-async def test_a_page_shows_the_memories_of_the_keys_users_alone(keyed: RpcServer, name: str) -> None:
+async def test_a_console_page_shows_only_the_keys_users(keyed: RpcServer, name: str) -> None:
     path, query = PAGES[name]
     client.use(client.Credentials(token=KEYS["alice"][0]))
     async with open_console(keyed.address) as browser:
@@ -76,7 +76,7 @@ async def test_a_page_shows_the_memories_of_the_keys_users_alone(keyed: RpcServe
 @pytest.mark.parametrize(
     ("key", "user", "status"), [("alice", "alice", 303), ("alice", "bob", 403), ("reader", "alice", 403)]
 )
-async def test_a_form_changes_what_the_key_may_change(
+async def test_a_console_form_changes_only_what_the_key_allows(
     keyed: RpcServer, name: str, key: str, user: str, status: int
 ) -> None:
     path, fields = FORMS[name]
@@ -85,9 +85,7 @@ async def test_a_form_changes_what_the_key_may_change(
         assert (await browser.post(path, data={"user": user, **fields})).status_code == status
 
 
-async def test_the_overview_tells_a_key_of_some_users_nothing_of_the_index(
-    keyed: RpcServer, settings: Settings
-) -> None:
+async def test_the_console_overview_shows_no_index_to_a_key_of_some_users(keyed: RpcServer, settings: Settings) -> None:
     client.use(client.Credentials(token=KEYS["alice"][0]))
     async with open_console(keyed.address) as browser:
         html = await page(browser, "/")
@@ -105,7 +103,7 @@ async def test_the_overview_tells_a_key_of_some_users_nothing_of_the_index(
         ("backend", "bob", {"remember", "recall", "forget"}),
     ],
 )
-async def test_mcp_tools_reach_one_user_by_the_rights_of_the_key(
+async def test_mcp_tools_reach_one_user_with_the_rights_of_the_key(
     keyed: RpcServer, key: str, user: str, allowed: set[str]
 ) -> None:
     arguments: dict[str, dict[str, Any]] = {

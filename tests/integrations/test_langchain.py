@@ -38,7 +38,7 @@ MESSAGES = [
 ]
 
 
-async def test_a_history_keeps_messages_whole_and_in_order(history: SemanticMemoryChatMessageHistory) -> None:
+async def test_a_history_returns_messages_unchanged_in_order(history: SemanticMemoryChatMessageHistory) -> None:
     await history.aadd_messages(MESSAGES * 30)
     await history.aadd_messages([HumanMessage("x" * 60_000)])
     assert await history.aget_messages() == [*MESSAGES * 30, HumanMessage("x" * 60_000)]
@@ -93,7 +93,7 @@ BAD_MESSAGES = {
 
 
 @pytest.mark.parametrize("reason", BAD_MESSAGES)
-async def test_a_message_that_is_refused_stores_none_of_those_with_it(
+async def test_a_refused_message_stores_none_of_its_batch(
     history: SemanticMemoryChatMessageHistory, reason: str
 ) -> None:
     with pytest.raises(ValueError, match=r"surrogate|bytes as JSON"):
@@ -101,7 +101,7 @@ async def test_a_message_that_is_refused_stores_none_of_those_with_it(
     assert await history.aget_messages() == []
 
 
-async def test_messages_may_be_long_in_any_script_and_more_than_one_request_holds(
+async def test_long_messages_are_stored_in_several_requests(
     history: SemanticMemoryChatMessageHistory,
 ) -> None:
     long = [HumanMessage(letter * 30_000) for letter in ("记", "é", "🚢", "x")] * 20
@@ -123,7 +123,7 @@ async def test_messages_added_one_by_one_or_together_keep_their_order(
     assert all(earlier < later for earlier, later in pairwise(times))
 
 
-async def test_the_first_error_of_the_server_is_raised_as_it_is(
+async def test_a_server_error_is_raised_unchanged(
     history: SemanticMemoryChatMessageHistory, client: MemoryClient
 ) -> None:
     refused = SemanticMemoryChatMessageHistory(client, user_id="u" * 257, session_id="s1")
@@ -134,7 +134,7 @@ async def test_the_first_error_of_the_server_is_raised_as_it_is(
     assert await history.aget_messages() == []
 
 
-async def test_an_async_client_is_refused_where_it_is_given(client: MemoryClient, user: str) -> None:
+async def test_an_async_client_is_refused(client: MemoryClient, user: str) -> None:
     async with AsyncMemoryClient("127.0.0.1:1") as wrong:
         for make in (
             lambda: SemanticMemoryStore(wrong, user_id=user),  # type: ignore[arg-type]
@@ -159,7 +159,7 @@ async def test_clear_removes_one_session(
 
 
 @pytest.mark.filterwarnings("ignore:.*RunnableWithMessageHistory")
-async def test_a_chain_sees_its_history(history: SemanticMemoryChatMessageHistory) -> None:
+async def test_a_chain_uses_its_history(history: SemanticMemoryChatMessageHistory) -> None:
     prompt = ChatPromptTemplate.from_messages([MessagesPlaceholder("history"), ("human", "{question}")])
     chain = RunnableWithMessageHistory(
         prompt | FakeListChatModel(responses=["one", "two"]),
@@ -173,7 +173,7 @@ async def test_a_chain_sees_its_history(history: SemanticMemoryChatMessageHistor
     assert [message.content for message in await history.aget_messages()] == ["first", "one", "second", "two"]
 
 
-async def test_what_was_said_in_a_session_is_retrieved_in_another(
+async def test_the_retriever_finds_messages_of_another_session(
     history: SemanticMemoryChatMessageHistory, client: MemoryClient, user: str
 ) -> None:
     await history.aadd_messages([HumanMessage("We ship on Fridays"), HumanMessage("My cat is called Miso")])

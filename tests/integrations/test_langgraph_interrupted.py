@@ -41,7 +41,7 @@ class Interrupted(MemoryClient):
 
 @pytest.mark.parametrize("carried_out", [False, True])
 @pytest.mark.parametrize("value", [NEW, None])
-def test_an_interrupted_put_or_delete_leaves_one_of_both_values(
+def test_an_interrupted_put_or_delete_leaves_the_old_or_the_new_value(
     server_process: ServerProcess, client: MemoryClient, user: str, value: dict[str, str] | None, *, carried_out: bool
 ) -> None:
     store = SemanticMemoryStore(client, user_id=user)
@@ -64,7 +64,7 @@ def test_an_interrupted_put_or_delete_leaves_one_of_both_values(
     assert memory_count(client, user) == 0
 
 
-def test_an_older_version_takes_no_place_among_the_best(
+def test_an_older_version_does_not_count_towards_the_limit(
     server_process: ServerProcess, client: MemoryClient, store: SemanticMemoryStore, user: str
 ) -> None:
     """A put was interrupted: its item no longer says what the query asks for, though its older version does."""
@@ -88,7 +88,7 @@ class Hurried(MemoryClient):
         return super()._call(method, request, random.uniform(0.001, 0.008))
 
 
-def test_a_put_whose_deadline_passes_leaves_one_of_both_values(
+def test_a_put_whose_deadline_passes_leaves_the_old_or_the_new_value(
     server_process: ServerProcess, client: MemoryClient, user: str
 ) -> None:
     store = SemanticMemoryStore(client, user_id=user)

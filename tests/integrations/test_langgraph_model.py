@@ -57,7 +57,7 @@ steps = st.lists(puts | foreign_memories, max_size=12)
 
 @settings(max_examples=40)
 @given(steps, st.lists(addresses, max_size=3), st.integers(0, 3), st.integers(0, 4), st.integers(0, 3))
-def test_it_answers_as_a_dict_whatever_lies_beside_its_items(
+def test_the_store_behaves_like_a_dict_beside_foreign_memories(
     client: MemoryClient, written: list[Any], asked: list[Address], number: int, limit: int, offset: int
 ) -> None:
     user = uuid.uuid4().hex

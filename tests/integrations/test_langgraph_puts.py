@@ -42,9 +42,7 @@ REFUSED: dict[str, tuple[Any, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("reason", REFUSED)
-def test_a_refused_put_leaves_the_item_and_the_rest_of_its_batch_undone(
-    store: SemanticMemoryStore, reason: str
-) -> None:
+def test_a_refused_put_changes_neither_the_item_nor_its_batch(store: SemanticMemoryStore, reason: str) -> None:
     value, options = REFUSED[reason]
     store.put(NAMESPACE, "k", OLD)
     with pytest.raises((TypeError, ValueError)):
@@ -55,7 +53,7 @@ def test_a_refused_put_leaves_the_item_and_the_rest_of_its_batch_undone(
     assert store.get(NAMESPACE, "other") is None
 
 
-def test_a_put_refused_by_the_server_leaves_the_item(client: MemoryClient, user: str) -> None:
+def test_a_put_refused_by_the_server_keeps_the_item(client: MemoryClient, user: str) -> None:
     store = SemanticMemoryStore(client, user_id=user)
     store.put(NAMESPACE, "k", OLD)
     with pytest.raises(MemoryServiceError, match="user_id"):
@@ -63,7 +61,7 @@ def test_a_put_refused_by_the_server_leaves_the_item(client: MemoryClient, user:
     assert read_values(store) == [OLD] * 3
 
 
-async def test_a_put_of_a_caller_who_may_not_delete_leaves_the_item(
+async def test_a_put_without_the_right_to_delete_keeps_the_item(
     settings: Settings, server: RpcServer, tmp_path: Path, user: str
 ) -> None:
     """It could not delete what it replaces."""
@@ -87,7 +85,7 @@ async def test_a_put_of_a_caller_who_may_not_delete_leaves_the_item(
         await asyncio.to_thread(put_by_both)
 
 
-def test_of_many_puts_at_once_the_last_wins_and_readers_never_miss_the_key(
+def test_the_last_of_concurrent_puts_wins_and_readers_always_find_the_key(
     server_process: ServerProcess, client: MemoryClient, user: str
 ) -> None:
     """The readers use clients of their own, as other processes do."""
@@ -131,7 +129,7 @@ def test_of_many_puts_at_once_the_last_wins_and_readers_never_miss_the_key(
     assert memory_count(client, user) == 1
 
 
-def test_deletes_and_puts_at_once_leave_what_came_last(client: MemoryClient, user: str) -> None:
+def test_concurrent_deletes_and_puts_leave_the_last_value(client: MemoryClient, user: str) -> None:
     store = SemanticMemoryStore(client, user_id=user)
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda n: store.batch([PutOp(NAMESPACE, "k", {"n": n} if n % 3 else None)]), range(120)))
@@ -141,7 +139,7 @@ def test_deletes_and_puts_at_once_leave_what_came_last(client: MemoryClient, use
     assert read_values(store) == [NEW] * 3
 
 
-async def test_many_puts_at_once_by_asyncio_raise_nothing(client: MemoryClient, user: str) -> None:
+async def test_concurrent_asyncio_puts_raise_nothing(client: MemoryClient, user: str) -> None:
     store = SemanticMemoryStore(client, user_id=user)
     results: list[list[Result]] = await asyncio.gather(
         *(store.abatch([PutOp(NAMESPACE, "k", {"n": n}), GetOp(NAMESPACE, "k")]) for n in range(40))

@@ -34,7 +34,7 @@ def put_as_before(client: MemoryClient, user: str, key: str, value: dict[str, st
     )
 
 
-def test_items_from_before_versions_are_found_replaced_and_deleted(
+def test_items_without_a_version_are_found_replaced_and_deleted(
     client: MemoryClient, store: SemanticMemoryStore, user: str
 ) -> None:
     for key in ("k", "other"):
@@ -52,7 +52,7 @@ def test_items_from_before_versions_are_found_replaced_and_deleted(
     assert memory_count(client, user) == 0
 
 
-def test_a_put_sets_the_ttl_anew(client: MemoryClient, store: SemanticMemoryStore, user: str) -> None:
+def test_a_put_resets_the_ttl(client: MemoryClient, store: SemanticMemoryStore, user: str) -> None:
     def expiry() -> float | None:
         [memory] = client.list(pb.ListRequest(filter=filter_for_user(user))).memories
         return memory.expire_time.seconds if memory.HasField("expire_time") else None
@@ -71,7 +71,7 @@ def test_a_put_sets_the_ttl_anew(client: MemoryClient, store: SemanticMemoryStor
     assert read_values(store) == [None] * 3
 
 
-def test_an_update_keeps_the_time_of_creation(store: SemanticMemoryStore) -> None:
+def test_an_update_keeps_the_creation_time(store: SemanticMemoryStore) -> None:
     times = []
     for value in (OLD, NEW, OLD):
         store.put(NAMESPACE, "k", value)
@@ -82,7 +82,7 @@ def test_an_update_keeps_the_time_of_creation(store: SemanticMemoryStore) -> Non
     assert times[0][0] == times[0][1] < times[1][1] < times[2][1]
 
 
-def test_a_put_wins_over_one_whose_clock_was_ahead(
+def test_a_put_replaces_one_whose_clock_was_ahead(
     client: MemoryClient, store: SemanticMemoryStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as ahead:
@@ -93,7 +93,7 @@ def test_a_put_wins_over_one_whose_clock_was_ahead(
     assert read_values(store) == [NEW] * 3
 
 
-def test_namespaces_may_be_deeper_than_a_memory_has_labels(store: SemanticMemoryStore) -> None:
+def test_namespaces_can_be_deeper_than_the_label_limit(store: SemanticMemoryStore) -> None:
     deep = tuple(f"level{number}" for number in range(40))
     store.put(deep, "k", OLD)
     store.put((*deep[:-1], "other"), "k", NEW)

@@ -42,16 +42,14 @@ MAY = {
 }
 
 
-def test_every_method_of_the_contract_is_tried_here() -> None:
+def test_the_call_table_covers_every_method_of_the_contract() -> None:
     methods = {one.name for one in pb.DESCRIPTOR.services_by_name["MemoryService"].methods}
     assert {name.split(",")[0] for name in CALLS} == methods
 
 
 @pytest.mark.parametrize("who", KEYS)
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_caller_does_what_it_has_a_right_to_and_nothing_else(
-    server_with_keys: RpcServer, who: str, name: str
-) -> None:
+async def test_a_caller_can_do_only_what_its_rights_allow(server_with_keys: RpcServer, who: str, name: str) -> None:
     right, call = CALLS[name]
     async with stub_with_credential(server_with_keys, KEYS[who][0]) as stub:
         code = await status_of(call(stub, "alice"))
@@ -63,7 +61,9 @@ async def test_a_caller_does_what_it_has_a_right_to_and_nothing_else(
 
 @pytest.mark.parametrize("user", ["bob", "nobody at all", None])
 @pytest.mark.parametrize("name", [name for name, (right, _) in CALLS.items() if right in MAY["alice"]])
-async def test_a_caller_learns_nothing_of_other_users(server_with_keys: RpcServer, name: str, user: str | None) -> None:
+async def test_a_caller_learns_nothing_about_other_users(
+    server_with_keys: RpcServer, name: str, user: str | None
+) -> None:
     async with stub_with_credential(server_with_keys, KEYS["backend"][0]) as stub:
         await stub.Store(store("bob"), timeout=TIMEOUT)
     async with stub_with_credential(server_with_keys, KEYS["alice"][0]) as stub:
@@ -79,7 +79,9 @@ async def test_a_caller_learns_nothing_of_other_users(server_with_keys: RpcServe
 @pytest.mark.parametrize(
     "shown", [None, "", "Bearer", "Bearer ", "Basic YTpi", "Bearer smk_unknown", "Bearer nonsense", "Bearer a.b.c"]
 )
-async def test_without_a_good_credential_nobody_is_let_in(server_with_keys: RpcServer, shown: str | None) -> None:
+async def test_a_call_without_a_valid_credential_is_unauthenticated(
+    server_with_keys: RpcServer, shown: str | None
+) -> None:
     metadata = () if shown is None else (("authorization", shown),)
     async with grpc.aio.insecure_channel(server_with_keys.address) as channel:
         search: Any = channel.unary_unary("/semantic_memory.v1.MemoryService/Search")
@@ -90,7 +92,7 @@ async def test_without_a_good_credential_nobody_is_let_in(server_with_keys: RpcS
     assert "smk_" not in str(caught.value.details())
 
 
-async def test_access_is_judged_before_validity(server_with_keys: RpcServer) -> None:
+async def test_access_is_checked_before_the_request_is_validated(server_with_keys: RpcServer) -> None:
     invalid = pb.SearchRequest(query_text="x", filter=memory_pb2.MemoryFilter(user_id="bob", session_ids=[""]))
     async with stub_with_credential(server_with_keys, KEYS["alice"][0]) as stub:
         assert await status_of(drain(stub.Search(invalid, timeout=TIMEOUT))) is grpc.StatusCode.PERMISSION_DENIED
@@ -102,7 +104,7 @@ async def test_health_needs_no_credential(server_with_keys: RpcServer) -> None:
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
-async def test_keys_come_and_go_without_a_restart(
+async def test_keys_are_added_and_removed_without_a_restart(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reloading_files, "_LOOK_EVERY", 0.0)
@@ -134,7 +136,7 @@ async def test_keys_come_and_go_without_a_restart(
         (f"[[keys]]\nname = 'a'\nsha256 = '{'0' * 64}'\nusers = '*'\nrights = []\nkey = 'k'", "unknown entry"),
     ],
 )
-async def test_a_wrong_file_of_keys_stops_the_start_with_a_reason(
+async def test_an_invalid_key_file_stops_the_start_with_a_reason(
     settings: Settings, tmp_path: Path, content: str, told: str
 ) -> None:
     file = tmp_path / "keys.toml"
@@ -147,7 +149,7 @@ async def test_a_wrong_file_of_keys_stops_the_start_with_a_reason(
 
 
 @given(st.text(min_size=1), st.none() | st.lists(st.text(min_size=1), min_size=1, max_size=3, unique=True))
-def test_an_entry_reads_back_as_its_caller(name: str, users: list[str] | None) -> None:
+def test_a_key_entry_reads_back_as_its_caller(name: str, users: list[str] | None) -> None:
     _, entry = api_key(name, users, "read", "admin")
     [caller] = read_keys(entry.encode("utf-8", "surrogatepass") if entry.isascii() else entry.encode()).values()
     assert caller.name == name
@@ -156,6 +158,6 @@ def test_an_entry_reads_back_as_its_caller(name: str, users: list[str] | None) -
 
 @settings(max_examples=30)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(lambda one: one != "alice"))
-async def test_no_other_id_is_within_a_callers_users(server_with_keys: RpcServer, user: str) -> None:
+async def test_a_caller_cannot_read_any_other_user_id(server_with_keys: RpcServer, user: str) -> None:
     async with stub_with_credential(server_with_keys, KEYS["alice"][0]) as stub:
         assert await status_of(CALLS["List"][1](stub, user)) is grpc.StatusCode.PERMISSION_DENIED

@@ -134,7 +134,7 @@ def requests(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_key_reaches_what_its_rights_and_its_users_allow_and_nothing_else(
+async def test_a_key_reaches_only_what_its_rights_and_users_allow(
     callers: dict[tuple[str, str], Stub], name: str, scope: str
 ) -> None:
     needed = CALLS[name][0]

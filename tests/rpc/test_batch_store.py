@@ -35,7 +35,7 @@ async def batch(stub: Stub, *items: pb.StoreRequest, index: str = "") -> list[pb
     return list((await stub.BatchStore(request, timeout=TIMEOUT)).results)
 
 
-async def test_a_batch_stores_all_in_the_order_of_the_request(stub: Stub, user: str) -> None:
+async def test_a_batch_returns_results_in_request_order(stub: Stub, user: str) -> None:
     results = await batch(stub, *(store_request(user, f"message {n}", f"s{n % 3}") for n in range(100)))
     assert all(one.HasField("stored") for one in results)
     contents = {one.id: one.content for one in await list_all(stub, memory_pb2.MemoryFilter(user_id=user))}
@@ -91,7 +91,7 @@ BAD: dict[str, tuple[dict[str, Any], grpc.StatusCode, int, str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-async def test_a_bad_memory_tells_what_is_wrong_and_the_others_are_stored(stub: Stub, user: str, case: str) -> None:
+async def test_an_invalid_memory_has_its_own_error_and_the_others_are_stored(stub: Stub, user: str, case: str) -> None:
     changes, code, reason, field = BAD[case]
     first, bad, last = await batch(stub, item(user, "first"), item(user, **changes), item(user, "last"))
     assert (first.HasField("stored"), last.HasField("stored")) == (True, True)
@@ -113,7 +113,7 @@ async def test_a_repeated_batch_stores_nothing_twice(stub: Stub, user: str) -> N
     assert len(await list_all(stub, memory_pb2.MemoryFilter(user_id=user))) == 40
 
 
-async def test_batches_at_once_with_the_same_ids_store_each_once(stub: Stub, user: str) -> None:
+async def test_concurrent_batches_with_the_same_ids_store_each_memory_once(stub: Stub, user: str) -> None:
     items = [item(user, f"{n}", id=f"own {n}") for n in range(20)]
     answers = await asyncio.gather(*(batch(stub, *items) for _ in range(4)))
     new = [sum(not one.stored.already_stored for one in column) for column in zip(*answers, strict=True)]
@@ -121,7 +121,7 @@ async def test_batches_at_once_with_the_same_ids_store_each_once(stub: Stub, use
     assert len(await list_all(stub, memory_pb2.MemoryFilter(user_id=user))) == 20
 
 
-async def test_an_id_that_another_memory_has_is_one_memorys_error(stub: Stub, user: str) -> None:
+async def test_an_id_in_use_fails_only_its_own_memory(stub: Stub, user: str) -> None:
     await batch(stub, item(user, "one thing", id="taken"))
     taken, free = await batch(stub, item(user, "another thing", id="taken"), item(user, "free"))
     assert taken.error.reason == reasons.ERROR_REASON_MEMORY_EXISTS
@@ -129,7 +129,7 @@ async def test_an_id_that_another_memory_has_is_one_memorys_error(stub: Stub, us
     assert free.HasField("stored")
 
 
-async def test_without_an_index_the_call_fails(stub: Stub, user: str) -> None:
+async def test_a_batch_for_an_unknown_index_fails(stub: Stub, user: str) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await batch(stub, item(user), index="test_nowhere")
     assert failed.value.code() is grpc.StatusCode.NOT_FOUND
@@ -137,13 +137,13 @@ async def test_without_an_index_the_call_fails(stub: Stub, user: str) -> None:
 
 @settings(max_examples=20)
 @given(st.lists(st.booleans(), min_size=1, max_size=100))
-async def test_results_stand_where_their_memories_stood(stub: Stub, good: list[bool]) -> None:
+async def test_each_result_has_the_position_of_its_memory(stub: Stub, good: list[bool]) -> None:
     items = [item("batches", "c" if fine else "", id=f"{n}") for n, fine in enumerate(good)]
     results = await batch(stub, *items)
     assert [one.HasField("stored") for one in results] == good
 
 
-async def test_memories_without_a_timestamp_keep_the_order_of_the_request(stub: Stub, user: str) -> None:
+async def test_memories_without_a_timestamp_keep_request_order(stub: Stub, user: str) -> None:
     known = ["ok", "yes", "thanks"]
     await batch(stub, *(store_request(f"{user}-other", content) for content in known))
     # Texts of which the embedding is known would be stored before those that are embedded first.

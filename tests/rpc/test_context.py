@@ -9,7 +9,7 @@ from tests.support.ranked_messages import NOW, scored_message, search_request, s
 pytestmark = pytest.mark.both_layouts
 
 
-async def test_context_brings_what_was_said_around_a_hit(stub: Stub, user: str) -> None:
+async def test_context_returns_the_messages_around_a_hit(stub: Stub, user: str) -> None:
     await store_messages(stub, *(scored_message(user, f"{n}", NOW + n, y=1.0 if n == 10 else 50.0) for n in range(20)))
     await store_messages(stub, scored_message(user, "elsewhere", NOW + 10, session="other", y=60.0))
     [hit, *_], _ = await search(stub, search_request(user, k=1, context=pb.ContextSize(before=2, after=3)))
@@ -17,7 +17,7 @@ async def test_context_brings_what_was_said_around_a_hit(stub: Stub, user: str) 
     assert [one.content for one in hit.context] == ["8", "9", "10", "11", "12", "13"]
 
 
-async def test_contexts_that_overlap_are_joined(stub: Stub, user: str) -> None:
+async def test_overlapping_contexts_are_merged(stub: Stub, user: str) -> None:
     near = {4: 0.1, 6: 0.2, 15: 0.3}
     await store_messages(stub, *(scored_message(user, f"{n}", NOW + n, y=near.get(n, 50.0)) for n in range(20)))
     hits, _ = await search(stub, search_request(user, k=3, context=pb.ContextSize(before=1, after=1)))
@@ -26,7 +26,7 @@ async def test_contexts_that_overlap_are_joined(stub: Stub, user: str) -> None:
     assert [hit.context_hit_id for hit in hits] == ["", hits[0].memory.id, ""]
 
 
-async def test_context_of_messages_of_one_moment_and_of_no_session(stub: Stub, user: str) -> None:
+async def test_context_orders_equal_timestamps_by_id_and_needs_a_session(stub: Stub, user: str) -> None:
     ids = await store_messages(stub, *(scored_message(user, f"{n}", NOW, y=n / 10) for n in range(4)))
     order = sorted(ids)
     [hit], _ = await search(stub, search_request(user, k=1, context=pb.ContextSize(before=3, after=3)))

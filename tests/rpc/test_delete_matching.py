@@ -77,7 +77,7 @@ def passes(request: pb.StoreRequest, where: memory_pb2.MemoryFilter) -> bool:
 
 @settings(max_examples=30)
 @given(st.lists(kinds, min_size=1, max_size=12), filters)
-async def test_what_passes_is_deleted_and_nothing_else(
+async def test_only_memories_that_match_the_filter_are_deleted(
     stub: Stub,
     several: list[tuple[str, str, memory_pb2.Role, int, list[str]]],
     narrowed: dict[str, object],
@@ -102,13 +102,13 @@ async def test_a_dry_run_deletes_nothing(stub: Stub, user: str) -> None:
     assert [one.id for one in await list_all(stub, where)] == ids
 
 
-async def test_any_number_is_deleted_in_steps(stub: Stub, user: str) -> None:
+async def test_more_than_a_thousand_memories_are_deleted(stub: Stub, user: str) -> None:
     await store(stub, [item(user, f"s{n % 2}", ROLES[0], n, []) for n in range(1300)])
     assert await delete(stub, memory_pb2.MemoryFilter(user_id=user, session_ids=["s0"])) == 650
     assert len(await list_all(stub, memory_pb2.MemoryFilter(user_id=user), page_size=1000)) == 650
 
 
-async def test_an_interrupted_call_may_be_repeated(stub: Stub, user: str) -> None:
+async def test_an_interrupted_delete_can_be_retried(stub: Stub, user: str) -> None:
     await store(stub, [item(user, "s", ROLES[0], n, []) for n in range(1200)])
     where = memory_pb2.MemoryFilter(user_id=user)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
@@ -119,7 +119,7 @@ async def test_an_interrupted_call_may_be_repeated(stub: Stub, user: str) -> Non
     assert await list_all(stub, where) == []
 
 
-async def test_over_everyone_it_takes_a_filter_that_says_more(stub: Stub, user: str) -> None:
+async def test_delete_for_all_users_removes_only_what_the_filter_matches(stub: Stub, user: str) -> None:
     mine = f"only {user}"
     others = await store(stub, [item(f"{user}{n}", "s", ROLES[0], n, [mine]) for n in range(3)])
     kept = await store(stub, [item(f"{user}0", "s", ROLES[0], 9, [])])

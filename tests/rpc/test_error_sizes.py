@@ -43,7 +43,9 @@ def grpc_message(text: str) -> str:
 
 
 @given(st.sampled_from([InvalidRequest, NotFound, FailedPrecondition]), TEXTS, TEXTS, st.lists(TEXTS, max_size=40))
-def test_every_error_fits(kind: type[MemoryServiceError], message: str, value: str, texts: list[str]) -> None:
+def test_every_error_fits_into_the_trailers(
+    kind: type[MemoryServiceError], message: str, value: str, texts: list[str]
+) -> None:
     violations = [Violation(text, text, text) for text in texts]
     error = kind(Reason.INVALID_REQUEST, message, metadata={"id": value}, violations=violations, retry_after=1.0)
     status = fits(error)
@@ -54,7 +56,7 @@ def test_every_error_fits(kind: type[MemoryServiceError], message: str, value: s
     assert any(one.Is(error_details_pb2.RetryInfo.DESCRIPTOR) for one in status.details)
 
 
-def test_twenty_violations_of_longest_fields_are_not_all_lost() -> None:
+def test_some_of_twenty_long_violations_are_kept() -> None:
     error = InvalidRequest(
         Reason.INVALID_REQUEST, "m" * 800, violations=[Violation("f" * 200, "d" * 300, "r" * 50)] * 20
     )
@@ -82,7 +84,7 @@ async def refusal(call: Any) -> grpc.aio.AioRpcError:
 
 @pytest.mark.parametrize("length", [65, 1000, 3000, 5000, 100_000])
 @pytest.mark.parametrize("character", ["y", "é", "𝕳", "\n", "%"])
-async def test_a_key_of_any_length_is_told(stub: Stub, user: str, length: int, character: str) -> None:
+async def test_a_metadata_key_of_any_length_is_reported(stub: Stub, user: str, length: int, character: str) -> None:
     request = pb.StoreRequest(
         user_id=user, role=memory_pb2.ROLE_USER, content="x", metadata={character * length: "value"}
     )
@@ -99,7 +101,7 @@ async def test_a_key_of_any_length_is_told(stub: Stub, user: str, length: int, c
     TEXTS,
     TEXTS,
 )
-async def test_no_request_makes_an_error_that_does_not_fit(
+async def test_no_request_causes_an_error_too_large_to_send(
     stub: Stub, metadata: dict[str, str], labels: list[str], id_: str, session: str
 ) -> None:
     store = pb.StoreRequest(
@@ -115,7 +117,7 @@ async def test_no_request_makes_an_error_that_does_not_fit(
     assert [error_reason(one) for one in matched if isinstance(one, grpc.aio.AioRpcError)] in ([], ["INVALID_REQUEST"])
 
 
-async def test_errors_of_a_batch_are_bounded_too(stub: Stub, user: str) -> None:
+async def test_errors_of_a_batch_are_bounded(stub: Stub, user: str) -> None:
     bad = pb.StoreRequest(
         user_id=user,
         role=memory_pb2.ROLE_USER,

@@ -63,7 +63,7 @@ async def counted(stub: Stub, user: str) -> int:
     return (await stub.DeleteMatching(request, timeout=TIMEOUT)).count
 
 
-async def test_an_expired_memory_is_nowhere(stub: Stub, user: str) -> None:
+async def test_an_expired_memory_is_in_no_result(stub: Stub, user: str) -> None:
     await store(stub, user, "lives")
     ends = await store(stub, user, "ends", ttl=soon(0.6))
     await store(stub, user, "lives long", ttl=soon(3600))
@@ -77,20 +77,22 @@ async def test_an_expired_memory_is_nowhere(stub: Stub, user: str) -> None:
     assert list(answer.missing_ids) == [ends.id]
 
 
-async def test_the_engine_itself_removes_it(stub: Stub, user: str, engine: Connections, settings: Settings) -> None:
+async def test_the_engine_key_has_the_ttl(stub: Stub, user: str, engine: Connections, settings: Settings) -> None:
     stored = await store(stub, user, ttl=soon(3600))
     left = await engine.run(["PTTL", f"mem_{settings.index}:{stored.id}"])
     assert 3_590_000 < left <= 3_600_000
     assert stored.expire_time.ToMicroseconds() == pytest.approx((time.time() + 3600) * 1e6, abs=10e6)
 
 
-async def test_without_a_ttl_it_stays(stub: Stub, user: str, engine: Connections, settings: Settings) -> None:
+async def test_a_memory_without_a_ttl_has_no_expiry(
+    stub: Stub, user: str, engine: Connections, settings: Settings
+) -> None:
     stored = await store(stub, user)
     assert not stored.HasField("expire_time")
     assert await engine.run(["PTTL", f"mem_{settings.index}:{stored.id}"]) == -1
 
 
-async def test_what_a_crash_left_without_an_end_is_gone_all_the_same(
+async def test_a_memory_whose_engine_ttl_was_lost_expires_anyway(
     stub: Stub, user: str, engine: Connections, settings: Settings
 ) -> None:
     ends = await store(stub, user, "ends", ttl=soon(0.5), id="mine")
@@ -105,14 +107,14 @@ async def test_what_a_crash_left_without_an_end_is_gone_all_the_same(
     assert not (await store(stub, user, "anew", id="mine")).already_stored
 
 
-async def test_a_repeated_store_keeps_the_first_end(stub: Stub, user: str) -> None:
+async def test_a_repeated_store_keeps_the_first_expiry(stub: Stub, user: str) -> None:
     first = await store(stub, user, id="mine", ttl=soon(3600))
     again = await store(stub, user, id="mine", ttl=soon(7200))
     assert again.already_stored
     assert again.expire_time == first.expire_time
 
 
-async def test_an_end_may_be_a_time(stub: Stub, user: str) -> None:
+async def test_the_expiry_can_be_a_point_in_time(stub: Stub, user: str) -> None:
     end = Timestamp(seconds=int(time.time()) + 1000, nanos=123_456_000)
     stored = await store(stub, user, expire_time=end)
     assert stored.expire_time == end
@@ -122,7 +124,7 @@ async def test_an_end_may_be_a_time(stub: Stub, user: str) -> None:
 
 @settings(max_examples=8)
 @given(st.lists(st.sampled_from([0.2, 0.3, 3600.0, None]), min_size=1, max_size=12))
-async def test_exactly_those_whose_time_is_not_over_are_left(stub: Stub, ttls: list[float | None]) -> None:
+async def test_exactly_the_unexpired_memories_remain(stub: Stub, ttls: list[float | None]) -> None:
     user = uuid.uuid4().hex
     items = []
     for number, ttl in enumerate(ttls):

@@ -67,7 +67,7 @@ def claims(**more: Any) -> bytes:
 
 
 @pytest.mark.parametrize("provider", RIGHTS)
-async def test_rights_are_where_the_provider_puts_them(keys: str, provider: str) -> None:
+async def test_rights_are_read_from_the_providers_claim(keys: str, provider: str) -> None:
     path, said = RIGHTS[provider]
     tokens = Tokens(TokenSettings(keys, ISSUER, AUDIENCE, rights_claim=path))
     caller = await tokens.caller(token_with_raw_claims(claims(**said)))
@@ -76,7 +76,7 @@ async def test_rights_are_where_the_provider_puts_them(keys: str, provider: str)
 
 
 @pytest.mark.parametrize("case", USERS)
-async def test_users_are_texts_numbers_or_lists_of_them(keys: str, case: str) -> None:
+async def test_user_claims_can_be_strings_numbers_or_lists(keys: str, case: str) -> None:
     path, said, users = USERS[case]
     caller = await Tokens(TokenSettings(keys, ISSUER, AUDIENCE, users_claim=path)).caller(
         token_with_raw_claims(claims(**said))
@@ -87,7 +87,7 @@ async def test_users_are_texts_numbers_or_lists_of_them(keys: str, case: str) ->
 
 @pytest.mark.parametrize("wrong", ["9999999999", True, None, [9999999999], {"at": 9999999999}, float("inf"), 10**400])
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
-async def test_a_time_of_a_wrong_type_is_unauthenticated(keys: str, name: str, wrong: Any) -> None:
+async def test_a_time_claim_of_the_wrong_type_is_unauthenticated(keys: str, name: str, wrong: Any) -> None:
     with pytest.raises(Unauthenticated):
         await Tokens(TokenSettings(keys, ISSUER, AUDIENCE)).caller(token_with_raw_claims(claims(**{name: wrong})))
 
@@ -109,7 +109,7 @@ async def tokened(settings: Settings, server: RpcServer, keys: str) -> AsyncIter
 
 
 @given(st.dictionaries(NAMES, JSON) | JSON)
-async def test_no_claim_is_an_error_of_the_server(tokened: RpcServer, said: Any) -> None:
+async def test_no_claims_cause_a_server_error(tokened: RpcServer, said: Any) -> None:
     whole = json.loads(claims()) | said if isinstance(said, dict) else said
     async with stub_with_credential(tokened, token_with_raw_claims(json.dumps(whole).encode())) as stub:
         code = await status_of(CALLS["List"][1](stub, "alice"))
@@ -117,6 +117,6 @@ async def test_no_claim_is_an_error_of_the_server(tokened: RpcServer, said: Any)
 
 
 @given(st.binary(max_size=200))
-async def test_no_bytes_in_place_of_claims_are_an_error_of_the_server(tokened: RpcServer, said: bytes) -> None:
+async def test_no_bytes_in_place_of_claims_cause_a_server_error(tokened: RpcServer, said: bytes) -> None:
     async with stub_with_credential(tokened, token_with_raw_claims(said)) as stub:
         assert await status_of(CALLS["List"][1](stub, "alice")) is grpc.StatusCode.UNAUTHENTICATED

@@ -48,7 +48,7 @@ async def tokened(
 
 
 @pytest.mark.parametrize("algorithm", SIGNING_KEYS)
-async def test_a_good_token_lets_its_user_in(tokened: RpcServer, algorithm: str) -> None:
+async def test_a_valid_token_grants_access_to_its_user(tokened: RpcServer, algorithm: str) -> None:
     async with stub_with_credential(tokened, token(algorithm)) as stub:
         assert await status_of(CALLS["Search"][1](stub, "alice")) is grpc.StatusCode.OK
         assert await status_of(CALLS["Store"][1](stub, "alice")) is grpc.StatusCode.OK
@@ -57,7 +57,7 @@ async def test_a_good_token_lets_its_user_in(tokened: RpcServer, algorithm: str)
         assert await status_of(CALLS["Search"][1](stub, None)) is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_claims_say_which_users_and_rights(tokened: RpcServer) -> None:
+async def test_claims_determine_users_and_rights(tokened: RpcServer) -> None:
     async def may(call: str, user: str | None, **claims: Any) -> bool:
         async with stub_with_credential(tokened, token(**claims)) as stub:
             return await status_of(CALLS[call][1](stub, user)) in {grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND}
@@ -87,7 +87,7 @@ BAD_TOKENS: dict[str, Callable[[], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_TOKENS)
-async def test_a_bad_token_lets_nobody_in(tokened: RpcServer, case: str) -> None:
+async def test_an_invalid_token_is_unauthenticated(tokened: RpcServer, case: str) -> None:
     shown = BAD_TOKENS[case]()
     async with stub_with_credential(tokened, shown) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -123,7 +123,7 @@ class Provider:
         self.server.server_close()
 
 
-async def test_keys_of_a_provider_rotate_and_made_up_ones_do_not_burden_it(
+async def test_provider_keys_rotate_and_unknown_key_ids_cause_no_fetch(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider = Provider()
@@ -145,7 +145,7 @@ async def test_keys_of_a_provider_rotate_and_made_up_ones_do_not_burden_it(
         assert await code(token("RS256")) is grpc.StatusCode.OK, "while the provider is away the known keys hold"
 
 
-async def test_a_provider_that_never_answered_is_unavailable(settings: Settings) -> None:
+async def test_an_unreachable_provider_makes_calls_unavailable(settings: Settings) -> None:
     nowhere = "http://127.0.0.1:9/jwks"
     async with (
         server_with_auth(settings, jwt_jwks=nowhere, jwt_issuer=ISSUER, jwt_audience=AUDIENCE) as one,
@@ -196,7 +196,7 @@ SLOW = {
 
 
 @pytest.mark.parametrize("how", SLOW)
-async def test_a_slow_provider_delays_no_call_whose_key_is_known(
+async def test_a_slow_provider_does_not_delay_calls_with_known_keys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setattr(jwks_module, "_FRESH", 0.0)
@@ -215,7 +215,7 @@ async def test_a_slow_provider_delays_no_call_whose_key_is_known(
 
 
 @pytest.mark.parametrize("how", SLOW)
-async def test_an_unknown_key_waits_no_longer_than_a_fetch_may_take(
+async def test_a_call_with_an_unknown_key_waits_at_most_for_the_fetch_timeout(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     monkeypatch.setattr(jwks_module, "_FETCH_TIMEOUT", 0.5)
@@ -232,7 +232,7 @@ async def test_an_unknown_key_waits_no_longer_than_a_fetch_may_take(
 
 
 @pytest.mark.parametrize("how", SLOW)
-def test_the_thread_of_a_fetch_ends_with_its_time(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+def test_a_fetch_thread_ends_at_its_timeout(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     monkeypatch.setattr(jwks_module, "_FETCH_TIMEOUT", 0.5)
     slow = Slow(*SLOW[how])
     with pytest.raises((OSError, HTTPException, ValueError)):
@@ -240,7 +240,7 @@ def test_the_thread_of_a_fetch_ends_with_its_time(monkeypatch: pytest.MonkeyPatc
     slow.stop()
 
 
-async def test_so_many_calls_and_no_more_wait_for_a_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_a_limited_number_of_calls_wait_for_a_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jwks_module, "_MAX_WAITING", 3)
     slow = Slow(*SLOW["says nothing"])
     keys = jwks_module.ProviderKeys(slow.url)
@@ -255,7 +255,7 @@ async def test_so_many_calls_and_no_more_wait_for_a_fetch(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("content", [b"[]", b"{}", b'{"keys": 1}', b'{"keys": [1, {"kid": []}]}', b"\xff", b"null"])
-async def test_what_is_no_jwks_is_unavailable(tmp_path: Path, content: bytes) -> None:
+async def test_a_file_that_is_not_a_jwks_is_unavailable(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "jwks.json").write_bytes(content)
     with pytest.raises(Unavailable):
         await jwks_module.ProviderKeys(str(tmp_path / "jwks.json")).key("any")

@@ -30,7 +30,7 @@ async def store(stub: Stub, user: str, *given_labels: str, **more: object) -> st
     return (await stub.Store(request, timeout=TIMEOUT)).id
 
 
-async def test_labels_and_metadata_come_back_in_every_answer(stub: Stub, user: str) -> None:
+async def test_every_read_returns_labels_and_metadata(stub: Stub, user: str) -> None:
     metadata = {"source": "wiki", "url": "https://example.com/?a=b&c", "empty": "", "ключ": 'значение "\\\n\u0000'}
     id_ = await store(stub, user, "work", "Über, alles", "🙂", metadata=metadata)
     where = memory_pb2.MemoryFilter(user_id=user)
@@ -46,7 +46,7 @@ async def test_labels_and_metadata_come_back_in_every_answer(stub: Stub, user: s
 @given(label_sets, st.lists(labels, max_size=3), st.lists(labels, max_size=3))
 @example([["a,b"], ["a", "b"], ["a"]], ["a"], [])
 @example([["a,b"], ["a", "b"], ["A"]], [], ["a", "b"])
-async def test_a_filter_finds_exactly_what_has_its_labels(
+async def test_a_label_filter_matches_exactly_the_memories_with_its_labels(
     stub: Stub, sets: list[list[str]], any_of: list[str], all_of: list[str]
 ) -> None:
     user = uuid.uuid4().hex
@@ -58,7 +58,7 @@ async def test_a_filter_finds_exactly_what_has_its_labels(
     assert {one.id for one in await list_all(stub, where)} == wanted
 
 
-async def test_labels_and_metadata_belong_to_what_a_retry_must_repeat(stub: Stub, user: str) -> None:
+async def test_a_retry_must_repeat_labels_and_metadata(stub: Stub, user: str) -> None:
     await store(stub, user, "a", id="mine", metadata={"k": "v"})
     request = pb.StoreRequest(
         user_id=user,

@@ -32,7 +32,7 @@ def index(server: RpcServer) -> None:
     assert server
 
 
-async def test_a_caller_has_a_rate_and_others_are_not_touched_by_it(settings: Settings, tmp_path: Path) -> None:
+async def test_the_rate_limit_of_one_caller_does_not_affect_others(settings: Settings, tmp_path: Path) -> None:
     file = tmp_path / "keys.toml"
     file.write_text("\n".join(entry for _, entry in KEYS.values()))
     async with server_with_auth(settings, api_keys=file, caller_rate=5.0) as one:
@@ -47,7 +47,7 @@ async def test_a_caller_has_a_rate_and_others_are_not_touched_by_it(settings: Se
             assert await status_of(CALLS["List"][1](stub, "alice")) is grpc.StatusCode.OK
 
 
-async def test_a_caller_has_so_many_calls_in_flight(settings: Settings) -> None:
+async def test_calls_in_flight_of_one_caller_are_limited(settings: Settings) -> None:
     async with server_with_auth(settings, caller_in_flight=2) as one, stub_with_credential(one) as stub:
         calls = [stub.Store(pb.StoreRequest(user_id="in flight", role=1, content=f"{n}" * 500)) for n in range(20)]  # type: ignore[arg-type]
         answers = await asyncio.gather(*calls, return_exceptions=True)
@@ -58,7 +58,7 @@ async def test_a_caller_has_so_many_calls_in_flight(settings: Settings) -> None:
         await stub.List(pb.ListRequest(filter=ALICE), timeout=TIMEOUT)
 
 
-async def test_another_users_search_does_not_wait_for_batches(stub: Stub, user: str) -> None:
+async def test_a_search_does_not_wait_for_batches_of_another_user(stub: Stub, user: str) -> None:
     def batch(number: int) -> pb.BatchStoreRequest:
         text = "some words of a long message " * 60
         return pb.BatchStoreRequest(
@@ -74,7 +74,7 @@ async def test_another_users_search_does_not_wait_for_batches(stub: Stub, user: 
         one.cancel()
 
 
-async def test_readers_that_take_their_time_hold_the_memory_of_their_answers(
+async def test_slow_readers_keep_their_share_of_the_response_budget(
     settings: Settings, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory_search, "_MAX_WAIT", 0.3)
@@ -106,7 +106,7 @@ async def test_readers_that_take_their_time_hold_the_memory_of_their_answers(
         await drain(stub.Search(request, timeout=TIMEOUT))
 
 
-async def test_every_answer_gives_its_memory_back(settings: Settings, user: str) -> None:
+async def test_every_response_releases_its_share_of_the_response_budget(settings: Settings, user: str) -> None:
     async with server_with_auth(settings, answer_bytes=2**20) as one, stub_with_credential(one) as stub:
         await stub.Store(store(user), timeout=TIMEOUT)
         for _ in range(3):

@@ -58,7 +58,7 @@ times = st.lists(
 
 @settings(max_examples=20)
 @given(times, st.integers(2, 15), st.sampled_from([OLDEST, NEWEST]))
-async def test_pages_joined_are_all_memories_in_order(
+async def test_all_pages_together_are_all_memories_in_order(
     stub: Stub, written: list[int], size: int, order: pb.ListOrder
 ) -> None:
     user = uuid.uuid4().hex
@@ -71,7 +71,7 @@ async def test_pages_joined_are_all_memories_in_order(
 
 @settings(max_examples=10)
 @given(st.integers(2, 6), st.sampled_from([OLDEST, NEWEST]), st.randoms())
-async def test_what_stays_is_listed_once_while_memories_come_and_go(
+async def test_unchanged_memories_are_listed_once_while_others_change(
     stub: Stub, size: int, order: pb.ListOrder, chance: random.Random
 ) -> None:
     user = uuid.uuid4().hex
@@ -97,7 +97,7 @@ async def test_what_stays_is_listed_once_while_memories_come_and_go(
 @given(times, st.integers(2, 8), st.sampled_from([OLDEST, NEWEST]))
 @example([-1] * 6 + [LATEST - 15], 2, NEWEST)
 @example([-1] * 6 + [15_837_643_799_999_999], 2, OLDEST)
-async def test_more_memories_than_an_engine_puts_in_order_are_taken_in_parts(
+async def test_more_memories_than_the_engine_can_sort_are_listed_in_time_windows(
     stub: Stub, written: list[int], size: int, order: pb.ListOrder
 ) -> None:
     user = uuid.uuid4().hex
@@ -115,7 +115,7 @@ async def test_more_memories_than_an_engine_puts_in_order_are_taken_in_parts(
     assert count.count == len(ids)
 
 
-async def test_a_memory_that_is_replaced_while_it_is_being_read_does_not_end_the_list(
+async def test_a_memory_replaced_during_the_read_does_not_end_the_list(
     stub: Stub, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await stored(stub, user, [1])
@@ -135,14 +135,14 @@ async def test_a_memory_that_is_replaced_while_it_is_being_read_does_not_end_the
     assert found[-1:] == later
 
 
-async def test_a_filter_narrows_a_list(stub: Stub, user: str) -> None:
+async def test_list_returns_only_memories_that_match_the_filter(stub: Stub, user: str) -> None:
     await stored(stub, user, [1, 2, 3], session="a")
     kept = await stored(stub, user, [1_000_000, 2_000_000, 3_000_000], session="b")
     where = filter_for_user(user, session_ids=["b"], start_time=Timestamp(seconds=2))
     assert [one.id for one in await list_all(stub, where)] == kept[1:]
 
 
-async def test_a_page_holds_what_was_asked_for_and_tells_when_it_is_the_last(stub: Stub, user: str) -> None:
+async def test_a_page_has_the_requested_size_and_the_last_page_has_no_token(stub: Stub, user: str) -> None:
     await stored(stub, user, list(range(120)))
     page = await stub.List(pb.ListRequest(filter=filter_for_user(user)), timeout=TIMEOUT)
     assert len(page.memories) == 100
@@ -165,7 +165,7 @@ async def test_pages_of_long_memories_end_early(stub: Stub, user: str) -> None:
     assert [one.id for one in await list_all(stub, filter_for_user(user), page_size=1000)] == ids
 
 
-async def test_embeddings_come_when_asked_for(stub: Stub, user: str) -> None:
+async def test_embeddings_are_listed_only_on_request(stub: Stub, user: str) -> None:
     await stored(stub, user, [1])
     [plain] = await list_all(stub, filter_for_user(user))
     assert plain.embedding == b""
@@ -185,7 +185,7 @@ async def refused(stub: Stub, request: pb.ListRequest) -> None:
     assert "page_token" in str(failed.value.details())
 
 
-async def test_a_token_serves_no_other_request(stub: Stub, user: str) -> None:
+async def test_a_page_token_is_refused_for_another_request(stub: Stub, user: str) -> None:
     await stored(stub, user, [1, 2, 3])
     given_out = await token(stub, user)
     await refused(stub, pb.ListRequest(filter=filter_for_user("another"), page_token=given_out))
@@ -197,7 +197,7 @@ async def test_a_token_serves_no_other_request(stub: Stub, user: str) -> None:
 
 
 @given(st.data())
-async def test_a_token_that_was_tampered_with_is_refused(stub: Stub, data: st.DataObject) -> None:
+async def test_a_modified_page_token_is_refused(stub: Stub, data: st.DataObject) -> None:
     user = "tampers"
     if not await list_all(stub, filter_for_user(user)):
         await stored(stub, user, [1, 2, 3])
@@ -208,11 +208,11 @@ async def test_a_token_that_was_tampered_with_is_refused(stub: Stub, data: st.Da
 
 
 @given(st.text(max_size=100).filter(bool))
-async def test_a_token_that_was_never_given_out_is_refused(stub: Stub, made_up: str) -> None:
+async def test_an_invented_page_token_is_refused(stub: Stub, made_up: str) -> None:
     await refused(stub, pb.ListRequest(filter=filter_for_user("u"), page_token=made_up))
 
 
-async def test_a_token_tells_nothing(stub: Stub, user: str) -> None:
+async def test_a_page_token_reveals_nothing(stub: Stub, user: str) -> None:
     [first, *_] = await stored(stub, user, [1_700_000_000_000_000, 1_700_000_000_000_001])
     one, other = await token(stub, user), await token(stub, user)
     assert one != other, "not even that two places are the same"
@@ -221,7 +221,7 @@ async def test_a_token_tells_nothing(stub: Stub, user: str) -> None:
     assert bytes.fromhex(first) not in raw
 
 
-async def test_lists_at_once_do_not_disturb_each_other(stub: Stub, user: str) -> None:
+async def test_concurrent_lists_do_not_affect_each_other(stub: Stub, user: str) -> None:
     ids = await stored(stub, user, list(range(50)))
     found = await asyncio.gather(*(list_all(stub, filter_for_user(user), page_size=size) for size in (3, 7, 11, 50)))
     assert all([one.id for one in each] == ids for each in found)
@@ -230,7 +230,7 @@ async def test_lists_at_once_do_not_disturb_each_other(stub: Stub, user: str) ->
 
 @pytest.mark.parametrize("order", [pb.LIST_ORDER_OLDEST_FIRST, pb.LIST_ORDER_NEWEST_FIRST])
 @pytest.mark.parametrize("page_size", [3, 100])
-async def test_memories_of_the_same_time_are_listed_by_id(
+async def test_memories_with_equal_timestamps_are_listed_by_id(
     stub: Stub, user: str, order: pb.ListOrder, page_size: int
 ) -> None:
     ids = ["b", "a", "Z", "msg-10", "msg-2", "é", "\x01" * 200, "x" * 256, "", ""]

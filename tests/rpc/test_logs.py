@@ -38,7 +38,7 @@ def metadata(server_process: ServerProcess, **more: str) -> tuple[tuple[str, str
     )
 
 
-async def test_each_call_has_one_line_with_who_what_how_and_how_long(server_process: ServerProcess) -> None:
+async def test_each_call_has_one_line_with_caller_method_code_and_duration(server_process: ServerProcess) -> None:
     async with channel_to(server_process.address) as channel:
         stub = stub_for(channel)
         await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT, metadata=metadata(server_process))
@@ -66,7 +66,7 @@ async def test_each_call_has_one_line_with_who_what_how_and_how_long(server_proc
         assert secret not in told
 
 
-async def test_a_call_that_fails_has_its_reason_and_tells_its_id(server_process: ServerProcess) -> None:
+async def test_a_failed_call_logs_its_reason_and_returns_its_request_id(server_process: ServerProcess) -> None:
     async with channel_to(server_process.address) as channel:
         stub = stub_for(channel)
         request = pb.GetRequest(user_id="alice", id="a_secret_id")
@@ -84,7 +84,7 @@ async def test_a_call_that_fails_has_its_reason_and_tells_its_id(server_process:
 
 
 @pytest.mark.parametrize("shown", ["two words", "x" * 129, "a{b}", ""])
-async def test_an_id_that_could_tell_a_log_lies_is_not_taken_over(server_process: ServerProcess, shown: str) -> None:
+async def test_an_unsafe_request_id_is_replaced(server_process: ServerProcess, shown: str) -> None:
     async with channel_to(server_process.address) as channel:
         call = stub_for(channel).ListIndexes(
             pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=metadata(server_process, x_request_id=shown)
@@ -95,7 +95,7 @@ async def test_an_id_that_could_tell_a_log_lies_is_not_taken_over(server_process
     assert given != shown
 
 
-async def test_a_client_that_goes_or_waits_no_longer_is_told_of_too(server_process: ServerProcess) -> None:
+async def test_cancelled_and_timed_out_calls_are_logged(server_process: ServerProcess) -> None:
     async with channel_to(server_process.address) as channel:
         stub = stub_for(channel)
         item = store_request("alice", "a long text " * 4000)
@@ -111,7 +111,7 @@ async def test_a_client_that_goes_or_waits_no_longer_is_told_of_too(server_proce
     assert not [line for line in server_process.log if line["event"] == "bug"]
 
 
-async def test_a_sample_of_successes_is_logged_and_every_failure(tmp_path: Path) -> None:
+async def test_sampling_drops_successes_and_logs_every_failure(tmp_path: Path) -> None:
     with run_server_process(MEMORY_DATA_DIR=str(tmp_path), MEMORY_LOG_SAMPLE="0") as server_process:
         async with channel_to(server_process.address) as channel:
             stub = stub_for(channel)
@@ -123,7 +123,7 @@ async def test_a_sample_of_successes_is_logged_and_every_failure(tmp_path: Path)
     assert [line["code"] for line in server_process.log if line["event"] == "call"] == ["INVALID_ARGUMENT"]
 
 
-def test_people_on_a_terminal_read_text(tmp_path: Path) -> None:
+def test_logs_on_a_terminal_are_text(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [*COMMAND, "serve"],
@@ -143,7 +143,7 @@ def test_people_on_a_terminal_read_text(tmp_path: Path) -> None:
     assert b'{"' not in told
 
 
-async def test_what_libraries_log_is_a_line_as_any_other(tmp_path: Path) -> None:
+async def test_library_logs_are_json_lines(tmp_path: Path) -> None:
     with run_server_process(
         MEMORY_DATA_DIR=str(tmp_path), OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1"
     ) as server_process:

@@ -65,7 +65,7 @@ def hits(found: list[pb.SearchResponse]) -> list[pb.Hit]:
     "query",
     [{"k": 1000}, {"k": 200, "diversity": 0.5}, {"k": 1000, "mode": pb.SEARCH_MODE_HYBRID, "query_text": "word"}],
 )
-async def test_answers_of_the_largest_memories_come_in_messages_that_any_client_takes(
+async def test_search_responses_stay_below_the_default_message_limit(
     plain: Stub, user: str, query: dict[str, Any]
 ) -> None:
     ids = await stored(plain, *(longest(user, n) for n in range(30)))
@@ -77,7 +77,7 @@ async def test_answers_of_the_largest_memories_come_in_messages_that_any_client_
         assert [hit.memory.id for hit in hits(found)] == ids, "nearest first, across lots"
 
 
-async def test_of_a_context_that_is_too_large_the_nearest_are_kept(plain: Stub, user: str) -> None:
+async def test_a_context_that_is_too_large_keeps_the_nearest_messages(plain: Stub, user: str) -> None:
     ids = await stored(plain, *(longest(user, n) for n in range(-10, 11)))
     [hit] = hits(await responses(plain, user, k=1, context=pb.ContextSize(before=10, after=10)))
     assert hit.memory.id == ids[10], "the nearest to the query"
@@ -89,7 +89,7 @@ async def test_of_a_context_that_is_too_large_the_nearest_are_kept(plain: Stub, 
     assert 7 <= len(around) <= 9
 
 
-async def test_contexts_that_would_be_too_large_together_are_not_joined(plain: Stub, user: str) -> None:
+async def test_contexts_too_large_together_are_not_merged(plain: Stub, user: str) -> None:
     ids = await stored(plain, *(longest(user, n) for n in range(12)))
     found = hits(await responses(plain, user, k=12, context=pb.ContextSize(before=1, after=1)))
     assert [hit.memory.id for hit in found] == ids
@@ -98,7 +98,7 @@ async def test_contexts_that_would_be_too_large_together_are_not_joined(plain: S
     assert not any(hit.context_truncated for hit in found)
 
 
-async def test_a_context_that_fits_is_whole_and_joined(plain: Stub, user: str) -> None:
+async def test_a_context_that_fits_is_complete_and_merged(plain: Stub, user: str) -> None:
     ids = await stored(plain, *(longest(user, n) for n in range(4)))
     found = hits(await responses(plain, user, k=2, context=pb.ContextSize(before=2, after=2)))
     assert [one.id for one in found[0].context] == ids
@@ -106,7 +106,7 @@ async def test_a_context_that_fits_is_whole_and_joined(plain: Stub, user: str) -
     assert not found[0].context_truncated
 
 
-async def test_more_hits_with_context_than_are_read_at_once(plain: Stub, user: str) -> None:
+async def test_hits_beyond_one_read_have_context(plain: Stub, user: str) -> None:
     def small(number: int) -> pb.StoreRequest:
         request = pb.StoreRequest(
             user_id=user,
@@ -126,7 +126,7 @@ async def test_more_hits_with_context_than_are_read_at_once(plain: Stub, user: s
     assert {hit.context_hit_id for hit in found[1:]} == {found[0].memory.id}
 
 
-async def test_pages_of_memories_with_many_labels_are_bounded_too(plain: Stub, user: str) -> None:
+async def test_list_pages_with_many_labels_are_bounded(plain: Stub, user: str) -> None:
     """The fields beside the content alone make 1,000 memories larger than a message."""
     long_user = user.ljust(256, "u")
     requests = [
@@ -152,7 +152,7 @@ async def test_pages_of_memories_with_many_labels_are_bounded_too(plain: Stub, u
     assert sorted(one.id for one in found) == sorted(one.id for one in requests)
 
 
-async def test_pages_of_the_largest_memories_with_embeddings(plain: Stub, user: str) -> None:
+async def test_list_pages_with_embeddings_are_bounded(plain: Stub, user: str) -> None:
     ids = await stored(plain, *(longest(user, n) for n in range(30)))
     request = pb.ListRequest(filter=filter_for_user(user), page_size=1000, include_embeddings=True)
     page = await plain.List(request, timeout=TIMEOUT)
@@ -182,7 +182,7 @@ async def huge(plain: Stub, engine: Connections, user: str, new_index: Callable[
     return index, slot
 
 
-async def test_a_memory_larger_than_any_message_is_refused_with_a_reason(
+async def test_get_of_a_memory_larger_than_a_message_fails_with_a_reason(
     plain: Stub, user: str, huge: tuple[str, str]
 ) -> None:
     index, slot = huge
@@ -199,7 +199,7 @@ async def test_a_memory_larger_than_any_message_is_refused_with_a_reason(
 
 
 @pytest.mark.parametrize("query", [{}, {"diversity": 0.5}, {"k": 100}, {"context": pb.ContextSize(before=5, after=5)}])
-async def test_searches_and_lists_leave_it_out(
+async def test_search_and_list_skip_a_memory_larger_than_a_message(
     plain: Stub, user: str, huge: tuple[str, str], query: dict[str, Any]
 ) -> None:
     index, _ = huge

@@ -69,7 +69,7 @@ async def metered_server(settings: Settings, **changes: Any) -> AsyncIterator[tu
         yield server, stub
 
 
-async def test_calls_are_counted_by_method_and_code_under_the_names_that_dashboards_know(settings: Settings) -> None:
+async def test_calls_are_counted_by_method_and_code_with_standard_names(settings: Settings) -> None:
     async with metered_server(settings) as (server, stub):
         alice = memory_pb2.MemoryFilter(user_id="alice")
         for n in range(3):
@@ -93,7 +93,7 @@ async def test_calls_are_counted_by_method_and_code_under_the_names_that_dashboa
     assert seen("semantic_memory_calls_in_flight") == 0
 
 
-async def test_the_time_of_a_search_is_told_by_stage(settings: Settings) -> None:
+async def test_search_time_is_measured_by_stage(settings: Settings) -> None:
     async with metered_server(settings) as (server, stub):
         await stub.Store(store_request("alice", "the canary sings"), timeout=TIMEOUT)
         request = pb.SearchRequest(
@@ -114,7 +114,7 @@ async def test_the_time_of_a_search_is_told_by_stage(settings: Settings) -> None
     assert seen("semantic_memory_engine_operation_seconds_count", operation="insert") == 1
 
 
-async def test_the_embedder_its_cache_and_its_tokens_are_counted(settings: Settings) -> None:
+async def test_embedder_calls_cache_hits_and_tokens_are_counted(settings: Settings) -> None:
     async with metered_server(settings) as (server, stub):
         for text in ("one canary", "one canary", "two canaries"):
             await stub.Store(store_request("alice", text), timeout=TIMEOUT)
@@ -127,7 +127,7 @@ async def test_the_embedder_its_cache_and_its_tokens_are_counted(settings: Setti
     assert seen("semantic_memory_embedder_tokens_total") >= 8  # each text's words, [CLS] and [SEP]
 
 
-async def test_size_failures_and_drift_of_the_index_are_seen(settings: Settings, engine: Connections) -> None:
+async def test_index_size_failures_and_drift_are_exported(settings: Settings, engine: Connections) -> None:
     looking = {"index_look_every": 0.2, "index_count_every": 1.0, "layout": "json"}
     async with metered_server(settings, **looking) as (server, stub):
         for n in range(4):
@@ -153,7 +153,7 @@ async def test_size_failures_and_drift_of_the_index_are_seen(settings: Settings,
     ("before", "keys", "after", "drift"),
     [(10, 10, 10, 0), (10, 13, 10, 3), (10, 8, 10, -2), (10, 12, 15, 0), (10, 16, 15, 1), (15, 9, 10, -1)],
 )
-async def test_drift_is_what_writes_meanwhile_do_not_explain(before: int, keys: int, after: int, drift: int) -> None:
+async def test_drift_excludes_concurrent_writes(before: int, keys: int, after: int, drift: int) -> None:
     class Engine:
         counts = iter([before, after])
 
@@ -172,7 +172,7 @@ async def test_drift_is_what_writes_meanwhile_do_not_explain(before: int, keys: 
     assert (watch.memories, watch.drift) == (before, drift)
 
 
-async def test_readiness_the_pool_and_the_loop_are_seen(settings: Settings) -> None:
+async def test_readiness_connections_and_event_loop_lag_are_exported(settings: Settings) -> None:
     async with metered_server(settings, valkey_connections=3) as (server, stub):
         await becomes(server, "semantic_memory_ready", 1)
         await stub.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
@@ -187,7 +187,7 @@ async def test_readiness_the_pool_and_the_loop_are_seen(settings: Settings) -> N
         assert (await scrape(server))("semantic_memory_ready") == 0
 
 
-async def test_what_is_shed_is_counted_with_its_reason_and_health_checks_are_not_shed(settings: Settings) -> None:
+async def test_shed_calls_are_counted_with_their_reason(settings: Settings) -> None:
     async with metered_server(settings, max_concurrent_rpcs=2) as (server, stub):
         item = store_request("alice", "the canary sings")
         results = await asyncio.gather(*(stub.Store(item, timeout=TIMEOUT) for _ in range(30)), return_exceptions=True)
@@ -211,7 +211,7 @@ def _labels() -> Iterator[tuple[str, set[str]]]:
     yield "stage", {"embed", "engine", "rank", "stream"}
 
 
-async def test_nothing_that_a_caller_chooses_is_a_label(settings: Settings) -> None:
+async def test_no_label_contains_caller_input(settings: Settings) -> None:
     async with metered_server(settings) as (server, stub):
         async with grpc.aio.insecure_channel(server.address) as channel:
             with suppress(grpc.aio.AioRpcError):
@@ -232,7 +232,7 @@ async def test_nothing_that_a_caller_chooses_is_a_label(settings: Settings) -> N
         assert seen.values(label) <= allowed
 
 
-async def test_a_port_that_is_taken_stops_the_start_in_words(settings: Settings) -> None:
+async def test_a_metrics_port_in_use_stops_the_start_with_a_clear_error(settings: Settings) -> None:
     async with metered_server(settings) as (server, _):
         with pytest.raises(OSError, match="MEMORY_METRICS_LISTEN"):
             async with server_with_auth(settings, metrics_listen=server.metrics_address):

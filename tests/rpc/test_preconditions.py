@@ -37,7 +37,7 @@ async def test_an_unknown_index_is_not_found(
 
 
 @pytest.mark.parametrize("make", [store, search], ids=["store", "search"])
-async def test_an_index_of_another_model_refuses_the_servers_embedder(
+async def test_an_index_of_another_model_refuses_text(
     stub: Stub, engine: Connections, make: Callable[..., Message], new_index: Callable[[], str]
 ) -> None:
     name = new_index()
@@ -50,13 +50,13 @@ async def test_an_index_of_another_model_refuses_the_servers_embedder(
     assert await key_count(engine) == before
 
 
-async def test_an_embedding_that_states_another_model_is_refused(stub: Stub) -> None:
+async def test_an_embedding_of_another_model_is_refused(stub: Stub) -> None:
     error, info, _ = await refused(stub, store(embedding=packed_embedding(1.0), embedding_model="another"))
     assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
     assert info.reason == "MODEL_MISMATCH"
 
 
-async def test_a_deadline_that_has_passed_is_told_as_such(stub: Stub) -> None:
+async def test_a_passed_deadline_returns_deadline_exceeded(stub: Stub) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.Store(store(content="x" * 40_000), timeout=0.001)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
@@ -64,7 +64,7 @@ async def test_a_deadline_that_has_passed_is_told_as_such(stub: Stub) -> None:
 
 @pytest.mark.parametrize("packed_request", [b"\xff\xff\xff", b"\x12\x02\xff\xfe"], ids=["no message", "no UTF-8"])
 @pytest.mark.parametrize("method", ["Store", "Search"])
-async def test_what_is_no_message_is_refused_without_a_parsers_words(
+async def test_a_malformed_message_is_refused_without_parser_details(
     server: RpcServer, method: str, packed_request: bytes
 ) -> None:
     async with grpc.aio.insecure_channel(server.address) as channel:

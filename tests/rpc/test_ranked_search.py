@@ -30,7 +30,7 @@ from tests.support.ranked_messages import (
 pytestmark = pytest.mark.both_layouts
 
 
-async def test_text_finds_words_whatever_their_form_and_nothing_without_them(stub: Stub, user: str) -> None:
+async def test_text_mode_matches_word_stems_only(stub: Stub, user: str) -> None:
     await store_messages(
         stub,
         scored_message(user, "The invoice number is INV-2291"),
@@ -57,7 +57,9 @@ words = st.lists(st.sampled_from(["apple", "pear", "plum", "fig", "date"]), max_
 
 @settings(max_examples=20)
 @given(st.lists(words, min_size=1, max_size=8), words.filter(bool), st.floats(0, 1, width=32))
-async def test_hybrid_is_the_documented_sum(stub: Stub, texts: list[list[str]], asked: list[str], w: float) -> None:
+async def test_hybrid_scores_are_the_documented_sum(
+    stub: Stub, texts: list[list[str]], asked: list[str], w: float
+) -> None:
     user = uuid.uuid4().hex
     turns = [
         scored_message(user, f"{n} {' '.join(text)}", x=math.cos(n), y=math.sin(n)) for n, text in enumerate(texts)
@@ -90,7 +92,7 @@ async def test_hybrid_is_the_documented_sum(stub: Stub, texts: list[list[str]], 
     assert [hit.rank_score for hit in hits] == sorted((hit.rank_score for hit in hits), reverse=True)
 
 
-async def test_hybrid_finds_what_either_way_alone_misses(stub: Stub, user: str) -> None:
+async def test_hybrid_mode_finds_what_each_mode_alone_misses(stub: Stub, user: str) -> None:
     await store_messages(
         stub,
         scored_message(user, "near in meaning", x=1.0, y=0.1),
@@ -102,7 +104,7 @@ async def test_hybrid_finds_what_either_way_alone_misses(stub: Stub, user: str) 
     assert summary.candidate_count == 3
 
 
-async def test_a_turn_is_found_by_what_was_said_around_it(stub: Stub, user: str) -> None:
+async def test_neighbors_raise_the_rank_of_a_message(stub: Stub, user: str) -> None:
     await store_messages(
         stub,
         scored_message(user, "Where did you spend the summer, Ann?", NOW),
@@ -121,7 +123,7 @@ async def test_a_turn_is_found_by_what_was_said_around_it(stub: Stub, user: str)
     assert scores["Summer came late"] == pytest.approx(1.0), "an hour apart is apart"
 
 
-async def test_neighbors_never_bring_what_the_filter_leaves_out(stub: Stub, user: str) -> None:
+async def test_neighbors_outside_the_filter_are_not_returned(stub: Stub, user: str) -> None:
     await store_messages(stub, *(scored_message(user, f"apple {n}", NOW + n) for n in range(6)))
     where = filter_for_user(user, start_time=Timestamp(seconds=NOW + 2), end_time=Timestamp(seconds=NOW + 4))
     for mode in (VECTOR, TEXT, HYBRID):
@@ -129,7 +131,7 @@ async def test_neighbors_never_bring_what_the_filter_leaves_out(stub: Stub, user
         assert set(await contents(stub, request)) == {"apple 2", "apple 3"}
 
 
-async def test_recency_halves_with_the_half_life(stub: Stub, user: str) -> None:
+async def test_recency_halves_per_half_life(stub: Stub, user: str) -> None:
     day = 86_400
     now = Timestamp()
     now.GetCurrentTime()
@@ -149,7 +151,7 @@ async def test_recency_halves_with_the_half_life(stub: Stub, user: str) -> None:
     assert await contents(stub, search_request(user, recency=recency)) == plain
 
 
-async def test_diversity_prefers_what_is_not_told_yet(stub: Stub, user: str) -> None:
+async def test_diversity_prefers_dissimilar_messages(stub: Stub, user: str) -> None:
     await store_messages(
         stub,
         scored_message(user, "first", x=1.0, y=0.0),
@@ -164,7 +166,7 @@ async def test_diversity_prefers_what_is_not_told_yet(stub: Stub, user: str) -> 
     assert [hit.rank_score for hit in hits] == pytest.approx(expected, abs=1e-3)
 
 
-async def test_what_is_excluded_does_not_come_back_and_does_not_count(stub: Stub, user: str) -> None:
+async def test_excluded_memories_are_replaced_by_others(stub: Stub, user: str) -> None:
     ids = await store_messages(
         stub, *(scored_message(user, f"apple {n}", NOW + n, f"s{n % 2}", y=n / 10) for n in range(6))
     )
@@ -181,7 +183,7 @@ async def test_what_is_excluded_does_not_come_back_and_does_not_count(stub: Stub
         assert {hit.memory.session_id for hit in (await search(stub, request))[0]} == {"s1"}
 
 
-async def test_min_score_cuts_and_the_summary_tells_in_every_mode_that_has_scores(stub: Stub, user: str) -> None:
+async def test_min_score_applies_in_vector_and_hybrid_mode(stub: Stub, user: str) -> None:
     await store_messages(
         stub,
         scored_message(user, "apple", x=1.0),
@@ -195,7 +197,7 @@ async def test_min_score_cuts_and_the_summary_tells_in_every_mode_that_has_score
         assert (summary.candidate_count, summary.below_min_score_count) == (3, 2)
 
 
-async def test_every_option_at_once(stub: Stub, user: str) -> None:
+async def test_all_search_options_work_together(stub: Stub, user: str) -> None:
     await store_messages(stub, *(scored_message(user, f"apple {n}", NOW + n, f"s{n % 3}", y=n / 10) for n in range(30)))
     request = search_request(
         user,
@@ -217,7 +219,7 @@ async def test_every_option_at_once(stub: Stub, user: str) -> None:
     assert all(hit.context or hit.context_hit_id for hit in hits)
 
 
-async def test_a_common_word_beside_a_rare_one_only_counts(stub: Stub, user: str) -> None:
+async def test_a_common_word_beside_a_rare_one_only_adds_to_scores(stub: Stub, user: str) -> None:
     common = [scored_message(user, f"apple number {n}", NOW + n, y=50.0) for n in range(400)]
     for start in range(0, 400, 100):
         await store_messages(stub, *common[start : start + 100])
@@ -228,7 +230,7 @@ async def test_a_common_word_beside_a_rare_one_only_counts(stub: Stub, user: str
     assert list(summary.common_terms) == ["appl"]
 
 
-async def test_words_of_other_users_neither_find_nor_weigh(stub: Stub, user: str) -> None:
+async def test_words_of_other_users_do_not_change_scores(stub: Stub, user: str) -> None:
     mine = [scored_message(user, "an apple a day", y=1.0), scored_message(user, "a pear a day", y=2.0)]
     await store_messages(stub, *mine)
     before, _ = await search(stub, search_request(user, "apple day", mode=TEXT))
@@ -237,7 +239,7 @@ async def test_words_of_other_users_neither_find_nor_weigh(stub: Stub, user: str
     assert [(hit.memory.id, hit.rank_score) for hit in before] == [(hit.memory.id, hit.rank_score) for hit in after]
 
 
-async def test_over_everyone_words_are_ranked_too(stub: Stub, user: str) -> None:
+async def test_hybrid_mode_works_across_all_users(stub: Stub, user: str) -> None:
     word = f"w{user[-12:]}"
     await store_messages(stub, *(scored_message(f"{user}{n}", f"{word} of {n}", y=float(n)) for n in range(3)))
     request = search_request(user, word, mode=HYBRID, filter=memory_pb2.MemoryFilter(all_users=True), k=3)
@@ -246,7 +248,7 @@ async def test_over_everyone_words_are_ranked_too(stub: Stub, user: str) -> None
 
 
 @pytest.mark.parametrize("mode", [TEXT, HYBRID])
-async def test_the_commands_of_a_search_do_not_grow_with_what_it_finds(
+async def test_the_number_of_engine_commands_does_not_grow_with_the_hits(
     stub: Stub, engine: Connections, user: str, mode: pb.SearchMode
 ) -> None:
     async def spent() -> int:
@@ -263,7 +265,7 @@ async def test_the_commands_of_a_search_do_not_grow_with_what_it_finds(
     assert await spent() == few <= 7, "a count for the scope, its ends and each word; by meaning; by words; around"
 
 
-async def test_labels_and_words_need_fields_that_other_softwares_index_lacks(
+async def test_text_mode_needs_an_index_with_the_terms_field(
     stub: Stub, engine: Connections, user: str, new_index: Callable[[], str]
 ) -> None:
     name = new_index()

@@ -37,13 +37,13 @@ async def first_cause(**settings: str) -> str:
         return str(line["cause"])
 
 
-async def test_a_closed_port_is_told_with_its_address_and_no_password() -> None:
+async def test_a_closed_port_is_logged_with_its_address_without_the_password() -> None:
     port = free_port()
     told = await first_cause(MEMORY_VALKEY_URL=f"valkey://:s3cret@127.0.0.1:{port}")
     assert told == f"Valkey at 127.0.0.1:{port} refuses connections: nothing listens there"
 
 
-async def test_a_host_that_does_not_resolve_is_told() -> None:
+async def test_an_unknown_host_is_logged() -> None:
     told = await first_cause(MEMORY_VALKEY_URL="valkeys://:s3cret@no-such-host.invalid")
     assert told == "Valkey at no-such-host.invalid:6379 cannot be found: there is no such host"
 
@@ -57,14 +57,14 @@ async def valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embe
     await valkey.stop()
 
 
-async def test_a_wrong_password_is_told(valkey: EmbeddedValkey) -> None:
+async def test_a_wrong_password_is_logged(valkey: EmbeddedValkey) -> None:
     told = await first_cause(MEMORY_VALKEY_URL=f"valkey://:s3cret@127.0.0.1:{valkey.port}")
     assert told == f"Valkey at 127.0.0.1:{valkey.port} refuses this user and password: check MEMORY_VALKEY_URL"
     assert "wants a password" in await cause_of(f"valkey://127.0.0.1:{valkey.port}")
     assert "refuses this user" in await cause_of(f"valkey://nobody:{valkey.password}@127.0.0.1:{valkey.port}")
 
 
-async def test_it_is_told_again_and_once_when_it_is_over(tmp_path: Path) -> None:
+async def test_not_ready_is_repeated_and_ready_is_logged_once(tmp_path: Path) -> None:
     port = free_port()
     with run_server_process(MEMORY_VALKEY_URL=f"valkey://127.0.0.1:{port}") as server_process:
         lines = await wait_for_log_lines(server_process, "not_ready", 2)
@@ -76,7 +76,7 @@ async def test_it_is_told_again_and_once_when_it_is_over(tmp_path: Path) -> None
             assert len([one for one in server_process.log if one["event"] == "ready"]) == 1
 
 
-async def test_the_intervals_grow_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_log_intervals_grow_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "_FIRST_PAUSE", 0.01)
     monkeypatch.setattr(readiness, "_LONGEST_PAUSE", 0.04)
     slept = []
@@ -123,7 +123,7 @@ async def listening(context: ssl.SSLContext | None, reply: bytes | None) -> Asyn
         yield server.sockets[0].getsockname()[1]
 
 
-async def test_tls_and_protocols_that_do_not_match_are_told(tmp_path: Path) -> None:
+async def test_mismatched_tls_and_protocols_are_diagnosed(tmp_path: Path) -> None:
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     ca = tmp_path / "ca.pem"
@@ -144,7 +144,7 @@ async def test_tls_and_protocols_that_do_not_match_are_told(tmp_path: Path) -> N
         assert "ODD thing" in await cause_of(f"valkey://127.0.0.1:{port}")
 
 
-async def test_of_several_addresses_those_that_fail_are_told(valkey: EmbeddedValkey) -> None:
+async def test_only_the_failing_addresses_are_reported(valkey: EmbeddedValkey) -> None:
     port = free_port()
     told = await cause_of(f"valkey://:{valkey.password}@127.0.0.1:{valkey.port},127.0.0.1:{port}")
     assert told == f"Valkey at 127.0.0.1:{port} refuses connections: nothing listens there"

@@ -20,7 +20,7 @@ DEPLOYS = [
 ]
 
 
-async def test_a_question_finds_what_was_said_in_other_sessions(stub: Stub, user: str) -> None:
+async def test_a_question_finds_messages_of_other_sessions(stub: Stub, user: str) -> None:
     for session, content in DEPLOYS:
         await stub.Store(store_request(user, content, session), timeout=TIMEOUT)
     hits, summary = await search(
@@ -36,7 +36,7 @@ async def test_a_question_finds_what_was_said_in_other_sessions(stub: Stub, user
     assert not summary.degraded
 
 
-async def test_each_filter_narrows_and_all_hold_at_once(stub: Stub, user: str) -> None:
+async def test_filters_narrow_and_combine(stub: Stub, user: str) -> None:
     roles = [memory_pb2.ROLE_USER, memory_pb2.ROLE_ASSISTANT, memory_pb2.ROLE_SYSTEM, memory_pb2.ROLE_TOOL]
     for number in range(8):
         await stub.Store(
@@ -88,7 +88,7 @@ async def test_k_defaults_to_five_and_streams_up_to_a_thousand_in_chunks(stub: S
     assert [hit.memory.content for response in responses for hit in response.hits] == [str(n) for n in range(120)]
 
 
-async def test_min_score_cuts_and_the_summary_tells(stub: Stub, user: str) -> None:
+async def test_min_score_drops_hits_and_the_summary_counts_them(stub: Stub, user: str) -> None:
     for session, content in DEPLOYS:
         await stub.Store(store_request(user, content, session), timeout=TIMEOUT)
     request = pb.SearchRequest(query_text="How do I deploy my service?", filter=filter_for_user(user), min_score=0.1)
@@ -101,14 +101,14 @@ async def test_min_score_cuts_and_the_summary_tells(stub: Stub, user: str) -> No
     assert summary.nearest_score == pytest.approx(0.263, abs=0.01), "nothing found explains itself"
 
 
-async def test_a_search_that_finds_nothing_sends_the_summary_alone(stub: Stub, user: str) -> None:
+async def test_a_search_without_hits_sends_only_the_summary(stub: Stub, user: str) -> None:
     hits, summary = await search(stub, pb.SearchRequest(query_text="anything", filter=filter_for_user(user)))
     assert hits == []
     assert summary.candidate_count == 0
     assert not summary.HasField("nearest_score")
 
 
-async def test_one_users_searches_are_exact_and_everyones_go_through_the_graph(
+async def test_one_user_is_searched_exactly_and_all_users_by_hnsw(
     stub: Stub, user: str, new_index: Callable[[], str]
 ) -> None:
     # An index of its own: in the shared one, hundreds of equal embeddings of other tests are an island in the graph.

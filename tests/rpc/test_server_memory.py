@@ -119,7 +119,9 @@ async def run(clients: Sequence[Stub], calls: Sequence[Callable[[Stub], Any]]) -
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_calls_that_ask_for_very_much(server_process: ServerProcess, clients: Sequence[Stub], name: str) -> None:
+async def test_large_reads_stay_within_the_memory_limit(
+    server_process: ServerProcess, clients: Sequence[Stub], name: str
+) -> None:
     count, call = CALLS[name]
     with peak(server_process) as most:
         answered = await run(clients, [call] * count)
@@ -128,7 +130,9 @@ async def test_calls_that_ask_for_very_much(server_process: ServerProcess, clien
         assert most() < LIMIT * 3 // 4
 
 
-async def test_batches_of_the_largest_size(server_process: ServerProcess, clients: Sequence[Stub]) -> None:
+async def test_the_largest_batches_stay_within_the_memory_limit(
+    server_process: ServerProcess, clients: Sequence[Stub]
+) -> None:
     text = "word " * 8_000
     memories = [pb.StoreRequest(user_id="writer", role=memory_pb2.ROLE_USER, content=f"{n} {text}") for n in range(100)]
     largest = pb.BatchStoreRequest(memories=memories).SerializeToString()
@@ -138,7 +142,9 @@ async def test_batches_of_the_largest_size(server_process: ServerProcess, client
         assert most() < LIMIT * 3 // 4
 
 
-async def test_all_of_it_at_once(server_process: ServerProcess, clients: Sequence[Stub]) -> None:
+async def test_large_reads_and_batches_together_stay_within_the_memory_limit(
+    server_process: ServerProcess, clients: Sequence[Stub]
+) -> None:
     text = "word " * 8_000
     memories = [pb.StoreRequest(user_id="w", role=memory_pb2.ROLE_USER, content=f"{n} {text}") for n in range(100)]
     largest = pb.BatchStoreRequest(memories=memories).SerializeToString()

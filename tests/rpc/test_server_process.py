@@ -104,7 +104,7 @@ async def test_an_acknowledged_write_survives_kill_9_of_the_service(tmp_path: Pa
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_cleanly_and_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_stops_the_server_and_its_engine(tmp_path: Path, number: signal.Signals) -> None:
     with run_server_process(MEMORY_DATA_DIR=str(tmp_path)) as server_process:
         engine = server_process.engine()
         server_process.process.send_signal(number)
@@ -112,7 +112,7 @@ def test_it_ends_cleanly_and_leaves_no_process(tmp_path: Path, number: signal.Si
         wait_for_exit(engine)
 
 
-async def test_sigterm_says_not_ready_first_and_serves_on_while_it_drains(tmp_path: Path) -> None:
+async def test_sigterm_reports_not_ready_and_serves_while_draining(tmp_path: Path) -> None:
     with run_server_process(MEMORY_DATA_DIR=str(tmp_path), MEMORY_DRAIN="3") as server_process:
         async with channel_to(server_process.address) as channel:
             watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
@@ -130,7 +130,7 @@ async def test_sigterm_says_not_ready_first_and_serves_on_while_it_drains(tmp_pa
         assert await asyncio.to_thread(server_process.process.wait, 30) == 0
 
 
-async def test_readiness_follows_the_engine_and_calls_tell_of_it(tmp_path: Path) -> None:
+async def test_readiness_follows_the_engine_and_calls_are_unavailable(tmp_path: Path) -> None:
     with run_server_process(MEMORY_DATA_DIR=str(tmp_path), MEMORY_VALKEY_TIMEOUT="2") as server_process:
         async with channel_to(server_process.address) as channel:
             stub = stub_for(channel)
@@ -151,7 +151,7 @@ async def test_readiness_follows_the_engine_and_calls_tell_of_it(tmp_path: Path)
             await stub.Store(store_request("a", "after it"), timeout=TIMEOUT)
 
 
-def test_one_data_directory_serves_one_server(tmp_path: Path) -> None:
+def test_a_second_server_on_the_same_data_directory_is_refused(tmp_path: Path) -> None:
     with run_server_process(MEMORY_DATA_DIR=str(tmp_path)):
         other = subprocess.run(
             [*COMMAND, "serve"],
@@ -165,7 +165,7 @@ def test_one_data_directory_serves_one_server(tmp_path: Path) -> None:
     assert "MEMORY_DATA_DIR" in other.stderr
 
 
-async def test_it_starts_without_its_valkey_and_says_so_until_that_is_there(tmp_path: Path) -> None:
+async def test_the_server_starts_without_valkey_and_becomes_ready_with_it(tmp_path: Path) -> None:
     valkey = EmbeddedValkey(tmp_path, appendfsync="no")
     await valkey.start()
     await valkey.stop()  # What is left is a configuration with a free port, to start by hand.

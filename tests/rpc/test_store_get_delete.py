@@ -17,7 +17,7 @@ from tests.support.api import TIMEOUT, Stub, filter_for_user, packed_embedding, 
 pytestmark = pytest.mark.both_layouts
 
 
-async def test_a_stored_memory_comes_back_whole(stub: Stub, user: str) -> None:
+async def test_a_stored_memory_is_returned_unchanged(stub: Stub, user: str) -> None:
     written = Timestamp(seconds=1_700_000_000, nanos=123_456_000)
     content = 'tabs\t"quotes" \\ newlines\n é 漢字 🙂 \u0000 end'
     stored = await stub.Store(
@@ -42,13 +42,13 @@ async def test_a_stored_memory_comes_back_whole(stub: Stub, user: str) -> None:
     assert [hit.memory for hit in hits] == [expected]
 
 
-async def test_without_a_time_the_servers_is_taken(stub: Stub, user: str) -> None:
+async def test_the_default_timestamp_is_the_servers_time(stub: Stub, user: str) -> None:
     before = time.time()
     stored = await stub.Store(store_request(user, "now"), timeout=TIMEOUT)
     assert before - 1 <= stored.timestamp.ToMicroseconds() / 1e6 <= time.time() + 1
 
 
-async def test_a_memory_is_the_same_again_under_its_own_id(stub: Stub, user: str) -> None:
+async def test_storing_the_same_id_again_changes_nothing(stub: Stub, user: str) -> None:
     request = store_request(user, "mine")
     request.id = "msg {17}|*"
     first = await stub.Store(request, timeout=TIMEOUT)
@@ -63,9 +63,7 @@ async def test_a_memory_is_the_same_again_under_its_own_id(stub: Stub, user: str
 
 
 @pytest.mark.parametrize("field", ["id", "request_id"])
-async def test_another_memory_under_the_same_key_is_refused_and_the_first_kept(
-    stub: Stub, user: str, field: str
-) -> None:
+async def test_different_content_under_a_used_id_is_refused(stub: Stub, user: str, field: str) -> None:
     request = store_request(user, "first")
     setattr(request, field, "k1")
     stored = await stub.Store(request, timeout=TIMEOUT)
@@ -77,7 +75,7 @@ async def test_another_memory_under_the_same_key_is_refused_and_the_first_kept(
     assert got.memory.content == "first"
 
 
-async def test_a_repeated_request_id_stores_once_also_when_both_run_at_once(stub: Stub, user: str) -> None:
+async def test_concurrent_stores_with_one_request_id_store_once(stub: Stub, user: str) -> None:
     request = store_request(user, "once")
     request.request_id = str(uuid.uuid4())
     answers = await asyncio.gather(*(stub.Store(request, timeout=TIMEOUT) for _ in range(8)))
@@ -87,7 +85,7 @@ async def test_a_repeated_request_id_stores_once_also_when_both_run_at_once(stub
     assert len(hits) == 1
 
 
-async def test_two_users_may_choose_the_same_id(stub: Stub, user: str) -> None:
+async def test_two_users_can_use_the_same_id(stub: Stub, user: str) -> None:
     other = f"{user}_other"
     for who in (user, other):
         request = store_request(who, f"of {who}")
@@ -98,13 +96,13 @@ async def test_two_users_may_choose_the_same_id(stub: Stub, user: str) -> None:
         assert got.memory.content == f"of {who}"
 
 
-async def test_without_an_id_equal_messages_are_memories_of_their_own(stub: Stub, user: str) -> None:
+async def test_equal_messages_without_an_id_are_separate_memories(stub: Stub, user: str) -> None:
     ids = {(await stub.Store(store_request(user, "same"), timeout=TIMEOUT)).id for _ in range(3)}
     assert len(ids) == 3
     assert all(len(one) == 32 for one in ids)
 
 
-async def test_delete_takes_effect_at_once_and_is_idempotent(stub: Stub, user: str) -> None:
+async def test_delete_takes_effect_immediately_and_is_idempotent(stub: Stub, user: str) -> None:
     ids = [(await stub.Store(store_request(user, f"m{n}"), timeout=TIMEOUT)).id for n in range(3)]
     request = pb.DeleteRequest(user_id=user, ids=[ids[2], "nothing", ids[0], ids[0]])
     answer = await stub.Delete(request, timeout=TIMEOUT)
@@ -115,7 +113,7 @@ async def test_delete_takes_effect_at_once_and_is_idempotent(stub: Stub, user: s
     assert (list(answer.deleted_ids), list(answer.missing_ids)) == ([], [ids[2], "nothing", ids[0]])
 
 
-async def test_delete_takes_a_thousand_ids(stub: Stub, user: str) -> None:
+async def test_delete_accepts_a_thousand_ids(stub: Stub, user: str) -> None:
     stored = await stub.Store(store_request(user, "one"), timeout=TIMEOUT)
     ids = [*(f"none-{n}" for n in range(999)), stored.id]
     answer = await stub.Delete(pb.DeleteRequest(user_id=user, ids=ids), timeout=TIMEOUT)
@@ -123,7 +121,7 @@ async def test_delete_takes_a_thousand_ids(stub: Stub, user: str) -> None:
     assert len(answer.missing_ids) == 999
 
 
-async def test_another_users_memory_is_neither_read_nor_deleted(stub: Stub, user: str) -> None:
+async def test_get_and_delete_cannot_reach_another_users_memory(stub: Stub, user: str) -> None:
     stored = await stub.Store(store_request(user, "secret"), timeout=TIMEOUT)
     for id_ in (stored.id, "none at all"):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -135,7 +133,7 @@ async def test_another_users_memory_is_neither_read_nor_deleted(stub: Stub, user
     assert (await stub.Get(pb.GetRequest(user_id=user, id=stored.id), timeout=TIMEOUT)).memory.content == "secret"
 
 
-async def test_a_trusted_caller_reads_and_deletes_by_the_servers_ids(stub: Stub, user: str) -> None:
+async def test_get_and_delete_for_all_users_use_server_ids(stub: Stub, user: str) -> None:
     stored = await stub.Store(store_request(user, "anyone's"), timeout=TIMEOUT)
     got = await stub.Get(pb.GetRequest(all_users=True, id=stored.id), timeout=TIMEOUT)
     assert got.memory.user_id == user
@@ -143,9 +141,7 @@ async def test_a_trusted_caller_reads_and_deletes_by_the_servers_ids(stub: Stub,
     assert list(answer.deleted_ids) == [stored.id]
 
 
-async def test_the_slot_of_a_callers_id_is_no_id(
-    stub: Stub, engine: Connections, settings: Settings, user: str
-) -> None:
+async def test_a_storage_id_is_not_a_memory_id(stub: Stub, engine: Connections, settings: Settings, user: str) -> None:
     request = store_request(user, "mine")
     request.id = "my own"
     await stub.Store(request, timeout=TIMEOUT)
@@ -158,7 +154,7 @@ async def test_the_slot_of_a_callers_id_is_no_id(
         assert caught.value.code() == grpc.StatusCode.NOT_FOUND
 
 
-async def test_near_duplicates_are_told_and_nothing_is_merged(stub: Stub, user: str) -> None:
+async def test_near_duplicates_are_reported_and_not_merged(stub: Stub, user: str) -> None:
     def item(content: str, x: float, y: float, who: str = user) -> pb.StoreRequest:
         return pb.StoreRequest(
             user_id=who,
@@ -182,7 +178,7 @@ async def test_near_duplicates_are_told_and_nothing_is_merged(stub: Stub, user: 
     assert {hit.memory.content for hit in hits} == {"first", "nearly", "unlike"}
 
 
-async def test_a_memory_stored_again_under_the_id_it_was_given_is_known(stub: Stub, user: str) -> None:
+async def test_storing_again_under_the_server_id_changes_nothing(stub: Stub, user: str) -> None:
     stored = await stub.Store(store_request(user, "once"), timeout=TIMEOUT)
     request = store_request(user, "once")
     request.id = stored.id

@@ -46,7 +46,7 @@ async def stored(stub: Stub, user: str, session: str) -> str:
 @example(["a", "A", "a*", "x_61"])
 @example(["_", "__"])
 @example(["e\u0301", "\u00e9"])
-async def test_no_user_finds_anothers_memory(stub: Stub, users: list[str]) -> None:
+async def test_no_user_finds_another_users_memory(stub: Stub, users: list[str]) -> None:
     kept = {user: await stored(stub, user, "s") for user in users}
     try:
         for user, id_ in kept.items():
@@ -59,7 +59,7 @@ async def test_no_user_finds_anothers_memory(stub: Stub, users: list[str]) -> No
 @settings(max_examples=60)
 @given(st.lists(ids, min_size=3, max_size=5, unique=True))
 @example(["a", "a|b", "b"])
-async def test_no_session_brings_anothers_memory(stub: Stub, sessions: list[str]) -> None:
+async def test_no_session_filter_matches_another_session(stub: Stub, sessions: list[str]) -> None:
     user = uuid.uuid4().hex
     kept = {session: await stored(stub, user, session) for session in sessions}
     for session, id_ in kept.items():
@@ -71,7 +71,7 @@ async def test_no_session_brings_anothers_memory(stub: Stub, sessions: list[str]
 
 @settings(max_examples=60)
 @given(st.lists(ids, min_size=2, max_size=4, unique=True))
-async def test_no_id_of_a_memory_names_another(stub: Stub, chosen: list[str]) -> None:
+async def test_every_memory_id_names_only_its_memory(stub: Stub, chosen: list[str]) -> None:
     user = uuid.uuid4().hex
     for id_ in chosen:
         request = pb.StoreRequest(user_id=user, role=memory_pb2.ROLE_USER, content=id_, embedding=EMBEDDING, id=id_)
@@ -128,7 +128,7 @@ async def not_found(stub: Stub, user: str, id_: str) -> str:
 @given(st.lists(ids, min_size=2, max_size=4, unique=True), ids, ids, ids)
 @example(["a", "A"], "s", "l", "m")
 @example(["user1", "user10"], "*", "a,b", "x_61")
-async def test_nothing_of_another_user_is_seen_counted_deleted_or_told(
+async def test_no_call_sees_counts_or_deletes_another_users_memories(
     stub: Stub, users: list[str], session: str, label: str, id_: str
 ) -> None:
     try:
@@ -157,7 +157,7 @@ async def test_nothing_of_another_user_is_seen_counted_deleted_or_told(
             await stub.Delete(pb.DeleteRequest(user_id=user, ids=[id_]), timeout=TIMEOUT)
 
 
-async def test_a_page_token_of_one_user_opens_nothing_of_another(stub: Stub) -> None:
+async def test_a_page_token_is_refused_for_another_user(stub: Stub) -> None:
     alice, bob = uuid.uuid4().hex, uuid.uuid4().hex
     for user in (alice, bob):
         for number in range(3):
@@ -172,7 +172,7 @@ async def test_a_page_token_of_one_user_opens_nothing_of_another(stub: Stub) -> 
 
 
 @pytest.mark.parametrize("surrogate", [b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xff", b"\xc0\x80"])
-async def test_an_id_that_is_no_text_is_refused(server: RpcServer, surrogate: bytes) -> None:
+async def test_an_id_that_is_not_utf8_is_refused(server: RpcServer, surrogate: bytes) -> None:
     packed_request = b"\x12" + bytes([len(surrogate)]) + surrogate
     async with grpc.aio.insecure_channel(server.address) as channel:
         store: Any = channel.unary_unary("/semantic_memory.v1.MemoryService/Store")
@@ -183,7 +183,7 @@ async def test_an_id_that_is_no_text_is_refused(server: RpcServer, surrogate: by
 
 @settings(max_examples=40)
 @given(st.lists(ids, min_size=2, max_size=4, unique=True))
-async def test_what_is_left_out_of_a_filter_is_exactly_that(stub: Stub, sessions: list[str]) -> None:
+async def test_only_the_excluded_sessions_are_left_out(stub: Stub, sessions: list[str]) -> None:
     user = uuid.uuid4().hex
     kept = {session: await stored(stub, user, session) for session in sessions}
     where = memory_pb2.MemoryFilter(user_id=user, exclude_session_ids=sessions[:1])

@@ -57,9 +57,7 @@ async def lets_in(server: RpcServer, credential: str = "", **shown: Any) -> bool
         return True
 
 
-async def test_tls_serves_those_who_trust_it_and_nothing_in_plaintext(
-    settings: Settings, server: RpcServer, files: Files
-) -> None:
+async def test_tls_accepts_only_clients_that_trust_it(settings: Settings, server: RpcServer, files: Files) -> None:
     assert server
     async with server_with_auth(settings, tls_cert=files.cert, tls_key=files.key) as one:
         assert await lets_in(one, **files.shown())
@@ -83,7 +81,7 @@ async def test_certificates_are_rotated_without_a_restart(
         assert await lets_in(one, **files.shown()), "what is half written changes nothing"
 
 
-async def test_mtls_lets_in_only_clients_of_its_authorities(
+async def test_mtls_accepts_only_clients_of_its_authorities(
     settings: Settings, server: RpcServer, files: Files, tmp_path: Path
 ) -> None:
     assert server
@@ -97,7 +95,7 @@ async def test_mtls_lets_in_only_clients_of_its_authorities(
         assert not await lets_in(one, **files.shown(), cert=strangers.cert, key=strangers.key)
 
 
-async def test_probes_have_a_port_of_their_own(settings: Settings, server: RpcServer, files: Files) -> None:
+async def test_the_health_port_serves_only_health(settings: Settings, server: RpcServer, files: Files) -> None:
     assert server
     changes = {"tls_cert": files.cert, "tls_key": files.key, "health_listen": "127.0.0.1:0"}
     async with server_with_auth(settings, **changes) as one, grpc.aio.insecure_channel(one.health_address) as channel:
@@ -109,7 +107,7 @@ async def test_probes_have_a_port_of_their_own(settings: Settings, server: RpcSe
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED, "health and nothing else"
 
 
-async def test_files_that_are_wrong_stop_the_start_with_a_reason(settings: Settings, files: Files) -> None:
+async def test_an_invalid_certificate_stops_the_start_with_a_reason(settings: Settings, files: Files) -> None:
     files.cert.write_text("no certificate")
     with pytest.raises(FailedPrecondition) as stopped:
         async with server_with_auth(settings, tls_cert=files.cert, tls_key=files.key):
@@ -138,7 +136,7 @@ OPEN: dict[str, tuple[dict[str, Any], str | None]] = {
 
 
 @pytest.mark.parametrize("case", OPEN)
-def test_what_lies_open_must_be_said(case: str) -> None:
+def test_an_open_configuration_needs_consent(case: str) -> None:
     changes, told = OPEN[case]
     if told is None:
         Settings(**changes)
@@ -148,7 +146,7 @@ def test_what_lies_open_must_be_said(case: str) -> None:
     assert told in str(refused.value)
 
 
-def test_serve_says_in_one_line_what_is_missing() -> None:
+def test_serve_reports_a_missing_setting_in_one_line() -> None:
     done = subprocess.run(
         [*COMMAND, "serve"],
         env=environment(MEMORY_LISTEN="0.0.0.0:0"),
@@ -172,7 +170,7 @@ def keys(tmp_path: Path) -> tuple[Path, str]:
     return file, key
 
 
-def test_logs_hold_no_key_no_token_and_no_content(tmp_path: Path, keys: tuple[Path, str], files: Files) -> None:
+def test_logs_contain_no_key_token_or_content(tmp_path: Path, keys: tuple[Path, str], files: Files) -> None:
     file, key = keys
     with run_server_process(
         MEMORY_DATA_DIR=str(tmp_path / "data"),

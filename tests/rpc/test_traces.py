@@ -122,9 +122,7 @@ async def test_a_call_is_one_span_with_children_for_embedder_and_engine(
     assert {one.key: one.value.string_value for one in resource.attributes}["service.name"] == "semantic-memory"
 
 
-async def test_a_span_is_the_child_of_the_callers_and_the_log_has_its_trace(
-    settings: Settings, collector: Collector
-) -> None:
+async def test_a_span_is_a_child_of_the_callers_span(settings: Settings, collector: Collector) -> None:
     trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
     shown = (("traceparent", f"00-{trace}-{parent}-01"),)
     async with traced(settings) as stub:
@@ -137,7 +135,7 @@ async def test_a_span_is_the_child_of_the_callers_and_the_log_has_its_trace(
     assert not [one for one in collector.spans if one.name.endswith("GetIndex")]
 
 
-async def test_errors_are_told_by_code_and_reason(settings: Settings, collector: Collector) -> None:
+async def test_error_spans_have_code_and_reason(settings: Settings, collector: Collector) -> None:
     async with traced(settings) as stub:
         with pytest.raises(grpc.aio.AioRpcError):
             await stub.Get(pb.GetRequest(user_id="a", id="none"), timeout=TIMEOUT)
@@ -149,7 +147,7 @@ async def test_errors_are_told_by_code_and_reason(settings: Settings, collector:
     assert "error.type" not in attributes(span)  # It is the caller's, not the server's.
 
 
-async def test_nothing_that_was_said_is_in_a_span(settings: Settings, collector: Collector, user: str) -> None:
+async def test_spans_contain_no_content(settings: Settings, collector: Collector, user: str) -> None:
     async with traced(settings) as stub:
         item = store_request(user, "zebra content", session="zebra_session")
         item.labels.append("zebra_label")
@@ -163,9 +161,7 @@ async def test_nothing_that_was_said_is_in_a_span(settings: Settings, collector:
         assert secret not in collector.text()
 
 
-async def test_a_collector_that_is_away_keeps_nobody_waiting(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unreachable_collector_delays_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     async with traced(settings) as stub:
         await stub.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
@@ -173,13 +169,13 @@ async def test_a_collector_that_is_away_keeps_nobody_waiting(
     assert time.monotonic() - stopping < 15
 
 
-async def test_no_span_is_made_unless_it_is_asked_for(settings: Settings, collector: Collector) -> None:
+async def test_no_span_is_sent_when_traces_are_off(settings: Settings, collector: Collector) -> None:
     async with traced(settings, traces=False) as stub:
         await stub.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
     assert collector.requests == []
 
 
-async def test_another_protocol_stops_the_start_in_words(
+async def test_an_unsupported_otlp_protocol_stops_the_start_with_a_clear_error(
     settings: Settings, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert collector.endpoint
@@ -190,7 +186,7 @@ async def test_another_protocol_stops_the_start_in_words(
 
 
 @pytest.mark.parametrize("with_spans", [True, False])
-async def test_the_log_line_has_the_trace_of_the_caller(
+async def test_the_log_line_has_the_callers_trace_id(
     collector: Collector, tmp_path_factory: pytest.TempPathFactory, with_spans: bool
 ) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"

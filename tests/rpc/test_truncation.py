@@ -7,19 +7,19 @@ from tests.support.api import TIMEOUT, Stub, filter_for_user, packed_embedding, 
 LONG = "word " * 300
 
 
-async def test_a_store_tells_that_the_model_read_only_the_beginning(stub: Stub, user: str) -> None:
+async def test_store_reports_a_truncated_text(stub: Stub, user: str) -> None:
     assert not (await stub.Store(store_request(user, "short"), timeout=TIMEOUT)).truncated
     assert (await stub.Store(store_request(user, LONG), timeout=TIMEOUT)).truncated
     assert (await stub.Store(store_request(user, LONG), timeout=TIMEOUT)).truncated, "from the cache too"
 
 
-async def test_so_does_a_batch(stub: Stub, user: str) -> None:
+async def test_batch_store_reports_truncated_texts(stub: Stub, user: str) -> None:
     batch = pb.BatchStoreRequest(memories=[store_request(user, "short"), store_request(user, f"{LONG} of a batch")])
     answer = await stub.BatchStore(batch, timeout=TIMEOUT)
     assert [one.stored.truncated for one in answer.results] == [False, True]
 
 
-async def test_neither_an_embedding_of_the_callers_own_nor_a_repeated_store_is_truncated(stub: Stub, user: str) -> None:
+async def test_own_embeddings_and_repeated_stores_are_not_truncated(stub: Stub, user: str) -> None:
     own = store_request(user, LONG)
     own.embedding = packed_embedding(1.0)
     assert not (await stub.Store(own, timeout=TIMEOUT)).truncated
@@ -30,7 +30,7 @@ async def test_neither_an_embedding_of_the_callers_own_nor_a_repeated_store_is_t
     assert (again.already_stored, again.truncated) == (True, False)
 
 
-async def test_a_search_tells_it_of_its_query(stub: Stub, user: str) -> None:
+async def test_search_reports_a_truncated_query(stub: Stub, user: str) -> None:
     async def truncated(**query: object) -> bool:
         _, summary = await search(stub, pb.SearchRequest(filter=filter_for_user(user), **query))  # type: ignore[arg-type]
         return summary.query_truncated

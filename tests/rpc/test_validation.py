@@ -213,7 +213,9 @@ async def key_count(engine: Connections) -> int:
 
 
 @pytest.mark.parametrize("case", CASES)
-async def test_a_bad_request_names_its_field_and_does_nothing(stub: Stub, engine: Connections, case: str) -> None:
+async def test_an_invalid_request_names_its_field_and_changes_nothing(
+    stub: Stub, engine: Connections, case: str
+) -> None:
     request, field = CASES[case]
     before = await key_count(engine)
     error, info, detail = await refused(stub, request)
@@ -226,7 +228,7 @@ async def test_a_bad_request_names_its_field_and_does_nothing(stub: Stub, engine
     assert await key_count(engine) == before
 
 
-async def test_limits_are_limits_and_not_one_less(stub: Stub, user: str) -> None:
+async def test_values_at_the_limit_are_accepted(stub: Stub, user: str) -> None:
     name = user + "é" * ((256 - len(user)) // 2)
     request = pb.StoreRequest(
         user_id=name,
@@ -244,7 +246,7 @@ async def test_limits_are_limits_and_not_one_less(stub: Stub, user: str) -> None
     await call(stub, pb.SearchRequest(query_text="🙂", filter=where, k=1000))
 
 
-async def test_many_violations_are_told_up_to_twenty(stub: Stub) -> None:
+async def test_at_most_twenty_violations_are_reported(stub: Stub) -> None:
     request = pb.DeleteRequest(user_id="a", ids=[""] * 900)
     _, _, detail = await refused(stub, request)
     bad = error_details_pb2.BadRequest()

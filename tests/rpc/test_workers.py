@@ -30,7 +30,7 @@ def server_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerP
         yield server_process
 
 
-async def test_both_workers_answer_and_see_what_the_other_has_stored(server_process: ServerProcess) -> None:
+async def test_workers_see_each_others_memories(server_process: ServerProcess) -> None:
     async with channel_per_worker(server_process) as channels:
         one, other = stub_for(channels[0]), stub_for(channels[1])
         await one.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
@@ -47,7 +47,7 @@ async def test_both_workers_answer_and_see_what_the_other_has_stored(server_proc
         assert [line["worker"] for line in server_process.call_lines("Search")] == [1]
 
 
-async def test_each_worker_shows_its_own_metrics(server_process: ServerProcess) -> None:
+async def test_each_worker_exports_its_own_metrics(server_process: ServerProcess) -> None:
     shown = {line["worker"]: line["metrics_address"] for line in await wait_for_log_lines(server_process, "serving", 2)}
 
     def calls(worker: int) -> float:
@@ -64,20 +64,22 @@ async def test_each_worker_shows_its_own_metrics(server_process: ServerProcess) 
     assert [await asyncio.to_thread(calls, worker) for worker in (0, 1)] == [2, 3]
 
 
-def test_the_supervisor_has_loaded_neither_grpc_nor_glide(server_process: ServerProcess) -> None:
+def test_the_supervisor_loads_neither_grpc_nor_glide(server_process: ServerProcess) -> None:
     maps = Path(f"/proc/{server_process.process.pid}/maps").read_text()
     assert "python" in maps
     assert [name for name in ("cygrpc", "glide", "numpy", "onnxruntime") if name in maps] == []
 
 
 @pytest.mark.parametrize("count", ["1", "2"])
-def test_another_service_on_the_port_is_refused(server_process: ServerProcess, tmp_path: Path, count: str) -> None:
+def test_a_second_service_on_the_same_port_is_refused(
+    server_process: ServerProcess, tmp_path: Path, count: str
+) -> None:
     done = start(MEMORY_LISTEN=server_process.address, MEMORY_DATA_DIR=str(tmp_path), MEMORY_WORKERS=count)
     assert done.returncode == 1
     assert f"MEMORY_LISTEN: cannot listen on {server_process.address}" in done.stderr
 
 
-def test_workers_are_refused_on_the_port_of_a_single_process(tmp_path: Path) -> None:
+def test_workers_cannot_share_the_port_of_a_single_process(tmp_path: Path) -> None:
     with run_server_process(MEMORY_DATA_DIR=str(tmp_path)) as single:
         for setting in ("MEMORY_LISTEN", "MEMORY_HEALTH_LISTEN"):
             listen = {"MEMORY_LISTEN": "127.0.0.1:0", setting: single.address}
@@ -86,7 +88,7 @@ def test_workers_are_refused_on_the_port_of_a_single_process(tmp_path: Path) -> 
             assert f"{setting}: cannot listen on {single.address}" in done.stderr
 
 
-def test_a_port_is_held_before_any_worker_listens() -> None:
+def test_the_port_is_reserved_before_a_worker_listens() -> None:
     with reserved("MEMORY_LISTEN", "127.0.0.1:0") as address:
         with pytest.raises(OSError, match="MEMORY_LISTEN"), reserved("MEMORY_LISTEN", address):
             pass
@@ -114,7 +116,7 @@ def start(**settings: str) -> subprocess.CompletedProcess[str]:
         ("MEMORY_METRICS_LISTEN", "127.0.0.1:65535"),
     ],
 )
-def test_what_is_wrong_with_the_settings_is_told_once(tmp_path: Path, setting: str, value: str) -> None:
+def test_an_invalid_setting_is_reported_once(tmp_path: Path, setting: str, value: str) -> None:
     given = {"MEMORY_LISTEN": "127.0.0.1:0", "MEMORY_DATA_DIR": str(tmp_path), "MEMORY_INSECURE": "1", **TWO_WORKERS}
     done = start(**{**given, setting: value})
     assert done.returncode in {1, 2}
@@ -123,7 +125,7 @@ def test_what_is_wrong_with_the_settings_is_told_once(tmp_path: Path, setting: s
     assert "for example" in line
 
 
-def test_a_port_that_one_worker_alone_lacks_stops_the_start(tmp_path: Path) -> None:
+def test_a_metrics_port_missing_for_one_worker_stops_the_start(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -55,7 +55,7 @@ async def embedded(embedder: BedrockEmbedder, text: str = "text") -> Any:
         embedder.close()
 
 
-async def test_titan_v1_is_asked_for_nothing_but_the_text(endpoint: Endpoint) -> None:
+async def test_titan_v1_requests_contain_only_the_text(endpoint: Endpoint) -> None:
     vector = await embedded(embedder(endpoint), "Grüße")
     assert endpoint.requests == [{"inputText": "Grüße"}]
     assert endpoint.models == [TITAN_V1]
@@ -65,7 +65,7 @@ async def test_titan_v1_is_asked_for_nothing_but_the_text(endpoint: Endpoint) ->
 
 
 @pytest.mark.parametrize("dimension", [256, 512, 1024])
-async def test_titan_v2_is_asked_for_its_dimension(endpoint: Endpoint, dimension: int) -> None:
+async def test_titan_v2_requests_contain_the_dimension(endpoint: Endpoint, dimension: int) -> None:
     one = embedder(endpoint, model=TITAN_V2, dimension=dimension)
     assert one.dimension == dimension
     assert (await embedded(one)).shape == (dimension,)
@@ -97,7 +97,7 @@ async def test_titan_v2_is_asked_for_its_dimension(endpoint: Endpoint, dimension
         (Answer(body=b'{"embedding": [' + b"0," * 1535 + b"0]}"), Unavailable, Reason.EMBEDDER_UNAVAILABLE),
     ],
 )
-async def test_each_failure_has_its_meaning_and_shows_nothing_of_aws(
+async def test_each_aws_failure_has_a_reason_and_hides_aws_details(
     endpoint: Endpoint, answer: Answer, error: type[MemoryServiceError], reason: Reason
 ) -> None:
     endpoint.script = [answer]
@@ -116,7 +116,7 @@ async def test_each_failure_has_its_meaning_and_shows_nothing_of_aws(
         "Malformed input request: #/inputText: expected maxLength: 50000, actual: 50001, please reformat your input.",
     ],
 )
-async def test_a_text_that_is_too_long_is_the_callers_matter(endpoint: Endpoint, text: str) -> None:
+async def test_a_text_that_is_too_long_is_an_invalid_request(endpoint: Endpoint, text: str) -> None:
     endpoint.script = [Answer(400, "ValidationException", text)]
     with pytest.raises(InvalidRequest, match="shorten it") as caught:
         await embedded(embedder(endpoint))
@@ -164,7 +164,7 @@ ON_DEMAND = (
         (404, "ResourceNotFoundException", "Could not resolve the foundation model", "MEMORY_BEDROCK_REGION"),
     ],
 )
-async def test_what_every_text_would_meet_is_the_operators_matter_and_says_what_to_do(
+async def test_a_configuration_failure_tells_the_operator_what_to_do(
     endpoint: Endpoint, status: int, code: str, text: str, told: str
 ) -> None:
     endpoint.script = [Answer(status, code, text)]
@@ -175,18 +175,18 @@ async def test_what_every_text_would_meet_is_the_operators_matter_and_says_what_
     assert "123456789012" not in caught.value.message
 
 
-async def test_an_endpoint_that_is_not_there_is_unavailable(endpoint: Endpoint) -> None:
+async def test_an_unreachable_endpoint_is_unavailable(endpoint: Endpoint) -> None:
     with pytest.raises(Unavailable):
         await embedded(embedder(endpoint, endpoint_url="http://127.0.0.1:1"))
 
 
-async def test_a_call_is_repeated_as_often_as_set(endpoint: Endpoint) -> None:
+async def test_calls_are_retried_up_to_the_configured_attempts(endpoint: Endpoint) -> None:
     endpoint.script = [Answer(503, "ServiceUnavailableException")]
     assert (await embedded(embedder(endpoint, attempts=2))).shape == (1536,)
     assert len(endpoint.requests) == 2
 
 
-async def test_the_calls_deadline_ends_the_wait(endpoint: Endpoint) -> None:
+async def test_the_callers_deadline_ends_the_wait(endpoint: Endpoint) -> None:
     endpoint.script = [Answer(delay=3)]
 
     async def call() -> None:
@@ -197,7 +197,7 @@ async def test_the_calls_deadline_ends_the_wait(endpoint: Endpoint) -> None:
         await asyncio.create_task(call())
 
 
-async def test_no_more_calls_run_at_once_than_set_and_no_more_wait(endpoint: Endpoint) -> None:
+async def test_concurrent_and_waiting_calls_are_limited(endpoint: Endpoint) -> None:
     endpoint.script = [Answer(delay=0.3)] * 4
     one = embedder(endpoint, concurrency=2)
     cached = CachedEmbedder(one, max_bytes=2**20, at_once=one.concurrency, queue=2)
@@ -207,7 +207,7 @@ async def test_no_more_calls_run_at_once_than_set_and_no_more_wait(endpoint: End
     assert [isinstance(answer, ResourceExhausted) for answer in answers] == [False] * 4 + [True] * 2
 
 
-async def test_no_credentials_are_the_operators_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_credentials_are_a_configuration_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -224,12 +224,12 @@ async def test_no_credentials_are_the_operators_matter(monkeypatch: pytest.Monke
         BedrockSettings(model=TITAN_V2, dimension=1536, region="us-east-1"),
     ],
 )
-def test_a_model_or_dimension_that_titan_has_not_is_refused_at_the_start(settings: BedrockSettings) -> None:
+def test_an_unsupported_model_or_dimension_is_refused_at_startup(settings: BedrockSettings) -> None:
     with pytest.raises(FailedPrecondition, match="for example MEMORY_BEDROCK_"):
         BedrockEmbedder(settings)
 
 
-async def test_one_text_is_embedded_once_however_many_ask(endpoint: Endpoint) -> None:
+async def test_concurrent_callers_embed_one_text_once(endpoint: Endpoint) -> None:
     endpoint.script = [Answer(delay=0.2)]
     inner = embedder(endpoint)
     cached = CachedEmbedder(inner, max_bytes=2**20)
@@ -244,7 +244,7 @@ async def test_one_text_is_embedded_once_however_many_ask(endpoint: Endpoint) ->
     inner.close()
 
 
-async def test_the_first_callers_deadline_does_not_end_the_others_wait(endpoint: Endpoint) -> None:
+async def test_the_first_callers_deadline_does_not_affect_other_callers(endpoint: Endpoint) -> None:
     endpoint.script = [Answer(delay=2.5)]
     inner = embedder(endpoint)
     cached = CachedEmbedder(inner, max_bytes=2**20)
@@ -271,7 +271,7 @@ async def test_a_failure_is_not_cached(endpoint: Endpoint) -> None:
     inner.close()
 
 
-async def test_the_cache_is_bounded_by_bytes(endpoint: Endpoint) -> None:
+async def test_the_cache_is_limited_by_bytes(endpoint: Endpoint) -> None:
     inner = embedder(endpoint)
     cached = CachedEmbedder(inner, max_bytes=20_000)  # three embeddings of 6 kB
     for text in ("a", "b", "c", "d", "a"):
@@ -282,7 +282,7 @@ async def test_the_cache_is_bounded_by_bytes(endpoint: Endpoint) -> None:
     inner.close()
 
 
-async def test_the_service_stores_and_finds_with_titan_and_tells_of_throttling(
+async def test_the_service_embeds_with_titan_and_reports_throttling(
     endpoint: Endpoint, valkey_url: str, user: str, new_index: Any
 ) -> None:
     settings = Settings(
@@ -313,7 +313,7 @@ async def test_the_service_stores_and_finds_with_titan_and_tells_of_throttling(
         assert retry.retry_delay.ToMilliseconds() > 0
 
 
-async def test_a_failure_that_nobody_waits_for_any_more_is_quiet(endpoint: Endpoint) -> None:
+async def test_a_failure_without_a_waiting_caller_is_not_reported(endpoint: Endpoint) -> None:
     told: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, about: told.append(about))
     endpoint.script = [Answer(403, "AccessDeniedException", delay=0.2)]
@@ -329,7 +329,7 @@ async def test_a_failure_that_nobody_waits_for_any_more_is_quiet(endpoint: Endpo
     inner.close()
 
 
-async def test_a_client_whose_deadline_has_passed_is_no_bug(
+async def test_a_passed_client_deadline_is_not_logged_as_a_bug(
     endpoint: Endpoint, valkey_url: str, user: str, new_index: Any
 ) -> None:
     settings = Settings(

@@ -28,7 +28,7 @@ def names(enum: Any, prefix: str) -> set[str]:
     return {name.removeprefix(prefix) for name in enum.DESCRIPTOR.values_by_name} - {"UNSPECIFIED"}
 
 
-def test_every_reason_of_the_domain_is_in_the_contract_and_the_other_way_round() -> None:
+def test_domain_and_contract_have_the_same_reasons() -> None:
     in_contract = names(error_reason_pb2.ErrorReason, "ERROR_REASON_")
     assert in_contract == {reason.value for reason in errors.Reason}
 
@@ -41,13 +41,13 @@ def test_every_reason_is_documented_with_its_status_and_an_example() -> None:
         assert f'"reason": "{reason.value}", "domain": "semantic-memory"' in comment
 
 
-def test_every_error_has_a_status_and_one_error_info() -> None:
+def test_every_error_has_a_status() -> None:
     for kind in errors.MemoryServiceError.__subclasses__():
         status = to_status(kind(errors.Reason.INTERNAL, "message"))
         assert status.code.name not in {"UNKNOWN", "OK"}
 
 
-def test_stubs_need_nothing_of_buf_validate() -> None:
+def test_stubs_do_not_depend_on_buf_validate() -> None:
     for file in (ROOT / "clients/python/src").rglob("*.py*"):
         if file.suffix in {".py", ".pyi"}:
             assert "buf" not in re.findall(r"^(?:from|import) (\w+)", file.read_text(), re.MULTILINE)
@@ -65,13 +65,13 @@ def test_stubs_import_without_the_service() -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
 
 
-def test_roles_and_algorithms_agree() -> None:
+def test_domain_and_contract_have_the_same_roles_and_algorithms() -> None:
     assert names(memory_pb2.Role, "ROLE_") == {role.upper() for role in Role}
     assert names(index_pb2.Algorithm, "ALGORITHM_") == set(Algorithm)
 
 
 @given(st.integers(-62_135_596_800_000_000, 253_402_300_799_999_999))
-def test_times_survive_the_way_there_and_back(microseconds: int) -> None:
+def test_timestamps_convert_exactly(microseconds: int) -> None:
     timestamp = Timestamp()
     convert.fill_timestamp(timestamp, microseconds)
     request = pb.StoreRequest(user_id="u", role=memory_pb2.ROLE_USER, content="c", timestamp=timestamp)
@@ -87,7 +87,7 @@ def memory(number: int, characters: int, entries: int) -> Memory:
 @given(st.lists(st.tuples(st.sampled_from([1, 20_000, 50_000]), st.sampled_from([0, 32])), max_size=60))
 @example([(20_000, 32)] * 25)
 @example([(1, 0)] * 130)
-async def test_chunks_joined_are_the_whole_answer_and_each_is_one_that_any_client_takes(
+async def test_response_chunks_together_are_all_hits_and_stay_within_limits(
     sizes: list[tuple[int, int]],
 ) -> None:
     count = len(sizes)

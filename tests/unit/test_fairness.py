@@ -29,7 +29,7 @@ def added(line: FairWaitingList[int], item: int, flow: Flow) -> int | None:
 
 
 @given(st.lists(FLOWS, max_size=60), st.integers(1, 60))
-def test_turns_go_round(flows: list[Flow], capacity: int) -> None:
+def test_callers_take_turns(flows: list[Flow], capacity: int) -> None:
     line: FairWaitingList[int] = FairWaitingList(capacity, "a turn")
     waiting = {}
     for item, flow in enumerate(flows):
@@ -53,7 +53,7 @@ def test_turns_go_round(flows: list[Flow], capacity: int) -> None:
 
 
 @given(st.lists(FLOWS, min_size=1, max_size=60), st.integers(1, 20))
-def test_nobody_is_refused_who_has_less_than_others(flows: list[Flow], capacity: int) -> None:
+def test_a_full_list_refuses_only_callers_with_the_most_items(flows: list[Flow], capacity: int) -> None:
     line: FairWaitingList[int] = FairWaitingList(capacity, "a turn")
     waiting: dict[int, Flow] = {}
 
@@ -99,7 +99,7 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-async def test_another_caller_waits_for_one_turn_and_not_for_a_thousand() -> None:
+async def test_another_caller_waits_for_one_item_only() -> None:
     work = Work()
     queue = FairQueue(work, at_once=1, per_flow=1, capacity=2000)
     many = [asked(queue, f"m{n}", "mallory") for n in range(1000)]
@@ -116,7 +116,7 @@ async def test_another_caller_waits_for_one_turn_and_not_for_a_thousand() -> Non
     work.go.release()
 
 
-async def test_one_user_of_a_caller_does_not_wait_for_all_of_another_ones() -> None:
+async def test_another_user_of_the_same_caller_waits_for_one_item_only() -> None:
     work = Work()
     queue = FairQueue(work, at_once=1, per_flow=1, capacity=2000)
     many = [asked(queue, f"m{n}", "backend", "mallory") for n in range(1000)]
@@ -132,7 +132,7 @@ async def test_one_user_of_a_caller_does_not_wait_for_all_of_another_ones() -> N
     work.go.release()
 
 
-async def test_the_same_work_is_done_at_the_first_turn_of_those_who_wait_for_it() -> None:
+async def test_shared_work_runs_at_the_first_turn_of_its_waiters() -> None:
     work = Work()
     queue = FairQueue(work, at_once=1, per_flow=1, capacity=2000)
     many = [asked(queue, f"m{n}", "mallory") for n in range(100)]
@@ -150,7 +150,7 @@ async def test_the_same_work_is_done_at_the_first_turn_of_those_who_wait_for_it(
     work.go.release()
 
 
-async def test_work_that_nobody_waits_for_any_more_is_dropped() -> None:
+async def test_work_without_waiters_is_dropped() -> None:
     work = Work()
     queue = FairQueue(work, at_once=1, per_flow=1, capacity=10)
     first = asked(queue, "first", "a")
@@ -169,7 +169,7 @@ async def test_work_that_nobody_waits_for_any_more_is_dropped() -> None:
     assert work.done.count("shared") == 1
 
 
-async def test_running_work_goes_on_for_those_who_still_wait() -> None:
+async def test_running_work_continues_for_remaining_waiters() -> None:
     work = Work()
     queue = FairQueue(work, at_once=1, per_flow=1, capacity=10)
     first, second = asked(queue, "key", "a"), asked(queue, "key", "b")
@@ -200,7 +200,7 @@ async def test_a_full_queue_refuses_the_caller_with_the_most_texts() -> None:
     work.go.release()
 
 
-async def test_a_failure_reaches_all_who_wait_and_the_next_tries_again() -> None:
+async def test_a_failure_reaches_all_waiters_and_the_next_call_retries() -> None:
     failures = [OSError("once")]
 
     async def work(key: str) -> str:
@@ -215,7 +215,7 @@ async def test_a_failure_reaches_all_who_wait_and_the_next_tries_again() -> None
     assert await asked(queue, "key", "a") == "key"
 
 
-async def test_one_flow_leaves_room_for_another_ones_first() -> None:
+async def test_one_flow_leaves_capacity_for_another() -> None:
     work = Work()
     queue = FairQueue(work, at_once=2, per_flow=1, capacity=10)
     many = [asked(queue, f"m{n}", "mallory") for n in range(5)]
@@ -237,7 +237,7 @@ async def holding(budget: FairBudget, size: int, caller: str, held: list[str], g
         await go.wait()
 
 
-async def test_a_budget_is_held_in_turn_between_callers() -> None:
+async def test_callers_take_turns_in_holding_a_budget() -> None:
     budget, held = FairBudget(10, capacity=100, what="memory"), list[str]()
     gates = [asyncio.Event() for _ in range(6)]
     sizes = [("a", 6), ("a", 6), ("a", 6), ("b", 4), ("c", 100), ("a", 1)]
@@ -290,7 +290,7 @@ async def test_a_budget_is_never_exceeded_and_never_lost(steps: list[tuple[str, 
         assert budget.waiting == 0, "all of it is there again"
 
 
-async def test_who_waits_too_long_for_a_budget_is_told_to_come_again() -> None:
+async def test_a_long_wait_for_a_budget_ends_in_resource_exhausted() -> None:
     budget = FairBudget(10, capacity=8, what="memory")
     async with budget.reserve(10):
         with pytest.raises(ResourceExhausted) as caught:

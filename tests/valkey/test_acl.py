@@ -82,13 +82,13 @@ async def every_call(settings: Settings, url: str, layout: index_pb2.Layout) -> 
         assert dropped.deleted_memory_count == 1
 
 
-async def test_the_rule_is_enough(settings: Settings, engine: Connections, valkey_url: str) -> None:
+async def test_the_acl_rule_allows_every_call(settings: Settings, engine: Connections, valkey_url: str) -> None:
     async with only(engine, valkey_url, RULE) as url:
         await everything(settings, url)
 
 
 @pytest.mark.parametrize("command", [one for one in COMMANDS if one not in NICETIES | {"+ping"}])
-async def test_the_rule_is_no_more_than_enough(
+async def test_every_command_of_the_acl_rule_is_needed(
     settings: Settings, engine: Connections, valkey_url: str, command: str
 ) -> None:
     cluster = "cluster=true" in urlsplit(valkey_url).query
@@ -103,7 +103,7 @@ async def test_the_rule_is_no_more_than_enough(
 
 
 @pytest.mark.parametrize("key", ["session:1", "other", "mem", "membership:1", "semantic"])
-async def test_other_softwares_keys_are_out_of_reach(engine: Connections, key: str) -> None:
+async def test_the_acl_rule_denies_keys_of_other_software(engine: Connections, key: str) -> None:
     name = f"acl_{uuid.uuid4().hex[:8]}"
     await engine.run(["ACL", "SETUSER", name, *[">secret" if word.startswith(">") else word for word in RULE]])
     try:
@@ -114,7 +114,7 @@ async def test_other_softwares_keys_are_out_of_reach(engine: Connections, key: s
         await engine.run(["ACL", "DELUSER", name])
 
 
-async def test_an_index_over_keys_out_of_reach_hides_no_other(
+async def test_an_unreadable_index_does_not_hide_others(
     settings: Settings, engine: Connections, valkey_url: str
 ) -> None:
     name = f"other_{uuid.uuid4().hex[:8]}"

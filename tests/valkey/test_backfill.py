@@ -75,7 +75,7 @@ class Asking:
         assert len(hits) == 1000 or summary.degraded
 
 
-async def test_an_index_that_is_not_whole_lists_counts_and_deletes_nothing_and_searches_say_so(
+async def test_calls_fail_and_searches_are_degraded_while_an_index_is_building(
     stub: Stub, index: str, user: str
 ) -> None:
     asking = Asking(stub, index, user)

@@ -45,7 +45,7 @@ async def found(index: str, engine: Connections) -> Finding:
     return finding
 
 
-async def test_whole_memories_are_good(index: str, engine: Connections) -> None:
+async def test_valid_documents_pass_the_check(index: str, engine: Connections) -> None:
     finding = await found(index, engine)
     assert (finding.state, finding.told) == (State.GOOD, f"{index}: 1 documents looked at, all whole")
 

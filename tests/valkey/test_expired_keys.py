@@ -77,7 +77,7 @@ async def fill(stub: Stub, user: str, expired: int, live: int) -> None:
     await asyncio.sleep(0.4)
 
 
-async def test_lists_and_counts_are_of_the_living(keeping: tuple[Stub, Connections, str], user: str) -> None:
+async def test_list_and_count_skip_expired_keys(keeping: tuple[Stub, Connections, str], user: str) -> None:
     stub, _, _ = keeping
     await fill(stub, user, EXPIRED, LIVE)
     for order in (pb.LIST_ORDER_OLDEST_FIRST, pb.LIST_ORDER_NEWEST_FIRST):
@@ -94,7 +94,7 @@ async def test_lists_and_counts_are_of_the_living(keeping: tuple[Stub, Connectio
 
 @pytest.mark.parametrize("mode", [VECTOR, TEXT, HYBRID])
 @pytest.mark.parametrize("everyone", [False, True])
-async def test_searches_fill_their_k_with_the_living(
+async def test_search_returns_k_unexpired_hits(
     keeping: tuple[Stub, Connections, str], user: str, mode: pb.SearchMode, everyone: bool
 ) -> None:
     stub, _, _ = keeping
@@ -112,7 +112,7 @@ async def test_searches_fill_their_k_with_the_living(
 
 
 @pytest.mark.parametrize("mode", [VECTOR, TEXT, HYBRID])
-async def test_where_all_have_expired_a_search_finds_nothing(
+async def test_search_finds_nothing_when_all_memories_expired(
     keeping: tuple[Stub, Connections, str], user: str, mode: pb.SearchMode
 ) -> None:
     stub, _, _ = keeping
@@ -123,9 +123,7 @@ async def test_where_all_have_expired_a_search_finds_nothing(
     assert (len(hits), summary.candidate_count) == (0, 0)
 
 
-async def test_keys_that_other_software_lets_expire_hide_nothing(
-    keeping: tuple[Stub, Connections, str], user: str
-) -> None:
+async def test_keys_expired_by_other_software_hide_nothing(keeping: tuple[Stub, Connections, str], user: str) -> None:
     """Their documents do not say when they expire: only the engine knows."""
     stub, engine, index = keeping
     await fill(stub, user, 0, 300)

@@ -112,7 +112,7 @@ async def every_call(stub: Stub, index: str) -> None:
 
 
 @pytest.mark.parametrize("changes", DAMAGED.values(), ids=DAMAGED)
-async def test_a_damaged_document_hides_no_other(
+async def test_a_damaged_document_hides_no_memory(
     stub: Stub, engine: Connections, index: tuple[str, bool], changes: dict[str, Any]
 ) -> None:
     name, as_hash = index
@@ -122,7 +122,7 @@ async def test_a_damaged_document_hides_no_other(
 
 
 @pytest.mark.parametrize("kind", ["string", "list", "set", "hash", "stream"])
-async def test_a_drop_deletes_the_memories_and_keeps_the_keys_of_other_programs(
+async def test_drop_deletes_memories_and_keeps_keys_of_other_programs(
     stub: Stub, engine: Connections, index: tuple[str, bool], kind: str
 ) -> None:
     name, _ = index
@@ -143,7 +143,7 @@ async def test_a_drop_deletes_the_memories_and_keeps_the_keys_of_other_programs(
     await engine.run(["DEL", key])
 
 
-async def test_a_store_to_an_id_whose_key_holds_something_else_says_so(
+async def test_store_to_a_key_of_another_type_fails_with_advice(
     stub: Stub, engine: Connections, index: tuple[str, bool]
 ) -> None:
     name, as_hash = index
@@ -172,7 +172,7 @@ fields = st.sampled_from(
 @settings(max_examples=60)
 @given(st.dictionaries(fields, values, max_size=6))
 @example({"timestamp": [None, 0.0]})
-async def test_no_document_of_any_shape_hides_another(
+async def test_no_document_of_any_shape_hides_a_memory(
     stub: Stub, engine: Connections, new_index: Callable[[], str], document: dict[str, Any]
 ) -> None:
     name = new_index()

@@ -33,7 +33,7 @@ async def differences(stub: Stub, request: pb.EnsureIndexRequest) -> set[str]:
     return {one.subject for one in unmet.violations}
 
 
-async def test_an_index_is_created_once_and_then_found_as_asked(stub: Stub, new_index: NewIndex) -> None:
+async def test_ensure_index_creates_an_index_once(stub: Stub, new_index: NewIndex) -> None:
     name = new_index()
     first = await stub.EnsureIndex(mine(name), timeout=TIMEOUT)
     again = await stub.EnsureIndex(mine(name), timeout=TIMEOUT)
@@ -48,21 +48,21 @@ async def test_an_index_is_created_once_and_then_found_as_asked(stub: Stub, new_
     )
 
 
-async def test_the_default_is_the_embedders_dimension_and_model(stub: Stub, settings: Settings) -> None:
+async def test_the_default_index_has_the_embedders_dimension_and_model(stub: Stub, settings: Settings) -> None:
     answer = await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
     assert not answer.created
     assert (answer.index.name, answer.index.dimension) == (settings.index, 384)
     assert answer.index.embedding_model == "all-minilm-l6-v2-int8"
 
 
-async def test_any_number_of_callers_at_once_succeed(stub: Stub, new_index: NewIndex) -> None:
+async def test_concurrent_ensure_index_calls_succeed(stub: Stub, new_index: NewIndex) -> None:
     name = new_index()
     answers = await asyncio.gather(*(stub.EnsureIndex(mine(name), timeout=TIMEOUT) for _ in range(10)))
     assert any(answer.created for answer in answers)
     assert {answer.index.state for answer in answers} == {index_pb2.INDEX_STATE_READY}
 
 
-async def test_callers_who_disagree_never_both_succeed(stub: Stub, new_index: NewIndex) -> None:
+async def test_conflicting_ensure_index_calls_do_not_both_succeed(stub: Stub, new_index: NewIndex) -> None:
     name = new_index()
     requests = [mine(name), pb.EnsureIndexRequest(index=name, dimension=3, embedding_model="yours")]
     answers = await asyncio.gather(
@@ -71,7 +71,7 @@ async def test_callers_who_disagree_never_both_succeed(stub: Stub, new_index: Ne
     assert sum(isinstance(one, grpc.aio.AioRpcError) for one in answers) == 1
 
 
-async def test_every_difference_is_told(stub: Stub, new_index: NewIndex) -> None:
+async def test_ensure_index_reports_every_difference(stub: Stub, new_index: NewIndex) -> None:
     name = new_index()
     await stub.EnsureIndex(mine(name, algorithms=[index_pb2.ALGORITHM_FLAT]), timeout=TIMEOUT)
     assert await differences(stub, mine(name, dimension=4)) == {"dimension"}
@@ -80,7 +80,7 @@ async def test_every_difference_is_told(stub: Stub, new_index: NewIndex) -> None
     assert await differences(stub, pb.EnsureIndexRequest(dimension=7)) == {"dimension"}, "not the embedder's"
 
 
-async def test_an_index_of_other_software_that_differs_is_not_touched(
+async def test_a_differing_index_of_other_software_is_not_changed(
     stub: Stub, engine: Connections, new_index: NewIndex
 ) -> None:
     name = new_index()
@@ -95,7 +95,7 @@ async def test_an_index_of_other_software_that_differs_is_not_touched(
 
 
 @pytest.mark.parametrize("algorithm", BOTH)
-async def test_one_algorithm_alone_answers_every_search(
+async def test_an_index_with_one_algorithm_answers_every_search(
     stub: Stub, user: str, new_index: NewIndex, algorithm: index_pb2.Algorithm
 ) -> None:
     name = new_index()
@@ -115,7 +115,7 @@ async def test_one_algorithm_alone_answers_every_search(
         assert summary.algorithm == algorithm
 
 
-async def test_memories_from_before_an_index_are_found_when_ensure_returns(
+async def test_existing_memories_are_found_when_ensure_index_returns(
     stub: Stub, engine: Connections, user: str, new_index: NewIndex
 ) -> None:
     name = new_index()
@@ -141,7 +141,7 @@ async def test_indexes_are_listed_once_and_in_order(stub: Stub, new_index: NewIn
     assert {*names, settings.index} <= set(listed)
 
 
-async def test_indexes_keep_their_memories_apart(stub: Stub, user: str, new_index: NewIndex) -> None:
+async def test_indexes_do_not_share_memories(stub: Stub, user: str, new_index: NewIndex) -> None:
     one, other = new_index(), new_index()
     for name in (one, other):
         await stub.EnsureIndex(mine(name), timeout=TIMEOUT)
@@ -165,9 +165,7 @@ async def one_memory(stub: Stub, name: str, user: str) -> str:
     return (await stub.Store(request, timeout=TIMEOUT)).id
 
 
-async def test_a_dropped_index_is_gone_and_its_memories_come_back_with_it(
-    stub: Stub, user: str, new_index: NewIndex
-) -> None:
+async def test_recreating_a_dropped_index_restores_its_memories(stub: Stub, user: str, new_index: NewIndex) -> None:
     name = new_index()
     await stub.EnsureIndex(mine(name), timeout=TIMEOUT)
     id_ = await one_memory(stub, name, user)
@@ -183,7 +181,7 @@ async def test_a_dropped_index_is_gone_and_its_memories_come_back_with_it(
     assert [hit.memory.id for hit in (await search(stub, request))[0]] == [id_]
 
 
-async def test_an_index_is_dropped_with_its_memories_when_told_to(
+async def test_drop_index_can_delete_the_memories(
     stub: Stub, engine: Connections, user: str, new_index: NewIndex
 ) -> None:
     name, other = new_index(), new_index()
@@ -202,9 +200,7 @@ async def test_an_index_is_dropped_with_its_memories_when_told_to(
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND
 
 
-async def test_an_index_of_an_earlier_schema_says_what_to_do(
-    stub: Stub, engine: Connections, new_index: NewIndex
-) -> None:
+async def test_an_index_of_an_earlier_schema_is_reported(stub: Stub, engine: Connections, new_index: NewIndex) -> None:
     name = new_index()
     await stub.EnsureIndex(mine(name), timeout=TIMEOUT)
     key = f"semantic_memory:index:{name}"
@@ -216,7 +212,7 @@ async def test_an_index_of_an_earlier_schema_says_what_to_do(
 
 
 @pytest.mark.parametrize("vanished", ["", "_flat", "both"])
-async def test_only_ensure_index_restores_a_part_that_someone_dropped_in_the_engine(
+async def test_only_ensure_index_restores_a_part_dropped_in_the_engine(
     stub: Stub, engine: Connections, user: str, new_index: NewIndex, vanished: str
 ) -> None:
     name = new_index()
@@ -246,9 +242,7 @@ async def test_only_ensure_index_restores_a_part_that_someone_dropped_in_the_eng
     assert not summary.degraded
 
 
-async def test_an_index_that_was_flushed_with_its_memories_is_not_found(
-    stub: Stub, engine: Connections, user: str, new_index: NewIndex
-) -> None:
+async def test_a_flushed_index_is_not_found(stub: Stub, engine: Connections, user: str, new_index: NewIndex) -> None:
     name = new_index()
     await stub.EnsureIndex(mine(name), timeout=TIMEOUT)
     for part in (name, f"{name}_flat"):

@@ -57,7 +57,7 @@ async def gone(engine: Connections, settings: Settings, user: str, ids: list[str
     return False
 
 
-async def test_a_store_whose_caller_gave_up_while_the_engine_stood_still_keeps_its_ttl(
+async def test_a_store_that_timed_out_while_the_engine_was_paused_keeps_its_ttl(
     stub: Stub, user: str, engine: Connections, settings: Settings
 ) -> None:
     await stub.Store(ending(user, "warm", 60), timeout=TIMEOUT)
@@ -72,7 +72,7 @@ async def test_a_store_whose_caller_gave_up_while_the_engine_stood_still_keeps_i
     assert all(ttl != -1 for ttl in await engine.run_all([["PTTL", key] for key in keys]))
 
 
-async def test_whatever_interrupts_them_no_memory_with_a_ttl_stays(
+async def test_interrupted_stores_leave_no_memory_without_its_ttl(
     stub: Stub, sweeping: Stub, user: str, engine: Connections, settings: Settings
 ) -> None:
     random_ = random.Random(7)
@@ -99,7 +99,7 @@ async def test_whatever_interrupts_them_no_memory_with_a_ttl_stays(
     assert await gone(engine, settings, user, ids)
 
 
-async def test_what_a_killed_server_left_without_an_expiry_is_removed(
+async def test_expired_memories_without_an_engine_ttl_are_removed(
     sweeping: Stub, user: str, engine: Connections, settings: Settings
 ) -> None:
     ids = [f"i{number}" for number in range(20)]
@@ -112,7 +112,7 @@ async def test_what_a_killed_server_left_without_an_expiry_is_removed(
     assert {one.id for one in await list_all(sweeping, filter_for_user(user))} == {"lives", "no end"}
 
 
-async def test_memories_without_an_expiry_in_the_engine_take_no_place_in_k(
+async def test_expired_memories_without_an_engine_ttl_do_not_count_towards_k(
     stub: Stub, user: str, engine: Connections, settings: Settings
 ) -> None:
     for number in range(20):

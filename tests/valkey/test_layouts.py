@@ -33,7 +33,7 @@ def keys_of(layout: Layout) -> IndexInfo:
 
 @both
 @given(any_memories, st.lists(names, max_size=4), embeddings)
-async def test_what_is_written_reads_back_bit_for_bit(
+async def test_a_memory_reads_back_bit_for_bit(
     engine: Connections, layout: Layout, memory: Memory, stems: list[str], embedding: Embedding
 ) -> None:
     store, index, slot = ValkeyMemories(engine), keys_of(layout), uuid.uuid4().hex
@@ -49,7 +49,7 @@ async def test_what_is_written_reads_back_bit_for_bit(
 
 
 @both
-async def test_a_slot_is_written_once_however_many_try(engine: Connections, layout: Layout) -> None:
+async def test_concurrent_inserts_write_a_storage_id_once(engine: Connections, layout: Layout) -> None:
     store, index, slot = ValkeyMemories(engine), keys_of(layout), uuid.uuid4().hex
     tried = [Memory("i", "u", "", Role.USER, f"content {number}", number) for number in range(10)]
     written = await asyncio.gather(*(store.insert(index, slot, one, np.ones(3, np.float32), []) for one in tried))
@@ -59,7 +59,7 @@ async def test_a_slot_is_written_once_however_many_try(engine: Connections, layo
 
 
 @both
-async def test_what_is_not_there_reads_as_none(engine: Connections, layout: Layout) -> None:
+async def test_a_missing_memory_reads_as_none(engine: Connections, layout: Layout) -> None:
     store, index = ValkeyMemories(engine), keys_of(layout)
     assert await store.read(index, ["none"]) == [None]
     assert await store.embeddings(index, ["none"]) == [None]
@@ -85,7 +85,7 @@ async def test_a_hash_takes_a_third_of_the_memory_of_a_json_document(engine: Con
     assert taken[Layout.HASH] * 3 <= taken[Layout.JSON]
 
 
-async def test_an_index_keeps_its_layout_and_says_when_another_is_asked_for(stub: Stub, new_index: NewIndex) -> None:
+async def test_an_index_keeps_its_layout_and_refuses_another(stub: Stub, new_index: NewIndex) -> None:
     name = new_index()
     made = await stub.EnsureIndex(mine(name, layout=index_pb2.LAYOUT_HASH), timeout=TIMEOUT)
     assert made.index.layout == index_pb2.LAYOUT_HASH
@@ -95,7 +95,7 @@ async def test_an_index_keeps_its_layout_and_says_when_another_is_asked_for(stub
 
 
 @both
-async def test_a_dropped_index_finds_its_memories_when_it_is_made_again_without_a_layout(
+async def test_recreating_an_index_keeps_the_layout_of_its_memories(
     stub: Stub, new_index: NewIndex, user: str, layout: Layout
 ) -> None:
     name, other = new_index(), next(LAYOUTS[one] for one in Layout if one is not layout)
@@ -121,7 +121,7 @@ async def test_a_dropped_index_finds_its_memories_when_it_is_made_again_without_
     assert made.index.layout == other, "no memories, no layout to keep to"
 
 
-async def test_callers_who_disagree_about_the_layout_never_both_succeed(stub: Stub, new_index: NewIndex) -> None:
+async def test_conflicting_layouts_do_not_both_succeed(stub: Stub, new_index: NewIndex) -> None:
     name = new_index()
     requests = [mine(name, layout=one) for one in LAYOUTS.values()]
     answers = await asyncio.gather(
@@ -131,7 +131,7 @@ async def test_callers_who_disagree_about_the_layout_never_both_succeed(stub: St
 
 
 @both
-async def test_new_indexes_have_the_layout_that_is_set(settings: Settings, new_index: NewIndex, layout: Layout) -> None:
+async def test_new_indexes_have_the_configured_layout(settings: Settings, new_index: NewIndex, layout: Layout) -> None:
     async with (
         server_with_auth(settings, layout=layout.lower(), index=new_index()) as server,
         stub_with_credential(server) as stub,

@@ -49,7 +49,7 @@ async def who_am_i(url: str) -> object:
         await connections.close()
 
 
-async def test_valkey_is_reached_by_tls(behind_tls: tuple[str, Path], valkey_url: str) -> None:
+async def test_valkey_is_reached_over_tls(behind_tls: tuple[str, Path], valkey_url: str) -> None:
     address, ca = behind_tls
     credentials = valkey_url.partition("://")[2].rpartition("@")[0]
     at = f"{credentials}@{address}" if credentials else address
@@ -58,7 +58,7 @@ async def test_valkey_is_reached_by_tls(behind_tls: tuple[str, Path], valkey_url
         await who_am_i(f"valkeys://{at}")  # The system does not know this authority.
 
 
-async def test_a_user_is_known_by_aws_tokens(
+async def test_aws_tokens_authenticate_a_user(
     behind_tls: tuple[str, Path], engine: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address, ca = behind_tls

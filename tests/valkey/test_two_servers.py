@@ -87,7 +87,7 @@ steps = st.lists(
 
 @settings(max_examples=25)
 @given(steps)
-async def test_one_call_after_the_other_by_either_server_every_outcome_is_true(
+async def test_calls_through_either_server_match_a_model(
     servers: tuple[Stub, Stub],
     engine: Connections,
     new_index: Callable[[], str],
@@ -122,7 +122,7 @@ async def test_one_call_after_the_other_by_either_server_every_outcome_is_true(
     await outcome(drop_index(servers[0], index))
 
 
-async def test_stores_during_drops_are_true_and_leave_nothing_behind(
+async def test_stores_during_drops_lose_nothing_and_leave_no_documents(
     servers: tuple[Stub, Stub], engine: Connections, new_index: Callable[[], str]
 ) -> None:
     index = new_index()
@@ -164,7 +164,7 @@ async def test_stores_during_drops_are_true_and_leave_nothing_behind(
     assert not [one for one in outcomes if "INTERNAL" in one], outcomes
 
 
-async def test_no_read_undoes_a_drop(
+async def test_reads_do_not_undo_a_drop(
     servers: tuple[Stub, Stub], engine: Connections, new_index: Callable[[], str]
 ) -> None:
     index = new_index()
@@ -186,7 +186,7 @@ async def test_no_read_undoes_a_drop(
     await asyncio.gather(*lookers)
 
 
-async def test_servers_that_drop_and_create_at_once_take_turns(
+async def test_concurrent_drops_and_creates_do_not_conflict(
     servers: tuple[Stub, Stub], new_index: Callable[[], str]
 ) -> None:
     index = new_index()
@@ -204,7 +204,7 @@ async def test_servers_that_drop_and_create_at_once_take_turns(
     assert await outcome(servers[0].Store(INDEX_SPECS[0].store(index, USER, "a"), timeout=TIMEOUT)) == "OK"
 
 
-async def test_an_interrupted_drop_is_finished_by_the_next_call(
+async def test_the_next_call_finishes_an_interrupted_drop(
     servers: tuple[Stub, Stub], engine: Connections, new_index: Callable[[], str]
 ) -> None:
     for again in ("drop", "ensure"):
@@ -228,7 +228,7 @@ async def test_an_interrupted_drop_is_finished_by_the_next_call(
         assert await keys(engine, index) == set()
 
 
-async def test_calls_cancelled_at_any_await_leave_no_lease_behind(
+async def test_cancelled_calls_release_their_lease(
     servers: tuple[Stub, Stub], engine: Connections, new_index: Callable[[], str]
 ) -> None:
     index = new_index()
@@ -248,7 +248,7 @@ async def test_calls_cancelled_at_any_await_leave_no_lease_behind(
     assert await engine.run(["EXISTS", f"semantic_memory:lease:{index}"]) == 0
 
 
-async def test_the_layout_of_an_index_may_change_under_a_server(
+async def test_a_server_follows_a_layout_changed_by_another(
     servers: tuple[Stub, Stub], new_index: Callable[[], str]
 ) -> None:
     index = new_index()
@@ -266,7 +266,7 @@ async def test_the_layout_of_an_index_may_change_under_a_server(
         assert repeated.already_stored
 
 
-async def test_the_record_of_an_index_that_was_evicted_is_restored_by_ensure_index(
+async def test_ensure_index_restores_an_evicted_index_record(
     servers: tuple[Stub, Stub], engine: Connections, new_index: Callable[[], str]
 ) -> None:
     index = new_index()
