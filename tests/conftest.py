@@ -30,6 +30,7 @@ from memory_service.settings import Settings
 from memory_service.valkey import Connections
 from memory_service.valkey.url import parse_url
 from tests.support.api import TIMEOUT, Stub, delete_keys, stub_for
+from tests.support.bedrock_endpoint import Endpoint, bedrock_endpoint
 from tests.support.server_process import ServerProcess, run_server_process
 
 hypothesis_settings.register_profile(
@@ -175,3 +176,12 @@ def user() -> str:
 def new_index() -> Callable[[], str]:
     """A function that returns index names that no other test uses."""
     return lambda: f"test_{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
+    """A local endpoint that speaks Bedrock's wire format, and AWS credentials for it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    with bedrock_endpoint() as endpoint:
+        yield endpoint

@@ -4,46 +4,28 @@ searches by words where the caller allows that, and full speed for everything th
 import asyncio
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import grpc
-import numpy as np
 import pytest
 from pydantic import SecretStr
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.domain.embeddings import EmbeddedText
-from memory_service.domain.errors import (
-    DeadlineExceeded,
-    InvalidRequest,
-    MemoryServiceError,
-    Reason,
-    ResourceExhausted,
-    Unavailable,
-    deadline_exceeded,
-    invalid,
-)
-from memory_service.embedding.breaker import CircuitBreaker
 from memory_service.server import run_server
 from memory_service.settings import Settings
 from tests.faults.load import retry_delay
 from tests.support.api import TIMEOUT, Stub, packed_embedding, search, store_request, stub_for
-from tests.support.bedrock_endpoint import Answer, Endpoint, bedrock_endpoint
+from tests.support.bedrock_endpoint import Answer, Endpoint
 
 PAUSE = 5.0
 """Seconds that the server's breaker stays open."""
 
+
 AWAY = Answer(503, "ServiceUnavailableException")
+
+
 THROTTLED = Answer(429, "ThrottlingException")
-
-
-@pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    with bedrock_endpoint() as endpoint:
-        yield endpoint
 
 
 @pytest.fixture
@@ -193,65 +175,3 @@ async def test_allow_degraded_without_text_to_embed_is_refused(stub: Stub, reque
     error = await failing(search(stub, request_))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert "allow_degraded" in str(error.details())
-
-
-class Scripted:
-    """An embedder that fails as it is told to, then succeeds."""
-
-    model = "model"
-    dimension = 3
-
-    def __init__(self, *errors: MemoryServiceError) -> None:
-        self.errors = list(errors)
-        self.calls = 0
-
-    async def embed(self, _: str) -> EmbeddedText:
-        self.calls += 1
-        await asyncio.sleep(0)
-        if self.errors:
-            raise self.errors.pop(0)
-        return EmbeddedText(np.ones(3, np.float32))
-
-
-def outage() -> Unavailable:
-    return Unavailable(Reason.EMBEDDER_UNAVAILABLE, "away", retry_after=1.0)
-
-
-@pytest.mark.parametrize(
-    "answered", [ResourceExhausted(Reason.EMBEDDER_THROTTLED, "slowly"), invalid("f", "d", "r"), None]
-)
-async def test_only_consecutive_outages_open_the_breaker(answered: MemoryServiceError | None) -> None:
-    scripted = Scripted()
-    breaker = CircuitBreaker(scripted, threshold=3, pause=60)
-    for _ in range(3):
-        scripted.errors = [outage(), outage(), *([answered] if answered else [])]
-        for _ in range(2):
-            with pytest.raises(Unavailable):
-                await breaker.embed("t")
-        if answered is None:
-            await breaker.embed("t")
-        else:
-            with pytest.raises((ResourceExhausted, InvalidRequest)):
-                await breaker.embed("t")
-    assert scripted.calls == 9
-
-
-async def test_a_passed_deadline_neither_opens_nor_closes_the_breaker() -> None:
-    breaker = CircuitBreaker(Scripted(outage(), deadline_exceeded(), outage()), threshold=2, pause=60)
-    for expected in (Unavailable, DeadlineExceeded, Unavailable):
-        with pytest.raises(expected):
-            await breaker.embed("t")
-    with pytest.raises(Unavailable, match="pause"):
-        await breaker.embed("t")
-
-
-async def test_one_call_probes_the_model_after_the_pause() -> None:
-    scripted = Scripted(outage(), outage())
-    breaker = CircuitBreaker(scripted, threshold=1, pause=0.05)
-    with pytest.raises(Unavailable):
-        await breaker.embed("t")
-    for failures in (10, 9, 0):
-        await asyncio.sleep(0.06)
-        outcomes = await asyncio.gather(*(breaker.embed("t") for _ in range(10)), return_exceptions=True)
-        assert sum(isinstance(one, Unavailable) for one in outcomes) == failures
-    assert scripted.calls == 1 + 1 + 1 + 10

@@ -1,14 +1,12 @@
 """List: every memory once, in the order of time, whatever happens meanwhile."""
 
 import asyncio
-import base64
 import random
 import uuid
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import example, given, settings
@@ -20,34 +18,15 @@ from memory_service.domain import listing, time_windows
 from memory_service.domain.types import EARLIEST, LATEST, IndexInfo
 from memory_service.valkey.connections import Command
 from memory_service.valkey.memories import ValkeyMemories
-from tests.support.api import TIMEOUT, Stub, filter_for_user, list_all, packed_embedding
+from tests.support.api import TIMEOUT, Stub, filter_for_user, list_all, packed_embedding, store_at
 
 pytestmark = pytest.mark.both_layouts
-
 OLDEST, NEWEST = pb.LIST_ORDER_OLDEST_FIRST, pb.LIST_ORDER_NEWEST_FIRST
 
 
-async def stored(stub: Stub, user: str, times: list[int], session: str = "s", content: str = "c") -> list[str]:
-    """Memories written at these microseconds; their ids."""
-    ids = []
-    for start in range(0, len(times), 25):
-        items = []
-        for time in times[start : start + 25]:
-            one = pb.StoreRequest(
-                user_id=user,
-                session_id=session,
-                role=memory_pb2.ROLE_USER,
-                content=content,
-                embedding=packed_embedding(1.0),
-            )
-            one.timestamp.FromMicroseconds(time)
-            items.append(one)
-        response = await stub.BatchStore(pb.BatchStoreRequest(memories=items), timeout=TIMEOUT)
-        ids += [one.stored.id for one in response.results]
-    return ids
-
-
 YEAR_2252 = 8_900_000_000_000_000
+
+
 times = st.lists(
     st.sampled_from([-1, 0, 1, 2, 1_700_000_000_000_000])
     | st.integers(EARLIEST, LATEST)
@@ -62,7 +41,7 @@ async def test_all_pages_together_are_all_memories_in_order(
     stub: Stub, written: list[int], size: int, order: pb.ListOrder
 ) -> None:
     user = uuid.uuid4().hex
-    ids = await stored(stub, user, written)
+    ids = await store_at(stub, user, written)
     found = await list_all(stub, filter_for_user(user), order=order, page_size=size)
     keys = [(one.timestamp.ToMicroseconds(), one.id) for one in found]
     assert sorted(one.id for one in found) == sorted(ids)
@@ -75,7 +54,7 @@ async def test_unchanged_memories_are_listed_once_while_others_change(
     stub: Stub, size: int, order: pb.ListOrder, chance: random.Random
 ) -> None:
     user = uuid.uuid4().hex
-    ids = await stored(stub, user, [chance.randrange(5) for _ in range(30)])
+    ids = await store_at(stub, user, [chance.randrange(5) for _ in range(30)])
     passing = chance.sample(ids, 10)
     request = pb.ListRequest(filter=filter_for_user(user), order=order, page_size=size)
     seen: list[str] = []
@@ -87,7 +66,7 @@ async def test_unchanged_memories_are_listed_once_while_others_change(
         request.page_token = page.next_page_token
         if passing:
             await stub.Delete(pb.DeleteRequest(user_id=user, ids=[passing.pop()]), timeout=TIMEOUT)
-            await stored(stub, user, [chance.randrange(5)])
+            await store_at(stub, user, [chance.randrange(5)])
     assert len(seen) == len(set(seen)), "nothing twice"
     left = {one.id for one in await list_all(stub, filter_for_user(user))}
     assert set(ids) & left <= set(seen), "nothing that was there all the time is missing"
@@ -101,7 +80,7 @@ async def test_more_memories_than_the_engine_can_sort_are_listed_in_time_windows
     stub: Stub, written: list[int], size: int, order: pb.ListOrder
 ) -> None:
     user = uuid.uuid4().hex
-    ids = await stored(stub, user, written)
+    ids = await store_at(stub, user, written)
     with pytest.MonkeyPatch.context() as small:
         small.setattr(listing, "_ORDERED", 0)
         small.setattr(time_windows, "COUNT_LIMIT", 7)
@@ -118,14 +97,14 @@ async def test_more_memories_than_the_engine_can_sort_are_listed_in_time_windows
 async def test_a_memory_replaced_during_the_read_does_not_end_the_list(
     stub: Stub, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await stored(stub, user, [1])
-    [replaced] = await stored(stub, user, [2])
+    await store_at(stub, user, [1])
+    [replaced] = await store_at(stub, user, [2])
     read = ValkeyMemories._read
     later: list[str] = []
 
     async def replace_then_read(self: ValkeyMemories, index: IndexInfo, commands: Sequence[Command]) -> list[Any]:
         monkeypatch.setattr(ValkeyMemories, "_read", read)
-        later.extend(await stored(stub, user, [3]))
+        later.extend(await store_at(stub, user, [3]))
         await stub.Delete(pb.DeleteRequest(user_id=user, ids=[replaced]), timeout=TIMEOUT)
         return await read(self, index, commands)
 
@@ -136,14 +115,14 @@ async def test_a_memory_replaced_during_the_read_does_not_end_the_list(
 
 
 async def test_list_returns_only_memories_that_match_the_filter(stub: Stub, user: str) -> None:
-    await stored(stub, user, [1, 2, 3], session="a")
-    kept = await stored(stub, user, [1_000_000, 2_000_000, 3_000_000], session="b")
+    await store_at(stub, user, [1, 2, 3], session="a")
+    kept = await store_at(stub, user, [1_000_000, 2_000_000, 3_000_000], session="b")
     where = filter_for_user(user, session_ids=["b"], start_time=Timestamp(seconds=2))
     assert [one.id for one in await list_all(stub, where)] == kept[1:]
 
 
 async def test_a_page_has_the_requested_size_and_the_last_page_has_no_token(stub: Stub, user: str) -> None:
-    await stored(stub, user, list(range(120)))
+    await store_at(stub, user, list(range(120)))
     page = await stub.List(pb.ListRequest(filter=filter_for_user(user)), timeout=TIMEOUT)
     assert len(page.memories) == 100
     assert page.next_page_token
@@ -157,7 +136,7 @@ async def test_a_page_has_the_requested_size_and_the_last_page_has_no_token(stub
 
 
 async def test_pages_of_long_memories_end_early(stub: Stub, user: str) -> None:
-    ids = await stored(stub, user, list(range(60)), content="漢" * 40_000)
+    ids = await store_at(stub, user, list(range(60)), content="漢" * 40_000)
     request = pb.ListRequest(filter=filter_for_user(user), page_size=1000)
     page = await stub.List(request, timeout=TIMEOUT)
     assert 0 < len(page.memories) < 60
@@ -166,63 +145,15 @@ async def test_pages_of_long_memories_end_early(stub: Stub, user: str) -> None:
 
 
 async def test_embeddings_are_listed_only_on_request(stub: Stub, user: str) -> None:
-    await stored(stub, user, [1])
+    await store_at(stub, user, [1])
     [plain] = await list_all(stub, filter_for_user(user))
     assert plain.embedding == b""
     page = await stub.List(pb.ListRequest(filter=filter_for_user(user), include_embeddings=True), timeout=TIMEOUT)
     assert page.memories[0].embedding == packed_embedding(1.0)
 
 
-async def token(stub: Stub, user: str) -> str:
-    request = pb.ListRequest(filter=filter_for_user(user), page_size=1)
-    return (await stub.List(request, timeout=TIMEOUT)).next_page_token
-
-
-async def refused(stub: Stub, request: pb.ListRequest) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await stub.List(request, timeout=TIMEOUT)
-    assert failed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "page_token" in str(failed.value.details())
-
-
-async def test_a_page_token_is_refused_for_another_request(stub: Stub, user: str) -> None:
-    await stored(stub, user, [1, 2, 3])
-    given_out = await token(stub, user)
-    await refused(stub, pb.ListRequest(filter=filter_for_user("another"), page_token=given_out))
-    await refused(stub, pb.ListRequest(filter=filter_for_user(user, session_ids=["s"]), page_token=given_out))
-    await refused(stub, pb.ListRequest(filter=filter_for_user(user), order=NEWEST, page_token=given_out))
-    await refused(stub, pb.ListRequest(filter=memory_pb2.MemoryFilter(all_users=True), page_token=given_out))
-    larger = pb.ListRequest(filter=filter_for_user(user), page_size=7, page_token=given_out)
-    assert len((await stub.List(larger, timeout=TIMEOUT)).memories) == 2, "but the size may change"
-
-
-@given(st.data())
-async def test_a_modified_page_token_is_refused(stub: Stub, data: st.DataObject) -> None:
-    user = "tampers"
-    if not await list_all(stub, filter_for_user(user)):
-        await stored(stub, user, [1, 2, 3])
-    raw = bytearray(base64.urlsafe_b64decode(await token(stub, user)))
-    place = data.draw(st.integers(0, len(raw) - 1))
-    raw[place] ^= data.draw(st.integers(1, 255))
-    await refused(stub, pb.ListRequest(filter=filter_for_user(user), page_token=base64.urlsafe_b64encode(raw).decode()))
-
-
-@given(st.text(max_size=100).filter(bool))
-async def test_an_invented_page_token_is_refused(stub: Stub, made_up: str) -> None:
-    await refused(stub, pb.ListRequest(filter=filter_for_user("u"), page_token=made_up))
-
-
-async def test_a_page_token_reveals_nothing(stub: Stub, user: str) -> None:
-    [first, *_] = await stored(stub, user, [1_700_000_000_000_000, 1_700_000_000_000_001])
-    one, other = await token(stub, user), await token(stub, user)
-    assert one != other, "not even that two places are the same"
-    raw = base64.urlsafe_b64decode(one)
-    assert first.encode() not in raw
-    assert bytes.fromhex(first) not in raw
-
-
 async def test_concurrent_lists_do_not_affect_each_other(stub: Stub, user: str) -> None:
-    ids = await stored(stub, user, list(range(50)))
+    ids = await store_at(stub, user, list(range(50)))
     found = await asyncio.gather(*(list_all(stub, filter_for_user(user), page_size=size) for size in (3, 7, 11, 50)))
     assert all([one.id for one in each] == ids for each in found)
     assert all(a.timestamp.ToMicroseconds() <= b.timestamp.ToMicroseconds() for a, b in pairwise(found[0]))

@@ -10,8 +10,8 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.rpc.server import RpcServer
 from memory_service.valkey import Connections
-from tests.rpc.test_validation import key_count, refused, search, store
 from tests.support.api import TIMEOUT, Stub, packed_embedding
+from tests.support.invalid_requests import key_count, refused, search, store
 
 
 @pytest.mark.parametrize(

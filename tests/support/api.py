@@ -21,6 +21,7 @@ __all__ = [
     "list_all",
     "packed_embedding",
     "search",
+    "store_at",
     "store_request",
     "stub_for",
 ]
@@ -92,3 +93,23 @@ async def command_counts(connections: Connections) -> Counter[str]:
         name, _, rest = line.removeprefix("cmdstat_").partition(":calls=")
         calls[name] += int(rest.split(",")[0])
     return calls
+
+
+async def store_at(stub: Stub, user: str, times: list[int], session: str = "s", content: str = "c") -> list[str]:
+    """Memories written at these microseconds; their ids."""
+    ids = []
+    for start in range(0, len(times), 25):
+        items = []
+        for time in times[start : start + 25]:
+            one = pb.StoreRequest(
+                user_id=user,
+                session_id=session,
+                role=memory_pb2.ROLE_USER,
+                content=content,
+                embedding=packed_embedding(1.0),
+            )
+            one.timestamp.FromMicroseconds(time)
+            items.append(one)
+        response = await stub.BatchStore(pb.BatchStoreRequest(memories=items), timeout=TIMEOUT)
+        ids += [one.stored.id for one in response.results]
+    return ids

@@ -13,6 +13,8 @@ from urllib.parse import unquote
 
 import numpy as np
 
+from memory_service.embedding.bedrock import BedrockEmbedder, BedrockSettings
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -59,6 +61,12 @@ def bedrock_endpoint() -> Iterator[Endpoint]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def bedrock_embedder(endpoint: Endpoint, **changes: Any) -> BedrockEmbedder:
+    """An embedder that calls the endpoint once per text, unless `changes` say otherwise."""
+    settings = {"region": "us-east-1", "endpoint_url": endpoint.url, "attempts": 1, **changes}
+    return BedrockEmbedder(BedrockSettings(**settings))
 
 
 def _handler(endpoint: Endpoint) -> Callable[..., BaseHTTPRequestHandler]:

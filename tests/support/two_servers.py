@@ -10,7 +10,9 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.server import run_server
 from memory_service.settings import Settings
-from tests.support.api import TIMEOUT, Stub, packed_embedding, stub_for
+from memory_service.valkey import Connections
+from memory_service.valkey.schema import key_prefix
+from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding, stub_for
 from tests.support.credentials import error_reason
 
 
@@ -78,3 +80,17 @@ async def outcome(call: object) -> str:
 
 async def drop_index(stub: Stub, index: str) -> pb.DropIndexResponse:
     return await stub.DropIndex(pb.DropIndexRequest(index=index, delete_memories=True), timeout=TIMEOUT)
+
+
+NO_INDEX = "NOT_FOUND INDEX_NOT_FOUND"
+
+
+USER = "u"
+
+
+async def keys(engine: Connections, index: str) -> set[str]:
+    return {key.decode() async for lot in engine.scan(f"{key_prefix(index)}*") for key in lot}
+
+
+async def ids(stub: Stub, index: str) -> list[str]:
+    return [one.id for one in await list_all(stub, memory_pb2.MemoryFilter(user_id=USER), index=index)]

@@ -17,9 +17,9 @@ from memory_service.valkey.documents import encode_fields
 from memory_service.valkey.layouts import layout_of
 from tests.support.api import TIMEOUT, Stub, packed_embedding, search
 from tests.support.credentials import server_with_auth, stub_with_credential
+from tests.support.indexes import NewIndex, differences, ensure_request
 from tests.unit.test_documents import memories as any_memories
 from tests.unit.test_documents import names
-from tests.valkey.test_indexes import NewIndex, differences, mine
 
 LAYOUTS = {Layout.JSON: index_pb2.LAYOUT_JSON, Layout.HASH: index_pb2.LAYOUT_HASH}
 both = pytest.mark.parametrize("layout", Layout)
@@ -87,11 +87,11 @@ async def test_a_hash_takes_a_third_of_the_memory_of_a_json_document(engine: Con
 
 async def test_an_index_keeps_its_layout_and_refuses_another(stub: Stub, new_index: NewIndex) -> None:
     name = new_index()
-    made = await stub.EnsureIndex(mine(name, layout=index_pb2.LAYOUT_HASH), timeout=TIMEOUT)
+    made = await stub.EnsureIndex(ensure_request(name, layout=index_pb2.LAYOUT_HASH), timeout=TIMEOUT)
     assert made.index.layout == index_pb2.LAYOUT_HASH
-    again = await stub.EnsureIndex(mine(name), timeout=TIMEOUT)
+    again = await stub.EnsureIndex(ensure_request(name), timeout=TIMEOUT)
     assert again.index == made.index
-    assert await differences(stub, mine(name, layout=index_pb2.LAYOUT_JSON)) == {"layout"}
+    assert await differences(stub, ensure_request(name, layout=index_pb2.LAYOUT_JSON)) == {"layout"}
 
 
 @both
@@ -99,7 +99,7 @@ async def test_recreating_an_index_keeps_the_layout_of_its_memories(
     stub: Stub, new_index: NewIndex, user: str, layout: Layout
 ) -> None:
     name, other = new_index(), next(LAYOUTS[one] for one in Layout if one is not layout)
-    await stub.EnsureIndex(mine(name, layout=LAYOUTS[layout]), timeout=TIMEOUT)
+    await stub.EnsureIndex(ensure_request(name, layout=LAYOUTS[layout]), timeout=TIMEOUT)
     request = pb.StoreRequest(
         index=name,
         user_id=user,
@@ -109,21 +109,21 @@ async def test_recreating_an_index_keeps_the_layout_of_its_memories(
     )
     await stub.Store(request, timeout=TIMEOUT)
     await stub.DropIndex(pb.DropIndexRequest(index=name), timeout=TIMEOUT)
-    assert await differences(stub, mine(name, layout=other)) == {"layout"}, "its memories would not be found"
-    await stub.EnsureIndex(mine(name), timeout=TIMEOUT)
+    assert await differences(stub, ensure_request(name, layout=other)) == {"layout"}, "its memories would not be found"
+    await stub.EnsureIndex(ensure_request(name), timeout=TIMEOUT)
     wanted = pb.SearchRequest(
         index=name, query_embedding=packed_embedding(1.0, dimension=3), filter=memory_pb2.MemoryFilter(user_id=user)
     )
     hits, _ = await search(stub, wanted)
     assert [hit.memory.content for hit in hits] == ["kept"]
     await stub.DropIndex(pb.DropIndexRequest(index=name, delete_memories=True), timeout=TIMEOUT)
-    made = await stub.EnsureIndex(mine(name, layout=other), timeout=TIMEOUT)
+    made = await stub.EnsureIndex(ensure_request(name, layout=other), timeout=TIMEOUT)
     assert made.index.layout == other, "no memories, no layout to keep to"
 
 
 async def test_conflicting_layouts_do_not_both_succeed(stub: Stub, new_index: NewIndex) -> None:
     name = new_index()
-    requests = [mine(name, layout=one) for one in LAYOUTS.values()]
+    requests = [ensure_request(name, layout=one) for one in LAYOUTS.values()]
     answers = await asyncio.gather(
         *(stub.EnsureIndex(one, timeout=TIMEOUT) for one in requests), return_exceptions=True
     )
