@@ -10,9 +10,11 @@ stored as JSON, and as hashes.
 import logging
 import os
 import uuid
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import grpc
 import pytest
@@ -49,6 +51,28 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marked = any(metafunc.definition.iter_markers("both_layouts"))
     if marked and "layout" in metafunc.fixturenames:
         metafunc.parametrize("layout", ["json", "hash"], scope="session")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put slow files first: of several processes, none is then left with a long file at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the number of tests and the seconds of each layer."""
+    reports = [one for several in terminalreporter.stats.values() for one in several]
+    tests: Counter[str] = Counter()
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for report in reports:
+        if isinstance(report, pytest.TestReport):
+            folder, layer, *_ = Path(report.nodeid.partition("::")[0]).parts
+            name = layer if folder == "tests" else "client"
+            tests[name] += report.when == "call"
+            seconds[name] += report.duration
+    for name in sorted(seconds, key=seconds.__getitem__, reverse=True):
+        terminalreporter.write_line(f"{name}: {tests[name]} tests, {seconds[name]:.0f} s")
 
 
 @pytest.fixture(scope="session")
