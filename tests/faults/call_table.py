@@ -1,4 +1,4 @@
-"""The calls of the contract, for tests of what each of them answers while something is away."""
+"""The calls of the contract, for tests of each call during an outage."""
 
 import asyncio
 import time
@@ -18,13 +18,13 @@ WHERE = memory_pb2.MemoryFilter(user_id="alice")
 DEADLINE = 3.0
 
 SLOW_READER = [("grpc.http2.bdp_probe", 0)]
-"""Options of a channel that takes 64 kB ahead of its reader, and no more however fast the network is."""
+"""Options of a channel that buffers at most 64 kB ahead of its reader."""
 
 Call = Callable[[Stub], Awaitable[object]]
 
 
 def store(id_: str, user: str = "alice") -> pb.StoreRequest:
-    """A Store that needs no embedder."""
+    """Return a StoreRequest with an embedding, so that it needs no embedder."""
     return pb.StoreRequest(
         user_id=user, role=memory_pb2.ROLE_USER, id=id_, content="a canary", embedding=packed_embedding(1.0)
     )
@@ -33,7 +33,7 @@ def store(id_: str, user: str = "alice") -> pb.StoreRequest:
 async def search_results(
     stub: Stub, request: pb.SearchRequest, deadline: float
 ) -> tuple[list[pb.Hit], pb.SearchSummary]:
-    """A search's hits and summary."""
+    """Return the hits and the summary of a search."""
     chunks = [chunk async for chunk in stub.Search(request, timeout=deadline)]
     return [hit for chunk in chunks for hit in chunk.hits], chunks[-1].summary
 
@@ -45,7 +45,7 @@ SEARCHES = {
         query_text="canary", query_embedding=packed_embedding(1.0), mode=pb.SEARCH_MODE_HYBRID, filter=WHERE
     ),
 }
-"""A search of each kind, none of which needs the embedder."""
+"""A search in each mode; none needs the embedder."""
 
 WRITES: dict[str, Call] = {
     "Store": lambda stub: stub.Store(store("new"), timeout=DEADLINE),
@@ -69,7 +69,7 @@ CALLS = {**WRITES, **READS}
 
 
 async def assert_unavailable(stub: Stub, call: Call) -> str:
-    """Assert that the call is told to try again later, before its own deadline; the message."""
+    """Assert that a call fails with UNAVAILABLE and a retry delay before its deadline; return the message."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call(stub)
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE, caught.value
@@ -78,7 +78,7 @@ async def assert_unavailable(stub: Stub, call: Call) -> str:
 
 
 async def wait_for_answer(stub: Stub, call: Call, *, within: float) -> None:
-    """Repeat a call until it is answered; assert that this takes fewer seconds than given."""
+    """Repeat a call until it succeeds; fail if that takes longer than `within` seconds."""
     started = time.monotonic()
     while True:
         try:
@@ -93,7 +93,7 @@ async def wait_for_answer(stub: Stub, call: Call, *, within: float) -> None:
 
 
 async def stub_with_index(channel: grpc.aio.Channel) -> Stub:
-    """A client of a server whose index exists."""
+    """Create the default index; return a stub of the service."""
     stub = stub_for(channel)
     await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
     return stub
@@ -101,7 +101,7 @@ async def stub_with_index(channel: grpc.aio.Channel) -> Stub:
 
 @asynccontextmanager
 async def service_stub(**settings: str) -> AsyncIterator[Stub]:
-    """A client of a server of its own, with an index and one memory of alice."""
+    """Run a server with an index and one memory of alice; yield a stub of it."""
     with run_server_process(**settings) as server_process:
         async with channel_to(server_process.address) as channel:
             stub = await stub_with_index(channel)
@@ -110,7 +110,7 @@ async def service_stub(**settings: str) -> AsyncIterator[Stub]:
 
 
 async def store_megabytes(stub: Stub, megabytes: int) -> None:
-    """Store so much for alice, in memories of 40 kB."""
+    """Store this many megabytes for alice, in memories of 40 kB."""
     for _ in range(megabytes):
         request = pb.BatchStoreRequest()
         for _ in range(25):

@@ -1,5 +1,5 @@
-"""An embedding model that is away, slow or wrong: the right status, a circuit breaker that opens and closes by itself,
-searches by words where the caller allows that, and full speed for everything that embeds nothing."""
+"""An embedding model that is down, slow or wrong: each fault has its status, the circuit breaker opens and closes, text
+search replaces vector search where the caller allows it, and calls without embedding keep full speed."""
 
 import asyncio
 import statistics
@@ -19,10 +19,10 @@ from tests.support.api import TIMEOUT, Stub, packed_embedding, search, store_req
 from tests.support.bedrock_endpoint import Answer, Endpoint
 
 PAUSE = 5.0
-"""Seconds that the server's breaker stays open."""
+"""Seconds for which the server's breaker stays open."""
 
 
-AWAY = Answer(503, "ServiceUnavailableException")
+DOWN = Answer(503, "ServiceUnavailableException")
 
 
 THROTTLED = Answer(429, "ThrottlingException")
@@ -30,7 +30,7 @@ THROTTLED = Answer(429, "ThrottlingException")
 
 @pytest.fixture
 async def stub(endpoint: Endpoint, valkey_url: str, new_index: Callable[[], str]) -> AsyncIterator[Stub]:
-    """A service that embeds with the endpoint's model; it has an index."""
+    """A stub of a server that embeds with the endpoint's model and has an index."""
     settings = Settings(
         listen="127.0.0.1:0",
         valkey_url=SecretStr(valkey_url),
@@ -46,11 +46,11 @@ async def stub(endpoint: Endpoint, valkey_url: str, new_index: Callable[[], str]
         yield stub
 
 
-def asking(user: str, **options: object) -> pb.SearchRequest:
+def search_request(user: str, **options: object) -> pb.SearchRequest:
     return pb.SearchRequest(filter=memory_pb2.MemoryFilter(user_id=user), **options)  # type: ignore[arg-type]
 
 
-async def failing(call: Awaitable[object]) -> grpc.aio.AioRpcError:
+async def error_of(call: Awaitable[object]) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return caught.value
@@ -59,7 +59,7 @@ async def failing(call: Awaitable[object]) -> grpc.aio.AioRpcError:
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (AWAY, grpc.StatusCode.UNAVAILABLE),
+        (DOWN, grpc.StatusCode.UNAVAILABLE),
         (THROTTLED, grpc.StatusCode.RESOURCE_EXHAUSTED),
         (Answer(body=b'{"embedding": [1, 2, 3]}'), grpc.StatusCode.UNAVAILABLE),
         (Answer(body=b"<html>"), grpc.StatusCode.UNAVAILABLE),
@@ -73,26 +73,26 @@ async def test_each_model_fault_has_its_status_and_stores_nothing(
     endpoint.script = [answer] * 4
     for call in (
         stub.Store(store_request(user, "stored"), timeout=2.0),
-        search(stub, asking(user, query_text="searched"), timeout=2.0),
+        search(stub, search_request(user, query_text="searched"), timeout=2.0),
     ):
-        error = await failing(call)
+        error = await error_of(call)
         assert error.code() == code
         assert retry_delay(error) or code == grpc.StatusCode.DEADLINE_EXCEEDED
-    found, _ = await search(stub, asking(user, query_embedding=packed_embedding(1.0, dimension=1536)))
+    found, _ = await search(stub, search_request(user, query_embedding=packed_embedding(1.0, dimension=1536)))
     assert found == []
 
 
 async def test_the_breaker_opens_fails_fast_and_closes_by_itself(stub: Stub, endpoint: Endpoint, user: str) -> None:
-    endpoint.script = [AWAY] * 1000
+    endpoint.script = [DOWN] * 1000
     for number in range(5):
-        await failing(stub.Store(store_request(user, f"text {number}"), timeout=TIMEOUT))
+        await error_of(stub.Store(store_request(user, f"text {number}"), timeout=TIMEOUT))
     asked = len(endpoint.requests)
     started = time.monotonic()
     for number in range(20):
-        error = await failing(stub.Store(store_request(user, f"another text {number}"), timeout=TIMEOUT))
+        error = await error_of(stub.Store(store_request(user, f"another text {number}"), timeout=TIMEOUT))
         assert error.code() == grpc.StatusCode.UNAVAILABLE
         assert 0 < (retry_delay(error) or 0) <= PAUSE
-    assert time.monotonic() - started < PAUSE, "that took too long to be at once"
+    assert time.monotonic() - started < PAUSE, "the calls did not fail fast"
     assert len(endpoint.requests) == asked
     endpoint.script.clear()
     await asyncio.sleep(PAUSE)
@@ -103,7 +103,7 @@ async def test_the_breaker_opens_fails_fast_and_closes_by_itself(stub: Stub, end
 async def test_a_throttled_model_opens_no_breaker(stub: Stub, endpoint: Endpoint, user: str) -> None:
     endpoint.script = [THROTTLED] * 1000
     for number in range(10):
-        error = await failing(stub.Store(store_request(user, f"text {number}"), timeout=TIMEOUT))
+        error = await error_of(stub.Store(store_request(user, f"text {number}"), timeout=TIMEOUT))
         assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     endpoint.script.clear()
     await stub.Store(store_request(user, "after it"), timeout=TIMEOUT)
@@ -122,7 +122,7 @@ async def test_calls_without_embedding_keep_full_speed_while_the_model_hangs(
                     pb.StoreRequest(user_id=user, role=memory_pb2.ROLE_USER, content="c", embedding=own),
                     timeout=TIMEOUT,
                 ),
-                search(stub, asking(user, query_embedding=own)),
+                search(stub, search_request(user, query_embedding=own)),
             ):
                 started = time.monotonic()
                 await call
@@ -132,7 +132,7 @@ async def test_calls_without_embedding_keep_full_speed_while_the_model_hangs(
     undisturbed = await median()
     endpoint.script = [Answer(delay=8.0)] * 100
     waiting = [
-        asyncio.create_task(failing(stub.Store(store_request(user, f"text {n}"), timeout=6.0))) for n in range(100)
+        asyncio.create_task(error_of(stub.Store(store_request(user, f"text {n}"), timeout=6.0))) for n in range(100)
     ]
     await asyncio.sleep(0.5)
     meanwhile = await median()
@@ -141,14 +141,14 @@ async def test_calls_without_embedding_keep_full_speed_while_the_model_hangs(
     assert {error.code() for error in await asyncio.gather(*waiting)} == {grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
-@pytest.mark.parametrize("fault", [AWAY, THROTTLED], ids=["down", "throttled"])
+@pytest.mark.parametrize("fault", [DOWN, THROTTLED], ids=["down", "throttled"])
 @pytest.mark.parametrize("mode", [pb.SEARCH_MODE_VECTOR, pb.SEARCH_MODE_HYBRID])
 async def test_a_search_with_allow_degraded_falls_back_to_text_and_reports_it(
     stub: Stub, endpoint: Endpoint, user: str, mode: pb.SearchMode, fault: Answer
 ) -> None:
     for content in ("the canary sings", "a dog barks"):
         await stub.Store(store_request(user, content), timeout=TIMEOUT)
-    request = asking(user, query_text="canary", mode=mode, min_score=0.1, allow_degraded=True)
+    request = search_request(user, query_text="canary", mode=mode, min_score=0.1, allow_degraded=True)
     _, summary = await search(stub, request)
     assert not summary.degraded
     request.query_text = "canaries"
@@ -161,17 +161,17 @@ async def test_a_search_with_allow_degraded_falls_back_to_text_and_reports_it(
     endpoint.script = [fault] * 2
     request.allow_degraded = False
     request.query_text = "a canary"
-    await failing(search(stub, request))
+    await error_of(search(stub, request))
 
 
 @pytest.mark.parametrize(
     "request_",
     [
-        asking("a", query_embedding=packed_embedding(1.0, dimension=1536), allow_degraded=True),
-        asking("a", query_text="q", mode=pb.SEARCH_MODE_TEXT, allow_degraded=True),
+        search_request("a", query_embedding=packed_embedding(1.0, dimension=1536), allow_degraded=True),
+        search_request("a", query_text="q", mode=pb.SEARCH_MODE_TEXT, allow_degraded=True),
     ],
 )
 async def test_allow_degraded_without_text_to_embed_is_refused(stub: Stub, request_: pb.SearchRequest) -> None:
-    error = await failing(search(stub, request_))
+    error = await error_of(search(stub, request_))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert "allow_degraded" in str(error.details())

@@ -1,4 +1,4 @@
-"""An engine that answers, but not with what was asked for: no memory left, a replica, a failover."""
+"""An engine that replies with errors: out of memory, a replica, a failover."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,12 +25,12 @@ from tests.support.server_process import channel_to, run_server_process
 
 async def test_an_engine_out_of_memory_refuses_writes_with_the_reason(tmp_path: Path) -> None:
     async with EngineProcess(tmp_path) as engine, service_stub(MEMORY_VALKEY_URL=engine.url) as stub:
-        await READS["List"](stub)  # The first page ever writes the key that seals page tokens.
+        await READS["List"](stub)  # The first page writes the key that encrypts page tokens.
         await engine.run("CONFIG", "SET", "maxmemory", "1")
         assert "no memory left" in await assert_unavailable(stub, WRITES["Store"])
         batch = await stub.BatchStore(pb.BatchStoreRequest(memories=[store("new")]), timeout=TIMEOUT)
         assert batch.results[0].error.code == grpc.StatusCode.UNAVAILABLE.value[0]
-        # valkey-search takes no search either; what is known by its id can be read and deleted on any engine.
+        # valkey-search refuses searches as well; Get and Delete by id work on any engine.
         for name in ("VECTOR", "TEXT", "HYBRID", "List"):
             await (assert_unavailable(stub, READS[name]) if PRODUCTION_ENGINE else READS[name](stub))
         await READS["Get"](stub)
@@ -46,15 +46,15 @@ async def test_a_primary_that_became_a_replica_answers_no_call(tmp_path: Path) -
         service_stub(MEMORY_VALKEY_URL=one.url) as stub,
     ):
         await one.run("REPLICAOF", "127.0.0.1", str(other.port))
-        # Its memories are being replaced by the other's: to answer from it would be a lie. A write would notice; here
-        # it is the probe of readiness, which asks every second.
+        # The replica's memories are being replaced, so results from it would be wrong. Without a write, the readiness
+        # probe notices the new role; it runs every second.
         await asyncio.sleep(2.5)
         for call in (*READS.values(), *WRITES.values()):
             await assert_unavailable(stub, call)
 
 
 async def test_a_planned_failover_loses_nothing_and_clients_only_retry(tmp_path: Path) -> None:
-    async with replicated(tmp_path) as (primary, replica, url):
+    async with primary_and_replica(tmp_path) as (primary, replica, url):
         with run_server_process(MEMORY_VALKEY_URL=url) as server_process:
             async with channel_to(server_process.address) as channel:
                 await stub_with_index(channel)
@@ -67,7 +67,7 @@ async def test_a_planned_failover_loses_nothing_and_clients_only_retry(tmp_path:
 
 
 async def test_calls_reach_the_promoted_replica_after_the_primary_dies(tmp_path: Path) -> None:
-    async with replicated(tmp_path) as (primary, replica, url), service_stub(MEMORY_VALKEY_URL=url) as stub:
+    async with primary_and_replica(tmp_path) as (primary, replica, url), service_stub(MEMORY_VALKEY_URL=url) as stub:
         await primary.kill()
         await assert_unavailable(stub, WRITES["Store"])
         await replica.run("REPLICAOF", "NO", "ONE")
@@ -76,8 +76,8 @@ async def test_calls_reach_the_promoted_replica_after_the_primary_dies(tmp_path:
 
 
 @asynccontextmanager
-async def replicated(directory: Path) -> AsyncIterator[tuple[EngineProcess, EngineProcess, str]]:
-    """A primary, its replica and the URL of both."""
+async def primary_and_replica(directory: Path) -> AsyncIterator[tuple[EngineProcess, EngineProcess, str]]:
+    """Run a primary and its replica; yield both and the URL of both."""
     async with EngineProcess(directory / "primary") as primary, EngineProcess(directory / "replica") as replica:
         await replica.run("REPLICAOF", "127.0.0.1", str(primary.port))
         async with asyncio.timeout(20):

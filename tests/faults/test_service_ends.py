@@ -1,5 +1,5 @@
-"""Services that end, by kill -9 or by SIGTERM, while clients work: nothing that was acknowledged is lost, and clients
-that follow health notice nothing of a rolling restart."""
+"""Services that end by kill -9 or SIGTERM under load. Nothing acknowledged is lost, and clients that follow health see
+no error during a rolling restart."""
 
 import asyncio
 import json
@@ -22,45 +22,45 @@ from tests.support.server_process import SERVICE, ServerProcess, channel_to, run
 ROUND_ROBIN_BY_HEALTH = json.dumps(
     {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": SERVICE}}
 )
-"""What a client of several replicas sets: its calls go only to those that say that they are ready."""
+"""The service config of a client of several replicas: it sends calls only to those that are ready."""
 
-NOTICED = 3.0
-"""Seconds between two restarts, in which clients connect to the first again: gRPC waits between its attempts."""
+RECONNECT_TIME = 3.0
+"""Seconds between two restarts, so that clients reconnect to the first replica. gRPC waits between attempts."""
 
 
 class Replica:
-    """A service at a port of its own, which is started again and again."""
+    """A service at a fixed port that can be restarted."""
 
     def __init__(self, running: ExitStack, engine: EngineProcess) -> None:
         self.address = f"127.0.0.1:{free_port()}"
-        self.served: ServerProcess | None = None
+        self.server_process: ServerProcess | None = None
         self._running = running
         self._settings = {"MEMORY_VALKEY_URL": engine.url, "MEMORY_LISTEN": self.address, "MEMORY_DRAIN": "2"}
 
     async def start(self) -> None:
-        """Start it; return when it is ready."""
-        # In a thread, since the clients go on meanwhile.
-        self.served = await asyncio.to_thread(self._running.enter_context, run_server_process(**self._settings))
+        """Start the service; return when it is ready."""
+        # In a thread, because the clients run meanwhile.
+        self.server_process = await asyncio.to_thread(self._running.enter_context, run_server_process(**self._settings))
         async with channel_to(self.address) as channel:
             await wait_for_health(channel, health_pb2.HealthCheckResponse.SERVING)
 
-    async def end(self, number: signal.Signals) -> int:
-        """End it; its exit status."""
-        assert self.served is not None
-        self.served.process.send_signal(number)
-        return await asyncio.to_thread(self.served.process.wait, 60)
+    async def stop(self, number: signal.Signals) -> int:
+        """Send a signal; return the exit status."""
+        assert self.server_process is not None
+        self.server_process.process.send_signal(number)
+        return await asyncio.to_thread(self.server_process.process.wait, 60)
 
 
 @asynccontextmanager
 async def replicas(directory: Path, count: int) -> AsyncIterator[list[Replica]]:
-    """Services of one engine, whose index exists."""
+    """Run services on one engine, with an index."""
     async with EngineProcess(directory) as engine:
         with ExitStack() as running:
-            made = [Replica(running, engine) for _ in range(count)]
-            await asyncio.gather(*(one.start() for one in made))
-            async with channel_to(made[0].address) as channel:
+            several = [Replica(running, engine) for _ in range(count)]
+            await asyncio.gather(*(one.start() for one in several))
+            async with channel_to(several[0].address) as channel:
                 await stub_with_index(channel)
-            yield made
+            yield several
 
 
 async def test_kill_9_of_the_service_loses_and_duplicates_nothing(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ async def test_kill_9_of_the_service_loses_and_duplicates_nothing(tmp_path: Path
         async with load(channel) as clients:
             for _ in range(round(2 * SCALE)):
                 await asyncio.sleep(1.0)
-                await replica.end(signal.SIGKILL)
+                await replica.stop(signal.SIGKILL)
                 await replica.start()
         assert any(client.failures for client in clients)
         assert await audit_writes(clients) == NO_LOSS
@@ -80,7 +80,7 @@ async def test_a_rolling_restart_fails_no_call_of_clients_that_follow_health(tmp
         options = [
             ("grpc.service_config", ROUND_ROBIN_BY_HEALTH),
             ("grpc.enable_retries", 0),
-            # By itself gRPC waits longer and longer before it looks at a server again: two minutes in the end.
+            # By default, gRPC waits up to two minutes before it reconnects.
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 500),
         ]
@@ -88,10 +88,10 @@ async def test_a_rolling_restart_fails_no_call_of_clients_that_follow_health(tmp
             await channel.channel_ready()
             async with load(channel, deadline=TIMEOUT) as clients:
                 for one in both * round(SCALE):
-                    await asyncio.sleep(NOTICED)
-                    assert await one.end(signal.SIGTERM) == 0
+                    await asyncio.sleep(RECONNECT_TIME)
+                    assert await one.stop(signal.SIGTERM) == 0
                     await one.start()
-                await asyncio.sleep(NOTICED)
+                await asyncio.sleep(RECONNECT_TIME)
             calls = sum(len(client.seconds) for client in clients)
             print(f"{2 * round(SCALE)} restarts, {calls} calls")
             assert [error for client in clients for error in client.failures] == []
@@ -109,7 +109,7 @@ async def test_a_stream_in_flight_completes_when_the_service_gets_sigterm(tmp_pa
             pb.SearchRequest(query_embedding=packed_embedding(1.0), k=100, filter=WHERE), timeout=TIMEOUT
         )
         chunks = [await anext(aiter(call))]
-        ending = asyncio.create_task(replica.end(signal.SIGTERM))
+        ending = asyncio.create_task(replica.stop(signal.SIGTERM))
         await asyncio.sleep(3.0)
         assert not ending.done()
         chunks += [chunk async for chunk in call]

@@ -1,6 +1,6 @@
-"""Mixed load for a while: the server holds no more memory, files and tasks at the end than after its first minute.
+"""Mixed load: memory, open files and tasks of the server do not grow over time.
 
-CI runs it for seconds, `make soak` for MEMORY_SOAK_SECONDS.
+CI runs this test for seconds, `make soak` for MEMORY_SOAK_SECONDS.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from tests.support.server_process import channel_to
 SECONDS = float(os.environ.get("MEMORY_SOAK_SECONDS", "12"))
 SAMPLES = 12
 MEGABYTES = 24
-"""What the second half may hold more than the first; the embedding cache and the memories do not count: the texts here
-are few, and the engine is another process."""
+"""Allowed growth of memory in the second half. The embedding cache stays small because the test uses few texts, and the
+memories are in another process, the engine."""
 
 
 async def test_a_soak_shows_no_growth_of_memory_files_or_tasks(tmp_path: Path) -> None:
@@ -44,16 +44,16 @@ async def test_a_soak_shows_no_growth_of_memory_files_or_tasks(tmp_path: Path) -
                 assert await audit_writes(clients) == NO_LOSS
     calls = sum(len(client.seconds) for client in clients)
     print(f"{SECONDS:.0f} s, {calls} calls of three clients beside others")
-    # The first quarter fills caches and pools.
+    # The first quarter fills caches and pools, so it does not count.
     early, late = samples[SAMPLES // 4 : SAMPLES // 2], samples[SAMPLES // 2 :]
-    for what, bound in (("megabytes", MEGABYTES), ("files", 8), ("tasks", 16)):
+    for what, allowed in (("megabytes", MEGABYTES), ("files", 8), ("tasks", 16)):
         first, last = (max(getattr(one, what) for one in half) for half in (early, late))
         print(f"{what}: {first:.0f}, then {last:.0f}")
-        assert last <= first + bound, what
+        assert last <= first + allowed, what
 
 
 async def other_calls(stub: Stub, end: float) -> None:
-    """Every call of the contract, with texts that must be embedded among them, one after the other."""
+    """Make every call of the contract in turn, with texts to embed among them."""
     number = 0
     while time.monotonic() < end:
         number += 1
@@ -65,7 +65,7 @@ async def other_calls(stub: Stub, end: float) -> None:
 
 
 async def connections_that_come_and_go(address: str, end: float) -> None:
-    """A new connection for each call, as of short programs."""
+    """Open a new connection for each call, as short programs do."""
     while time.monotonic() < end:
         async with channel_to(address) as channel:
             await CALLS["HYBRID"](await stub_with_index(channel))

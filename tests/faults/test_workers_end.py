@@ -1,4 +1,4 @@
-"""Workers that end, one or all of them, told to or not: who goes on, who comes back, and that none is left."""
+"""Workers that end, by a signal or by a fault: the others continue, the worker restarts, and no process remains."""
 
 import asyncio
 import signal
@@ -34,8 +34,8 @@ BALANCED = [
 CONNECTIONS = 16
 
 
-def family(server_process: ServerProcess) -> list[psutil.Process]:
-    """The supervisor and all that it started."""
+def process_tree(server_process: ServerProcess) -> list[psutil.Process]:
+    """Return the supervisor and all processes that it started."""
     parent = psutil.Process(server_process.process.pid)
     return [parent, *parent.children(recursive=True)]
 
@@ -44,7 +44,7 @@ def family(server_process: ServerProcess) -> list[psutil.Process]:
 async def test_no_process_remains_after_the_supervisor_ends(tmp_path: Path, number: signal.Signals) -> None:
     with run_server_process(MEMORY_DATA_DIR=str(tmp_path), **TWO_WORKERS) as server_process:
         await wait_for_log_lines(server_process, "serving", 2)
-        left = family(server_process)
+        left = process_tree(server_process)
         assert len(left) == 5  # itself, two workers, the engine and its guard
         server_process.process.send_signal(number)
         assert await asyncio.to_thread(server_process.process.wait, 30) == (0 if number != signal.SIGKILL else -number)
@@ -55,8 +55,8 @@ async def test_no_process_remains_after_the_supervisor_ends(tmp_path: Path, numb
 async def test_no_process_remains_after_a_signal_during_startup(tmp_path: Path) -> None:
     with run_server_process(
         MEMORY_DATA_DIR=str(tmp_path), **TWO_WORKERS
-    ) as server_process:  # One serves, and the other one begins to start.
-        left = family(server_process)
+    ) as server_process:  # One worker serves, the other is starting.
+        left = process_tree(server_process)
         server_process.process.send_signal(signal.SIGINT)
         assert await asyncio.to_thread(server_process.process.wait, 30) == 0
         for one in left:
@@ -85,7 +85,7 @@ async def test_sigterm_fails_no_call_of_clients_that_follow_health(tmp_path: Pat
                 await wait_for_log_lines(one, "ready", 2)
             async with AsyncExitStack() as stack:
                 target = f"ipv4:{leaving.address},{staying.address}"
-                # Linux chooses the worker of each connection: so many that both have some, for sure.
+                # Linux assigns connections to workers; with this many, each worker has some.
                 channels = [
                     await stack.enter_async_context(grpc.aio.insecure_channel(target, options=BALANCED))
                     for _ in range(CONNECTIONS)

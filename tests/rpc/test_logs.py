@@ -1,18 +1,20 @@
-"""The log of a server as a process: a line for each call, and nothing of what was said in it."""
+"""The log of a server process: one line for each call, without any content of requests."""
 
 import asyncio
 import json
 import os
 import pty
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
+import uuid
+from collections.abc import Callable, Iterator
 
 import grpc
 import pytest
+from semantic_memory import MemoryClient
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
+from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, search, store_request, stub_for
 from tests.support.credentials import api_key
 from tests.support.server_process import COMMAND, ServerProcess, channel_to, environment, run_server_process
@@ -21,13 +23,23 @@ ALICE = memory_pb2.MemoryFilter(user_id="alice")
 
 
 @pytest.fixture(scope="module")
-def server_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def server_process(
+    tmp_path_factory: pytest.TempPathFactory,
+    valkey_url: str,
+    engine: Connections,  # noqa: ARG001 - cleans up after the server has stopped
+) -> Iterator[ServerProcess]:
+    """A server with an API key and its own index, which exists."""
     folder = tmp_path_factory.mktemp("logs")
     key, entry = api_key("the-backend", None, "read", "write", "admin")
     folder.joinpath("keys").write_text(entry)
-    settings = {"MEMORY_DATA_DIR": str(folder / "data"), "MEMORY_API_KEYS": str(folder / "keys")}
-    with run_server_process(**settings) as server_process:
+    with run_server_process(
+        MEMORY_VALKEY_URL=valkey_url,
+        MEMORY_INDEX=f"test_{uuid.uuid4().hex[:12]}",
+        MEMORY_API_KEYS=str(folder / "keys"),
+    ) as server_process:
         server_process.key = key
+        with MemoryClient(server_process.address, token=key) as client:
+            client.ensure_index(pb.EnsureIndexRequest())
         yield server_process
 
 
@@ -41,7 +53,6 @@ def metadata(server_process: ServerProcess, **more: str) -> tuple[tuple[str, str
 async def test_each_call_has_one_line_with_caller_method_code_and_duration(server_process: ServerProcess) -> None:
     async with channel_to(server_process.address) as channel:
         stub = stub_for(channel)
-        await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT, metadata=metadata(server_process))
         for n in range(3):
             await stub.Store(
                 store_request("alice", f"a secret canary {n}"), timeout=TIMEOUT, metadata=metadata(server_process)
@@ -61,9 +72,9 @@ async def test_each_call_has_one_line_with_caller_method_code_and_duration(serve
     stores = server_process.call_lines("Store")
     assert len(stores) == 3
     assert len({one["request_id"] for one in stores}) == 3
-    told = json.dumps(server_process.log)
+    log = json.dumps(server_process.log)
     for secret in ("canary", "bird", "alice", server_process.key, "s1"):
-        assert secret not in told
+        assert secret not in log
 
 
 async def test_a_failed_call_logs_its_reason_and_returns_its_request_id(server_process: ServerProcess) -> None:
@@ -83,16 +94,16 @@ async def test_a_failed_call_logs_its_reason_and_returns_its_request_id(server_p
     assert "a_secret_id" not in json.dumps(server_process.log)
 
 
-@pytest.mark.parametrize("shown", ["two words", "x" * 129, "a{b}", ""])
-async def test_an_unsafe_request_id_is_replaced(server_process: ServerProcess, shown: str) -> None:
+@pytest.mark.parametrize("request_id", ["two words", "x" * 129, "a{b}", ""])
+async def test_an_unsafe_request_id_is_replaced(server_process: ServerProcess, request_id: str) -> None:
     async with channel_to(server_process.address) as channel:
         call = stub_for(channel).ListIndexes(
-            pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=metadata(server_process, x_request_id=shown)
+            pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=metadata(server_process, x_request_id=request_id)
         )
         await call
         given = dict(await call.trailing_metadata())["x-request-id"]
     assert len(str(given)) == 32
-    assert given != shown
+    assert given != request_id
 
 
 async def test_cancelled_and_timed_out_calls_are_logged(server_process: ServerProcess) -> None:
@@ -111,8 +122,9 @@ async def test_cancelled_and_timed_out_calls_are_logged(server_process: ServerPr
     assert not [line for line in server_process.log if line["event"] == "bug"]
 
 
-async def test_sampling_drops_successes_and_logs_every_failure(tmp_path: Path) -> None:
-    with run_server_process(MEMORY_DATA_DIR=str(tmp_path), MEMORY_LOG_SAMPLE="0") as server_process:
+async def test_sampling_drops_successes_and_logs_every_failure(valkey_url: str, new_index: Callable[[], str]) -> None:
+    settings = {"MEMORY_VALKEY_URL": valkey_url, "MEMORY_INDEX": new_index(), "MEMORY_LOG_SAMPLE": "0"}
+    with run_server_process(**settings) as server_process:
         async with channel_to(server_process.address) as channel:
             stub = stub_for(channel)
             await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
@@ -123,32 +135,32 @@ async def test_sampling_drops_successes_and_logs_every_failure(tmp_path: Path) -
     assert [line["code"] for line in server_process.log if line["event"] == "call"] == ["INVALID_ARGUMENT"]
 
 
-def test_logs_on_a_terminal_are_text(tmp_path: Path) -> None:
+def test_logs_on_a_terminal_are_text(valkey_url: str) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [*COMMAND, "serve"],
-        env=environment(MEMORY_LISTEN="127.0.0.1:0", MEMORY_DATA_DIR=str(tmp_path), MEMORY_DRAIN="0"),
+        env=environment(MEMORY_LISTEN="127.0.0.1:0", MEMORY_VALKEY_URL=valkey_url, MEMORY_DRAIN="0"),
         stderr=theirs,
     )
     os.close(theirs)
     try:
-        told = b""
-        while b"ready" not in told:
-            told += os.read(ours, 4096)
+        output = b""
+        while b"ready" not in output:
+            output += os.read(ours, 4096)
     finally:
         process.terminate()
         process.wait(30)
         os.close(ours)
-    assert b"serving" in told
-    assert b'{"' not in told
+    assert b"serving" in output
+    assert b'{"' not in output
 
 
-async def test_library_logs_are_json_lines(tmp_path: Path) -> None:
+async def test_library_logs_are_json_lines(valkey_url: str) -> None:
     with run_server_process(
-        MEMORY_DATA_DIR=str(tmp_path), OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1"
+        MEMORY_VALKEY_URL=valkey_url, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1"
     ) as server_process:
         async with channel_to(server_process.address) as channel:
             await stub_for(channel).ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
-    told = [line for line in server_process.log if line["event"] == "library"]
-    assert told
-    assert {line["name"].split(".")[0] for line in told} == {"opentelemetry"}
+    lines = [line for line in server_process.log if line["event"] == "library"]
+    assert lines
+    assert {line["name"].split(".")[0] for line in lines} == {"opentelemetry"}

@@ -1,4 +1,4 @@
-"""What is well formed and cannot be done is refused with its reason, and does nothing; so is what is no message."""
+"""What is well formed and cannot be done is error_of with its reason, and does nothing; so is what is no message."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.rpc.server import RpcServer
 from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, Stub, packed_embedding
-from tests.support.invalid_requests import key_count, refused, search, store
+from tests.support.invalid_requests import error_of, key_count, search, store
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ async def test_an_unknown_index_is_not_found(
     stub: Stub, engine: Connections, make: Callable[[str], Message], new_index: Callable[[], str]
 ) -> None:
     name, before = new_index(), await key_count(engine)
-    error, info, _ = await refused(stub, make(name))
+    error, info, _ = await error_of(stub, make(name))
     assert error.code() == grpc.StatusCode.NOT_FOUND
     assert (info.reason, info.metadata["index"]) == ("INDEX_NOT_FOUND", name)
     assert "EnsureIndex" in str(error.details())
@@ -43,7 +43,7 @@ async def test_an_index_of_another_model_refuses_text(
     name = new_index()
     await stub.EnsureIndex(pb.EnsureIndexRequest(index=name, dimension=3, embedding_model="mine"), timeout=TIMEOUT)
     before = await key_count(engine)
-    error, info, _ = await refused(stub, make(index=name))
+    error, info, _ = await error_of(stub, make(index=name))
     assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
     assert info.reason == "MODEL_MISMATCH"
     assert info.metadata["index_model"] == "mine"
@@ -51,7 +51,7 @@ async def test_an_index_of_another_model_refuses_text(
 
 
 async def test_an_embedding_of_another_model_is_refused(stub: Stub) -> None:
-    error, info, _ = await refused(stub, store(embedding=packed_embedding(1.0), embedding_model="another"))
+    error, info, _ = await error_of(stub, store(embedding=packed_embedding(1.0), embedding_model="another"))
     assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
     assert info.reason == "MODEL_MISMATCH"
 

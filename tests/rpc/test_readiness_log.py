@@ -1,6 +1,7 @@
-"""A service that is not ready says why, again and again, and once when it is."""
+"""A service that is not ready logs the cause at growing intervals, and once that it is ready."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,12 +10,16 @@ from pathlib import Path
 import pytest
 import structlog
 import trustme
+from pydantic import SecretStr
 
 from memory_service.domain.errors import engine_unavailable
 from memory_service.embedded import EmbeddedValkey
 from memory_service.embedded.process import free_port
+from memory_service.logs import log_to_stderr
 from memory_service.rpc import readiness
 from memory_service.rpc.readiness import ReadinessLog
+from memory_service.server import run_server
+from memory_service.settings import Settings
 from memory_service.valkey.diagnosis import diagnose
 from memory_service.valkey.url import parse_url
 from tests.faults.engine_process import EngineProcess
@@ -28,24 +33,32 @@ async def cause_of(url: str) -> str:
     return await asyncio.wait_for(diagnose(parse_url(url), FAILURE), TIMEOUT)
 
 
-async def first_cause(**settings: str) -> str:
-    """What the log of a server says first of why it is not ready."""
-    with run_server_process(**settings) as server_process:
-        [line, *_] = await wait_for_log_lines(server_process, "not_ready")
-        assert line["level"] == "warning"
-        assert "ready" not in [one["event"] for one in server_process.log]
-        return str(line["cause"])
+async def first_cause(url: str) -> str:
+    """Return the cause that a server logs first when it is not ready."""
+    settings = Settings(listen="127.0.0.1:0", valkey_url=SecretStr(url), drain=0.0)
+    log_to_stderr(logging.INFO)
+    try:
+        with structlog.testing.capture_logs() as lines:
+            async with run_server(settings), asyncio.timeout(TIMEOUT):
+                while not any(line["event"] == "not_ready" for line in lines):  # noqa: ASYNC110 - a list of lines
+                    await asyncio.sleep(0.05)
+    finally:
+        log_to_stderr(logging.ERROR)
+    line = next(line for line in lines if line["event"] == "not_ready")
+    assert line["log_level"] == "warning"
+    assert "ready" not in [line["event"] for line in lines]
+    return str(line["cause"])
 
 
 async def test_a_closed_port_is_logged_with_its_address_without_the_password() -> None:
     port = free_port()
-    told = await first_cause(MEMORY_VALKEY_URL=f"valkey://:s3cret@127.0.0.1:{port}")
-    assert told == f"Valkey at 127.0.0.1:{port} refuses connections: nothing listens there"
+    cause = await first_cause(f"valkey://:s3cret@127.0.0.1:{port}")
+    assert cause == f"Valkey at 127.0.0.1:{port} refuses connections: nothing listens there"
 
 
 async def test_an_unknown_host_is_logged() -> None:
-    told = await first_cause(MEMORY_VALKEY_URL="valkeys://:s3cret@no-such-host.invalid")
-    assert told == "Valkey at no-such-host.invalid:6379 cannot be found: there is no such host"
+    cause = await first_cause("valkeys://:s3cret@no-such-host.invalid")
+    assert cause == "Valkey at no-such-host.invalid:6379 cannot be found: there is no such host"
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +71,8 @@ async def valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embe
 
 
 async def test_a_wrong_password_is_logged(valkey: EmbeddedValkey) -> None:
-    told = await first_cause(MEMORY_VALKEY_URL=f"valkey://:s3cret@127.0.0.1:{valkey.port}")
-    assert told == f"Valkey at 127.0.0.1:{valkey.port} refuses this user and password: check MEMORY_VALKEY_URL"
+    cause = await first_cause(f"valkey://:s3cret@127.0.0.1:{valkey.port}")
+    assert cause == f"Valkey at 127.0.0.1:{valkey.port} refuses this user and password: check MEMORY_VALKEY_URL"
     assert "wants a password" in await cause_of(f"valkey://127.0.0.1:{valkey.port}")
     assert "refuses this user" in await cause_of(f"valkey://nobody:{valkey.password}@127.0.0.1:{valkey.port}")
 
@@ -84,7 +97,7 @@ async def test_log_intervals_grow_up_to_a_limit(monkeypatch: pytest.MonkeyPatch)
 
     async def counted(seconds: float) -> None:
         task = asyncio.current_task()
-        if task is not None and "ReadinessLog" in str(task.get_coro()):  # The shared server sleeps, too.
+        if task is not None and "ReadinessLog" in str(task.get_coro()):  # Other servers sleep as well.
             slept.append(seconds)
         await sleep(seconds)
 
@@ -110,7 +123,7 @@ async def test_log_intervals_grow_up_to_a_limit(monkeypatch: pytest.MonkeyPatch)
 
 @asynccontextmanager
 async def listening(context: ssl.SSLContext | None, reply: bytes | None) -> AsyncIterator[int]:
-    """A server that answers everything with this, or None: closes the connection."""
+    """Run a server that sends this reply to everything, or closes the connection if it is None."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if reply is not None:
@@ -146,5 +159,5 @@ async def test_mismatched_tls_and_protocols_are_diagnosed(tmp_path: Path) -> Non
 
 async def test_only_the_failing_addresses_are_reported(valkey: EmbeddedValkey) -> None:
     port = free_port()
-    told = await cause_of(f"valkey://:{valkey.password}@127.0.0.1:{valkey.port},127.0.0.1:{port}")
-    assert told == f"Valkey at 127.0.0.1:{port} refuses connections: nothing listens there"
+    cause = await cause_of(f"valkey://:{valkey.password}@127.0.0.1:{valkey.port},127.0.0.1:{port}")
+    assert cause == f"Valkey at 127.0.0.1:{port} refuses connections: nothing listens there"

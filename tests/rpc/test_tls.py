@@ -1,6 +1,7 @@
-"""TLS towards callers, and what is refused without it."""
+"""TLS and mTLS for callers, and the configurations that are refused without it."""
 
 import subprocess
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ LIST = pb.ListRequest(filter=memory_pb2.MemoryFilter(user_id="alice"), page_size
 
 
 class Files:
-    """Certificates on disk, as a secret mount has them."""
+    """Certificate files as in a mounted secret."""
 
     def __init__(self, folder: Path) -> None:
         self.cert, self.key, self.ca = folder / "tls.crt", folder / "tls.key", folder / "ca.crt"
@@ -35,7 +36,7 @@ class Files:
         self.cert.write_bytes(b"".join(one.bytes() for one in issued.cert_chain_pems))
         self.ca.write_bytes(authority.cert_pem.bytes())
 
-    def shown(self) -> dict[str, Any]:
+    def options(self) -> dict[str, Any]:
         return {"tls": True, "ca": self.ca}
 
 
@@ -46,8 +47,9 @@ def files(tmp_path: Path) -> Files:
     return one
 
 
-async def lets_in(server: RpcServer, credential: str = "", **shown: Any) -> bool:
-    async with stub_with_credential(server, credential, **shown) as stub:
+async def accepts(server: RpcServer, credential: str = "", **options: Any) -> bool:
+    """Return whether a call with these credentials and TLS options succeeds."""
+    async with stub_with_credential(server, credential, **options) as stub:
         try:
             await stub.List(LIST, timeout=5)
         except grpc.aio.AioRpcError as error:
@@ -60,9 +62,9 @@ async def lets_in(server: RpcServer, credential: str = "", **shown: Any) -> bool
 async def test_tls_accepts_only_clients_that_trust_it(settings: Settings, server: RpcServer, files: Files) -> None:
     assert server
     async with server_with_auth(settings, tls_cert=files.cert, tls_key=files.key) as one:
-        assert await lets_in(one, **files.shown())
-        assert not await lets_in(one), "plaintext"
-        assert not await lets_in(one, tls=True), "with the system's authorities"
+        assert await accepts(one, **files.options())
+        assert not await accepts(one), "plaintext"
+        assert not await accepts(one, tls=True), "with the system's authorities"
 
 
 async def test_certificates_are_rotated_without_a_restart(
@@ -73,12 +75,12 @@ async def test_certificates_are_rotated_without_a_restart(
     old_ca = tmp_path / "old_ca.crt"
     old_ca.write_bytes(files.ca.read_bytes())
     async with server_with_auth(settings, tls_cert=files.cert, tls_key=files.key) as one:
-        assert await lets_in(one, tls=True, ca=old_ca)
+        assert await accepts(one, tls=True, ca=old_ca)
         files.write(trustme.CA())
-        assert await lets_in(one, **files.shown()), "the new certificate serves"
-        assert not await lets_in(one, tls=True, ca=old_ca), "the old one is gone"
+        assert await accepts(one, **files.options()), "the new certificate is used"
+        assert not await accepts(one, tls=True, ca=old_ca), "the old one is not"
         files.cert.write_bytes(b"-----BEGIN CERTIFICATE-----\nhalf writ")
-        assert await lets_in(one, **files.shown()), "what is half written changes nothing"
+        assert await accepts(one, **files.options()), "a half-written file changes nothing"
 
 
 async def test_mtls_accepts_only_clients_of_its_authorities(
@@ -90,9 +92,9 @@ async def test_mtls_accepts_only_clients_of_its_authorities(
         issued.cert.parent.mkdir()
         issued.write(trustme.CA(), "client.test")
     async with server_with_auth(settings, tls_cert=files.cert, tls_key=files.key, tls_client_ca=clients.ca) as one:
-        assert await lets_in(one, **files.shown(), cert=clients.cert, key=clients.key)
-        assert not await lets_in(one, **files.shown())
-        assert not await lets_in(one, **files.shown(), cert=strangers.cert, key=strangers.key)
+        assert await accepts(one, **files.options(), cert=clients.cert, key=clients.key)
+        assert not await accepts(one, **files.options())
+        assert not await accepts(one, **files.options(), cert=strangers.cert, key=strangers.key)
 
 
 async def test_the_health_port_serves_only_health(settings: Settings, server: RpcServer, files: Files) -> None:
@@ -137,13 +139,13 @@ OPEN: dict[str, tuple[dict[str, Any], str | None]] = {
 
 @pytest.mark.parametrize("case", OPEN)
 def test_an_open_configuration_needs_consent(case: str) -> None:
-    changes, told = OPEN[case]
-    if told is None:
+    changes, setting = OPEN[case]
+    if setting is None:
         Settings(**changes)
         return
     with pytest.raises(ValidationError) as refused:
         Settings(**changes)
-    assert told in str(refused.value)
+    assert setting in str(refused.value)
 
 
 def test_serve_reports_a_missing_setting_in_one_line() -> None:
@@ -163,17 +165,18 @@ def test_serve_reports_a_missing_setting_in_one_line() -> None:
 
 @pytest.fixture
 def keys(tmp_path: Path) -> tuple[Path, str]:
-    """A file of keys, and the key that it lets in."""
+    """A key file, and the key in it."""
     key, entry = api_key("alice-app", ["alice"], "read", "write")
     file = tmp_path / "keys.toml"
     file.write_text(entry)
     return file, key
 
 
-def test_logs_contain_no_key_token_or_content(tmp_path: Path, keys: tuple[Path, str], files: Files) -> None:
+def test_logs_contain_no_key_token_or_content(valkey_url: str, keys: tuple[Path, str], files: Files) -> None:
     file, key = keys
     with run_server_process(
-        MEMORY_DATA_DIR=str(tmp_path / "data"),
+        MEMORY_VALKEY_URL=valkey_url,
+        MEMORY_INDEX=f"test_{uuid.uuid4().hex[:12]}",
         MEMORY_API_KEYS=str(file),
         MEMORY_TLS_CERT=str(files.cert),
         MEMORY_TLS_KEY=str(files.key),
@@ -185,12 +188,12 @@ def test_logs_contain_no_key_token_or_content(tmp_path: Path, keys: tuple[Path, 
                 [*COMMAND, *arguments], env=env, capture_output=True, text=True, timeout=60, check=False
             )
 
-        said = run(key, "store", "a thing said in confidence", "--user", "alice")
-        assert "INDEX_NOT_FOUND" in said.stderr or "NOT_FOUND" in said.stderr, said.stderr
+        stored = run(key, "store", "a thing said in confidence", "--user", "alice")
+        assert "INDEX_NOT_FOUND" in stored.stderr or "NOT_FOUND" in stored.stderr, stored.stderr
         assert "PERMISSION_DENIED" in run(key, "search", "a thing said in confidence", "--user", "bob").stderr
         assert "UNAUTHENTICATED" in run("smk_made_up_secret", "list", "--user", "alice").stderr
         assert "UNAUTHENTICATED" in run("made.up.token", "list", "--user", "alice").stderr
-    told = str(server_process.log)
+    log = str(server_process.log)
     assert len(server_process.call_lines("Store")) == 1
     for secret in (key, "smk_made_up_secret", "made.up.token", "confidence"):
-        assert secret not in told
+        assert secret not in log

@@ -1,4 +1,4 @@
-"""Spans as a collector gets them, from a real server after real calls."""
+"""Spans as a collector receives them from a real server after real calls."""
 
 import asyncio
 import json
@@ -58,7 +58,7 @@ class Collector:
         return [span for one in resources for scope in one.scope_spans for span in scope.spans]
 
     def of(self, method: str) -> Span:
-        """The span of the only call of this method."""
+        """Return the span of the only call of this method."""
         [span] = [one for one in self.spans if one.name == f"{SERVICE}/{method}"]
         return span
 
@@ -82,8 +82,8 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 
 @asynccontextmanager
-async def traced(settings: Settings, **changes: Any) -> AsyncIterator[Stub]:
-    """A client of a server that has sent all spans when the context closes."""
+async def traced_stub(settings: Settings, **changes: Any) -> AsyncIterator[Stub]:
+    """Open a stub of a server that has exported all spans when the context closes."""
     async with server_with_auth(settings, **changes) as server, stub_with_credential(server) as stub:
         yield stub
 
@@ -91,7 +91,7 @@ async def traced(settings: Settings, **changes: Any) -> AsyncIterator[Stub]:
 async def test_a_call_is_one_span_with_children_for_embedder_and_engine(
     settings: Settings, collector: Collector, user: str
 ) -> None:
-    async with traced(settings) as stub:
+    async with traced_stub(settings) as stub:
         await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
         await stub.Store(store_request(user, "a canary in a secret mine"), timeout=TIMEOUT)
         query = pb.SearchRequest(query_text="what bird", filter=memory_pb2.MemoryFilter(user_id=user))
@@ -99,9 +99,9 @@ async def test_a_call_is_one_span_with_children_for_embedder_and_engine(
     assert len(hits) == 1
     span = collector.of("Search")
     assert span.kind == Span.SPAN_KIND_SERVER
-    told = attributes(span)
-    assert len(told.pop("semantic_memory.request_id")) == 32
-    assert told == {
+    found = attributes(span)
+    assert len(found.pop("semantic_memory.request_id")) == 32
+    assert found == {
         "rpc.system.name": "grpc",
         "rpc.method": f"{SERVICE}/Search",
         "rpc.response.status_code": "OK",
@@ -125,18 +125,18 @@ async def test_a_call_is_one_span_with_children_for_embedder_and_engine(
 async def test_a_span_is_a_child_of_the_callers_span(settings: Settings, collector: Collector) -> None:
     trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
     shown = (("traceparent", f"00-{trace}-{parent}-01"),)
-    async with traced(settings) as stub:
+    async with traced_stub(settings) as stub:
         await stub.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=shown)
         unsampled = (("traceparent", f"00-{trace}-{parent}-00"),)
         await stub.GetIndex(pb.GetIndexRequest(index="none"), timeout=TIMEOUT, metadata=unsampled).code()
     span = collector.of("ListIndexes")
     assert (span.trace_id.hex(), span.parent_span_id.hex()) == (trace, parent)
-    # The caller has chosen not to record that one.
+    # The caller chose not to sample that call.
     assert not [one for one in collector.spans if one.name.endswith("GetIndex")]
 
 
 async def test_error_spans_have_code_and_reason(settings: Settings, collector: Collector) -> None:
-    async with traced(settings) as stub:
+    async with traced_stub(settings) as stub:
         with pytest.raises(grpc.aio.AioRpcError):
             await stub.Get(pb.GetRequest(user_id="a", id="none"), timeout=TIMEOUT)
         with pytest.raises(grpc.aio.AioRpcError):
@@ -148,7 +148,7 @@ async def test_error_spans_have_code_and_reason(settings: Settings, collector: C
 
 
 async def test_spans_contain_no_content(settings: Settings, collector: Collector, user: str) -> None:
-    async with traced(settings) as stub:
+    async with traced_stub(settings) as stub:
         item = store_request(user, "zebra content", session="zebra_session")
         item.labels.append("zebra_label")
         await stub.Store(item, timeout=TIMEOUT)
@@ -163,14 +163,14 @@ async def test_spans_contain_no_content(settings: Settings, collector: Collector
 
 async def test_an_unreachable_collector_delays_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
-    async with traced(settings) as stub:
+    async with traced_stub(settings) as stub:
         await stub.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
         stopping = time.monotonic()
     assert time.monotonic() - stopping < 15
 
 
 async def test_no_span_is_sent_when_traces_are_off(settings: Settings, collector: Collector) -> None:
-    async with traced(settings, traces=False) as stub:
+    async with traced_stub(settings, traces=False) as stub:
         await stub.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
     assert collector.requests == []
 
@@ -181,17 +181,14 @@ async def test_an_unsupported_otlp_protocol_stops_the_start_with_a_clear_error(
     assert collector.endpoint
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     with pytest.raises(Exception, match="OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"):
-        async with traced(settings):
+        async with traced_stub(settings):
             pass
 
 
 @pytest.mark.parametrize("with_spans", [True, False])
-async def test_the_log_line_has_the_callers_trace_id(
-    collector: Collector, tmp_path_factory: pytest.TempPathFactory, with_spans: bool
-) -> None:
+async def test_the_log_line_has_the_callers_trace_id(collector: Collector, valkey_url: str, with_spans: bool) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-    data = str(tmp_path_factory.mktemp("data"))
-    with run_server_process(MEMORY_DATA_DIR=data, MEMORY_TRACES=str(with_spans).lower()) as server_process:
+    with run_server_process(MEMORY_VALKEY_URL=valkey_url, MEMORY_TRACES=str(with_spans).lower()) as server_process:
         async with grpc.aio.insecure_channel(server_process.address) as channel:
             shown = (("traceparent", f"00-{trace}-00f067aa0ba902b7-01"),)
             await stub_for(channel).ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=shown)

@@ -8,7 +8,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, Stub, packed_embedding
-from tests.support.invalid_requests import CASES, call, key_count, refused
+from tests.support.invalid_requests import CASES, call, error_of, key_count
 
 USER = memory_pb2.ROLE_USER
 
@@ -19,7 +19,7 @@ async def test_an_invalid_request_names_its_field_and_changes_nothing(
 ) -> None:
     request, field = CASES[case]
     before = await key_count(engine)
-    error, info, detail = await refused(stub, request)
+    error, info, detail = await error_of(stub, request)
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert info.reason in {"INVALID_REQUEST", "DIMENSION_MISMATCH"}
     bad = error_details_pb2.BadRequest()
@@ -49,7 +49,7 @@ async def test_values_at_the_limit_are_accepted(stub: Stub, user: str) -> None:
 
 async def test_at_most_twenty_violations_are_reported(stub: Stub) -> None:
     request = pb.DeleteRequest(user_id="a", ids=[""] * 900)
-    _, _, detail = await refused(stub, request)
+    _, _, detail = await error_of(stub, request)
     bad = error_details_pb2.BadRequest()
     assert detail.Unpack(bad)
     assert len(bad.field_violations) == 20

@@ -1,9 +1,10 @@
-"""Several server processes on one port: who answers, what they share, and what stops the start."""
+"""Several workers on one port: what they share, and what stops the start."""
 
 import asyncio
 import socket
 import subprocess
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
+from memory_service.valkey import Connections
 from memory_service.workers import reserved
 from tests.faults.two_workers import TWO_WORKERS, channel_per_worker
 from tests.support.api import TIMEOUT, search, store_request, stub_for
@@ -21,11 +23,14 @@ ALICE = memory_pb2.MemoryFilter(user_id="alice")
 
 
 @pytest.fixture(scope="module")
-def server_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """Two workers with an embedded engine and metrics."""
-    folder = tmp_path_factory.mktemp("data")
+def server_process(
+    valkey_url: str,
+    engine: Connections,  # noqa: ARG001 - cleans up after the server has stopped
+) -> Iterator[ServerProcess]:
+    """Two workers with metrics and an index of their own."""
+    index = f"test_{uuid.uuid4().hex[:12]}"
     with run_server_process(
-        MEMORY_DATA_DIR=str(folder), MEMORY_METRICS_LISTEN="127.0.0.1:0", **TWO_WORKERS
+        MEMORY_VALKEY_URL=valkey_url, MEMORY_INDEX=index, MEMORY_METRICS_LISTEN="127.0.0.1:0", **TWO_WORKERS
     ) as server_process:
         yield server_process
 
@@ -48,10 +53,12 @@ async def test_workers_see_each_others_memories(server_process: ServerProcess) -
 
 
 async def test_each_worker_exports_its_own_metrics(server_process: ServerProcess) -> None:
-    shown = {line["worker"]: line["metrics_address"] for line in await wait_for_log_lines(server_process, "serving", 2)}
+    addresses = {
+        line["worker"]: line["metrics_address"] for line in await wait_for_log_lines(server_process, "serving", 2)
+    }
 
     def calls(worker: int) -> float:
-        with urllib.request.urlopen(f"http://{shown[worker]}/metrics", timeout=TIMEOUT) as answer:
+        with urllib.request.urlopen(f"http://{addresses[worker]}/metrics", timeout=TIMEOUT) as answer:
             families = text_string_to_metric_families(answer.read().decode())
         samples = [one for family in families for one in family.samples if one.name == "grpc_server_started_total"]
         return sum(one.value for one in samples if one.labels["grpc_method"] == "GetIndex")
@@ -79,8 +86,8 @@ def test_a_second_service_on_the_same_port_is_refused(
     assert f"MEMORY_LISTEN: cannot listen on {server_process.address}" in done.stderr
 
 
-def test_workers_cannot_share_the_port_of_a_single_process(tmp_path: Path) -> None:
-    with run_server_process(MEMORY_DATA_DIR=str(tmp_path)) as single:
+def test_workers_cannot_share_the_port_of_a_single_process(tmp_path: Path, valkey_url: str) -> None:
+    with run_server_process(MEMORY_VALKEY_URL=valkey_url) as single:
         for setting in ("MEMORY_LISTEN", "MEMORY_HEALTH_LISTEN"):
             listen = {"MEMORY_LISTEN": "127.0.0.1:0", setting: single.address}
             done = start(MEMORY_DATA_DIR=str(tmp_path / "other"), **listen, **TWO_WORKERS)
@@ -100,7 +107,7 @@ def test_the_port_is_reserved_before_a_worker_listens() -> None:
 
 
 def start(**settings: str) -> subprocess.CompletedProcess[str]:
-    """A start that fails."""
+    """Start a server that is expected to fail."""
     return subprocess.run(
         [*COMMAND, "serve"], env=environment(**settings), capture_output=True, text=True, timeout=60, check=False
     )

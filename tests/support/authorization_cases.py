@@ -1,4 +1,4 @@
-"""Every method of the contract with the right that it needs, and callers who have some of them."""
+"""Every method of the contract with the right that it needs, and keys with some of these rights."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -23,6 +23,7 @@ KEYS = {
 
 
 async def drain(stream: Any) -> None:
+    """Read a stream to its end."""
     async for _ in stream:
         pass
 
@@ -39,7 +40,7 @@ def where(user: str | None) -> memory_pb2.MemoryFilter:
 
 CALLS: dict[str, tuple[str, Callable[[Stub, str | None], Awaitable[Any]]]] = {
     "Store": ("write", lambda m, user: m.Store(store(user or "anyone"), timeout=TIMEOUT)),
-    "Store, telling near duplicates": (
+    "Store, with near duplicates": (
         "read and write",
         lambda m, user: m.Store(store(user or "anyone", near_duplicate_min_score=0.5), timeout=TIMEOUT),
     ),
@@ -83,6 +84,7 @@ CALLS: dict[str, tuple[str, Callable[[Stub, str | None], Awaitable[Any]]]] = {
 
 
 async def status_of(call: Awaitable[Any]) -> grpc.StatusCode:
+    """Return the status code of a call."""
     try:
         await call
     except grpc.aio.AioRpcError as error:

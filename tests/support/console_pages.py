@@ -1,4 +1,4 @@
-"""Somebody who looks at the console, for its tests."""
+"""A browser session with the console, and messages to show."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ MARKUP = "<script>alert('owned')</script><img src=x onerror=alert(1)>"
 
 @asynccontextmanager
 async def open_console(address: str, key: str = "") -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody who looks at the console of this service, as a browser would."""
+    """Run the console for a service; yield an HTTP client that behaves like a browser."""
     async with (
         serving(address, channel_to, key) as url,
         httpx.AsyncClient(base_url=url, timeout=TIMEOUT, headers={"origin": url}) as browser,
@@ -28,7 +28,7 @@ async def open_console(address: str, key: str = "") -> AsyncIterator[httpx.Async
 
 
 async def store_messages(stub: Stub, user: str, *contents: str, session: str = "s1") -> list[str]:
-    """Store these, a minute after each other; returns their ids."""
+    """Store these messages with timestamps a minute apart; return their ids."""
     ids = []
     for number, content in enumerate(contents):
         request = store_request(user, content, session)

@@ -1,4 +1,4 @@
-"""Servers that know their callers, for tests: keys, tokens, certificates."""
+"""API keys and tokens, and servers and stubs that use them."""
 
 import time
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ SIGNING_KEYS: dict[str, Any] = {
 
 
 def jwks(*names: str) -> dict[str, Any]:
-    """The public keys of these signers, as a provider publishes them."""
+    """Return the public signing keys as a provider publishes them."""
     keys = []
     for name in names or SIGNING_KEYS:
         algorithm: Any = jwt.get_algorithm_by_name(name)
@@ -39,8 +39,8 @@ def jwks(*names: str) -> dict[str, Any]:
 
 
 def token(algorithm: str = "RS256", *, kid: str | None = None, key: Any = None, **claims: Any) -> str:
-    """A token of alice's that may read and write, unless claims say otherwise."""
-    said = {
+    """Return a token for alice with read and write scopes, unless `claims` override them."""
+    defaults = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "exp": time.time() + 600,
@@ -48,31 +48,31 @@ def token(algorithm: str = "RS256", *, kid: str | None = None, key: Any = None, 
         "scope": "memory.read memory.write",
         **claims,
     }
-    kept = {name: value for name, value in said.items() if value is not None}
+    kept = {name: value for name, value in defaults.items() if value is not None}
     return jwt.encode(kept, key or SIGNING_KEYS[algorithm], algorithm, headers={"kid": kid or algorithm})
 
 
 def token_with_raw_claims(claims: bytes) -> str:
-    """A token with these claims as they are, whatever a library would say of them."""
+    """Return a signed token with these bytes as claims, which a library would refuse to encode."""
     return jwt.api_jws.encode(claims, SIGNING_KEYS["EdDSA"], "EdDSA", headers={"kid": "EdDSA"})
 
 
 def api_key(name: str, users: list[str] | None, *rights: str) -> tuple[str, str]:
-    """A key and its entry in the file."""
+    """Return a key and its entry for the key file."""
     return new_key(name, users, [Right(one) for one in rights])
 
 
 @asynccontextmanager
 async def server_with_auth(settings: Settings, **changes: Any) -> AsyncIterator[RpcServer]:
-    """A server on the same engine and index as the others, with these settings."""
+    """Run a server on the engine and index of the other servers, with these settings."""
     async with run_server(Settings(**{**settings.model_dump(exclude={"data_dir"}), **changes})) as server:
         yield server
 
 
 @asynccontextmanager
-async def stub_with_credential(server: RpcServer, credential: str = "", **shown: Any) -> AsyncIterator[Stub]:
-    """A client that shows a key or a token, and what else Credentials says."""
-    client.use(client.Credentials(token=credential, **shown))
+async def stub_with_credential(server: RpcServer, credential: str = "", **options: Any) -> AsyncIterator[Stub]:
+    """Open a stub that sends a key or a token, with further options of `client.Credentials`."""
+    client.use(client.Credentials(token=credential, **options))
     try:
         async with client.channel_to(server.address) as channel:
             yield stub_for(channel)
@@ -81,7 +81,7 @@ async def stub_with_credential(server: RpcServer, credential: str = "", **shown:
 
 
 def error_reason(error: grpc.aio.AioRpcError) -> str:
-    """The stable reason of an error."""
+    """Return the reason in an error's ErrorInfo."""
     status = rpc_status.from_call(error)
     info = error_details_pb2.ErrorInfo()
     assert status is not None

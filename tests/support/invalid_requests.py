@@ -192,6 +192,7 @@ CASES: dict[str, tuple[Message, str]] = {
 
 
 async def call(stub: Stub, request: Message) -> None:
+    """Call the method of a request, and read the response to its end."""
     method = getattr(stub, type(request).__name__.removesuffix("Request"))
     if isinstance(request, pb.SearchRequest):
         async for _ in method(request, timeout=TIMEOUT):
@@ -200,8 +201,8 @@ async def call(stub: Stub, request: Message) -> None:
         await method(request, timeout=TIMEOUT)
 
 
-async def refused(stub: Stub, request: Message) -> tuple[grpc.aio.AioRpcError, error_details_pb2.ErrorInfo, Any]:
-    """The error, its ErrorInfo and its second detail, if any."""
+async def error_of(stub: Stub, request: Message) -> tuple[grpc.aio.AioRpcError, error_details_pb2.ErrorInfo, Any]:
+    """Assert that a request fails; return the error, its ErrorInfo and its second detail, if any."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call(stub, request)
     status = rpc_status.from_call(caught.value)
@@ -213,5 +214,5 @@ async def refused(stub: Stub, request: Message) -> tuple[grpc.aio.AioRpcError, e
 
 
 async def key_count(engine: Connections) -> int:
-    """Keys but for the one that the first page token of all makes."""
+    """Count the engine's keys, without the key that the first page token creates."""
     return int(await engine.run(["DBSIZE"])) - int(await engine.run(["EXISTS", "semantic_memory:secret"]))

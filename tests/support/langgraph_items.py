@@ -1,4 +1,4 @@
-"""Items of the LangGraph store, and what is to be seen of them."""
+"""Items of the LangGraph store, and every way to read them."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def memory_count(client: MemoryClient, user: str) -> int:
 
 
 def read_values(store: SemanticMemoryStore, key: str = "k") -> list[Any]:
-    """The value of a key by each way to read it; asserts that each returns it once."""
+    """Return the value of a key by get, list and search; assert that each returns it at most once."""
     got = store.get(NAMESPACE, key)
     listed: list[Any] = [item.value for item in store.search(NAMESPACE) if item.key == key]
     ranked: list[Any] = [

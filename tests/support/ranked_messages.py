@@ -1,4 +1,4 @@
-"""Messages whose similarity to a query is known, for tests of ranking."""
+"""Messages with a known similarity to the query, for tests of ranking."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ NOW = 1_790_000_000
 def scored_message(
     user: str, content: str, seconds: int = NOW, session: str = "s", x: float = 1.0, y: float = 0.0
 ) -> Any:
-    """A message whose cosine similarity to `query` is x / |(x, y)|."""
+    """Return a message whose cosine similarity to the query is x / |(x, y)|."""
     return pb.StoreRequest(
         user_id=user,
         session_id=session,

@@ -1,4 +1,4 @@
-"""Two servers on one engine, each with a client, and indexes that either may create, drop and fill."""
+"""Two servers on one engine, and indexes that each of them can create, fill and drop."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,7 +18,7 @@ from tests.support.credentials import error_reason
 
 @dataclass(frozen=True)
 class IndexSpec:
-    """An index that can be asked for."""
+    """The dimension, model and layout of an index, and requests for it."""
 
     dimension: int
     model: str
@@ -60,6 +60,7 @@ INDEX_SPECS = [
 
 @asynccontextmanager
 async def two_servers(settings: Settings, **changes: object) -> AsyncIterator[tuple[Stub, Stub]]:
+    """Run two servers; yield a stub of each."""
     async with AsyncExitStack() as stack:
         stubs = []
         for _ in range(2):
@@ -70,7 +71,7 @@ async def two_servers(settings: Settings, **changes: object) -> AsyncIterator[tu
 
 
 async def outcome(call: object) -> str:
-    """OK, or the status and reason of a call."""
+    """Return OK, or the status and reason of a failed call."""
     try:
         await call  # type: ignore[misc]
     except grpc.aio.AioRpcError as error:

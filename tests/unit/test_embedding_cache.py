@@ -23,7 +23,7 @@ async def test_concurrent_and_waiting_calls_are_limited(endpoint: Endpoint) -> N
     cached = CachedEmbedder(one, max_bytes=2**20, at_once=one.concurrency, queue=2)
     answers = await asyncio.gather(*(cached.embed(f"text {n}") for n in range(6)), return_exceptions=True)
     one.close()
-    assert endpoint.most_at_once == 2
+    assert endpoint.max_concurrent == 2
     assert [isinstance(answer, ResourceExhausted) for answer in answers] == [False] * 4 + [True] * 2
 
 
