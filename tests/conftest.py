@@ -49,8 +49,8 @@ log_to_stderr(logging.ERROR)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the tests of a module marked `both_layouts` in each layout, if they need a server."""
     marked = any(metafunc.definition.iter_markers("both_layouts"))
-    if marked and "layout" in metafunc.fixturenames:
-        metafunc.parametrize("layout", ["json", "hash"], scope="session")
+    if marked and "index_layout" in metafunc.fixturenames:
+        metafunc.parametrize("index_layout", ["json", "hash"], scope="session")
 
 
 @pytest.hookimpl(trylast=True)
@@ -103,7 +103,7 @@ async def engine(valkey_url: str) -> AsyncIterator[Connections]:
 
 
 @pytest.fixture(scope="session")
-def layout() -> str:
+def index_layout() -> str:
     """The layout of new indexes: that of MEMORY_LAYOUT or JSON, and each in turn for tests marked `both_layouts`."""
     return os.environ.get("MEMORY_LAYOUT", "json")
 
@@ -125,9 +125,9 @@ def settings_by_layout(valkey_url: str) -> dict[str, Settings]:
 
 
 @pytest.fixture(scope="session")
-def settings(settings_by_layout: dict[str, Settings], layout: str) -> Settings:
+def settings(settings_by_layout: dict[str, Settings], index_layout: str) -> Settings:
     """The settings of the server under test."""
-    return settings_by_layout[layout]
+    return settings_by_layout[index_layout]
 
 
 @pytest.fixture(scope="session")
@@ -158,10 +158,10 @@ async def _server_with_index(settings: Settings) -> AsyncIterator[RpcServer]:
 
 
 @pytest.fixture(scope="session")
-def server(layout: str, request: pytest.FixtureRequest) -> RpcServer:
+def server(index_layout: str, request: pytest.FixtureRequest) -> RpcServer:
     """A running server in the layout of the test, with the local embedder; its default index exists."""
     # Both servers stay up until the end, so that a change of the layout starts none.
-    server: RpcServer = request.getfixturevalue(f"{layout}_server")
+    server: RpcServer = request.getfixturevalue(f"{index_layout}_server")
     return server
 
 

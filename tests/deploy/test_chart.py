@@ -19,7 +19,10 @@ TRIAL = {"valkey": {"trial": {"enabled": True}}, "access": {"insecure": True}}
 BY = ["--values", "--set", "--set-json"]
 """The ways in which Helm takes a value; two of them make a floating-point number of every number."""
 
-pytestmark = pytest.mark.skipif(HELM is None, reason="there is no helm: make check-deploy installs it where Go is")
+pytestmark = [
+    pytest.mark.skipif(HELM is None, reason="needs helm: make check-deploy installs it if Go is present"),
+    pytest.mark.slow,
+]
 
 
 def helm(values: dict[str, Any], *options: str) -> subprocess.CompletedProcess[str]:

@@ -25,7 +25,10 @@ from tests.rpc.test_metrics import metered_server
 from tests.support.api import TIMEOUT, Stub, search, store_request
 
 PROMETHEUS = shutil.which("prometheus")
-pytestmark = pytest.mark.skipif(PROMETHEUS is None, reason="needs prometheus on the PATH, such as Debian's package")
+pytestmark = [
+    pytest.mark.skipif(PROMETHEUS is None, reason="needs prometheus, such as Debian's package"),
+    pytest.mark.slow,
+]
 
 QUERIES = [
     pytest.param(target["expr"], id=f"{panel['title']} {target['refId']}")

@@ -16,6 +16,8 @@ from tests.support.console_pages import open_console
 from tests.support.credentials import api_key, server_with_auth, stub_with_credential
 from tests.support.server_process import COMMAND, environment
 
+pytestmark = pytest.mark.slow
+
 KEYS = {
     "alice": api_key("alice", ["alice"], "read", "write", "delete", "admin"),
     "reader": api_key("reader", ["alice"], "read"),

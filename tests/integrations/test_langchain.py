@@ -23,6 +23,8 @@ from semantic_memory.v1.memory_pb2 import ROLE_USER
 
 from tests.support.api import filter_for_user
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def history(client: MemoryClient, user: str) -> SemanticMemoryChatMessageHistory:

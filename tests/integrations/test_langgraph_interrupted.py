@@ -16,6 +16,8 @@ from semantic_memory.langgraph import SemanticMemoryStore
 from tests.support.langgraph_items import NAMESPACE, NEW, OLD, memory_count, read_values
 from tests.support.server_process import ServerProcess, environment
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def store(client: MemoryClient, user: str) -> SemanticMemoryStore:

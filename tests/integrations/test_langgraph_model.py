@@ -5,6 +5,7 @@ import json
 import uuid
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langgraph.store.base import GetOp, Item, ListNamespacesOp, MatchCondition, PutOp, SearchOp
@@ -12,6 +13,8 @@ from semantic_memory import MemoryClient
 from semantic_memory.langgraph import SemanticMemoryStore
 from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_pb2 import ROLE_SYSTEM, ROLE_USER
+
+pytestmark = pytest.mark.slow
 
 Address = tuple[tuple[str, ...], str]
 

@@ -19,6 +19,8 @@ from tests.support.credentials import api_key, server_with_auth
 from tests.support.langgraph_items import NAMESPACE, NEW, OLD, memory_count, read_values
 from tests.support.server_process import ServerProcess
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def store(client: MemoryClient, user: str) -> SemanticMemoryStore:

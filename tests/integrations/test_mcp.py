@@ -15,6 +15,8 @@ from mcp import Client, StdioServerParameters
 from memory_service.rpc.server import RpcServer
 from tests.support.server_process import COMMAND, environment, run_cli
 
+pytestmark = pytest.mark.slow
+
 MCP = [*COMMAND, "mcp", "--user"]
 
 

@@ -19,6 +19,8 @@ from tests.support.api import TIMEOUT, search, store_request, stub_for
 from tests.support.credentials import api_key
 from tests.support.server_process import COMMAND, ServerProcess, channel_to, environment, run_server_process
 
+pytestmark = pytest.mark.slow
+
 ALICE = memory_pb2.MemoryFilter(user_id="alice")
 
 

@@ -26,6 +26,8 @@ from tests.faults.engine_process import EngineProcess
 from tests.support.api import TIMEOUT
 from tests.support.server_process import channel_to, run_server_process, wait_for_log_lines
 
+pytestmark = pytest.mark.slow
+
 FAILURE = engine_unavailable("cannot be reached")
 
 

@@ -16,6 +16,8 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from tests.support.api import TIMEOUT, Stub, filter_for_user, packed_embedding, stub_for
 from tests.support.server_process import ServerProcess, run_server_process
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 1024 * 2**20
 """Bytes: resources.limits.memory of the chart."""
 START = 1_700_000_000

@@ -13,7 +13,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.rpc.server import RpcServer
 from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding, search
 
-pytestmark = pytest.mark.both_layouts
+pytestmark = [pytest.mark.both_layouts, pytest.mark.slow]
 
 _NASTY = [*"*{}|,_ Aé", "a*", "a|b", "a,b", "=>[KNN", "\\*", "@user_id:{a}", " a ", "null", "42", "1e5"]
 unicode = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)

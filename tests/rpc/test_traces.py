@@ -22,6 +22,8 @@ from tests.support.api import TIMEOUT, Stub, search, store_request, stub_for
 from tests.support.credentials import server_with_auth, stub_with_credential
 from tests.support.server_process import run_server_process
 
+pytestmark = pytest.mark.slow
+
 SERVICE = "semantic_memory.v1.MemoryService"
 
 

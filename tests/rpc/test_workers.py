@@ -19,6 +19,8 @@ from tests.faults.two_workers import TWO_WORKERS, channel_per_worker
 from tests.support.api import TIMEOUT, search, store_request, stub_for
 from tests.support.server_process import COMMAND, ServerProcess, environment, run_server_process, wait_for_log_lines
 
+pytestmark = pytest.mark.slow
+
 ALICE = memory_pb2.MemoryFilter(user_id="alice")
 
 

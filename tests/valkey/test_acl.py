@@ -19,6 +19,8 @@ from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, packed_embedding, search
 from tests.support.credentials import server_with_auth, stub_with_credential
 
+pytestmark = pytest.mark.slow
+
 RULE = Path(__file__).parents[2].joinpath("deploy", "valkey.acl").read_text().split()[2:]
 COMMANDS = [word for word in RULE if word.startswith("+")]
 OF_CLUSTERS = {"+cluster|slots"}

@@ -13,7 +13,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from tests.support.api import TIMEOUT, Stub, packed_embedding, search
 from tests.support.credentials import error_reason
 
-pytestmark = pytest.mark.both_layouts
+pytestmark = [pytest.mark.both_layouts, pytest.mark.slow]
 
 COUNT = 3000
 """Enough that engines take a while."""

@@ -6,11 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, Stub
 from tests.support.two_servers import INDEX_SPECS, NO_INDEX, USER, drop_index, ids, keys, outcome
+
+pytestmark = pytest.mark.slow
 
 
 async def test_stores_during_drops_lose_nothing_and_leave_no_documents(

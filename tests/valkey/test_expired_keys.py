@@ -18,7 +18,7 @@ from memory_service.valkey.errors import CommandRefused
 from memory_service.valkey.url import parse_url
 from tests.support.api import TIMEOUT, Stub, filter_for_user, list_all, packed_embedding, search, stub_for
 
-pytestmark = pytest.mark.both_layouts
+pytestmark = [pytest.mark.both_layouts, pytest.mark.slow]
 
 VECTOR, TEXT, HYBRID = pb.SEARCH_MODE_VECTOR, pb.SEARCH_MODE_TEXT, pb.SEARCH_MODE_HYBRID
 EXPIRED, LIVE = 150, 250

@@ -16,7 +16,7 @@ from memory_service.settings import Settings
 from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, Stub, filter_for_user, list_all, packed_embedding, search, stub_for
 
-pytestmark = pytest.mark.both_layouts
+pytestmark = [pytest.mark.both_layouts, pytest.mark.slow]
 
 
 @pytest.fixture

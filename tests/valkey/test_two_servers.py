@@ -13,6 +13,8 @@ from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, Stub, search
 from tests.support.two_servers import INDEX_SPECS, NO_INDEX, USER, IndexSpec, drop_index, ids, keys, outcome
 
+pytestmark = pytest.mark.slow
+
 
 class Model:
     """What the index should be after the calls so far."""
