@@ -80,7 +80,7 @@ async def stub(shards: list[EngineProcess]) -> AsyncIterator[Stub]:
         yield stub
 
 
-@pytest.mark.parametrize("gone", range(3))
+@pytest.mark.parametrize("shard", range(3))
 async def test_a_cluster_without_a_shard_gives_partial_results_only_where_allowed(
     shards: list[EngineProcess], stub: Stub, shard: int
 ) -> None:
