@@ -1,5 +1,7 @@
 # The commands of this project; CONTRIBUTING.md says when to use which.
-.PHONY: demo test faults soak check check-alerts generate check-generated land-contract format lock bench image check-install check-deploy clean
+LAYERS := unit valkey rpc cli console integrations deploy
+.PHONY: demo test test-fast test-clients test-layers test-faults $(LAYERS:%=test-%) faults soak check lint environments \
+  check-alerts generate check-generated land-contract format lock bench image check-install check-deploy clean
 # The first Python on PATH that is new enough; `make PYTHON=/path/to/python3.12 …` names another one.
 ifndef PYTHON
 PYTHON := $(shell for one in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -20,17 +22,35 @@ include clients/clients.mk
 demo: $(or $(wildcard .venv/installed),.venv/demo)
 	$(BIN)/memory-service demo
 
-test: .venv/installed $(LANGUAGES:%=test-%) $(LANGUAGES:%=runner-%)
-	$(BIN)/pytest $(SIDE_BY_SIDE) --ignore tests/faults
-	$(BIN)/pytest -n 2 --dist loadfile tests/faults
-	MEMORY_LAYOUT=hash $(BIN)/pytest $(SIDE_BY_SIDE) $(STORED:%=tests/*/test_%.py)
+# All tests, in three steps. The second ends with the tests and seconds of each layer, a folder of tests/; `make test-rpc`
+# and the like run one layer alone.
+test: test-clients test-layers test-faults
 	@$(MAKE) --no-print-directory left-out
-# Test files side by side, each process with an engine of its own: most of their time is waiting. On one engine that is
-# given they run one after the other, since some count its keys and commands.
-SIDE_BY_SIDE := $(if $(MEMORY_TEST_VALKEY_URL),,-n 3 --dist loadfile)
-# What memories go through, which is tried in the other layout too.
-STORED := store_get_delete search backfill batch_store list labels expiry expired_keys interrupted_store delete_matching \
-  tenant_isolation ranked_search context text_analysis transfer
+
+# For after each change, in less than 90 s on two cores: tests of the layers unit, valkey and rpc that are not marked slow.
+test-fast: .venv/installed
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow" tests/unit tests/valkey tests/rpc
+
+# The runners of the conformance suite, and the examples, come after the tests: both are built in the same folders.
+test-clients: $(LANGUAGES:%=test-%)
+	@$(MAKE) --no-print-directory $(LANGUAGES:%=runner-%)
+
+test-layers: .venv/installed
+	$(call title,layers: $(LAYERS) and the Python client)
+	$(BIN)/pytest $(SIDE_BY_SIDE) --ignore tests/faults
+
+$(LAYERS:%=test-%): test-%: .venv/installed
+	$(call title,$*)
+	$(BIN)/pytest $(SIDE_BY_SIDE) tests/$*
+
+test-faults: .venv/installed
+	$(call title,faults)
+	$(BIN)/pytest -n 2 --dist worksteal tests/faults
+
+title = @printf '\n== tests: %s\n' "$(1)"
+# Each process runs whole files on an engine of its own, three on two cores since they often wait. Slow files come first.
+# On an engine that is given, one process runs all files, because some tests count the engine's keys and commands.
+SIDE_BY_SIDE := $(if $(MEMORY_TEST_VALKEY_URL),,-n 3 --dist loadfile --no-loadscope-reorder)
 
 # The tests of faults, longer and larger than `make test` runs them; -s shows what they measure.
 faults: .venv/installed
@@ -40,8 +60,11 @@ faults: .venv/installed
 soak: .venv/installed
 	MEMORY_SOAK_SECONDS=$${MEMORY_SOAK_SECONDS:-300} $(BIN)/pytest tests/faults/test_soak.py -s --timeout 3600
 
-# Everything that can be checked without running the service.
-check: .venv/installed check-generated
+# Everything that can be checked without running the service. The generated code comes first: the rest reads it.
+check: check-generated
+	@$(MAKE) --no-print-directory lint
+
+lint: .venv/installed .venv-generate/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -109,6 +132,13 @@ lock: .venv/installed
 	$(BIN)/uv pip compile --group deploy $(LOCK_FLAGS) -o requirements/deploy.txt
 	$(BIN)/uv pip compile --group generate $(LOCK_FLAGS) -o requirements/generate.txt
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade
+
+# Every environment and tool that the targets above need. CI makes them side by side, since most of their time is the
+# network's.
+environments: .venv/installed .venv-generate/installed .venv-deploy/installed \
+  $(if $(filter go,$(LANGUAGES)),.tools/bin/protoc-gen-go .tools/bin/protoc-gen-go-grpc) \
+  $(if $(filter typescript,$(LANGUAGES)),clients/typescript/node_modules/.package-lock.json) \
+  $(if $(filter java,$(LANGUAGES)),.tools/bin/protoc-gen-grpc-java)
 
 .venv/installed: requirements/development.txt pyproject.toml
 	$(CHECK_PYTHON)

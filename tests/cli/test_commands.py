@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.cli.in_process import Completed, run_command
-from tests.support.server_process import COMMAND, environment, serving
+from tests.support.server_process import COMMAND, environment, run_server_process
 
 Run = Callable[..., Completed]
 
@@ -19,9 +19,9 @@ Run = Callable[..., Completed]
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Runs commands against a server that has an embedded engine and an index."""
-    with serving(MEMORY_DATA_DIR=str(tmp_path_factory.mktemp("data"))) as served:
-        run_command("ensure-index", MEMORY_ADDRESS=served.address)
-        yield partial(run_command, MEMORY_ADDRESS=served.address)
+    with run_server_process(MEMORY_DATA_DIR=str(tmp_path_factory.mktemp("data"))) as server_process:
+        run_command("ensure-index", MEMORY_ADDRESS=server_process.address)
+        yield partial(run_command, MEMORY_ADDRESS=server_process.address)
 
 
 def test_the_commands_do_the_main_job(run: Run) -> None:

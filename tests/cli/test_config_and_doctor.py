@@ -20,8 +20,8 @@ from memory_service.valkey.schema import metadata_key
 from memory_service.valkey.server_info import Node, nodes
 from tests.cli.in_process import run_command
 from tests.support.api import TIMEOUT
-from tests.support.credentials import guarded, showing
-from tests.support.server_process import COMMAND, environment, serving
+from tests.support.credentials import server_with_auth, stub_with_credential
+from tests.support.server_process import COMMAND, environment, run_server_process
 from tests.valkey.test_acl import RULE, only
 
 HERE = ConnectionSettings((Address("valkey"),))
@@ -135,8 +135,8 @@ def test_settings_that_do_not_go_together_are_named() -> None:
 async def ensured(settings: Settings) -> Settings:
     """Settings whose index exists, and is their own."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    async with guarded(settings, index=name) as server, showing(server) as memories:
-        await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+    async with server_with_auth(settings, index=name) as server, stub_with_credential(server) as stub:
+        await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
     return Settings(**{**settings.model_dump(exclude={"data_dir"}), "index": name})
 
 
@@ -147,14 +147,14 @@ async def test_doctor_finds_a_good_setup_good(ensured: Settings) -> None:
     assert "384 dimensions of all-minilm-l6-v2-int8" in found["index"].summary
 
 
-async def test_doctor_looks_at_every_node_and_changes_nothing(ensured: Settings, raw: Connections) -> None:
+async def test_doctor_looks_at_every_node_and_changes_nothing(ensured: Settings, engine: Connections) -> None:
     def keys(reply: Any) -> Any:
         return reply if isinstance(reply, int) else sum(reply.values())
 
-    before = keys(await raw.run(["DBSIZE"]))
+    before = keys(await engine.run(["DBSIZE"]))
     await findings(ensured)
-    assert keys(await raw.run(["DBSIZE"])) == before
-    for node in await nodes(raw):
+    assert keys(await engine.run(["DBSIZE"])) == before
+    for node in await nodes(engine):
         assert node.version >= (8, 0, 0)
         assert node.search
         assert node.json
@@ -169,13 +169,13 @@ async def test_doctor_tells_of_an_engine_that_is_away(settings: Settings) -> Non
     assert "index" not in found
 
 
-async def test_doctor_tells_which_rights_are_missing(ensured: Settings, raw: Connections, valkey_url: str) -> None:
-    async with only(raw, valkey_url, RULE) as url:
+async def test_doctor_tells_which_rights_are_missing(ensured: Settings, engine: Connections, valkey_url: str) -> None:
+    async with only(engine, valkey_url, RULE) as url:
         found = await findings(ensured, valkey_url=SecretStr(url))
         assert found["acl"].state is State.GOOD
         assert found["index"].state is State.GOOD
     rule = [word for word in RULE if word not in {"+json.set", "+ft._list", "+pexpireat"}]
-    async with only(raw, valkey_url, rule) as url:
+    async with only(engine, valkey_url, rule) as url:
         found = await findings(ensured, valkey_url=SecretStr(url))
         assert found["acl"].state is State.WRONG
         assert found["acl"].summary == "Valkey refuses PEXPIREAT, JSON.SET, FT._LIST"
@@ -183,19 +183,19 @@ async def test_doctor_tells_which_rights_are_missing(ensured: Settings, raw: Con
 
 
 async def test_doctor_tells_of_an_index_that_is_missing_or_of_another_model(
-    ensured: Settings, raw: Connections
+    ensured: Settings, engine: Connections
 ) -> None:
     assert (await findings(ensured, index="test_nowhere"))["index"].state is State.RISK
-    kept = json.loads(await raw.run(["GET", metadata_key(ensured.index)]))
+    kept = json.loads(await engine.run(["GET", metadata_key(ensured.index)]))
     for change, told in (
         ({"embedding_model": "other"}, "has 384 dimensions of other"),
         ({"schema_version": 1}, "earlier"),
     ):
-        await raw.run(["SET", metadata_key(ensured.index), json.dumps({**kept, **change})])
+        await engine.run(["SET", metadata_key(ensured.index), json.dumps({**kept, **change})])
         found = await findings(ensured)
         assert found["index"].state is State.WRONG
         assert told in found["index"].summary
-    await raw.run(["DEL", metadata_key(ensured.index)])
+    await engine.run(["DEL", metadata_key(ensured.index)])
     assert "restore it" in (await findings(ensured))["index"].advice
 
 
@@ -269,7 +269,7 @@ def test_the_command_says_what_to_do_and_its_status_whether_anything_is_wrong(tm
 
 
 def test_doctor_leaves_the_engine_of_a_running_server_alone(tmp_path: Path) -> None:
-    with serving(MEMORY_DATA_DIR=str(tmp_path)):
+    with run_server_process(MEMORY_DATA_DIR=str(tmp_path)):
         printed = run_doctor(status=3, MEMORY_DATA_DIR=str(tmp_path))
     assert "another memory-service uses" in printed
     assert "stop that server first" in printed

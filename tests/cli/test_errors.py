@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from memory_service.cli.errors import describe_for_command
 from memory_service.rpc.server import RpcServer
 from tests.cli.in_process import run_command, run_command_for
-from tests.support.api import Stub, message
+from tests.support.api import Stub, store_request
 
 
 @pytest.fixture
@@ -75,12 +75,12 @@ async def test_an_index_that_differs_is_described_once(server: RpcServer, new_in
     await run_command_for(server.address, "drop-index", name, "--yes")
 
 
-def error(message: str, details: list[error_details_pb2.BadRequest]) -> grpc.aio.AioRpcError:
-    status = status_pb2.Status(code=grpc.StatusCode.INVALID_ARGUMENT.value[0], message=message)
+def error(store_request: str, details: list[error_details_pb2.BadRequest]) -> grpc.aio.AioRpcError:
+    status = status_pb2.Status(code=grpc.StatusCode.INVALID_ARGUMENT.value[0], message=store_request)
     for one in details:
         status.details.add().Pack(one)
     trailers = grpc.aio.Metadata(("grpc-status-details-bin", status.SerializeToString()))
-    return grpc.aio.AioRpcError(grpc.StatusCode.INVALID_ARGUMENT, grpc.aio.Metadata(), trailers, details=message)
+    return grpc.aio.AioRpcError(grpc.StatusCode.INVALID_ARGUMENT, grpc.aio.Metadata(), trailers, details=store_request)
 
 
 violations = st.lists(
@@ -137,8 +137,8 @@ async def test_tls_to_a_server_in_plaintext_says_to_leave_it_out(server: RpcServ
     assert "hint: leave out --tls if the server speaks plaintext" in printed
 
 
-async def test_a_timeout_says_how_to_wait_longer(memories: Stub, server: RpcServer, user: str) -> None:
-    await memories.Store(message(user, "text"), timeout=30)
+async def test_a_timeout_says_how_to_wait_longer(stub: Stub, server: RpcServer, user: str) -> None:
+    await stub.Store(store_request(user, "text"), timeout=30)
     printed = (await run_command_for(server.address, "list", "-u", user, "--timeout", "0.000001", status=1)).stderr
     assert "hint: allow more time with --timeout SECONDS" in printed
 
@@ -151,9 +151,9 @@ async def test_a_list_without_memories_says_so_and_prints_nothing_on_standard_ou
     assert (done.stdout, done.stderr) == ("", "no memory matches the filter\n")
 
 
-async def test_a_list_that_ends_at_its_limit_says_so(memories: Stub, server: RpcServer, user: str) -> None:
+async def test_a_list_that_ends_at_its_limit_says_so(stub: Stub, server: RpcServer, user: str) -> None:
     for number in range(3):
-        await memories.Store(message(user, f"number {number}"), timeout=30)
+        await stub.Store(store_request(user, f"number {number}"), timeout=30)
     done = await run_command_for(server.address, "list", "-u", user, "--limit", "2")
     assert len(done.stdout.splitlines()) == 2
     assert done.stderr == "more memories match: --limit 4 shows more than these 2\n"
@@ -161,10 +161,10 @@ async def test_a_list_that_ends_at_its_limit_says_so(memories: Stub, server: Rpc
 
 
 async def test_a_search_that_returns_all_it_ranked_names_no_candidates(
-    memories: Stub, server: RpcServer, user: str
+    stub: Stub, server: RpcServer, user: str
 ) -> None:
     for number in range(8):
-        await memories.Store(message(user, f"number {number}"), timeout=30)
+        await stub.Store(store_request(user, f"number {number}"), timeout=30)
     printed = (await run_command_for(server.address, "search", "number", "-u", user)).stdout
     assert printed.splitlines()[-1].startswith("5 hits · ")
 

@@ -20,11 +20,11 @@ from memory_service.cli.file_digests import FileDigests
 from memory_service.cli.importing import import_file
 from memory_service.rpc.server import RpcServer
 from tests.cli.test_transfer import DIMENSION, EVERYONE, drop, everything, index_of_ours, run
-from tests.support.api import TIMEOUT, Stub, packed
-from tests.support.server_process import cli
+from tests.support.api import TIMEOUT, Stub, packed_embedding
+from tests.support.server_process import run_cli
 
 
-async def put(memories: Stub, index: str, id_: str, content: str, second: int, user: str = "user") -> None:
+async def put(stub: Stub, index: str, id_: str, content: str, second: int, user: str = "user") -> None:
     request = pb.StoreRequest(
         index=index,
         user_id=user,
@@ -33,13 +33,13 @@ async def put(memories: Stub, index: str, id_: str, content: str, second: int, u
         content=content,
         timestamp=Timestamp(seconds=second),
         metadata={"b": "1", "a": "2"},
-        embedding=packed(1.0, second, dimension=DIMENSION),
+        embedding=packed_embedding(1.0, second, dimension=DIMENSION),
     )
-    await memories.Store(request, timeout=TIMEOUT)
+    await stub.Store(request, timeout=TIMEOUT)
 
 
-async def remove(memories: Stub, index: str, id_: str, user: str = "user") -> None:
-    await memories.Delete(pb.DeleteRequest(index=index, user_id=user, ids=[id_]), timeout=TIMEOUT)
+async def remove(stub: Stub, index: str, id_: str, user: str = "user") -> None:
+    await stub.Delete(pb.DeleteRequest(index=index, user_id=user, ids=[id_]), timeout=TIMEOUT)
 
 
 def held(path: Path) -> list[tuple[str, str]]:
@@ -48,26 +48,26 @@ def held(path: Path) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-async def old(memories: Stub, new_index: Callable[[], str]) -> AsyncIterator[str]:
+async def old(stub: Stub, new_index: Callable[[], str]) -> AsyncIterator[str]:
     """An index with four memories."""
-    name = await index_of_ours(memories, new_index())
+    name = await index_of_ours(stub, new_index())
     for number in range(1, 5):
-        await put(memories, name, f"m{number}", f"text {number}", 1000 + number)
+        await put(stub, name, f"m{number}", f"text {number}", 1000 + number)
     yield name
-    await drop(memories, name)
+    await drop(stub, name)
 
 
 async def test_a_resumed_export_holds_what_the_index_holds_whatever_the_timestamps(
-    memories: Stub, old: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    stub: Stub, old: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "file"
-    await export(memories, path, EVERYONE, index=old)
-    await put(memories, old, "earlier", "of last week, stored today", 1)
-    await put(memories, old, "between", "stored today too", 1002)
-    await remove(memories, old, "m2")
-    await remove(memories, old, "m3")
-    await put(memories, old, "m3", "another text", 1003)
-    assert await export(memories, path, EVERYONE, index=old, resume=True) == 5
+    await export(stub, path, EVERYONE, index=old)
+    await put(stub, old, "earlier", "of last week, stored today", 1)
+    await put(stub, old, "between", "stored today too", 1002)
+    await remove(stub, old, "m2")
+    await remove(stub, old, "m3")
+    await put(stub, old, "m3", "another text", 1003)
+    assert await export(stub, path, EVERYONE, index=old, resume=True) == 5
     assert held(path) == [
         ("m1", "text 1"),
         ("m4", "text 4"),
@@ -77,31 +77,31 @@ async def test_a_resumed_export_holds_what_the_index_holds_whatever_the_timestam
     ]
     assert "removed, as deleted or changed since: 2 memories" in capsys.readouterr().err
     whole = path.read_bytes()
-    assert await export(memories, path, EVERYONE, index=old, resume=True) == 5
+    assert await export(stub, path, EVERYONE, index=old, resume=True) == 5
     assert path.read_bytes() == whole, "again changes nothing"
 
 
 async def test_a_move_to_another_model_loses_nothing_and_brings_nothing_back(
-    memories: Stub, server: RpcServer, old: str, new_index: Callable[[], str], tmp_path: Path
+    stub: Stub, server: RpcServer, old: str, new_index: Callable[[], str], tmp_path: Path
 ) -> None:
     first, changes, new = tmp_path / "move.jsonl", tmp_path / "changes.jsonl", new_index()
     await run(server, "export", str(first), "--all-users", "--index", old)
-    await memories.EnsureIndex(pb.EnsureIndexRequest(index=new), timeout=TIMEOUT)
+    await stub.EnsureIndex(pb.EnsureIndexRequest(index=new), timeout=TIMEOUT)
     await run(server, "import", str(first), "--re-embed", "--index", new)
     # Clients still work with the old index …
-    await put(memories, old, "earlier", "of last week, stored today", 1)
-    await put(memories, old, "newer", "of today", 2000)
-    await remove(memories, old, "m1")
-    await remove(memories, old, "m2")
-    await put(memories, old, "m2", "another text", 1002)
+    await put(stub, old, "earlier", "of last week, stored today", 1)
+    await put(stub, old, "newer", "of today", 2000)
+    await remove(stub, old, "m1")
+    await remove(stub, old, "m2")
+    await put(stub, old, "m2", "another text", 1002)
     # … and then with the new one.
-    await remove(memories, new, "m3")
+    await remove(stub, new, "m3")
     written = await run(server, "export", str(changes), "--all-users", "--index", old, "--changes-since", str(first))
     assert written.stdout == "exported 3 memories\n"
     assert written.stderr == "deleted or changed since: 2 memories\n"
     done = await run(server, "import", str(changes), "--re-embed", "--index", new)
     assert done.stdout == "imported 3, already there 0, expired 0, refused 0, deleted 2\n"
-    assert {one.id: one.content for one in await everything(memories, new)} == {
+    assert {one.id: one.content for one in await everything(stub, new)} == {
         "m2": "another text",
         "m4": "text 4",
         "earlier": "of last week, stored today",
@@ -112,33 +112,33 @@ async def test_a_move_to_another_model_loses_nothing_and_brings_nothing_back(
 
 
 async def test_a_memory_that_was_stored_again_since_is_not_deleted(
-    memories: Stub, old: str, new_index: Callable[[], str], tmp_path: Path
+    stub: Stub, old: str, new_index: Callable[[], str], tmp_path: Path
 ) -> None:
-    first, changes, new = tmp_path / "first", tmp_path / "changes", await index_of_ours(memories, new_index())
-    await export(memories, first, EVERYONE, index=old)
-    await remove(memories, old, "m1")
-    await put(memories, new, "m1", "stored in the new index since", 5000)
-    await export(memories, changes, EVERYONE, index=old, changes_since=first)
-    tally = await import_file(memories, changes, index=new)
+    first, changes, new = tmp_path / "first", tmp_path / "changes", await index_of_ours(stub, new_index())
+    await export(stub, first, EVERYONE, index=old)
+    await remove(stub, old, "m1")
+    await put(stub, new, "m1", "stored in the new index since", 5000)
+    await export(stub, changes, EVERYONE, index=old, changes_since=first)
+    tally = await import_file(stub, changes, index=new)
     assert tally.deleted == 0
-    assert [one.content for one in await everything(memories, new)] == ["stored in the new index since"]
+    assert [one.content for one in await everything(stub, new)] == ["stored in the new index since"]
 
 
 async def test_changes_are_those_since_an_export_of_the_same_memories(
-    memories: Stub, server: RpcServer, old: str, tmp_path: Path
+    stub: Stub, server: RpcServer, old: str, tmp_path: Path
 ) -> None:
     first, changes = tmp_path / "first", tmp_path / "changes"
-    await export(memories, first, EVERYONE, index=old)
-    await export(memories, changes, EVERYONE, index=old, changes_since=first)
+    await export(stub, first, EVERYONE, index=old)
+    await export(stub, changes, EVERYONE, index=old, changes_since=first)
     for earlier in (changes, tmp_path / "nowhere"):
         with pytest.raises((typer.Exit, FileNotFoundError)):
-            await export(memories, tmp_path / "more", EVERYONE, index=old, changes_since=earlier)
+            await export(stub, tmp_path / "more", EVERYONE, index=old, changes_since=earlier)
     refused = await run(
         server, "export", str(first), "--all-users", "--index", old, "--changes-since", str(first), status=2
     )
     assert "another name" in refused.stderr
     given = changes.read_text()
-    piped = await asyncio.to_thread(cli, server.address, "import", "/dev/stdin", status=1, given=given)
+    piped = await asyncio.to_thread(run_cli, server.address, "import", "/dev/stdin", status=1, given=given)
     assert "regular file" in piped.stderr
 
 
@@ -148,33 +148,33 @@ async def test_changes_are_those_since_an_export_of_the_same_memories(
     st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), max_size=12),
 )
 async def test_after_any_changes_both_ways_lead_to_what_the_index_holds(
-    memories: Stub,
+    stub: Stub,
     new_index: Callable[[], str],
     tmp_path: Path,
     before: list[tuple[int, int]],
     after: list[tuple[int, int]],
 ) -> None:
-    index, copy = await index_of_ours(memories, new_index()), await index_of_ours(memories, new_index())
+    index, copy = await index_of_ours(stub, new_index()), await index_of_ours(stub, new_index())
     path, changes = tmp_path / index, tmp_path / f"{index}.changes"
 
     async def change(steps: list[tuple[int, int]]) -> None:
         for id_, content in steps:
-            await remove(memories, index, str(id_))
+            await remove(stub, index, str(id_))
             if content:
-                await put(memories, index, str(id_), f"text {content}", id_ * content)
+                await put(stub, index, str(id_), f"text {content}", id_ * content)
 
     await change(before)
-    await export(memories, path, EVERYONE, index=index)
-    await import_file(memories, path, index=copy)
+    await export(stub, path, EVERYONE, index=index)
+    await import_file(stub, path, index=copy)
     await change(after)
-    await export(memories, changes, EVERYONE, index=index, changes_since=path)
-    assert (await import_file(memories, changes, index=copy)).refused == 0
-    now = await everything(memories, index)
-    assert await everything(memories, copy) == now
-    assert await export(memories, path, EVERYONE, index=index, resume=True) == len(now)
+    await export(stub, changes, EVERYONE, index=index, changes_since=path)
+    assert (await import_file(stub, changes, index=copy)).refused == 0
+    now = await everything(stub, index)
+    assert await everything(stub, copy) == now
+    assert await export(stub, path, EVERYONE, index=index, resume=True) == len(now)
     assert sorted(held(path)) == sorted((one.id, one.content) for one in now)
-    await drop(memories, index)
-    await drop(memories, copy)
+    await drop(stub, index)
+    await drop(stub, copy)
 
 
 def test_ids_of_users_are_told_apart_and_metadata_has_no_order() -> None:

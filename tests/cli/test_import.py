@@ -18,7 +18,7 @@ from memory_service.cli.exporting import export
 from memory_service.cli.importing import import_file
 from memory_service.rpc.server import RpcServer
 from tests.cli.test_transfer import DIMENSION, EVERYONE, everything, run
-from tests.support.api import Stub, packed
+from tests.support.api import Stub, packed_embedding
 
 
 def memory(number: int, **changed: Any) -> memory_pb2.Memory:
@@ -29,7 +29,7 @@ def memory(number: int, **changed: Any) -> memory_pb2.Memory:
             "role": memory_pb2.ROLE_USER,
             "content": f"message {number}",
             "timestamp": Timestamp(seconds=number),
-            "embedding": packed(1.0, number, dimension=DIMENSION),
+            "embedding": packed_embedding(1.0, number, dimension=DIMENSION),
             **changed,
         }
     )
@@ -44,8 +44,8 @@ def file_of(path: Path, index: str, *lines: bytes) -> Path:
 class Interrupted:
     """A client whose server is lost, or answers otherwise, from some BatchStore on."""
 
-    def __init__(self, memories: Stub, answer: Callable[[int, pb.BatchStoreResponse], pb.BatchStoreResponse]) -> None:
-        self._memories = memories
+    def __init__(self, stub: Stub, answer: Callable[[int, pb.BatchStoreResponse], pb.BatchStoreResponse]) -> None:
+        self._memories = stub
         self._answer = answer
         self.batches: list[int] = []
 
@@ -59,7 +59,7 @@ class Interrupted:
 
 
 async def test_an_interrupted_import_goes_on_where_it_was(
-    memories: Stub, new_index: Callable[[], str], tmp_path: Path
+    stub: Stub, new_index: Callable[[], str], tmp_path: Path
 ) -> None:
     index = new_index()
     path = file_of(tmp_path / "file", index, *(memory_line(memory(number)) for number in range(1000)))
@@ -69,17 +69,17 @@ async def test_an_interrupted_import_goes_on_where_it_was(
             raise grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL)
         return response
 
-    stub: Any = Interrupted(memories, lost)
+    intercepted_stub: Any = Interrupted(stub, lost)
     with pytest.raises(grpc.aio.AioRpcError):
-        await import_file(stub, path)
+        await import_file(intercepted_stub, path)
     place = json.loads((tmp_path / "file.progress").read_text())
     assert path.read_bytes()[: place["offset"]].count(b"\n") == place["line"]
     done = place["line"] - 1
     assert done >= 400, "all but those that were on their way"
-    assert {f"m{number}" for number in range(done)} <= {one.id for one in await everything(memories, index)}
-    tally = await import_file(memories, path, resume=True)
+    assert {f"m{number}" for number in range(done)} <= {one.id for one in await everything(stub, index)}
+    tally = await import_file(stub, path, resume=True)
     assert tally.imported + tally.already == 1000 - done
-    assert len(await everything(memories, index)) == 1000
+    assert len(await everything(stub, index)) == 1000
     assert not (tmp_path / "file.progress").exists(), "there is nothing left to go on with"
 
 
@@ -87,17 +87,17 @@ async def test_an_interrupted_import_goes_on_where_it_was(
     "kept", ['{"index": "another", "offset": 10, "line": 1}', '{"index": "INDEX", "offset": 10, "line": 1}', "{"]
 )
 async def test_an_import_goes_on_with_its_own_file_and_index_only(
-    memories: Stub, new_index: Callable[[], str], tmp_path: Path, kept: str
+    stub: Stub, new_index: Callable[[], str], tmp_path: Path, kept: str
 ) -> None:
     path = file_of(tmp_path / "file", index := new_index(), memory_line(memory(1)))
     (tmp_path / "file.progress").write_text(kept.replace("INDEX", index))
     with pytest.raises(typer.Exit):
-        await import_file(memories, path, resume=True)
-    assert (await import_file(memories, path)).imported == 1
+        await import_file(stub, path, resume=True)
+    assert (await import_file(stub, path)).imported == 1
 
 
 async def test_an_import_has_patience_with_a_busy_server(
-    memories: Stub, new_index: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stub: Stub, new_index: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "RETRY_DELAYS", (0.0, 0.0, 0.0))
     path = file_of(tmp_path / "file", new_index(), *(memory_line(memory(number)) for number in range(10)))
@@ -110,14 +110,14 @@ async def test_an_import_has_patience_with_a_busy_server(
                 result.error.code = grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
         return response
 
-    stub: Any = Interrupted(memories, busy)
-    tally = await import_file(stub, path)
-    assert stub.batches == [10, 10, 2], "what is stored is not sent again"
+    intercepted_stub: Any = Interrupted(stub, busy)
+    tally = await import_file(intercepted_stub, path)
+    assert intercepted_stub.batches == [10, 10, 2], "what is stored is not sent again"
     assert (tally.imported + tally.already, tally.refused) == (10, 0)
 
 
 async def test_an_import_gives_up_on_a_server_that_stays_busy_and_can_be_resumed(
-    memories: Stub, new_index: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stub: Stub, new_index: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "RETRY_DELAYS", (0.0, 0.0, 0.0))
     path = file_of(tmp_path / "file", new_index(), *(memory_line(memory(number)) for number in range(150)))
@@ -127,19 +127,19 @@ async def test_an_import_gives_up_on_a_server_that_stays_busy_and_can_be_resumed
             response.results[0].error.code = grpc.StatusCode.UNAVAILABLE.value[0]
         return response
 
-    stub: Any = Interrupted(memories, busy)
+    intercepted_stub: Any = Interrupted(stub, busy)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await import_file(stub, path)
+        await import_file(intercepted_stub, path)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     assert "line 102" in str(caught.value.details())
-    assert (await import_file(memories, path, resume=True)).already == 50
+    assert (await import_file(stub, path, resume=True)).already == 50
 
 
 async def test_what_cannot_be_imported_is_told_and_the_rest_is(
-    server: RpcServer, memories: Stub, new_index: Callable[[], str], tmp_path: Path
+    server: RpcServer, stub: Stub, new_index: Callable[[], str], tmp_path: Path
 ) -> None:
     path, index = tmp_path / "file", new_index()
-    await import_file(memories, file_of(path, index, memory_line(memory(1))))
+    await import_file(stub, file_of(path, index, memory_line(memory(1))))
     file_of(
         path,
         index,
@@ -156,7 +156,7 @@ async def test_what_cannot_be_imported_is_told_and_the_rest_is(
     assert [line.split(":")[0] for line in told] == ["line 3", "line 4", "line 6"]
     assert "has no role: set it to ROLE_USER, ROLE_ASSISTANT, ROLE_SYSTEM, ROLE_TOOL" in told[0]
     assert "MEMORY_EXISTS" in told[2]
-    assert [one.id for one in await everything(memories, index)] == ["m1", "m6"]
+    assert [one.id for one in await everything(stub, index)] == ["m1", "m6"]
 
 
 async def test_refusals_are_told_up_to_twenty(server: RpcServer, new_index: Callable[[], str], tmp_path: Path) -> None:
@@ -168,12 +168,12 @@ async def test_refusals_are_told_up_to_twenty(server: RpcServer, new_index: Call
 
 
 async def test_memories_of_the_largest_size_are_moved_too(
-    memories: Stub, new_index: Callable[[], str], tmp_path: Path
+    stub: Stub, new_index: Callable[[], str], tmp_path: Path
 ) -> None:
     metadata = {f"{key}": "\0" * 4096 for key in range(32)}
     large = [memory(number, content="🙂" * 50_000, metadata=metadata) for number in range(30)]
     path = file_of(tmp_path / "file", index := new_index(), *map(memory_line, large))
-    assert (await import_file(memories, path)).imported == 30
+    assert (await import_file(stub, path)).imported == 30
     copy = tmp_path / "copy"
-    assert await export(memories, copy, EVERYONE, index=index) == 30
+    assert await export(stub, copy, EVERYONE, index=index) == 30
     assert [json.loads(line)["id"] for line in copy.read_text().split("\n")[1:-1]] == [one.id for one in large]

@@ -48,7 +48,7 @@ GOOD = memory_line(memory(1))
     ],
 )
 async def test_a_line_that_cannot_be_read_is_told_with_its_number_and_the_rest_is_imported(
-    memories: Stub,
+    stub: Stub,
     new_index: Callable[[], str],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -57,17 +57,17 @@ async def test_a_line_that_cannot_be_read_is_told_with_its_number_and_the_rest_i
 ) -> None:
     lines = (GOOD, line, memory_line(memory(3))) if line.endswith(b"\n") else (memory_line(memory(3)), GOOD, line)
     path = file_of(tmp_path / "file", index := new_index(), *lines)
-    tally = await import_file(memories, path)
+    tally = await import_file(stub, path)
     assert (tally.imported, tally.refused) == (2, 1)
     number = lines.index(line) + 2
     said = capsys.readouterr().err
     assert said.startswith(f"line {number}: {told}"), said
     assert said.count("\n") == 1
-    assert [one.id for one in await everything(memories, index)] == ["m1", "m3"]
+    assert [one.id for one in await everything(stub, index)] == ["m1", "m3"]
 
 
 async def test_a_line_longer_than_any_memory_is_skipped_without_being_read_whole(
-    memories: Stub,
+    stub: Stub,
     new_index: Callable[[], str],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -76,7 +76,7 @@ async def test_a_line_longer_than_any_memory_is_skipped_without_being_read_whole
     monkeypatch.setattr(archive, "_LONGEST_LINE", 2**20)
     long = b'{"content": "' + b"x" * 3 * 2**20 + b'"}\n'
     path = file_of(tmp_path / "file", new_index(), long, GOOD)
-    tally = await import_file(memories, path)
+    tally = await import_file(stub, path)
     assert (tally.imported, tally.refused) == (1, 1)
     assert "line 2: is longer than 1 MiB" in capsys.readouterr().err
 
@@ -84,16 +84,16 @@ async def test_a_line_longer_than_any_memory_is_skipped_without_being_read_whole
 @pytest.mark.parametrize("begin", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 async def test_a_file_that_passed_through_windows_is_imported(
-    memories: Stub, new_index: Callable[[], str], tmp_path: Path, begin: bytes, end: bytes
+    stub: Stub, new_index: Callable[[], str], tmp_path: Path, begin: bytes, end: bytes
 ) -> None:
     path = file_of(tmp_path / "file", new_index(), GOOD)
     path.write_bytes(begin + path.read_bytes().replace(b"\n", end))
-    tally = await import_file(memories, path)
+    tally = await import_file(stub, path)
     assert (tally.imported, tally.refused) == (1, 0)
 
 
 async def test_fields_of_a_newer_version_are_left_out_and_reported(
-    server: RpcServer, memories: Stub, new_index: Callable[[], str], tmp_path: Path
+    server: RpcServer, stub: Stub, new_index: Callable[[], str], tmp_path: Path
 ) -> None:
     newer = json.loads(GOOD) | {"importance": 3, "sources": [{"uri": "x"}]}
     index = new_index()
@@ -104,7 +104,7 @@ async def test_fields_of_a_newer_version_are_left_out_and_reported(
     assert sorted(done.stderr.splitlines()) == [
         f"ignored: the field '{name}' of 3 lines: this version does not know it" for name in ("importance", "sources")
     ]
-    assert len(await everything(memories, index)) == 3
+    assert len(await everything(stub, index)) == 3
 
 
 HEADER = json.loads(Header("test_x", "ours", DIMENSION, {}).line())
@@ -128,22 +128,20 @@ HEADER = json.loads(Header("test_x", "ours", DIMENSION, {}).line())
     ],
 )
 async def test_a_header_with_wrong_values_is_refused_in_words(
-    memories: Stub, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, object]
+    stub: Stub, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, object]
 ) -> None:
     path = tmp_path / "file"
     path.write_text(json.dumps(HEADER | change) + "\n")
     with pytest.raises(typer.Exit):
-        await import_file(memories, path)
+        await import_file(stub, path)
     assert capsys.readouterr().err.count("\n") == 1
 
 
-async def test_a_file_in_utf_16_is_told_as_such(
-    memories: Stub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_file_in_utf_16_is_told_as_such(stub: Stub, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "file"
     path.write_bytes(json.dumps(HEADER).encode("utf-16"))
     with pytest.raises(typer.Exit):
-        await import_file(memories, path)
+        await import_file(stub, path)
     assert "convert it to UTF-8" in capsys.readouterr().err
 
 
@@ -172,13 +170,13 @@ def test_any_line_is_an_entry_or_refused_in_words(line: bytes) -> None:
 @settings(max_examples=30)
 @given(st.lists(st.binary(max_size=60) | mangled, max_size=5), st.booleans())
 async def test_any_bytes_are_imported_or_refused_without_a_traceback(
-    memories: Stub, tmp_path: Path, parts: list[bytes], with_header: bool
+    stub: Stub, tmp_path: Path, parts: list[bytes], with_header: bool
 ) -> None:
     path = tmp_path / "file"
     header = Header("test_any_bytes", "ours", DIMENSION, {}).line()
     path.write_bytes((header if with_header else b"") + b"\n".join(parts))
     try:
-        tally = await import_file(memories, path)
+        tally = await import_file(stub, path)
     except typer.Exit:
         assert not with_header
     else:
@@ -194,10 +192,10 @@ async def test_any_bytes_are_imported_or_refused_without_a_traceback(
     )
 )
 async def test_any_bookmark_is_understood_or_refused_without_a_traceback(
-    memories: Stub, tmp_path: Path, progress_file: bytes
+    stub: Stub, tmp_path: Path, progress_file: bytes
 ) -> None:
     path = tmp_path / "file"
     path.write_bytes(Header("test_any_bytes", "ours", DIMENSION, {}).line() + GOOD)
     (tmp_path / "file.progress").write_bytes(progress_file)
     with pytest.raises(typer.Exit):
-        await import_file(memories, path, resume=True)
+        await import_file(stub, path, resume=True)

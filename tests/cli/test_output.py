@@ -18,7 +18,7 @@ from memory_service.cli import output
 from memory_service.cli.app import app
 from memory_service.rpc.server import RpcServer
 from tests.cli.test_transfer import run
-from tests.support.api import TIMEOUT, Stub, packed
+from tests.support.api import TIMEOUT, Stub, packed_embedding
 from tests.support.server_process import COMMAND, environment
 
 ESCAPES = "\x1b[2J\x1b]0;pwned\x07 \r\x08\x7f\x9b31m\u202e\u2066\u200f\u2028"
@@ -68,15 +68,15 @@ def test_a_text_of_several_lines_cannot_look_like_another_memory() -> None:
     assert second.startswith("        ")
 
 
-async def store(memories: Stub, user: str, content: str, **more: Any) -> None:
+async def store(stub: Stub, user: str, content: str, **more: Any) -> None:
     request = pb.StoreRequest(user_id=user, role=memory_pb2.ROLE_USER, content=content, **more)
-    await memories.Store(request, timeout=TIMEOUT)
+    await stub.Store(request, timeout=TIMEOUT)
 
 
-async def test_every_command_shows_escapes_and_json_is_exact(memories: Stub, server: RpcServer, user: str) -> None:
+async def test_every_command_shows_escapes_and_json_is_exact(stub: Stub, server: RpcServer, user: str) -> None:
     id_ = f"id{ESCAPES}"
     labels, metadata = [f"l{ESCAPES}"], {f"k{ESCAPES}": f"v{ESCAPES}"}
-    await store(memories, user, f"safe{ESCAPES}", id=id_, session_id=f"s{ESCAPES}", labels=labels, metadata=metadata)
+    await store(stub, user, f"safe{ESCAPES}", id=id_, session_id=f"s{ESCAPES}", labels=labels, metadata=metadata)
     for command in (["list"], ["search", "safe"], ["get", id_], ["delete", f"none{ESCAPES}"]):
         printed = (await run(server, *command, "-u", user)).stdout
         assert obeyed(printed) == set(), command
@@ -87,8 +87,8 @@ async def test_every_command_shows_escapes_and_json_is_exact(memories: Stub, ser
     assert obeyed(refused.stderr) == set()
 
 
-async def test_a_terminal_without_unicode_gets_escapes(memories: Stub, server: RpcServer, user: str) -> None:
-    await store(memories, user, "rocket 🚀 é")
+async def test_a_terminal_without_unicode_gets_escapes(stub: Stub, server: RpcServer, user: str) -> None:
+    await store(stub, user, "rocket 🚀 é")
     for arguments in (["list", "-u", user], ["search", "rocket", "-u", user], ["indexes"], ["--help"]):
         done = await asyncio.to_thread(
             subprocess.run,
@@ -123,11 +123,11 @@ async def test_a_terminal_without_unicode_gets_escapes(memories: Stub, server: R
     ],
 )
 async def test_what_goes_wrong_outside_is_told_in_words(
-    memories: Stub, server: RpcServer, user: str, command: str, status: int, told: str
+    stub: Stub, server: RpcServer, user: str, command: str, status: int, told: str
 ) -> None:
     # More than a pipe holds.
     for number in range(3):
-        await store(memories, user, "text " * 10_000, id=f"m{number}", embedding=packed(1.0, number))
+        await store(stub, user, "text " * 10_000, id=f"m{number}", embedding=packed_embedding(1.0, number))
     done = await asyncio.to_thread(
         subprocess.run,
         ["bash", "-o", "pipefail", "-c", f"{' '.join(COMMAND)} {command.replace('USER', user)}"],
@@ -142,7 +142,7 @@ async def test_what_goes_wrong_outside_is_told_in_words(
     assert told in done.stderr
     assert bool(told) == bool(done.stderr)
     delete = pb.DeleteRequest(user_id=user, ids=["m0", "m1", "m2"])
-    await memories.Delete(delete, timeout=TIMEOUT)  # The index is that of other tests too.
+    await stub.Delete(delete, timeout=TIMEOUT)  # The index is that of other tests too.
 
 
 @pytest.mark.parametrize(

@@ -8,20 +8,20 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from memory_service.rpc.server import RpcServer
 from tests.cli.in_process import run_command_for
-from tests.support.api import TIMEOUT, Stub, message
+from tests.support.api import TIMEOUT, Stub, store_request
 
 Found = Callable[..., Any]
 TURNS = ["Hello", "The canary died", "Why did it?", "The gas"]
 
 
 @pytest.fixture
-async def found(memories: Stub, server: RpcServer, user: str) -> Found:
+async def found(stub: Stub, server: RpcServer, user: str) -> Found:
     """The lines of a search in a chat of four turns."""
     for number, content in enumerate(TURNS):
-        request = message(user, content, "mine")
+        request = store_request(user, content, "mine")
         request.id = f"turn {number}"
         request.timestamp.CopyFrom(Timestamp(seconds=number))
-        await memories.Store(request, timeout=TIMEOUT)
+        await stub.Store(request, timeout=TIMEOUT)
 
     async def lines(query: str, *options: str) -> list[str]:
         done = await run_command_for(server.address, "search", query, "-u", user, *options)

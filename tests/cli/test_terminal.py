@@ -17,9 +17,9 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
 from tests.cli.in_process import run_command_for
-from tests.support.api import TIMEOUT, Stub, listed, message
-from tests.support.credentials import api_key, guarded
-from tests.support.server_process import COMMAND, cli, environment
+from tests.support.api import TIMEOUT, Stub, list_all, store_request
+from tests.support.credentials import api_key, server_with_auth
+from tests.support.server_process import COMMAND, environment, run_cli
 
 Run = Callable[..., Any]
 
@@ -68,16 +68,16 @@ def run_at_terminal(server: RpcServer) -> Run:
 
 
 async def test_deleting_what_matches_is_asked_about_first(
-    memories: Stub, user: str, run: Run, run_at_terminal: Run
+    stub: Stub, user: str, run: Run, run_at_terminal: Run
 ) -> None:
     for session in ("one", "two", "two"):
-        await memories.Store(message(user, "text", session), timeout=TIMEOUT)
+        await stub.Store(store_request(user, "text", session), timeout=TIMEOUT)
     command = ["delete-matching", "-u", user, "-s", "two"]
     assert (await run(*command, "--dry-run")).stdout == "would delete 2 memories\n"
     assert "--yes" in (await run(*command, status=1)).stderr, "there is nobody to ask"
     shown, _ = await run_at_terminal(*command, answer="n", status=1)
     assert "Delete 2 memories?" in shown
-    assert len(await listed(memories, memory_pb2.MemoryFilter(user_id=user))) == 3
+    assert len(await list_all(stub, memory_pb2.MemoryFilter(user_id=user))) == 3
     _, printed = await run_at_terminal(*command, answer="y")
     assert printed == "deleted 2 memories\n"
     assert json.loads((await run("delete-matching", "-u", user, "--yes", "--json")).stdout) == {"count": "1"}
@@ -85,17 +85,17 @@ async def test_deleting_what_matches_is_asked_about_first(
 
 
 async def test_dropping_an_index_is_asked_about_first(
-    memories: Stub, new_index: Callable[[], str], user: str, run: Run, run_at_terminal: Run
+    stub: Stub, new_index: Callable[[], str], user: str, run: Run, run_at_terminal: Run
 ) -> None:
     name = new_index()
-    await memories.EnsureIndex(pb.EnsureIndexRequest(index=name), timeout=TIMEOUT)
+    await stub.EnsureIndex(pb.EnsureIndexRequest(index=name), timeout=TIMEOUT)
     await run("store", "text", "-u", user, "--index", name)
     assert "--yes" in (await run("drop-index", name, status=1)).stderr
     shown, _ = await run_at_terminal("drop-index", name, answer="n", status=1)
     assert "This keeps its 1 memory. [y/N]" in shown
     _, printed = await run_at_terminal("drop-index", name, answer="y")
     assert printed == f"dropped {name} and kept its memories\n"
-    await memories.EnsureIndex(pb.EnsureIndexRequest(index=name), timeout=TIMEOUT)
+    await stub.EnsureIndex(pb.EnsureIndexRequest(index=name), timeout=TIMEOUT)
     dropped = await run("drop-index", name, "--delete-memories", "--yes")
     assert dropped.stdout == f"dropped {name} and deleted 1 memory\n"
     assert name not in (await run("indexes")).stdout
@@ -108,7 +108,7 @@ async def test_memories_move_through_a_pipe(
     exported = await run("export", "-", "-u", user)
     assert exported.stderr == "exported 1 memory\n"
     index = new_index()
-    imported = await asyncio.to_thread(cli, server.address, "import", "-", "--index", index, given=exported.stdout)
+    imported = await asyncio.to_thread(run_cli, server.address, "import", "-", "--index", index, given=exported.stdout)
     assert imported.stdout == "imported 1, already there 0, expired 0, refused 0\n"
     assert "moved é 漢 🙂" in (await run("list", "-u", user, "--any-label", "kept", "--index", index)).stdout
     assert "needs a file" in (await run("import", "-", "--resume", status=2)).stderr
@@ -141,12 +141,12 @@ async def test_a_person_sees_how_far_a_transfer_is(
 
 
 async def test_reading_is_enough_to_export_at_a_terminal(
-    settings: Settings, memories: Stub, user: str, tmp_path: Path
+    settings: Settings, stub: Stub, user: str, tmp_path: Path
 ) -> None:
-    await memories.Store(message(user, "text"), timeout=TIMEOUT)
+    await stub.Store(store_request(user, "text"), timeout=TIMEOUT)
     key, entry = api_key("reader", None, "read")
     (tmp_path / "keys").write_text(entry)
-    async with guarded(settings, api_keys=tmp_path / "keys") as server:
+    async with server_with_auth(settings, api_keys=tmp_path / "keys") as server:
         path = tmp_path / "file"
         shown, printed = await at_terminal(server)("export", str(path), "-u", user, MEMORY_TOKEN=key)
     assert printed == "exported 1 memory\n"
@@ -155,11 +155,11 @@ async def test_reading_is_enough_to_export_at_a_terminal(
 
 
 async def test_a_terminal_shows_the_escapes_of_what_is_stored_and_obeys_none(
-    memories: Stub, user: str, run_at_terminal: Run
+    stub: Stub, user: str, run_at_terminal: Run
 ) -> None:
-    request = message(user, "safe\x1b[2J\x1b]0;pwned\x07", "s\x1b[5m")
+    request = store_request(user, "safe\x1b[2J\x1b]0;pwned\x07", "s\x1b[5m")
     request.id = "id\x1b[8m"
-    await memories.Store(request, timeout=TIMEOUT)
+    await stub.Store(request, timeout=TIMEOUT)
     shown, printed = await run_at_terminal("export", f"/nowhere\x1b[8m/{user}", "-u", user, status=1)
     assert "\x1b[8m" not in shown
     assert "/nowhere\\x1b[8m/" in shown

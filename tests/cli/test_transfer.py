@@ -18,46 +18,46 @@ from memory_service.cli.importing import import_file
 from memory_service.rpc.server import RpcServer
 from memory_service.valkey import Connections
 from tests.cli.in_process import Completed, run_command_for
-from tests.support.api import TIMEOUT, Stub, listed, packed
+from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding
 
 EVERYONE = memory_pb2.MemoryFilter(all_users=True)
 DIMENSION = 4
 
 
-async def index_of_ours(memories: Stub, name: str) -> str:
+async def index_of_ours(stub: Stub, name: str) -> str:
     """An index whose callers bring embeddings."""
     request = pb.EnsureIndexRequest(index=name, dimension=DIMENSION, embedding_model="ours")
-    await memories.EnsureIndex(request, timeout=TIMEOUT)
+    await stub.EnsureIndex(request, timeout=TIMEOUT)
     return name
 
 
 @pytest.fixture
-async def source(memories: Stub, new_index: Callable[[], str]) -> AsyncIterator[str]:
+async def source(stub: Stub, new_index: Callable[[], str]) -> AsyncIterator[str]:
     """An index with seven memories of two users; some were written in the same microsecond."""
-    name = await index_of_ours(memories, new_index())
+    name = await index_of_ours(stub, new_index())
     for number, second in enumerate([1, 2, 2, 2, 2, 3, 3]):
-        await memories.Store(
+        await stub.Store(
             pb.StoreRequest(
                 index=name,
                 user_id=f"user {number % 2}",
                 role=memory_pb2.ROLE_USER,
                 content=f"message {number} é 漢 \u2028 🙂",
                 timestamp=Timestamp(seconds=second),
-                embedding=packed(1.0, number, dimension=DIMENSION),
+                embedding=packed_embedding(1.0, number, dimension=DIMENSION),
             ),
             timeout=TIMEOUT,
         )
     yield name
-    await drop(memories, name)
+    await drop(stub, name)
 
 
-async def drop(memories: Stub, name: str) -> None:
-    await memories.DropIndex(pb.DropIndexRequest(index=name, delete_memories=True), timeout=TIMEOUT)
+async def drop(stub: Stub, name: str) -> None:
+    await stub.DropIndex(pb.DropIndexRequest(index=name, delete_memories=True), timeout=TIMEOUT)
 
 
-async def everything(memories: Stub, index: str) -> list[memory_pb2.Memory]:
+async def everything(stub: Stub, index: str) -> list[memory_pb2.Memory]:
     """All that an index holds, in an order that does not depend on it."""
-    found = await listed(memories, EVERYONE, index=index, include_embeddings=True)
+    found = await list_all(stub, EVERYONE, index=index, include_embeddings=True)
     return sorted(found, key=lambda one: (one.user_id, one.id))
 
 
@@ -75,7 +75,7 @@ later = st.builds(lambda seconds: Timestamp(seconds=seconds, nanos=123_000), st.
 embeddings = (
     st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=DIMENSION, max_size=DIMENSION)
     .filter(any)
-    .map(lambda numbers: packed(*numbers, dimension=DIMENSION))
+    .map(lambda numbers: packed_embedding(*numbers, dimension=DIMENSION))
 )
 stores = st.builds(
     pb.StoreRequest,
@@ -95,70 +95,74 @@ stores = st.builds(
 @settings(max_examples=40)
 @given(st.lists(stores, min_size=1, max_size=6, unique_by=lambda one: (one.user_id, one.id or one.content)))
 async def test_what_is_exported_and_imported_is_the_same(
-    memories: Stub, new_index: Callable[[], str], requests: list[pb.StoreRequest]
+    stub: Stub, new_index: Callable[[], str], requests: list[pb.StoreRequest]
 ) -> None:
-    first, second = await index_of_ours(memories, new_index()), new_index()
-    stored = await memories.BatchStore(pb.BatchStoreRequest(index=first, memories=requests), timeout=TIMEOUT)
+    first, second = await index_of_ours(stub, new_index()), new_index()
+    stored = await stub.BatchStore(pb.BatchStoreRequest(index=first, memories=requests), timeout=TIMEOUT)
     assert all(one.HasField("stored") for one in stored.results)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "file")
-        assert await export(memories, path, EVERYONE, index=first) == len(requests)
-        tally = await import_file(memories, path, index=second)
+        assert await export(stub, path, EVERYONE, index=first) == len(requests)
+        tally = await import_file(stub, path, index=second)
         assert (tally.imported, tally.already, tally.expired, tally.refused) == (len(requests), 0, 0, 0)
-        copied = await everything(memories, second)
-        assert copied == await everything(memories, first)
+        copied = await everything(stub, second)
+        assert copied == await everything(stub, first)
         assert len(copied) == len(requests)
         for index in (first, second):
-            tally = await import_file(memories, path, index=index)
+            tally = await import_file(stub, path, index=index)
             assert (tally.imported, tally.already, tally.expired, tally.refused) == (0, len(requests), 0, 0)
-            assert await everything(memories, index) == copied, "again adds nothing, to its own index neither"
-    await drop(memories, first)
-    await drop(memories, second)
+            assert await everything(stub, index) == copied, "again adds nothing, to its own index neither"
+    await drop(stub, first)
+    await drop(stub, second)
 
 
 @settings(max_examples=60)
 @given(st.integers(1, 8), st.integers(0, 2) | st.integers(0, 400))
 async def test_an_export_that_was_cut_anywhere_and_resumed_is_the_same_file(
-    memories: Stub, source: str, tmp_path: Path, line: int, short: int
+    stub: Stub, source: str, tmp_path: Path, line: int, short: int
 ) -> None:
     whole, torn = tmp_path / "whole", tmp_path / "torn"
-    await export(memories, whole, EVERYONE, index=source, force=True)
+    await export(stub, whole, EVERYONE, index=source, force=True)
     written = whole.read_bytes()
     end = len(b"".join(written.splitlines(keepends=True)[:line]))
     torn.write_bytes(written[: max(end - short, 0)])
-    assert await export(memories, torn, EVERYONE, index=source, resume=True) == 7
+    assert await export(stub, torn, EVERYONE, index=source, resume=True) == 7
     assert torn.read_bytes() == written
 
 
-async def test_half_a_memory_that_is_gone_since_is_cut_off(memories: Stub, source: str, tmp_path: Path) -> None:
+async def test_half_a_memory_that_is_gone_since_is_cut_off(stub: Stub, source: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
-    await export(memories, path, EVERYONE, index=source)
+    await export(stub, path, EVERYONE, index=source)
     *kept, last = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(kept) + last[:50])
     gone = json.loads(last)
-    await memories.Delete(pb.DeleteRequest(index=source, user_id=gone["user_id"], ids=[gone["id"]]), timeout=TIMEOUT)
-    assert await export(memories, path, EVERYONE, index=source, resume=True) == 6
+    await stub.Delete(pb.DeleteRequest(index=source, user_id=gone["user_id"], ids=[gone["id"]]), timeout=TIMEOUT)
+    assert await export(stub, path, EVERYONE, index=source, resume=True) == 6
     assert path.read_bytes() == b"".join(kept)
 
 
-async def test_a_resumed_export_brings_what_was_written_since(memories: Stub, source: str, tmp_path: Path) -> None:
+async def test_a_resumed_export_brings_what_was_written_since(stub: Stub, source: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
-    await export(memories, path, EVERYONE, index=source)
+    await export(stub, path, EVERYONE, index=source)
     new = pb.StoreRequest(
-        user_id="new", role=memory_pb2.ROLE_USER, content="c", embedding=packed(1.0, dimension=DIMENSION), index=source
+        user_id="new",
+        role=memory_pb2.ROLE_USER,
+        content="c",
+        embedding=packed_embedding(1.0, dimension=DIMENSION),
+        index=source,
     )
     for second in (3, 4):
         new.timestamp.seconds = second
-        await memories.Store(new, timeout=TIMEOUT)
-    assert await export(memories, path, EVERYONE, index=source, resume=True) == 9
+        await stub.Store(new, timeout=TIMEOUT)
+    assert await export(stub, path, EVERYONE, index=source, resume=True) == 9
     held = [json.loads(line)["id"] for line in path.read_text().split("\n")[1:-1]]
-    assert sorted(held) == sorted(one.id for one in await everything(memories, source))
+    assert sorted(held) == sorted(one.id for one in await everything(stub, source))
 
 
-async def test_an_export_holds_what_the_filter_lets_through(memories: Stub, source: str, tmp_path: Path) -> None:
+async def test_an_export_holds_what_the_filter_lets_through(stub: Stub, source: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
     where = memory_pb2.MemoryFilter(user_id="user 1", end_time=Timestamp(seconds=3))
-    assert await export(memories, path, where, index=source) == 2
+    assert await export(stub, path, where, index=source) == 2
     header, *lines = [json.loads(line) for line in path.read_text().split("\n")[:-1]]
     assert header == {
         "semantic_memory": 1,
@@ -172,10 +176,10 @@ async def test_an_export_holds_what_the_filter_lets_through(memories: Stub, sour
 
 
 async def test_an_export_is_not_written_over_another(
-    memories: Stub, server: RpcServer, source: str, tmp_path: Path
+    stub: Stub, server: RpcServer, source: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "file"
-    await export(memories, path, EVERYONE, index=source)
+    await export(stub, path, EVERYONE, index=source)
     written = path.read_bytes()
     arguments = ["export", str(path), "--index", source]
     assert "--resume" in (await run(server, *arguments, "--all-users", status=1)).stderr
@@ -185,7 +189,7 @@ async def test_an_export_is_not_written_over_another(
 
 
 async def test_a_file_that_is_no_export_is_left_alone(
-    memories: Stub, server: RpcServer, source: str, tmp_path: Path
+    stub: Stub, server: RpcServer, source: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "notes"
     for content in (
@@ -195,24 +199,24 @@ async def test_a_file_that_is_no_export_is_left_alone(
     ):
         path.write_text(content)
         with pytest.raises(typer.Exit):
-            await export(memories, path, EVERYONE, index=source, resume=True)
+            await export(stub, path, EVERYONE, index=source, resume=True)
         assert path.read_text() == content
         assert str(path) in (await run(server, "import", str(path), status=1)).stderr
 
 
 async def test_embeddings_of_another_model_are_refused_or_made_anew(
-    server: RpcServer, memories: Stub, source: str, new_index: Callable[[], str], tmp_path: Path
+    server: RpcServer, stub: Stub, source: str, new_index: Callable[[], str], tmp_path: Path
 ) -> None:
     path = tmp_path / "file"
-    await export(memories, path, EVERYONE, index=source)
+    await export(stub, path, EVERYONE, index=source)
     other = new_index()
-    await memories.EnsureIndex(pb.EnsureIndexRequest(index=other), timeout=TIMEOUT)
+    await stub.EnsureIndex(pb.EnsureIndexRequest(index=other), timeout=TIMEOUT)
     refused = await run(server, "import", str(path), "--index", other, status=1)
     assert "FAILED_PRECONDITION" in refused.stderr
     assert "--re-embed" in refused.stderr
     done = await run(server, "import", str(path), "--index", other, "--re-embed")
     assert done.stdout == "imported 7, already there 0, expired 0, refused 0\n"
-    old, new = await everything(memories, source), await everything(memories, other)
+    old, new = await everything(stub, source), await everything(stub, other)
     assert {len(one.embedding) for one in new} == {384 * 4}
     for one in (*old, *new):
         one.ClearField("embedding")
@@ -222,10 +226,10 @@ async def test_embeddings_of_another_model_are_refused_or_made_anew(
 
 
 async def test_an_index_that_nobody_has_adopted_is_not_exported(
-    server: RpcServer, raw: Connections, new_index: Callable[[], str], tmp_path: Path
+    server: RpcServer, engine: Connections, new_index: Callable[[], str], tmp_path: Path
 ) -> None:
     name = new_index()
-    await raw.run(
+    await engine.run(
         f"FT.CREATE {name} ON JSON PREFIX 1 mem_{name}: SCHEMA $.session_id AS session_id TAG $.role AS role TAG "
         "$.user_id AS user_id TAG $.timestamp AS timestamp NUMERIC "
         "$.embedding AS embedding VECTOR HNSW 6 DIM 4 DISTANCE_METRIC COSINE TYPE FLOAT32".split()

@@ -18,8 +18,8 @@ from semantic_memory.v1 import memory_pb2
 from memory_service.cli.client import channel_to
 from memory_service.console.serving import serving
 from memory_service.rpc.server import RpcServer
-from tests.support.api import TIMEOUT, Stub, listed, message
-from tests.support.console_pages import MARKUP, told
+from tests.support.api import TIMEOUT, Stub, list_all, store_request
+from tests.support.console_pages import MARKUP, store_messages
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -82,10 +82,10 @@ async def shot(page: Page, name: str, request: pytest.FixtureRequest) -> None:
 
 
 async def test_from_a_search_to_the_session_by_keyboard(
-    page: Page, memories: Stub, user: str, request: pytest.FixtureRequest
+    page: Page, stub: Stub, user: str, request: pytest.FixtureRequest
 ) -> None:
     said = [f"small talk, part {number}" for number in range(30)]
-    await told(memories, user, *said[:15], "The canary deploys run on Fridays", *said[15:])
+    await store_messages(stub, user, *said[:15], "The canary deploys run on Fridays", *said[15:])
     await page.goto("/")
     await shot(page, "overview", request)
 
@@ -115,11 +115,9 @@ async def test_from_a_search_to_the_session_by_keyboard(
     await shot(page, "read", request)
 
 
-async def test_filters_are_found_and_told(
-    page: Page, memories: Stub, user: str, request: pytest.FixtureRequest
-) -> None:
-    await told(memories, user, "one canary", session="s1")
-    await told(memories, user, "another canary", session="s2")
+async def test_filters_are_found_and_told(page: Page, stub: Stub, user: str, request: pytest.FixtureRequest) -> None:
+    await store_messages(stub, user, "one canary", session="s1")
+    await store_messages(stub, user, "another canary", session="s2")
     await page.goto(f"/search?user={user}")
     assert await page.evaluate("document.activeElement.id") == "q"
     await page.keyboard.type("canary")
@@ -142,10 +140,10 @@ async def test_filters_are_found_and_told(
 
 
 async def test_the_map_is_read_by_pointing_and_by_arrow_keys(
-    page: Page, memories: Stub, user: str, request: pytest.FixtureRequest
+    page: Page, stub: Stub, user: str, request: pytest.FixtureRequest
 ) -> None:
-    await told(memories, user, "Tomatoes like sun", "Basil likes sun", "Water the tomatoes", session="garden")
-    await told(memories, user, "The p99 alarm went off", "Roll back the release", MARKUP, session="oncall")
+    await store_messages(stub, user, "Tomatoes like sun", "Basil likes sun", "Water the tomatoes", session="garden")
+    await store_messages(stub, user, "The p99 alarm went off", "Roll back the release", MARKUP, session="oncall")
     await page.goto(f"/map?user={user}")
     readout = page.locator("#readout .text")
     await page.locator("#map a[tabindex='0']").focus()
@@ -174,7 +172,7 @@ async def test_the_map_is_read_by_pointing_and_by_arrow_keys(
     assert "Roll back the release" in await page.inner_text("article")
 
 
-async def test_store_and_delete(page: Page, memories: Stub, user: str, request: pytest.FixtureRequest) -> None:
+async def test_store_and_delete(page: Page, stub: Stub, user: str, request: pytest.FixtureRequest) -> None:
     await page.goto("/store")
     await page.get_by_label("What was said").fill(MARKUP)
     await page.get_by_label("User", exact=True).fill(user)
@@ -189,14 +187,14 @@ async def test_store_and_delete(page: Page, memories: Stub, user: str, request: 
     await page.click("text=Delete …")
     await page.wait_for_selector("button.danger")
     await shot(page, "delete", request)
-    assert len(await listed(memories, memory_pb2.MemoryFilter(user_id=user))) == 1
+    assert len(await list_all(stub, memory_pb2.MemoryFilter(user_id=user))) == 1
     await page.click("button.danger")
     await page.wait_for_selector("text=It is deleted.")
-    assert not await listed(memories, memory_pb2.MemoryFilter(user_id=user))
+    assert not await list_all(stub, memory_pb2.MemoryFilter(user_id=user))
 
 
-async def test_another_sites_form_deletes_nothing(chromium: Browser, url: str, memories: Stub, user: str) -> None:
-    id_ = (await memories.Store(message(user, "stays"), timeout=TIMEOUT)).id
+async def test_another_sites_form_deletes_nothing(chromium: Browser, url: str, stub: Stub, user: str) -> None:
+    id_ = (await stub.Store(store_request(user, "stays"), timeout=TIMEOUT)).id
     context = await chromium.new_context()
     page = await context.new_page()
     form = (
@@ -217,4 +215,4 @@ async def test_another_sites_form_deletes_nothing(chromium: Browser, url: str, m
         await page.wait_for_url(f"{url}/delete")
         assert "sent by another site" in await page.inner_text("body")
     await context.close()
-    assert len(await listed(memories, memory_pb2.MemoryFilter(user_id=user))) == 1
+    assert len(await list_all(stub, memory_pb2.MemoryFilter(user_id=user))) == 1

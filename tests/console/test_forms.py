@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 
 from memory_service.rpc.server import RpcServer
-from tests.support.api import Stub, listed
-from tests.support.console_pages import looking, seen
+from tests.support.api import Stub, list_all
+from tests.support.console_pages import open_console, page_text
 
 NAMES = [
     "q",
@@ -57,21 +57,21 @@ WRITTEN = st.one_of(
 
 @pytest.fixture(scope="module")
 async def browser(server: RpcServer) -> AsyncIterator[httpx.AsyncClient]:
-    async with looking(server.address) as browser:
+    async with open_console(server.address) as browser:
         yield browser
 
 
 async def test_what_is_wrong_is_told_by_field(browser: httpx.AsyncClient) -> None:
-    unread = await seen(browser, "/search", 400, q="x", user="u", k="many", until="tomorrow", role="nobody")
+    unread = await page_text(browser, "/search", 400, q="x", user="u", k="many", until="tomorrow", role="nobody")
     for field in ("k", "until", "role"):
         assert f'<a href="#{field}">{field}</a>' in unread
-    refused = await seen(browser, "/search", q="x", k="0")
+    refused = await page_text(browser, "/search", q="x", k="0")
     assert '<a href="#user">filter</a>: name a user_id' in refused
     assert '<a href="#k">k</a>: must be greater' in refused
 
 
-async def test_store_and_delete_behind_a_question(browser: httpx.AsyncClient, memories: Stub, user: str) -> None:
-    form = await seen(browser, "/store", user=user)
+async def test_store_and_delete_behind_a_question(browser: httpx.AsyncClient, stub: Stub, user: str) -> None:
+    form = await page_text(browser, "/store", user=user)
     [request_id] = re.findall(r'name="request_id" value="(\w+)"', form)
     filled = {
         "request_id": request_id,
@@ -88,21 +88,21 @@ async def test_store_and_delete_behind_a_question(browser: httpx.AsyncClient, me
     assert "Stored:" in first.text
     second = await browser.post("/store", data=filled, follow_redirects=True)
     assert "It was stored already" in second.text
-    [stored] = await listed(memories, memory_pb2.MemoryFilter(user_id=user))
+    [stored] = await list_all(stub, memory_pb2.MemoryFilter(user_id=user))
     assert (stored.content, stored.role) == ("line one\nline two", memory_pb2.ROLE_ASSISTANT)
     assert (list(stored.labels), dict(stored.metadata)) == (["ops", "urgent"], {"channel": "#ops"})
     assert stored.timestamp.ToJsonString() == "2026-01-31T10:00:00Z"
     assert stored.HasField("expire_time")
 
-    asked = await seen(browser, "/delete", user=user, id=stored.id)
+    asked = await page_text(browser, "/delete", user=user, id=stored.id)
     assert "Delete this memory?" in asked
-    assert len(await listed(memories, memory_pb2.MemoryFilter(user_id=user))) == 1
+    assert len(await list_all(stub, memory_pb2.MemoryFilter(user_id=user))) == 1
     sent = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', asked))
     done = await browser.post("/delete", data=sent, follow_redirects=True)
     assert "It is deleted." in done.text
-    assert not await listed(memories, memory_pb2.MemoryFilter(user_id=user))
+    assert not await list_all(stub, memory_pb2.MemoryFilter(user_id=user))
     assert "It was gone already." in (await browser.post("/delete", data=sent, follow_redirects=True)).text
-    assert "MEMORY_NOT_FOUND" not in await seen(browser, "/memory", 404, user=user, id=stored.id)
+    assert "MEMORY_NOT_FOUND" not in await page_text(browser, "/memory", 404, user=user, id=stored.id)
 
 
 async def test_a_refused_store_keeps_what_was_written(browser: httpx.AsyncClient, user: str) -> None:

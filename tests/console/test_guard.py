@@ -15,7 +15,7 @@ from memory_service.cli.client import channel_to
 from memory_service.console.guard import is_loopback
 from memory_service.console.serving import serving
 from memory_service.rpc.server import RpcServer
-from tests.support.server_process import COMMAND, cli, environment
+from tests.support.server_process import COMMAND, environment, run_cli
 
 KEY = "a key of thirty-two characters, é"
 FORM = {"user": "u"}  # it lacks the content: nothing is stored
@@ -160,13 +160,13 @@ def test_names_of_this_machine() -> None:
 
 
 async def test_the_command_wants_a_key_beyond_this_machine(server: RpcServer) -> None:
-    refused = await asyncio.to_thread(cli, server.address, "console", "--listen", "0.0.0.0:0", status=1)
+    refused = await asyncio.to_thread(run_cli, server.address, "console", "--listen", "0.0.0.0:0", status=1)
     assert "MEMORY_CONSOLE_KEY: beyond this machine (0.0.0.0)" in refused.stderr
     short = await asyncio.to_thread(
-        cli, server.address, "console", "--listen", "0.0.0.0:0", "--admin-key", "short", status=1
+        run_cli, server.address, "console", "--listen", "0.0.0.0:0", "--admin-key", "short", status=1
     )
     assert "it has 5 characters and needs 16" in short.stderr
-    nowhere = await asyncio.to_thread(cli, server.address, "console", "--listen", "nowhere", status=1)
+    nowhere = await asyncio.to_thread(run_cli, server.address, "console", "--listen", "nowhere", status=1)
     assert "'nowhere' has no port" in nowhere.stderr
 
 

@@ -16,20 +16,20 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.cli import client
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
-from tests.support.api import TIMEOUT, Stub, message
-from tests.support.console_pages import MARKUP, START, looking, seen, told
-from tests.support.credentials import api_key, guarded
+from tests.support.api import TIMEOUT, Stub, store_request
+from tests.support.console_pages import MARKUP, START, open_console, page_text, store_messages
+from tests.support.credentials import api_key, server_with_auth
 from tests.support.server_process import SERVICE
 
 
 @pytest.fixture(scope="module")
 async def browser(server: RpcServer) -> AsyncIterator[httpx.AsyncClient]:
-    async with looking(server.address) as browser:
+    async with open_console(server.address) as browser:
         yield browser
 
 
 async def test_overview_shows_health_and_every_index(browser: httpx.AsyncClient, settings: Settings) -> None:
-    html = await seen(browser, "/")
+    html = await page_text(browser, "/")
     assert re.search(r"The service at .*\s+is ready", html)
     assert settings.index in html
     assert "all-minilm-l6-v2-int8" in html
@@ -37,15 +37,15 @@ async def test_overview_shows_health_and_every_index(browser: httpx.AsyncClient,
 
 
 async def test_overview_says_that_the_service_is_away() -> None:
-    async with looking("127.0.0.1:1") as browser:
-        html = await seen(browser, "/")
+    async with open_console("127.0.0.1:1") as browser:
+        html = await page_text(browser, "/")
     assert re.search(r"The service at .*\s+does not answer", html)
     assert "memory-service serve" in html
 
 
-async def test_search_shows_hits_with_their_parts(browser: httpx.AsyncClient, memories: Stub, user: str) -> None:
-    await told(memories, user, "We deploy with canaries", "Tomatoes need much sun", "The canary is yellow")
-    html = await seen(
+async def test_search_shows_hits_with_their_parts(browser: httpx.AsyncClient, stub: Stub, user: str) -> None:
+    await store_messages(stub, user, "We deploy with canaries", "Tomatoes need much sun", "The canary is yellow")
+    html = await page_text(
         browser, "/search", q="canary deploys", user=user, mode="hybrid", neighbors="0.5", recency="30d", k="2"
     )
     assert html.count('class="hit"') == 2
@@ -54,15 +54,15 @@ async def test_search_shows_hits_with_their_parts(browser: httpx.AsyncClient, me
     assert "2 of 3 candidates" in html
 
 
-async def test_every_filter_reaches_the_search(browser: httpx.AsyncClient, memories: Stub, user: str) -> None:
-    await told(memories, user, "first canary", "second canary", session="s1")
-    await told(memories, user, "third canary", session="s2")
-    labelled = message(user, "labelled canary", "s3", memory_pb2.ROLE_TOOL)
+async def test_every_filter_reaches_the_search(browser: httpx.AsyncClient, stub: Stub, user: str) -> None:
+    await store_messages(stub, user, "first canary", "second canary", session="s1")
+    await store_messages(stub, user, "third canary", session="s2")
+    labelled = store_request(user, "labelled canary", "s3", memory_pb2.ROLE_TOOL)
     labelled.labels.extend(["ops", "urgent"])
-    await memories.Store(labelled, timeout=TIMEOUT)
+    await stub.Store(labelled, timeout=TIMEOUT)
 
     async def found(**query: Any) -> set[str]:
-        html = await seen(browser, "/search", q="canary", user=user, **query)
+        html = await page_text(browser, "/search", q="canary", user=user, **query)
         return set(re.findall(r"(first|second|third|labelled) canary", html))
 
     assert await found() == {"first", "second", "third", "labelled"}
@@ -75,15 +75,15 @@ async def test_every_filter_reaches_the_search(browser: httpx.AsyncClient, memor
     assert await found(min_score="0.999") == set()
 
 
-async def test_search_over_every_user_names_them(browser: httpx.AsyncClient, memories: Stub, user: str) -> None:
-    await told(memories, user, "Xylophones in the quarry")
-    html = await seen(browser, "/search", q="Xylophones in the quarry", all_users="yes", k="1")
+async def test_search_over_every_user_names_them(browser: httpx.AsyncClient, stub: Stub, user: str) -> None:
+    await store_messages(stub, user, "Xylophones in the quarry")
+    html = await page_text(browser, "/search", q="Xylophones in the quarry", all_users="yes", k="1")
     assert f"of <bdi>{user}</bdi>" in html
 
 
-async def test_context_comes_with_the_hit(browser: httpx.AsyncClient, memories: Stub, user: str) -> None:
-    await told(memories, user, "Who feeds the cat?", "Nobody", "So I bought a machine for it")
-    html = await seen(browser, "/search", q="Who feeds the cat?", user=user, k="1", after="1")
+async def test_context_comes_with_the_hit(browser: httpx.AsyncClient, stub: Stub, user: str) -> None:
+    await store_messages(stub, user, "Who feeds the cat?", "Nobody", "So I bought a machine for it")
+    html = await page_text(browser, "/search", q="Who feeds the cat?", user=user, k="1", after="1")
     assert re.search(r'class="itself".*Who feeds the cat\?', html)
     assert "Nobody" in html
     assert "machine" not in html
@@ -108,7 +108,7 @@ async def test_hits_are_sent_as_they_come() -> None:
     port = service.add_insecure_port("127.0.0.1:0")
     await service.start()
     async with (
-        looking(f"127.0.0.1:{port}") as browser,
+        open_console(f"127.0.0.1:{port}") as browser,
         browser.stream("GET", "/search", params={"q": "x", "user": "u"}) as answer,
     ):
         parts, html = answer.aiter_text(), ""
@@ -123,11 +123,11 @@ async def test_hits_are_sent_as_they_come() -> None:
     await service.stop(None)
 
 
-async def test_text_of_memories_is_data(browser: httpx.AsyncClient, memories: Stub, user: str) -> None:
-    request = message(user, MARKUP, session=MARKUP)
+async def test_text_of_memories_is_data(browser: httpx.AsyncClient, stub: Stub, user: str) -> None:
+    request = store_request(user, MARKUP, session=MARKUP)
     request.labels.append(MARKUP[:60])
     request.metadata[MARKUP[:60]] = MARKUP
-    [id_] = [(await memories.Store(request, timeout=TIMEOUT)).id]
+    [id_] = [(await stub.Store(request, timeout=TIMEOUT)).id]
     for path, query in [
         ("/search", {"q": MARKUP, "user": user, "after": "1"}),
         ("/read", {"user": user, "session": MARKUP}),
@@ -144,13 +144,13 @@ async def test_text_of_memories_is_data(browser: httpx.AsyncClient, memories: St
         assert "default-src 'self'" in response.headers["content-security-policy"]
 
 
-async def test_a_session_is_read_in_order_around_a_hit(browser: httpx.AsyncClient, memories: Stub, user: str) -> None:
-    ids = await told(memories, user, *[f"turn {number:02}" for number in range(50)])
-    await told(memories, user, "elsewhere", session="s2")
+async def test_a_session_is_read_in_order_around_a_hit(browser: httpx.AsyncClient, stub: Stub, user: str) -> None:
+    ids = await store_messages(stub, user, *[f"turn {number:02}" for number in range(50)])
+    await store_messages(stub, user, "elsewhere", session="s2")
     at = (START + timedelta(minutes=25)).isoformat()
 
     async def turns(address: str, **query: Any) -> tuple[list[int], dict[str, str]]:
-        html = await seen(browser, address, **query) if query else (await browser.get(address)).text
+        html = await page_text(browser, address, **query) if query else (await browser.get(address)).text
         assert "elsewhere" not in html
         links = {way: link.replace("&amp;", "&") for link, way in re.findall(r'<a href="([^"]+)" rel="(\w+)"', html)}
         return [int(one) for one in re.findall(r"turn (\d\d)", html)], links
@@ -163,35 +163,35 @@ async def test_a_session_is_read_in_order_around_a_hit(browser: httpx.AsyncClien
     assert later == list(range(45, 50))
     again, _ = await turns(back["next"])
     assert 5 in again
-    html = await seen(browser, "/read", user=user, session="s1", at=at, id=ids[25])
+    html = await page_text(browser, "/read", user=user, session="s1", at=at, id=ids[25])
     assert html.index("turn 24") < html.index('aria-current="true"') < html.index("turn 25")
 
 
-async def test_the_map_has_a_point_for_each_memory(browser: httpx.AsyncClient, memories: Stub, user: str) -> None:
-    assert "Nothing is stored for this user" in await seen(browser, "/map", user=user)
-    await told(memories, user, "one alone")
-    assert (await seen(browser, "/map", user=user)).count("<circle cx=") == 1
-    await told(memories, user, "tomatoes and basil", "basil and tomatoes", "the p99 latency alarm", session="s2")
-    html = await seen(browser, "/map", user=user)
+async def test_the_map_has_a_point_for_each_memory(browser: httpx.AsyncClient, stub: Stub, user: str) -> None:
+    assert "Nothing is stored for this user" in await page_text(browser, "/map", user=user)
+    await store_messages(stub, user, "one alone")
+    assert (await page_text(browser, "/map", user=user)).count("<circle cx=") == 1
+    await store_messages(stub, user, "tomatoes and basil", "basil and tomatoes", "the p99 latency alarm", session="s2")
+    html = await page_text(browser, "/map", user=user)
     assert html.count("<circle cx=") == 4
     assert re.search(r'class="s0" data-session="s2"', html)
     assert re.search(r'class="s1" data-session="s1"', html)
-    assert (await seen(browser, "/map", user=user, session="s1")).count("<circle cx=") == 1
+    assert (await page_text(browser, "/map", user=user, session="s1")).count("<circle cx=") == 1
 
 
 async def test_the_console_has_the_rights_of_its_token(
-    settings: Settings, memories: Stub, user: str, tmp_path: Path
+    settings: Settings, stub: Stub, user: str, tmp_path: Path
 ) -> None:
-    await told(memories, user, "mine alone")
+    await store_messages(stub, user, "mine alone")
     key, entry = api_key("looker", [user], "read")
     file = tmp_path / "keys.toml"
     file.write_text(entry)
-    async with guarded(settings, api_keys=file) as server:
+    async with server_with_auth(settings, api_keys=file) as server:
         client.use(client.Credentials(token=key))
         try:
-            async with looking(server.address) as browser:
-                assert "mine alone" in await seen(browser, "/search", q="mine", user=user)
-                assert "PERMISSION_DENIED" in await seen(browser, "/search", q="mine", user="someone else")
-                assert "PERMISSION_DENIED" in await seen(browser, "/")
+            async with open_console(server.address) as browser:
+                assert "mine alone" in await page_text(browser, "/search", q="mine", user=user)
+                assert "PERMISSION_DENIED" in await page_text(browser, "/search", q="mine", user="someone else")
+                assert "PERMISSION_DENIED" in await page_text(browser, "/")
         finally:
             client.use(client.Credentials())

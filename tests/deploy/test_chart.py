@@ -19,7 +19,10 @@ TRIAL = {"valkey": {"trial": {"enabled": True}}, "access": {"insecure": True}}
 BY = ["--values", "--set", "--set-json"]
 """The ways in which Helm takes a value; two of them make a floating-point number of every number."""
 
-pytestmark = pytest.mark.skipif(HELM is None, reason="there is no helm: make check-deploy installs it where Go is")
+pytestmark = [
+    pytest.mark.skipif(HELM is None, reason="needs helm: make check-deploy installs it if Go is present"),
+    pytest.mark.slow,
+]
 
 
 def helm(values: dict[str, Any], *options: str) -> subprocess.CompletedProcess[str]:
@@ -62,7 +65,7 @@ def admitted(manifests: list[dict[str, Any]]) -> dict[str, Any]:
 @settings(max_examples=15)
 @given(number=st.integers(-(2**53), 2**53) | st.integers(10**6, 10**10))
 @pytest.mark.parametrize("by", BY)
-def test_an_integer_reaches_a_setting_digit_by_digit(by: str, number: int) -> None:
+def test_integers_reach_settings_unrounded(by: str, number: int) -> None:
     if by == "--values":
         made = rendered({"settings": {"MEMORY_ANY": number}})
     else:
@@ -72,7 +75,7 @@ def test_an_integer_reaches_a_setting_digit_by_digit(by: str, number: int) -> No
 
 @pytest.mark.parametrize("by", BY)
 @pytest.mark.parametrize(("value", "text"), [("0.5", "0.5"), ("true", "true"), ("0", "0"), ('"1e6"', "1e6")])
-def test_other_settings_stay_as_they_are_written(by: str, value: str, text: str) -> None:
+def test_other_values_reach_settings_as_written(by: str, value: str, text: str) -> None:
     if by == "--values":
         made = rendered({"settings": {"MEMORY_ANY": json.loads(value)}})
     elif by == "--set" and value.startswith('"'):
@@ -82,12 +85,12 @@ def test_other_settings_stay_as_they_are_written(by: str, value: str, text: str)
     assert variables(made)["MEMORY_ANY"] == text
 
 
-def test_an_integer_that_helm_has_rounded_is_refused() -> None:
+def test_an_integer_that_helm_rounds_is_refused() -> None:
     assert "settings" in refusal({"settings": {"MEMORY_ANY": 2**54}})
 
 
 @pytest.mark.parametrize("by", BY)
-def test_numbers_of_manifests_are_integers(by: str) -> None:
+def test_numbers_in_manifests_are_integers(by: str) -> None:
     large = {
         "replicas": 2_000_000,
         "autoscaling": {"enabled": False},
@@ -108,7 +111,7 @@ def test_numbers_of_manifests_are_integers(by: str) -> None:
 
 @pytest.mark.parametrize("given_by", ["values, empty", "values, null", "--set-json, empty", "--set, null"])
 @pytest.mark.parametrize(("value", "port"), [("clients", "grpc"), ("metricsFrom", "metrics")])
-def test_an_empty_list_of_peers_admits_nobody(given_by: str, value: str, port: str) -> None:
+def test_an_empty_list_of_peers_admits_no_peer(given_by: str, value: str, port: str) -> None:
     by, _, written = given_by.partition(", ")
     if by == "values":
         made = rendered({"networkPolicy": {value: [] if written == "empty" else None}})
@@ -141,7 +144,7 @@ def test_a_key_set_in_a_secret_is_mounted_where_the_setting_names_it() -> None:
         ({"jwks": "/etc/keys.json", "issuer": "i", "audience": "a"}, "jwks"),
     ],
 )
-def test_a_key_set_that_the_pod_would_not_find_is_refused(jwt: dict[str, str], why: str) -> None:
+def test_an_unreachable_key_set_is_refused(jwt: dict[str, str], why: str) -> None:
     assert why in refusal({"access": {"insecure": True, "jwt": jwt}})
 
 
@@ -165,6 +168,6 @@ def test_the_metrics_of_every_worker_can_be_scraped(operator: bool) -> None:
 
 
 @pytest.mark.parametrize("name", ["MEMORY_LISTEN", "MEMORY_HEALTH_LISTEN", "MEMORY_METRICS_LISTEN", "MEMORY_WORKERS"])
-def test_a_setting_that_ports_follow_is_refused(name: str) -> None:
+def test_settings_that_determine_ports_are_refused(name: str) -> None:
     assert name in refusal({"settings": {name: "2"}})
     assert name in refusal({"extraEnv": [{"name": name, "value": "2"}]})

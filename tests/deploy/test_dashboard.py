@@ -21,11 +21,14 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.embedded.process import free_port
 from memory_service.settings import Settings
 from tests.deploy.test_alerts import DASHBOARD, ROOT, RULES
-from tests.rpc.test_metrics import measured
-from tests.support.api import TIMEOUT, Stub, message, search
+from tests.rpc.test_metrics import metered_server
+from tests.support.api import TIMEOUT, Stub, search, store_request
 
 PROMETHEUS = shutil.which("prometheus")
-pytestmark = pytest.mark.skipif(PROMETHEUS is None, reason="needs prometheus on the PATH, such as Debian's package")
+pytestmark = [
+    pytest.mark.skipif(PROMETHEUS is None, reason="needs prometheus, such as Debian's package"),
+    pytest.mark.slow,
+]
 
 QUERIES = [
     pytest.param(target["expr"], id=f"{panel['title']} {target['refId']}")
@@ -70,7 +73,7 @@ async def prometheus(settings: Settings, tmp_path_factory: pytest.TempPathFactor
     config = yaml.safe_load(ROOT.joinpath("deploy/prometheus/prometheus.yaml").read_text())
     config["rule_files"] = [str(ROOT / "deploy/prometheus" / name) for name in config["rule_files"]]
     config["global"] |= {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    async with measured(settings, index_look_every=0.5) as (server, memories), _in_use(memories):
+    async with metered_server(settings, index_look_every=0.5) as (server, stub), _in_use(stub):
         [job] = config["scrape_configs"]
         job["static_configs"] = [{"targets": [server.metrics_address]}]
         folder.joinpath("prometheus.yaml").write_text(yaml.safe_dump(config))
@@ -94,7 +97,7 @@ def _running(program: str, folder: Path, port: int) -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _in_use(memories: Stub) -> AsyncIterator[None]:
+async def _in_use(stub: Stub) -> AsyncIterator[None]:
     """Calls of every kind that the dashboard tells of, a failing one among them, while the context is open."""
 
     async def use() -> None:
@@ -102,10 +105,10 @@ async def _in_use(memories: Stub) -> AsyncIterator[None]:
         number = 0
         while True:
             number += 1
-            await memories.Store(message("alice", f"the canary sings for the {number}th time"), timeout=TIMEOUT)
-            await search(memories, pb.SearchRequest(query_text="birds", filter=alice))
+            await stub.Store(store_request("alice", f"the canary sings for the {number}th time"), timeout=TIMEOUT)
+            await search(stub, pb.SearchRequest(query_text="birds", filter=alice))
             with contextlib.suppress(grpc.aio.AioRpcError):
-                await memories.Get(pb.GetRequest(user_id="alice", id="nowhere"), timeout=TIMEOUT)
+                await stub.Get(pb.GetRequest(user_id="alice", id="nowhere"), timeout=TIMEOUT)
             await asyncio.sleep(0.1)
 
     using = asyncio.create_task(use())
@@ -117,11 +120,11 @@ async def _in_use(memories: Stub) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("expression", QUERIES)
-async def test_every_panel_has_live_figures(prometheus: Prometheus, expression: str) -> None:
+async def test_every_panel_has_live_values(prometheus: Prometheus, expression: str) -> None:
     assert all(one >= 0 for one in await prometheus.values(expression) if one == one)  # noqa: PLR0124 - as above
 
 
-async def test_the_dashboard_tells_what_happens(prometheus: Prometheus) -> None:
+async def test_panels_show_the_state_of_the_server(prometheus: Prometheus) -> None:
     shown = {panel["title"]: panel["targets"][0]["expr"] for panel in DASHBOARD["panels"] if "targets" in panel}
     assert await prometheus.values(shown["Ready"]) == [1]
     assert await prometheus.values(shown["Ready"], instance="gone") == [0]
@@ -132,7 +135,7 @@ async def test_the_dashboard_tells_what_happens(prometheus: Prometheus) -> None:
     assert 0 < hits < 1  # the query is known after its first time, what is stored is new each time
 
 
-async def test_every_rule_can_be_evaluated_and_none_fires_at_a_healthy_server(prometheus: Prometheus) -> None:
+async def test_every_rule_evaluates_and_none_fires_for_a_healthy_server(prometheus: Prometheus) -> None:
     for _ in range(150):
         [group] = (await prometheus.ask("rules"))["groups"]
         if all(rule["health"] != "unknown" for rule in group["rules"]):

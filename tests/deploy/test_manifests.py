@@ -73,7 +73,7 @@ def test_files_that_settings_name_are_mounted(manifest: Path) -> None:
     assert named <= mounted
 
 
-def test_the_compose_file_gives_settings_that_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_compose_file_sets_known_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {
         name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", value)
         for name, value in COMPOSE["services"]["memory"]["environment"].items()
@@ -83,12 +83,12 @@ def test_the_compose_file_gives_settings_that_are_understood(monkeypatch: pytest
     assert grace > settings.drain + settings.grace
 
 
-def test_the_health_check_of_the_image_asks_its_health_port() -> None:
+def test_the_health_check_of_the_image_uses_its_health_port() -> None:
     port = of_image("MEMORY_HEALTH_LISTEN").rpartition(":")[2]
     assert f'CMD ["memory-service", "health", "--address", "127.0.0.1:{port}"]' in DOCKERFILE
 
 
-def test_one_version_everywhere() -> None:
+def test_all_files_have_the_same_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     chart = yaml.safe_load((ROOT / "deploy/helm/semantic-memory/Chart.yaml").read_text())
     assert chart["appVersion"] == project

@@ -1,5 +1,5 @@
-"""Callers who do what callers should not, in a process of their own: `python -m tests.faults.bad_clients KIND ADDRESS
-COUNT`. Spread over time, so that what is measured beside it is the server and not the machine."""
+"""Misbehaving clients in a process of their own: `python -m tests.faults.bad_clients KIND ADDRESS COUNT`. Their calls
+are spread over time, so that measurements beside them show the server and not the machine."""
 
 import asyncio
 import contextlib
@@ -13,39 +13,39 @@ import grpc
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from tests.faults.call_table import SLOW_READER, WHERE
-from tests.support.api import TIMEOUT, connected, packed
+from tests.support.api import TIMEOUT, packed_embedding, stub_for
 from tests.support.server_process import SERVICE
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = bytes.fromhex("000000040000000000")
-BIG = pb.SearchRequest(query_embedding=packed(1.0), k=100, filter=WHERE)
-"""A search whose answer is megabytes, where `store_megabytes` has been."""
+BIG = pb.SearchRequest(query_embedding=packed_embedding(1.0), k=100, filter=WHERE)
+"""A search that returns megabytes after `store_megabytes`."""
 
 
 async def dropped_connections(address: str, count: int) -> None:
-    """Connections that are opened and dropped: before a word, after HTTP/2's first, or in the middle of one."""
+    """Connections that are dropped before any data, after the HTTP/2 preface, or in the middle of it."""
     for number in range(count):
-        await _said(address, (b"", PREFACE + SETTINGS, PREFACE[:10])[number % 3])
+        await _send_bytes(address, (b"", PREFACE + SETTINGS, PREFACE[:10])[number % 3])
 
 
 async def garbage(address: str, count: int) -> None:
-    """Bytes that are no HTTP/2, or begin as such."""
+    """Random bytes, with or without a valid HTTP/2 start."""
     rng = random.Random(1)
     for number in range(count):
         noise = rng.randbytes(rng.randrange(1, 4000))
         frame = rng.randrange(16384).to_bytes(3, "big") + rng.randbytes(6) + noise
-        said = (
+        payloads = (
             noise,
             PREFACE + noise,
             PREFACE + SETTINGS + frame,
             b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
             b"\x16\x03\x01",
         )
-        await _said(address, said[number % len(said)])
+        await _send_bytes(address, payloads[number % len(payloads)])
 
 
 async def malformed_messages(address: str, count: int) -> None:
-    """Calls whose message is no protobuf, or larger than any that is taken."""
+    """Calls whose message is not valid protobuf, or is over the size limit."""
     async with grpc.aio.insecure_channel(address) as channel:
         for number in range(count):
             method = ("Store", "Get", "Unknown")[number % 3]
@@ -56,11 +56,11 @@ async def malformed_messages(address: str, count: int) -> None:
 
 
 async def slow_readers(address: str, count: int) -> None:
-    """Streams whose reader takes the first message, waits, and goes away."""
+    """Streams whose reader reads the first message, waits, and cancels."""
 
     async def read_slowly(channel: grpc.aio.Channel, number: int) -> None:
         await asyncio.sleep(0.1 * number)
-        call = connected(channel).Search(BIG, timeout=TIMEOUT)
+        call = stub_for(channel).Search(BIG, timeout=TIMEOUT)
         await anext(aiter(call))
         await asyncio.sleep(3.0)
         call.cancel()
@@ -70,11 +70,11 @@ async def slow_readers(address: str, count: int) -> None:
             await asyncio.gather(*(read_slowly(channel, number) for number in range(10)))
 
 
-async def whole_streams(address: str, count: int) -> None:
-    """The same searches by one who reads them to their end: what they cost others without any misbehaviour."""
+async def complete_streams(address: str, count: int) -> None:
+    """The same searches, read to their end: the cost for other clients without misbehaviour."""
     async with grpc.aio.insecure_channel(address) as channel:
         for _ in range(count):
-            async for _ in connected(channel).Search(BIG, timeout=TIMEOUT):
+            async for _ in stub_for(channel).Search(BIG, timeout=TIMEOUT):
                 pass
             await asyncio.sleep(0.02)
 
@@ -83,7 +83,7 @@ async def cancelled_streams(address: str, count: int) -> None:
     """Streams that are cancelled before, during or after their first message."""
     async with grpc.aio.insecure_channel(address) as channel:
         for number in range(count):
-            call = connected(channel).Search(BIG, timeout=TIMEOUT)
+            call = stub_for(channel).Search(BIG, timeout=TIMEOUT)
             if number % 3:
                 await asyncio.sleep(0.01 * (number % 3))
             call.cancel()
@@ -95,7 +95,7 @@ async def short_deadlines(address: str, count: int) -> None:
     async with grpc.aio.insecure_channel(address) as channel:
         for number in range(count):
             with contextlib.suppress(grpc.aio.AioRpcError):
-                async for _ in connected(channel).Search(BIG, timeout=0.0005 * (number % 40)):
+                async for _ in stub_for(channel).Search(BIG, timeout=0.0005 * (number % 40)):
                     pass
             await asyncio.sleep(0.02)
 
@@ -110,7 +110,7 @@ KINDS: dict[str, Callable[[str, int], Coroutine[Any, Any, None]]] = {
 }
 
 
-async def _said(address: str, words: bytes) -> None:
+async def _send_bytes(address: str, words: bytes) -> None:
     host, _, port = address.rpartition(":")
     with contextlib.suppress(OSError):
         _, writer = await asyncio.open_connection(host, int(port))
@@ -120,5 +120,5 @@ async def _said(address: str, words: bytes) -> None:
 
 
 if __name__ == "__main__":
-    kinds = {**KINDS, "whole_streams": whole_streams}
+    kinds = {**KINDS, "whole_streams": complete_streams}
     asyncio.run(kinds[sys.argv[1]](sys.argv[2], int(sys.argv[3])))

@@ -1,4 +1,4 @@
-"""The calls of the contract, for tests of what each of them answers while something is away."""
+"""The calls of the contract, for tests of each call during an outage."""
 
 import asyncio
 import time
@@ -11,74 +11,78 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from tests.faults.load import retry_delay
-from tests.support.api import TIMEOUT, Stub, connected, packed
-from tests.support.server_process import channel_to, serving
+from tests.support.api import TIMEOUT, Stub, packed_embedding, stub_for
+from tests.support.server_process import channel_to, run_server_process
 
 WHERE = memory_pb2.MemoryFilter(user_id="alice")
 DEADLINE = 3.0
 
 SLOW_READER = [("grpc.http2.bdp_probe", 0)]
-"""Options of a channel that takes 64 kB ahead of its reader, and no more however fast the network is."""
+"""Options of a channel that buffers at most 64 kB ahead of its reader."""
 
 Call = Callable[[Stub], Awaitable[object]]
 
 
 def store(id_: str, user: str = "alice") -> pb.StoreRequest:
-    """A Store that needs no embedder."""
-    return pb.StoreRequest(user_id=user, role=memory_pb2.ROLE_USER, id=id_, content="a canary", embedding=packed(1.0))
+    """Return a StoreRequest with an embedding, so that it needs no embedder."""
+    return pb.StoreRequest(
+        user_id=user, role=memory_pb2.ROLE_USER, id=id_, content="a canary", embedding=packed_embedding(1.0)
+    )
 
 
-async def answer(memories: Stub, request: pb.SearchRequest, deadline: float) -> tuple[list[pb.Hit], pb.SearchSummary]:
-    """A search's hits and summary."""
-    chunks = [chunk async for chunk in memories.Search(request, timeout=deadline)]
+async def search_results(
+    stub: Stub, request: pb.SearchRequest, deadline: float
+) -> tuple[list[pb.Hit], pb.SearchSummary]:
+    """Return the hits and the summary of a search."""
+    chunks = [chunk async for chunk in stub.Search(request, timeout=deadline)]
     return [hit for chunk in chunks for hit in chunk.hits], chunks[-1].summary
 
 
 SEARCHES = {
-    "VECTOR": pb.SearchRequest(query_embedding=packed(1.0), filter=WHERE),
+    "VECTOR": pb.SearchRequest(query_embedding=packed_embedding(1.0), filter=WHERE),
     "TEXT": pb.SearchRequest(query_text="canary", mode=pb.SEARCH_MODE_TEXT, filter=WHERE),
     "HYBRID": pb.SearchRequest(
-        query_text="canary", query_embedding=packed(1.0), mode=pb.SEARCH_MODE_HYBRID, filter=WHERE
+        query_text="canary", query_embedding=packed_embedding(1.0), mode=pb.SEARCH_MODE_HYBRID, filter=WHERE
     ),
 }
-"""A search of each kind, none of which needs the embedder."""
+"""A search in each mode; none needs the embedder."""
 
 WRITES: dict[str, Call] = {
-    "Store": lambda memories: memories.Store(store("new"), timeout=DEADLINE),
-    "Delete": lambda memories: memories.Delete(pb.DeleteRequest(user_id="alice", ids=["another"]), timeout=DEADLINE),
-    "DeleteMatching": lambda memories: memories.DeleteMatching(
+    "Store": lambda stub: stub.Store(store("new"), timeout=DEADLINE),
+    "Delete": lambda stub: stub.Delete(pb.DeleteRequest(user_id="alice", ids=["another"]), timeout=DEADLINE),
+    "DeleteMatching": lambda stub: stub.DeleteMatching(
         pb.DeleteMatchingRequest(filter=memory_pb2.MemoryFilter(user_id="another")), timeout=DEADLINE
     ),
 }
 
 READS: dict[str, Call] = {
-    "VECTOR": lambda memories: answer(memories, SEARCHES["VECTOR"], DEADLINE),
-    "TEXT": lambda memories: answer(memories, SEARCHES["TEXT"], DEADLINE),
-    "HYBRID": lambda memories: answer(memories, SEARCHES["HYBRID"], DEADLINE),
-    "Get": lambda memories: memories.Get(pb.GetRequest(user_id="alice", id="there"), timeout=DEADLINE),
-    "List": lambda memories: memories.List(pb.ListRequest(filter=WHERE), timeout=DEADLINE),
-    "GetIndex": lambda memories: memories.GetIndex(pb.GetIndexRequest(), timeout=DEADLINE),
-    "EnsureIndex": lambda memories: memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=DEADLINE),
+    "VECTOR": lambda stub: search_results(stub, SEARCHES["VECTOR"], DEADLINE),
+    "TEXT": lambda stub: search_results(stub, SEARCHES["TEXT"], DEADLINE),
+    "HYBRID": lambda stub: search_results(stub, SEARCHES["HYBRID"], DEADLINE),
+    "Get": lambda stub: stub.Get(pb.GetRequest(user_id="alice", id="there"), timeout=DEADLINE),
+    "List": lambda stub: stub.List(pb.ListRequest(filter=WHERE), timeout=DEADLINE),
+    "GetIndex": lambda stub: stub.GetIndex(pb.GetIndexRequest(), timeout=DEADLINE),
+    "EnsureIndex": lambda stub: stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=DEADLINE),
 }
 
 CALLS = {**WRITES, **READS}
 
 
-async def refused(memories: Stub, call: Call) -> str:
-    """Assert that the call is told to try again later, before its own deadline; the message."""
+async def assert_unavailable(stub: Stub, call: Call) -> str:
+    """Assert that a call fails with UNAVAILABLE and a retry delay before its deadline; return the message."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await call(memories)
+        await call(stub)
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE, caught.value
     assert retry_delay(caught.value), caught.value
     return str(caught.value.details())
 
 
-async def answers_again(memories: Stub, call: Call, *, within: float) -> None:
-    """Repeat a call until it is answered; assert that this takes fewer seconds than given."""
+async def wait_for_answer(stub: Stub, call: Call, *, within: float) -> None:
+    """Repeat a call until it succeeds; fail if that takes longer than `within` seconds."""
     started = time.monotonic()
     while True:
         try:
-            await call(memories)
+            await call(stub)
         except grpc.aio.AioRpcError as error:
             assert error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}, error
             assert time.monotonic() - started < within, error
@@ -88,29 +92,29 @@ async def answers_again(memories: Stub, call: Call, *, within: float) -> None:
     assert time.monotonic() - started < within
 
 
-async def ensured(channel: grpc.aio.Channel) -> Stub:
-    """A client of a server whose index exists."""
-    memories = connected(channel)
-    await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
-    return memories
+async def stub_with_index(channel: grpc.aio.Channel) -> Stub:
+    """Create the default index; return a stub of the service."""
+    stub = stub_for(channel)
+    await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+    return stub
 
 
 @asynccontextmanager
-async def service(**settings: str) -> AsyncIterator[Stub]:
-    """A client of a server of its own, with an index and one memory of alice."""
-    with serving(**settings) as served:
-        async with channel_to(served.address) as channel:
-            memories = await ensured(channel)
-            await memories.Store(store("there"), timeout=TIMEOUT)
-            yield memories
+async def service_stub(**settings: str) -> AsyncIterator[Stub]:
+    """Run a server with an index and one memory of alice; yield a stub of it."""
+    with run_server_process(**settings) as server_process:
+        async with channel_to(server_process.address) as channel:
+            stub = await stub_with_index(channel)
+            await stub.Store(store("there"), timeout=TIMEOUT)
+            yield stub
 
 
-async def store_megabytes(memories: Stub, megabytes: int) -> None:
-    """Store so much for alice, in memories of 40 kB."""
+async def store_megabytes(stub: Stub, megabytes: int) -> None:
+    """Store this many megabytes for alice, in memories of 40 kB."""
     for _ in range(megabytes):
         request = pb.BatchStoreRequest()
         for _ in range(25):
             request.memories.add(
-                user_id="alice", role=memory_pb2.ROLE_USER, content="word " * 8000, embedding=packed(1.0)
+                user_id="alice", role=memory_pb2.ROLE_USER, content="word " * 8000, embedding=packed_embedding(1.0)
             )
-        await memories.BatchStore(request, timeout=TIMEOUT)
+        await stub.BatchStore(request, timeout=TIMEOUT)

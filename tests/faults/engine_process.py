@@ -18,22 +18,22 @@ from memory_service.embedded import guard
 from memory_service.embedded.packages import find_engine
 from memory_service.embedded.process import free_port
 
-PRODUCTION = os.environ.get("MEMORY_TEST_VALKEY_SERVER", "")
+PRODUCTION_ENGINE = os.environ.get("MEMORY_TEST_VALKEY_SERVER", "")
 
 
 def programs() -> list[str]:
-    """The server and its modules."""
-    if PRODUCTION:
-        return PRODUCTION.split()
+    """Return the server program and its modules."""
+    if PRODUCTION_ENGINE:
+        return PRODUCTION_ENGINE.split()
     files = find_engine()
     return [str(files.server), str(files.json_module), f"{files.search_module} DEFAULT_DIALECT 2 ON_TIMEOUT FAIL"]
 
 
-class Engine:
-    """One Valkey server with a data directory and a port of its own; ends with this process, however that ends."""
+class EngineProcess:
+    """A Valkey server with its own data directory and port; it ends with this process, even after kill -9."""
 
     def __init__(self, directory: Path, *options: str, search_arguments: str = "", port: int = 0) -> None:
-        """`options` are lines of valkey.conf. As in production every write is on disk before it is acknowledged."""
+        """`options` are lines of valkey.conf. As in production, every write is on disk before it is acknowledged."""
         self.directory = directory
         self.port = port or free_port()
         self.host = "127.0.0.1"
@@ -65,7 +65,7 @@ class Engine:
         await self.stop()
 
     async def start(self, *, wait: bool = True) -> None:
-        """Start the server; return when it answers with its data loaded, or with `wait` False at once."""
+        """Start the server. Return when its data is loaded, or immediately with `wait=False`."""
         command = [sys.executable, "-I", str(guard.__file__), self._server, str(self.directory / "valkey.conf")]
         self._guard = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         owner = psutil.Process(self._guard.pid)
@@ -79,30 +79,30 @@ class Engine:
                 await asyncio.sleep(0.005)
 
     async def kill(self) -> None:
-        """End it as a power cut does: nothing is saved, nothing said."""
+        """Kill it with SIGKILL, as in a power cut."""
         assert self._process is not None
         self._process.kill()
-        await self._gone()
+        await self._wait_for_exit()
 
     async def stop(self) -> None:
-        """End it if it lives, paused or not."""
+        """Kill it if it is running or paused."""
         if self._process is not None and self._process.is_running():
             self._process.kill()
-            await self._gone()
+            await self._wait_for_exit()
 
     def pause(self) -> None:
-        """Let it stand still: the system takes what is sent to it, and nothing answers."""
+        """Pause it with SIGSTOP: the kernel accepts data for it, and nothing replies."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Resume it with SIGCONT."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
     async def run(self, *command: str) -> bytes:
-        """What the server answers to a command: a line, or the text that its first line announces. Not by GLIDE, which
-        talks to no replica."""
+        """Run a command over a plain socket, since GLIDE does not connect to replicas; return the line or text of the
+        reply."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             words = "".join(f"${len(word.encode())}\r\n{word}\r\n" for word in command)
@@ -113,13 +113,13 @@ class Engine:
             writer.close()
 
     async def ping(self) -> bytes:
-        """Its answer to PING; empty when it takes no connections."""
+        """Return the reply to PING, or nothing if it accepts no connections."""
         try:
             return await self.run("PING")
         except OSError:
             return b""
 
-    async def _gone(self) -> None:
+    async def _wait_for_exit(self) -> None:
         assert self._guard is not None
         assert self._guard.stdin is not None
         self._guard.stdin.close()

@@ -1,4 +1,4 @@
-"""A TCP proxy between the service and its engine, which does to their connections what networks do."""
+"""A TCP proxy between the service and its engine that simulates network faults."""
 
 import asyncio
 import contextlib
@@ -8,39 +8,39 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 
-class Proxy:
-    """Passes bytes on; what it shall do wrong is set while it runs."""
+class FaultyProxy:
+    """Forwards bytes; its faults can be changed while it runs."""
 
     def __init__(self, engine_port: int) -> None:
         self.delay = 0.0
-        """Seconds that each piece of a reply is held back."""
+        """Seconds by which each chunk of a reply is delayed."""
         self.cut_after: int | None = None
-        """Bytes of replies after which the connection that carries them is reset, once."""
+        """Bytes of a reply after which its connection is reset, once."""
         self.connections = 0
-        """Connections made so far."""
+        """Number of connections so far."""
         self.url = ""
         self._engine_port = engine_port
-        self._silenced: set[asyncio.Task[None]] = set()
+        self._stalled: set[asyncio.Task[None]] = set()
         self._open: set[asyncio.Task[None]] = set()
 
     @property
-    def silenced(self) -> int:
-        """Connections that carry nothing and are still open."""
-        return len(self._silenced & self._open)
+    def stalled(self) -> int:
+        """Number of open connections that forward nothing."""
+        return len(self._stalled & self._open)
 
-    def silence(self) -> None:
-        """Carry nothing any longer on the connections that there are, without closing them, as when a node or a
-        firewall between has forgotten them. New ones work."""
-        self._silenced |= self._open
+    def stall(self) -> None:
+        """Stop forwarding on the open connections without closing them, as a firewall that has dropped their state.
+        New connections work."""
+        self._stalled |= self._open
 
-    async def end(self) -> None:
+    async def close(self) -> None:
         """Close every connection."""
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
 
-    async def carry(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        """One connection, from its beginning to its end."""
+    async def handle_connection(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        """Forward one connection until it closes."""
         task = asyncio.current_task()
         assert task is not None
         self._open.add(task)
@@ -63,9 +63,9 @@ class Proxy:
         self, task: asyncio.Task[None], client: asyncio.StreamReader, to_engine: asyncio.StreamWriter
     ) -> None:
         while data := await client.read(65536):
-            if task not in self._silenced:
+            if task not in self._stalled:
                 to_engine.write(data)
-        raise ConnectionError("the service has closed it")
+        raise ConnectionError("the service has closed the connection")
 
     async def _replies(
         self, task: asyncio.Task[None], engine: asyncio.StreamReader, to_client: asyncio.StreamWriter
@@ -77,27 +77,27 @@ class Proxy:
                 await to_client.drain()
                 self.cut_after = None
                 _reset(to_client)
-            if task not in self._silenced:
+            if task not in self._stalled:
                 to_client.write(data)
-        raise ConnectionError("the engine has closed it")
+        raise ConnectionError("the engine has closed the connection")
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Close a connection with RST in place of FIN."""
+    """Close a connection with RST instead of FIN."""
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
     raise ConnectionResetError
 
 
 @asynccontextmanager
-async def proxy(engine_port: int) -> AsyncIterator[Proxy]:
-    """A proxy to the engine at a port of this machine while the context is open."""
-    made = Proxy(engine_port)
-    server = await asyncio.start_server(made.carry, "127.0.0.1", 0)
-    made.url = f"valkey://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+async def faulty_proxy(engine_port: int) -> AsyncIterator[FaultyProxy]:
+    """Run a proxy to the engine at a local port."""
+    faulty_proxy = FaultyProxy(engine_port)
+    server = await asyncio.start_server(faulty_proxy.handle_connection, "127.0.0.1", 0)
+    faulty_proxy.url = f"valkey://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
-        yield made
+        yield faulty_proxy
     finally:
         server.close()
-        await made.end()
+        await faulty_proxy.close()
         await server.wait_closed()

@@ -1,6 +1,6 @@
-"""A server with a window in it: it tells how many asyncio tasks it has when it is sent SIGUSR1.
+"""A server that reports its number of asyncio tasks on SIGUSR1.
 
-`python -m tests.faults.server_resources` is `memory-service serve` with that.
+`python -m tests.faults.server_resources` is `memory-service serve` with that addition.
 """
 
 import asyncio
@@ -19,36 +19,36 @@ import uvloop
 from memory_service.logs import log_to_stderr
 from memory_service.server import run_server
 from memory_service.settings import Settings
-from tests.support.server_process import environment, logs_taken
+from tests.support.server_process import drain_stderr, environment
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What a server holds."""
+    """Memory, open files and asyncio tasks of a server."""
 
     megabytes: float
     files: int
     tasks: int
 
 
-class Observed:
-    """A server, its address and what it holds."""
+class MeasuredServer:
+    """A running server whose resources can be measured."""
 
     def __init__(self, process: subprocess.Popen[str], address: str) -> None:
         self.address = address
         self._process = process
 
     def sample(self) -> Sample:
-        """What it holds now."""
-        seen = psutil.Process(self._process.pid)
+        """Return its resources now."""
+        process = psutil.Process(self._process.pid)
         self._process.send_signal(signal.SIGUSR1)
         assert self._process.stdout is not None
         tasks = int(self._process.stdout.readline())
-        return Sample(seen.memory_info().rss / 2**20, seen.num_fds(), tasks)
+        return Sample(process.memory_info().rss / 2**20, process.num_fds(), tasks)
 
 
 @contextmanager
-def observed(**settings: str) -> Iterator[Observed]:
+def run_measured_server(**settings: str) -> Iterator[MeasuredServer]:
     """Run the server until the context closes."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.faults.server_resources"],
@@ -56,14 +56,14 @@ def observed(**settings: str) -> Iterator[Observed]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        errors="replace",  # gRPC repeats what it does not understand, byte for byte.
+        errors="replace",  # gRPC logs malformed input byte for byte.
     )
     assert process.stderr is not None
     assert process.stdout is not None
     try:
         address = next(line["address"] for line in map(json.loads, process.stderr) if line["event"] == "serving")
-        with logs_taken(process):
-            yield Observed(process, address)
+        with drain_stderr(process):
+            yield MeasuredServer(process, address)
     finally:
         process.terminate()
         process.wait(60)

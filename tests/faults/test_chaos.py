@@ -1,7 +1,6 @@
-"""Two servers on one engine while calls are cancelled and run out of time at any await, and servers are killed.
+"""Two servers on one engine while calls are cancelled or time out at any await, and servers are killed.
 
-Afterwards everything is counted: acknowledged memories that are lost, memories whose ttl was lost, and memories that
-are there twice. There are none.
+Afterwards, no acknowledged memory is lost, no ttl is lost, and no memory exists twice.
 """
 
 import asyncio
@@ -24,10 +23,10 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.embedded.process import free_port
 from memory_service.valkey import Connections
 from memory_service.valkey.url import parse_url
-from tests.faults.engine_process import Engine
+from tests.faults.engine_process import EngineProcess
 from tests.faults.load import SCALE
-from tests.support.api import TIMEOUT, Stub, connected, listed, packed
-from tests.support.server_process import COMMAND, channel_to, environment, serving
+from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding, stub_for
+from tests.support.server_process import COMMAND, channel_to, environment, run_server_process
 
 LASTING, VICTIM = "memory_idx", "victim"
 USER = "u"
@@ -35,8 +34,8 @@ TTL = 2.0
 
 
 @dataclass
-class Books:
-    """What callers know."""
+class CallRecords:
+    """What the callers tried, and what was acknowledged."""
 
     tried: set[str] = field(default_factory=set)
     lasting: set[str] = field(default_factory=set)
@@ -46,22 +45,22 @@ class Books:
 
 
 class Servers:
-    """Two servers, either of which may be killed and started again at its port."""
+    """Two servers, each of which can be killed and restarted at its port."""
 
-    def __init__(self, running: ExitStack, engine: Engine) -> None:
+    def __init__(self, running: ExitStack, engine: EngineProcess) -> None:
         self._running = running
         self._addresses = [f"127.0.0.1:{free_port()}" for _ in range(2)]
         self._settings = {"MEMORY_VALKEY_URL": engine.url, "MEMORY_EXPIRY_SWEEP_EVERY": "0.5"}
-        self._served: list[Any] = [None, None]
+        self._processes: list[Any] = [None, None]
         self.stubs: list[Stub] = []
 
     async def start(self, number: int) -> None:
         settings = {**self._settings, "MEMORY_LISTEN": self._addresses[number]}
-        self._served[number] = await asyncio.to_thread(self._running.enter_context, serving(**settings))
+        self._processes[number] = await asyncio.to_thread(self._running.enter_context, run_server_process(**settings))
 
     async def kill(self, number: int) -> None:
-        self._served[number].process.send_signal(signal.SIGKILL)
-        await asyncio.to_thread(self._served[number].process.wait, 60)
+        self._processes[number].process.send_signal(signal.SIGKILL)
+        await asyncio.to_thread(self._processes[number].process.wait, 60)
 
     @property
     def addresses(self) -> list[str]:
@@ -70,23 +69,23 @@ class Servers:
 
 @asynccontextmanager
 async def two_servers(directory: Path) -> AsyncIterator[tuple[Servers, Connections]]:
-    async with Engine(directory) as engine:
+    async with EngineProcess(directory) as engine:
         with ExitStack() as running:
             servers = Servers(running, engine)
             await asyncio.gather(servers.start(0), servers.start(1))
-            raw = Connections(parse_url(engine.url, connections=1))
-            await raw.open()
+            connections = Connections(parse_url(engine.url, connections=1))
+            await connections.open()
             async with channel_to(servers.addresses[0]) as one, channel_to(servers.addresses[1]) as other:
-                servers.stubs = [connected(one), connected(other)]
+                servers.stubs = [stub_for(one), stub_for(other)]
                 for index in (LASTING, VICTIM):
                     await servers.stubs[0].EnsureIndex(pb.EnsureIndexRequest(index=index), timeout=TIMEOUT)
-                yield servers, raw
-            await raw.close()
+                yield servers, connections
+            await connections.close()
 
 
 def item(id_: str, ttl: float | None = None, index: str = "") -> pb.StoreRequest:
     request = pb.StoreRequest(
-        index=index, user_id=USER, id=id_, role=memory_pb2.ROLE_USER, content=id_, embedding=packed(1.0)
+        index=index, user_id=USER, id=id_, role=memory_pb2.ROLE_USER, content=id_, embedding=packed_embedding(1.0)
     )
     if ttl is not None:
         request.ttl.CopyFrom(Duration(nanos=int(ttl % 1 * 1e9), seconds=int(ttl)))
@@ -94,12 +93,12 @@ def item(id_: str, ttl: float | None = None, index: str = "") -> pb.StoreRequest
 
 
 class Caller:
-    """Makes one kind of call after the other; many are cancelled or have too little time."""
+    """Makes random calls; many are cancelled or have too short a deadline."""
 
-    def __init__(self, number: int, servers: Servers, books: Books) -> None:
+    def __init__(self, number: int, servers: Servers, records: CallRecords) -> None:
         self._number = number
         self._servers = servers
-        self._books = books
+        self._records = records
         self._random = random.Random(number)
         self._count = 0
 
@@ -114,11 +113,11 @@ class Caller:
     def _id(self) -> str:
         self._count += 1
         id_ = f"{self._number}-{self._count}"
-        self._books.tried.add(id_)
+        self._records.tried.add(id_)
         return id_
 
     async def _call(self, method: str, request: Any) -> Any:
-        """The answer; None when the call was cancelled, ran out of time or failed."""
+        """Return the response, or None if the call was cancelled, timed out or failed."""
         timeout = self._random.choice([0.001, 0.003, 0.01, 0.03, 5.0, 5.0])
         stub = self._random.choice(self._servers.stubs)
         call = getattr(stub, method)(request, timeout=timeout)
@@ -132,20 +131,20 @@ class Caller:
         except grpc.aio.AioRpcError as error:
             outcome = error.code().name
         else:
-            self._books.outcomes[f"{method} OK"] += 1
+            self._records.outcomes[f"{method} OK"] += 1
             return answer
-        self._books.outcomes[f"{method} {outcome}"] += 1
+        self._records.outcomes[f"{method} {outcome}"] += 1
         return None
 
     async def _store(self) -> None:
         id_ = self._id()
         if await self._call("Store", item(id_)) is not None:
-            self._books.lasting.add(id_)
+            self._records.lasting.add(id_)
 
     async def _store_ending(self) -> None:
         id_ = self._id()
         if await self._call("Store", item(id_, TTL)) is not None:
-            self._books.ending.add(id_)
+            self._records.ending.add(id_)
 
     async def _batch(self) -> None:
         ids = {self._id(): None if n % 2 else TTL for n in range(10)}
@@ -153,7 +152,7 @@ class Caller:
         answer = await self._call("BatchStore", request)
         for (id_, ttl), result in zip(ids.items(), answer.results if answer else (), strict=False):
             if result.HasField("stored"):
-                (self._books.lasting if ttl is None else self._books.ending).add(id_)
+                (self._records.lasting if ttl is None else self._records.ending).add(id_)
 
     async def _use_victim(self) -> None:
         if self._number == 0 and self._random.random() < 0.3:
@@ -163,21 +162,21 @@ class Caller:
             await self._call("Store", item("v", index=VICTIM))
 
 
-async def keys(raw: Connections, pattern: str) -> int:
-    return sum([len(lot) async for lot in raw.scan(pattern)])
+async def keys(connections: Connections, pattern: str) -> int:
+    return sum([len(lot) async for lot in connections.scan(pattern)])
 
 
-async def settled(raw: Connections, count: int) -> bool:
-    """Wait until so many documents are left; the bound is only for when that never comes."""
+async def wait_for_key_count(connections: Connections, count: int) -> bool:
+    """Wait until this many documents are left; return False after 30 seconds."""
     for _ in range(300):
-        if await keys(raw, "mem:*") == count:
+        if await keys(connections, "mem:*") == count:
             return True
         await asyncio.sleep(0.1)
     return False
 
 
 async def export(address: str, file: Path, stop_after: float | None, *options: str) -> int:
-    """Export everything; with `stop_after` the export is killed then."""
+    """Export everything; kill the export after `stop_after` seconds, if set."""
     arguments = [*COMMAND, "export", str(file), "--all-users", "--address", address, *options]
     process = await asyncio.create_subprocess_exec(
         *arguments, env=environment(), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
@@ -189,11 +188,11 @@ async def export(address: str, file: Path, stop_after: float | None, *options: s
     return await process.wait()
 
 
-async def test_whatever_is_interrupted_nothing_is_lost_immortal_or_doubled(tmp_path: Path) -> None:
-    books = Books()
-    async with two_servers(tmp_path / "engine") as (servers, raw):
+async def test_interrupted_calls_lose_no_memory_and_no_ttl_and_duplicate_nothing(tmp_path: Path) -> None:
+    records = CallRecords()
+    async with two_servers(tmp_path / "engine") as (servers, connections):
         until = time.monotonic() + 4 * SCALE
-        callers = [asyncio.create_task(Caller(number, servers, books).run(until)) for number in range(8)]
+        callers = [asyncio.create_task(Caller(number, servers, records).run(until)) for number in range(8)]
         while time.monotonic() < until - 1.5:
             await asyncio.sleep(1.0)
             victim = random.randrange(2)
@@ -202,17 +201,19 @@ async def test_whatever_is_interrupted_nothing_is_lost_immortal_or_doubled(tmp_p
         await asyncio.gather(*callers)
         await asyncio.sleep(TTL + 0.5)
 
-        found = Counter(one.id for one in await listed(servers.stubs[0], memory_pb2.MemoryFilter(user_id=USER)))
-        lost = books.lasting - found.keys()
-        immortal = found.keys() & books.ending
+        found = Counter(one.id for one in await list_all(servers.stubs[0], memory_pb2.MemoryFilter(user_id=USER)))
+        lost = records.lasting - found.keys()
+        immortal = found.keys() & records.ending
         doubled = [id_ for id_, count in found.items() if count > 1]
-        print(f"{dict(books.outcomes)}: {len(books.lasting)} kept, {len(books.ending)} expired, {len(found)} there")
+        print(
+            f"{dict(records.outcomes)}: {len(records.lasting)} kept, {len(records.ending)} expired, {len(found)} there"
+        )
         assert (lost, immortal, doubled) == (set(), set(), [])
-        assert found.keys() <= books.tried
-        assert await settled(raw, len(found)), "documents that have expired are still there"
-        assert books.lasting
-        assert books.ending
-        assert {outcome for outcome in books.outcomes if outcome.endswith("INTERNAL")} == set()
+        assert found.keys() <= records.tried
+        assert await wait_for_key_count(connections, len(found)), "documents that have expired are still there"
+        assert records.lasting
+        assert records.ending
+        assert {outcome for outcome in records.outcomes if outcome.endswith("INTERNAL")} == set()
 
         file = tmp_path / "export.jsonl"
         await export(servers.addresses[0], file, 0.7)

@@ -19,17 +19,17 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.domain.errors import FailedPrecondition
 from memory_service.embedded import EmbeddedValkey, process
 from memory_service.logs import log_to_stderr
-from tests.faults.call_table import answers_again, ensured, store
-from tests.faults.two_workers import WORKERS
-from tests.support.api import TIMEOUT, Stub, connected
+from tests.faults.call_table import store, stub_with_index, wait_for_answer
+from tests.faults.two_workers import TWO_WORKERS
+from tests.support.api import TIMEOUT, Stub, stub_for
 from tests.support.server_process import (
     COMMAND,
     channel_to,
     environment,
-    health_becomes,
-    logged,
-    serving,
-    wait_until_gone,
+    run_server_process,
+    wait_for_exit,
+    wait_for_health,
+    wait_for_log_lines,
 )
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -80,72 +80,72 @@ async def alive(channel: grpc.aio.Channel) -> bool:
     return bool(answer.status == SERVING)
 
 
-async def get(memories: Stub, id_: str) -> memory_pb2.Memory:
-    return (await memories.Get(pb.GetRequest(user_id="alice", id=id_), timeout=TIMEOUT)).memory
+async def get(stub: Stub, id_: str) -> memory_pb2.Memory:
+    return (await stub.Get(pb.GetRequest(user_id="alice", id=id_), timeout=TIMEOUT)).memory
 
 
-@pytest.mark.parametrize("settings", [{}, WORKERS], ids=["alone", "workers"])
+@pytest.mark.parametrize("settings", [{}, TWO_WORKERS], ids=["alone", "workers"])
 async def test_an_engine_that_is_killed_comes_back_with_all_that_was_acknowledged(
     tmp_path: Path, settings: dict[str, str]
 ) -> None:
-    with serving(MEMORY_DATA_DIR=str(tmp_path), **settings) as served:
-        async with channel_to(served.address) as channel, at_most_one_engine(tmp_path):
-            memories = await ensured(channel)
+    with run_server_process(MEMORY_DATA_DIR=str(tmp_path), **settings) as server_process:
+        async with channel_to(server_process.address) as channel, at_most_one_engine(tmp_path):
+            stub = await stub_with_index(channel)
             for round_ in range(2):
-                await memories.Store(store(f"m{round_}"), timeout=TIMEOUT)
+                await stub.Store(store(f"m{round_}"), timeout=TIMEOUT)
                 [engine] = engines(tmp_path)
                 engine.kill()
                 # By itself the next one would be there before readiness has gone.
                 successor = await started(tmp_path, other_than=engine)
                 successor.suspend()
-                await health_becomes(channel, NOT_SERVING)
+                await wait_for_health(channel, NOT_SERVING)
                 assert await alive(channel)
                 successor.resume()
-                await logged(served, "embedded_engine_restarted", round_ + 1)
-                await health_becomes(channel, SERVING)
+                await wait_for_log_lines(server_process, "embedded_engine_restarted", round_ + 1)
+                await wait_for_health(channel, SERVING)
                 for earlier in range(round_ + 1):
-                    assert (await get(memories, f"m{earlier}")).content == "a canary"
-        ended = await logged(served, "embedded_engine_ended", 2)
+                    assert (await get(stub, f"m{earlier}")).content == "a canary"
+        ended = await wait_for_log_lines(server_process, "embedded_engine_ended", 2)
         assert [(line["level"], line["status"]) for line in ended] == [("warning", 128 + signal.SIGKILL)] * 2
         [engine] = engines(tmp_path)
-    await asyncio.to_thread(wait_until_gone, engine)
+    await asyncio.to_thread(wait_for_exit, engine)
 
 
 async def test_an_engine_whose_guard_is_killed_ends_and_comes_back(tmp_path: Path) -> None:
-    with serving(MEMORY_DATA_DIR=str(tmp_path)) as served:
-        async with channel_to(served.address) as channel, at_most_one_engine(tmp_path):
-            memories = await ensured(channel)
-            await memories.Store(store("kept"), timeout=TIMEOUT)
+    with run_server_process(MEMORY_DATA_DIR=str(tmp_path)) as server_process:
+        async with channel_to(server_process.address) as channel, at_most_one_engine(tmp_path):
+            stub = await stub_with_index(channel)
+            await stub.Store(store("kept"), timeout=TIMEOUT)
             [hanging] = engines(tmp_path)
             hanging.suspend()
             guard = hanging.parent()
             assert guard is not None
             guard.kill()
-            await logged(served, "embedded_engine_restarted")
-            await answers_again(memories, lambda stub: get(stub, "kept"), within=20.0)
+            await wait_for_log_lines(server_process, "embedded_engine_restarted")
+            await wait_for_answer(stub, lambda stub: get(stub, "kept"), within=20.0)
 
 
 async def test_an_engine_that_dies_again_and_again_is_tried_at_growing_intervals_until_it_can_start(
     tmp_path: Path,
 ) -> None:
-    with serving(MEMORY_DATA_DIR=str(tmp_path)) as served:
-        async with channel_to(served.address) as channel:
-            memories = await ensured(channel)
-            await memories.Store(store("kept"), timeout=TIMEOUT)
+    with run_server_process(MEMORY_DATA_DIR=str(tmp_path)) as server_process:
+        async with channel_to(server_process.address) as channel:
+            stub = await stub_with_index(channel)
+            await stub.Store(store("kept"), timeout=TIMEOUT)
             manifest = tmp_path / "appendonlydir" / "appendonly.aof.manifest"
             good = manifest.read_bytes()
             manifest.write_bytes(b"no manifest\n")
             engines(tmp_path)[0].kill()
-            ended = await logged(served, "embedded_engine_ended", 4)
+            ended = await wait_for_log_lines(server_process, "embedded_engine_ended", 4)
             assert [line["again_in"] for line in ended[:4]] == [0.5, 1.0, 2.0, 4.0]
             assert [line["level"] for line in ended[:4]] == ["warning", "warning", "error", "error"]
             assert ended[3]["see"] == str(tmp_path / "valkey.log")
-            await health_becomes(channel, NOT_SERVING)
+            await wait_for_health(channel, NOT_SERVING)
             assert await alive(channel)
             manifest.write_bytes(good)
-            await logged(served, "embedded_engine_restarted")
-            await health_becomes(channel, SERVING)
-            assert (await get(memories, "kept")).id == "kept"
+            await wait_for_log_lines(server_process, "embedded_engine_restarted")
+            await wait_for_health(channel, SERVING)
+            assert (await get(stub, "kept")).id == "kept"
 
 
 async def test_an_engine_that_cannot_start_ends_the_service_in_words_and_leaves_nothing(tmp_path: Path) -> None:
@@ -201,25 +201,25 @@ async def test_a_long_start_is_waited_for_as_long_as_it_makes_progress(
 async def test_a_service_that_is_killed_while_its_engine_hangs_can_be_started_again_with_one_engine(
     tmp_path: Path,
 ) -> None:
-    with ExitStack() as running, serving(MEMORY_DATA_DIR=str(tmp_path)) as first:
+    with ExitStack() as running, run_server_process(MEMORY_DATA_DIR=str(tmp_path)) as first:
         async with channel_to(first.address) as channel:
-            memories = await ensured(channel)
-            await memories.Store(store("kept"), timeout=TIMEOUT)
+            stub = await stub_with_index(channel)
+            await stub.Store(store("kept"), timeout=TIMEOUT)
         [hanging] = engines(tmp_path)
         hanging.suspend()
         first.process.kill()
         first.process.wait()
         async with at_most_one_engine(tmp_path):
             # In a thread, since the engines are counted meanwhile.
-            second = await asyncio.to_thread(running.enter_context, serving(MEMORY_DATA_DIR=str(tmp_path)))
+            second = await asyncio.to_thread(running.enter_context, run_server_process(MEMORY_DATA_DIR=str(tmp_path)))
             assert not hanging.is_running()
             assert "waiting_for_previous_engine" in [line["event"] for line in second.log]
             async with channel_to(second.address) as channel:
-                await answers_again(connected(channel), lambda stub: get(stub, "kept"), within=20.0)
+                await wait_for_answer(stub_for(channel), lambda stub: get(stub, "kept"), within=20.0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("settings", [{}, WORKERS], ids=["alone", "workers"])
+@pytest.mark.parametrize("settings", [{}, TWO_WORKERS], ids=["alone", "workers"])
 async def test_a_service_whose_engine_is_not_there_yet_ends_when_it_is_told_to(
     tmp_path: Path, number: signal.Signals, settings: dict[str, str]
 ) -> None:
@@ -237,4 +237,4 @@ async def test_a_service_whose_engine_is_not_there_yet_ends_when_it_is_told_to(
     _, said = await asyncio.wait_for(service.communicate(), 30)
     assert service.returncode == 0, said
     assert b"Traceback" not in said
-    await asyncio.to_thread(wait_until_gone, engine)
+    await asyncio.to_thread(wait_for_exit, engine)

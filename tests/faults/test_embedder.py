@@ -1,54 +1,36 @@
-"""An embedding model that is away, slow or wrong: the right status, a circuit breaker that opens and closes by itself,
-searches by words where the caller allows that, and full speed for everything that embeds nothing."""
+"""An embedding model that is down, slow or wrong: each fault has its status, the circuit breaker opens and closes, text
+search replaces vector search where the caller allows it, and calls without embedding keep full speed."""
 
 import asyncio
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import grpc
-import numpy as np
 import pytest
 from pydantic import SecretStr
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.domain.embeddings import EmbeddedText
-from memory_service.domain.errors import (
-    DeadlineExceeded,
-    InvalidRequest,
-    MemoryServiceError,
-    Reason,
-    ResourceExhausted,
-    Unavailable,
-    deadline_exceeded,
-    invalid,
-)
-from memory_service.embedding.breaker import CircuitBreaker
 from memory_service.server import run_server
 from memory_service.settings import Settings
 from tests.faults.load import retry_delay
-from tests.support.api import TIMEOUT, Stub, connected, message, packed, search
-from tests.support.bedrock_endpoint import Answer, Endpoint, bedrock_endpoint
+from tests.support.api import TIMEOUT, Stub, packed_embedding, search, store_request, stub_for
+from tests.support.bedrock_endpoint import Answer, Endpoint
 
 PAUSE = 5.0
-"""Seconds that the server's breaker stays open."""
+"""Seconds for which the server's breaker stays open."""
 
-AWAY = Answer(503, "ServiceUnavailableException")
+
+DOWN = Answer(503, "ServiceUnavailableException")
+
+
 THROTTLED = Answer(429, "ThrottlingException")
 
 
 @pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    with bedrock_endpoint() as endpoint:
-        yield endpoint
-
-
-@pytest.fixture
-async def memories(endpoint: Endpoint, valkey_url: str, new_index: Callable[[], str]) -> AsyncIterator[Stub]:
-    """A service that embeds with the endpoint's model; it has an index."""
+async def stub(endpoint: Endpoint, valkey_url: str, new_index: Callable[[], str]) -> AsyncIterator[Stub]:
+    """A stub of a server that embeds with the endpoint's model and has an index."""
     settings = Settings(
         listen="127.0.0.1:0",
         valkey_url=SecretStr(valkey_url),
@@ -59,16 +41,16 @@ async def memories(endpoint: Endpoint, valkey_url: str, new_index: Callable[[], 
         drain=0,
     )
     async with run_server(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
-        memories = connected(channel)
-        await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
-        yield memories
+        stub = stub_for(channel)
+        await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+        yield stub
 
 
-def asking(user: str, **options: object) -> pb.SearchRequest:
+def search_request(user: str, **options: object) -> pb.SearchRequest:
     return pb.SearchRequest(filter=memory_pb2.MemoryFilter(user_id=user), **options)  # type: ignore[arg-type]
 
 
-async def failing(call: Awaitable[object]) -> grpc.aio.AioRpcError:
+async def error_of(call: Awaitable[object]) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return caught.value
@@ -77,7 +59,7 @@ async def failing(call: Awaitable[object]) -> grpc.aio.AioRpcError:
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        (AWAY, grpc.StatusCode.UNAVAILABLE),
+        (DOWN, grpc.StatusCode.UNAVAILABLE),
         (THROTTLED, grpc.StatusCode.RESOURCE_EXHAUSTED),
         (Answer(body=b'{"embedding": [1, 2, 3]}'), grpc.StatusCode.UNAVAILABLE),
         (Answer(body=b"<html>"), grpc.StatusCode.UNAVAILABLE),
@@ -85,64 +67,62 @@ async def failing(call: Awaitable[object]) -> grpc.aio.AioRpcError:
     ],
     ids=["down", "throttled", "wrong dimension", "malformed", "slow"],
 )
-async def test_each_fault_of_the_model_has_its_status_and_is_not_stored(
-    memories: Stub, endpoint: Endpoint, user: str, answer: Answer, code: grpc.StatusCode
+async def test_each_model_fault_has_its_status_and_stores_nothing(
+    stub: Stub, endpoint: Endpoint, user: str, answer: Answer, code: grpc.StatusCode
 ) -> None:
     endpoint.script = [answer] * 4
     for call in (
-        memories.Store(message(user, "stored"), timeout=2.0),
-        search(memories, asking(user, query_text="searched"), timeout=2.0),
+        stub.Store(store_request(user, "stored"), timeout=2.0),
+        search(stub, search_request(user, query_text="searched"), timeout=2.0),
     ):
-        error = await failing(call)
+        error = await error_of(call)
         assert error.code() == code
         assert retry_delay(error) or code == grpc.StatusCode.DEADLINE_EXCEEDED
-    found, _ = await search(memories, asking(user, query_embedding=packed(1.0, dimension=1536)))
+    found, _ = await search(stub, search_request(user, query_embedding=packed_embedding(1.0, dimension=1536)))
     assert found == []
 
 
-async def test_the_breaker_opens_fails_at_once_and_closes_by_itself(
-    memories: Stub, endpoint: Endpoint, user: str
-) -> None:
-    endpoint.script = [AWAY] * 1000
+async def test_the_breaker_opens_fails_fast_and_closes_by_itself(stub: Stub, endpoint: Endpoint, user: str) -> None:
+    endpoint.script = [DOWN] * 1000
     for number in range(5):
-        await failing(memories.Store(message(user, f"text {number}"), timeout=TIMEOUT))
+        await error_of(stub.Store(store_request(user, f"text {number}"), timeout=TIMEOUT))
     asked = len(endpoint.requests)
     started = time.monotonic()
     for number in range(20):
-        error = await failing(memories.Store(message(user, f"another text {number}"), timeout=TIMEOUT))
+        error = await error_of(stub.Store(store_request(user, f"another text {number}"), timeout=TIMEOUT))
         assert error.code() == grpc.StatusCode.UNAVAILABLE
         assert 0 < (retry_delay(error) or 0) <= PAUSE
-    assert time.monotonic() - started < PAUSE, "that took too long to be at once"
+    assert time.monotonic() - started < PAUSE, "the calls did not fail fast"
     assert len(endpoint.requests) == asked
     endpoint.script.clear()
     await asyncio.sleep(PAUSE)
-    await memories.Store(message(user, "after it"), timeout=TIMEOUT)
-    await memories.Store(message(user, "and on"), timeout=TIMEOUT)
+    await stub.Store(store_request(user, "after it"), timeout=TIMEOUT)
+    await stub.Store(store_request(user, "and on"), timeout=TIMEOUT)
 
 
-async def test_a_throttled_model_opens_no_breaker(memories: Stub, endpoint: Endpoint, user: str) -> None:
+async def test_a_throttled_model_opens_no_breaker(stub: Stub, endpoint: Endpoint, user: str) -> None:
     endpoint.script = [THROTTLED] * 1000
     for number in range(10):
-        error = await failing(memories.Store(message(user, f"text {number}"), timeout=TIMEOUT))
+        error = await error_of(stub.Store(store_request(user, f"text {number}"), timeout=TIMEOUT))
         assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
     endpoint.script.clear()
-    await memories.Store(message(user, "after it"), timeout=TIMEOUT)
+    await stub.Store(store_request(user, "after it"), timeout=TIMEOUT)
 
 
-async def test_what_embeds_nothing_goes_on_at_full_speed_while_the_model_stands_still(
-    memories: Stub, endpoint: Endpoint, user: str
+async def test_calls_without_embedding_keep_full_speed_while_the_model_hangs(
+    stub: Stub, endpoint: Endpoint, user: str
 ) -> None:
     async def median() -> float:
         """Seconds of a call; each of 60 is a Store or a Search with the caller's own embedding."""
         took = []
         for number in range(30):
-            own = packed(1.0, number, dimension=1536)
+            own = packed_embedding(1.0, number, dimension=1536)
             for call in (
-                memories.Store(
+                stub.Store(
                     pb.StoreRequest(user_id=user, role=memory_pb2.ROLE_USER, content="c", embedding=own),
                     timeout=TIMEOUT,
                 ),
-                search(memories, asking(user, query_embedding=own)),
+                search(stub, search_request(user, query_embedding=own)),
             ):
                 started = time.monotonic()
                 await call
@@ -152,7 +132,7 @@ async def test_what_embeds_nothing_goes_on_at_full_speed_while_the_model_stands_
     undisturbed = await median()
     endpoint.script = [Answer(delay=8.0)] * 100
     waiting = [
-        asyncio.create_task(failing(memories.Store(message(user, f"text {n}"), timeout=6.0))) for n in range(100)
+        asyncio.create_task(error_of(stub.Store(store_request(user, f"text {n}"), timeout=6.0))) for n in range(100)
     ]
     await asyncio.sleep(0.5)
     meanwhile = await median()
@@ -161,19 +141,19 @@ async def test_what_embeds_nothing_goes_on_at_full_speed_while_the_model_stands_
     assert {error.code() for error in await asyncio.gather(*waiting)} == {grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
-@pytest.mark.parametrize("fault", [AWAY, THROTTLED], ids=["down", "throttled"])
+@pytest.mark.parametrize("fault", [DOWN, THROTTLED], ids=["down", "throttled"])
 @pytest.mark.parametrize("mode", [pb.SEARCH_MODE_VECTOR, pb.SEARCH_MODE_HYBRID])
-async def test_a_search_that_allows_it_is_answered_by_words_and_says_so(
-    memories: Stub, endpoint: Endpoint, user: str, mode: pb.SearchMode, fault: Answer
+async def test_a_search_with_allow_degraded_falls_back_to_text_and_reports_it(
+    stub: Stub, endpoint: Endpoint, user: str, mode: pb.SearchMode, fault: Answer
 ) -> None:
     for content in ("the canary sings", "a dog barks"):
-        await memories.Store(message(user, content), timeout=TIMEOUT)
-    request = asking(user, query_text="canary", mode=mode, min_score=0.1, allow_degraded=True)
-    _, summary = await search(memories, request)
+        await stub.Store(store_request(user, content), timeout=TIMEOUT)
+    request = search_request(user, query_text="canary", mode=mode, min_score=0.1, allow_degraded=True)
+    _, summary = await search(stub, request)
     assert not summary.degraded
     request.query_text = "canaries"
     endpoint.script = [fault] * 2
-    hits, summary = await search(memories, request)
+    hits, summary = await search(stub, request)
     assert [hit.memory.content for hit in hits] == ["the canary sings"]
     assert hits[0].text_score > 0
     assert summary.degraded
@@ -181,79 +161,17 @@ async def test_a_search_that_allows_it_is_answered_by_words_and_says_so(
     endpoint.script = [fault] * 2
     request.allow_degraded = False
     request.query_text = "a canary"
-    await failing(search(memories, request))
+    await error_of(search(stub, request))
 
 
 @pytest.mark.parametrize(
     "request_",
     [
-        asking("a", query_embedding=packed(1.0, dimension=1536), allow_degraded=True),
-        asking("a", query_text="q", mode=pb.SEARCH_MODE_TEXT, allow_degraded=True),
+        search_request("a", query_embedding=packed_embedding(1.0, dimension=1536), allow_degraded=True),
+        search_request("a", query_text="q", mode=pb.SEARCH_MODE_TEXT, allow_degraded=True),
     ],
 )
-async def test_allow_degraded_without_anything_to_embed_is_refused(memories: Stub, request_: pb.SearchRequest) -> None:
-    error = await failing(search(memories, request_))
+async def test_allow_degraded_without_text_to_embed_is_refused(stub: Stub, request_: pb.SearchRequest) -> None:
+    error = await error_of(search(stub, request_))
     assert error.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert "allow_degraded" in str(error.details())
-
-
-class Scripted:
-    """An embedder that fails as it is told to, then succeeds."""
-
-    model = "model"
-    dimension = 3
-
-    def __init__(self, *errors: MemoryServiceError) -> None:
-        self.errors = list(errors)
-        self.calls = 0
-
-    async def embed(self, _: str) -> EmbeddedText:
-        self.calls += 1
-        await asyncio.sleep(0)
-        if self.errors:
-            raise self.errors.pop(0)
-        return EmbeddedText(np.ones(3, np.float32))
-
-
-def outage() -> Unavailable:
-    return Unavailable(Reason.EMBEDDER_UNAVAILABLE, "away", retry_after=1.0)
-
-
-@pytest.mark.parametrize(
-    "answered", [ResourceExhausted(Reason.EMBEDDER_THROTTLED, "slowly"), invalid("f", "d", "r"), None]
-)
-async def test_only_outages_in_a_row_open_the_breaker(answered: MemoryServiceError | None) -> None:
-    scripted = Scripted()
-    breaker = CircuitBreaker(scripted, threshold=3, pause=60)
-    for _ in range(3):
-        scripted.errors = [outage(), outage(), *([answered] if answered else [])]
-        for _ in range(2):
-            with pytest.raises(Unavailable):
-                await breaker.embed("t")
-        if answered is None:
-            await breaker.embed("t")
-        else:
-            with pytest.raises((ResourceExhausted, InvalidRequest)):
-                await breaker.embed("t")
-    assert scripted.calls == 9
-
-
-async def test_a_deadline_that_passes_neither_opens_nor_closes_the_breaker() -> None:
-    breaker = CircuitBreaker(Scripted(outage(), deadline_exceeded(), outage()), threshold=2, pause=60)
-    for expected in (Unavailable, DeadlineExceeded, Unavailable):
-        with pytest.raises(expected):
-            await breaker.embed("t")
-    with pytest.raises(Unavailable, match="pause"):
-        await breaker.embed("t")
-
-
-async def test_after_the_pause_one_call_tries_for_all() -> None:
-    scripted = Scripted(outage(), outage())
-    breaker = CircuitBreaker(scripted, threshold=1, pause=0.05)
-    with pytest.raises(Unavailable):
-        await breaker.embed("t")
-    for failures in (10, 9, 0):
-        await asyncio.sleep(0.06)
-        outcomes = await asyncio.gather(*(breaker.embed("t") for _ in range(10)), return_exceptions=True)
-        assert sum(isinstance(one, Unavailable) for one in outcomes) == failures
-    assert scripted.calls == 1 + 1 + 1 + 10

@@ -1,84 +1,94 @@
-"""kill -9 of the engine under load, as in a power cut: with `appendfsync always` all that was acknowledged is there
-again, once, and the service answers by itself."""
+"""kill -9 of the engine under load, as in a power cut. With `appendfsync always`, every acknowledged write exists once
+afterwards, and the service recovers by itself."""
 
 import asyncio
 import time
 from pathlib import Path
 
-from tests.faults.call_table import CALLS, SEARCHES, answer, answers_again, ensured, refused, service, store
-from tests.faults.engine_process import Engine
-from tests.faults.load import NONE, SCALE, ended_by_grpc, load, retry_delay, toll_of
+from tests.faults.call_table import (
+    CALLS,
+    SEARCHES,
+    assert_unavailable,
+    search_results,
+    service_stub,
+    store,
+    stub_with_index,
+    wait_for_answer,
+)
+from tests.faults.engine_process import EngineProcess
+from tests.faults.load import NO_LOSS, SCALE, audit_writes, ended_by_grpc, load, retry_delay
 from tests.support.api import TIMEOUT
-from tests.support.server_process import channel_to, serving
+from tests.support.server_process import channel_to, run_server_process
 
-BACK = 2.0
-"""Seconds after the engine's first answer within which every client has been answered."""
+RECOVERY = 2.0
+"""Seconds after the engine's first reply within which a call of every client succeeds."""
 
 
-async def test_kill_9_of_the_engine_loses_and_doubles_nothing_and_is_over_within_two_seconds(tmp_path: Path) -> None:
-    took = []
-    async with Engine(tmp_path) as engine:
-        with serving(MEMORY_VALKEY_URL=engine.url) as served:
-            async with channel_to(served.address) as channel:
-                await ensured(channel)
+async def test_kill_9_of_the_engine_loses_nothing_and_clients_recover_within_two_seconds(tmp_path: Path) -> None:
+    recovery_times = []
+    async with EngineProcess(tmp_path) as engine:
+        with run_server_process(MEMORY_VALKEY_URL=engine.url) as server_process:
+            async with channel_to(server_process.address) as channel:
+                await stub_with_index(channel)
                 async with load(channel) as clients:
-                    for away in [0.0, 3.0] * round(SCALE):
+                    for downtime in [0.0, 3.0] * round(SCALE):
                         await asyncio.sleep(1.0)
                         await engine.kill()
-                        await asyncio.sleep(away)
+                        await asyncio.sleep(downtime)
                         await engine.start()
-                        back = time.monotonic()
-                        while min(client.answered for client in clients) < back:
+                        restarted_at = time.monotonic()
+                        while min(client.last_answer_at for client in clients) < restarted_at:
                             await asyncio.sleep(0.005)
-                            assert time.monotonic() - back < 20, "it does not come back"
-                        took.append(time.monotonic() - back)
+                            assert time.monotonic() - restarted_at < 20, "the service does not recover"
+                        recovery_times.append(time.monotonic() - restarted_at)
                 failures = [error for client in clients for error in client.failures]
                 assert failures
-                # On a busy machine gRPC itself may end a call at its deadline: that error has no details at all.
+                # On a busy machine, gRPC itself may end a call at its deadline; that error has no details.
                 assert [error for error in failures if not (retry_delay(error) or ended_by_grpc(error))] == []
-                assert await toll_of(clients) == NONE
+                assert await audit_writes(clients) == NO_LOSS
     stored = sum(len(client.stored) + len(client.deleted) for client in clients)
-    print(f"{len(took)} kills, {stored} acknowledged, {len(failures)} repeated, back after {max(took):.2f} s at most")
-    assert max(took) < BACK
+    slowest = max(recovery_times)
+    print(f"{len(recovery_times)} kills, {stored} acknowledged, {len(failures)} retried, recovered in {slowest:.2f} s")
+    assert slowest < RECOVERY
 
 
-async def test_what_was_known_of_an_index_does_not_pass_for_whole_once_the_engine_was_started_again(
+async def test_searches_after_an_engine_restart_are_degraded_until_the_index_is_ready(
     tmp_path: Path,
 ) -> None:
-    async with Engine(tmp_path) as engine, service(MEMORY_VALKEY_URL=engine.url) as memories:
-        _, summary = await answer(memories, SEARCHES["VECTOR"], TIMEOUT)
+    async with EngineProcess(tmp_path) as engine, service_stub(MEMORY_VALKEY_URL=engine.url) as stub:
+        _, summary = await search_results(stub, SEARCHES["VECTOR"], TIMEOUT)
         assert not summary.degraded
         await engine.kill()
-        await refused(memories, CALLS["VECTOR"])
+        await assert_unavailable(stub, CALLS["VECTOR"])
         await engine.start()
-        _, summary = await answer(memories, SEARCHES["VECTOR"], TIMEOUT)
+        _, summary = await search_results(stub, SEARCHES["VECTOR"], TIMEOUT)
         assert summary.degraded
         async with asyncio.timeout(TIMEOUT):
             while summary.degraded:
-                _, summary = await answer(memories, SEARCHES["VECTOR"], TIMEOUT)
+                _, summary = await search_results(stub, SEARCHES["VECTOR"], TIMEOUT)
 
 
-async def test_while_the_engine_is_dead_every_call_is_told_to_try_again(tmp_path: Path) -> None:
-    async with Engine(tmp_path) as engine, service(MEMORY_VALKEY_URL=engine.url) as memories:
+async def test_every_call_is_unavailable_while_the_engine_is_down(tmp_path: Path) -> None:
+    async with EngineProcess(tmp_path) as engine, service_stub(MEMORY_VALKEY_URL=engine.url) as stub:
         await engine.kill()
-        told = await asyncio.gather(*(refused(memories, call) for call in CALLS.values()))
-        assert set(told) <= {"Valkey cannot be reached; retry", "Valkey did not answer in time; retry"}
+        messages = await asyncio.gather(*(assert_unavailable(stub, call) for call in CALLS.values()))
+        assert set(messages) <= {"Valkey cannot be reached; retry", "Valkey did not answer in time; retry"}
         await engine.start()
-        await answers_again(memories, CALLS["VECTOR"], within=BACK)
+        await wait_for_answer(stub, CALLS["VECTOR"], within=RECOVERY)
 
 
-async def test_while_the_engine_loads_its_data_no_call_takes_them_for_gone(tmp_path: Path) -> None:
-    slowly = ("appendonly no", "key-load-delay 15000", "loading-process-events-interval-bytes 1024")
-    async with Engine(tmp_path, *slowly) as engine, service(MEMORY_VALKEY_URL=engine.url) as memories:
-        await asyncio.gather(*(memories.Store(store(f"m{n}"), timeout=TIMEOUT) for n in range(300)))
+async def test_no_call_reports_missing_data_while_the_engine_loads(tmp_path: Path) -> None:
+    slow_loading = ("appendonly no", "key-load-delay 15000", "loading-process-events-interval-bytes 1024")
+    async with EngineProcess(tmp_path, *slow_loading) as engine, service_stub(MEMORY_VALKEY_URL=engine.url) as stub:
+        await asyncio.gather(*(stub.Store(store(f"m{n}"), timeout=TIMEOUT) for n in range(300)))
         await engine.run("SAVE")
         await engine.kill()
         await engine.start(wait=False)
         async with asyncio.timeout(20):
             while not (await engine.ping()).startswith(b"-LOADING"):
                 await asyncio.sleep(0.01)
-        await asyncio.gather(*(refused(memories, call) for call in CALLS.values()))
+        await asyncio.gather(*(assert_unavailable(stub, call) for call in CALLS.values()))
         assert (await engine.ping()).startswith(b"-LOADING")
-        await answers_again(memories, CALLS["Get"], within=20.0)
-        found, _ = await answer(memories, SEARCHES["VECTOR"], TIMEOUT)
+        await wait_for_answer(stub, CALLS["Get"], within=20.0)
+        found, _ = await search_results(stub, SEARCHES["VECTOR"], TIMEOUT)
         assert len(found) == 5

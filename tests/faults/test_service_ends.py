@@ -1,5 +1,5 @@
-"""Services that end, by kill -9 or by SIGTERM, while clients work: nothing that was acknowledged is lost, and clients
-that follow health notice nothing of a rolling restart."""
+"""Services that end by kill -9 or SIGTERM under load. Nothing acknowledged is lost, and clients that follow health see
+no error during a rolling restart."""
 
 import asyncio
 import json
@@ -13,65 +13,65 @@ from grpc_health.v1 import health_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.embedded.process import free_port
-from tests.faults.call_table import SLOW_READER, WHERE, ensured, store_megabytes
-from tests.faults.engine_process import Engine
-from tests.faults.load import NONE, SCALE, load, toll_of
-from tests.support.api import TIMEOUT, connected, packed
-from tests.support.server_process import SERVICE, Served, channel_to, health_becomes, serving
+from tests.faults.call_table import SLOW_READER, WHERE, store_megabytes, stub_with_index
+from tests.faults.engine_process import EngineProcess
+from tests.faults.load import NO_LOSS, SCALE, audit_writes, load
+from tests.support.api import TIMEOUT, packed_embedding, stub_for
+from tests.support.server_process import SERVICE, ServerProcess, channel_to, run_server_process, wait_for_health
 
 ROUND_ROBIN_BY_HEALTH = json.dumps(
     {"loadBalancingConfig": [{"round_robin": {}}], "healthCheckConfig": {"serviceName": SERVICE}}
 )
-"""What a client of several replicas sets: its calls go only to those that say that they are ready."""
+"""The service config of a client of several replicas: it sends calls only to those that are ready."""
 
-NOTICED = 3.0
-"""Seconds between two restarts, in which clients connect to the first again: gRPC waits between its attempts."""
+RECONNECT_TIME = 3.0
+"""Seconds between two restarts, so that clients reconnect to the first replica. gRPC waits between attempts."""
 
 
 class Replica:
-    """A service at a port of its own, which is started again and again."""
+    """A service at a fixed port that can be restarted."""
 
-    def __init__(self, running: ExitStack, engine: Engine) -> None:
+    def __init__(self, running: ExitStack, engine: EngineProcess) -> None:
         self.address = f"127.0.0.1:{free_port()}"
-        self.served: Served | None = None
+        self.server_process: ServerProcess | None = None
         self._running = running
         self._settings = {"MEMORY_VALKEY_URL": engine.url, "MEMORY_LISTEN": self.address, "MEMORY_DRAIN": "2"}
 
     async def start(self) -> None:
-        """Start it; return when it is ready."""
-        # In a thread, since the clients go on meanwhile.
-        self.served = await asyncio.to_thread(self._running.enter_context, serving(**self._settings))
+        """Start the service; return when it is ready."""
+        # In a thread, because the clients run meanwhile.
+        self.server_process = await asyncio.to_thread(self._running.enter_context, run_server_process(**self._settings))
         async with channel_to(self.address) as channel:
-            await health_becomes(channel, health_pb2.HealthCheckResponse.SERVING)
+            await wait_for_health(channel, health_pb2.HealthCheckResponse.SERVING)
 
-    async def end(self, number: signal.Signals) -> int:
-        """End it; its exit status."""
-        assert self.served is not None
-        self.served.process.send_signal(number)
-        return await asyncio.to_thread(self.served.process.wait, 60)
+    async def stop(self, number: signal.Signals) -> int:
+        """Send a signal; return the exit status."""
+        assert self.server_process is not None
+        self.server_process.process.send_signal(number)
+        return await asyncio.to_thread(self.server_process.process.wait, 60)
 
 
 @asynccontextmanager
 async def replicas(directory: Path, count: int) -> AsyncIterator[list[Replica]]:
-    """Services of one engine, whose index exists."""
-    async with Engine(directory) as engine:
+    """Run services on one engine, with an index."""
+    async with EngineProcess(directory) as engine:
         with ExitStack() as running:
-            made = [Replica(running, engine) for _ in range(count)]
-            await asyncio.gather(*(one.start() for one in made))
-            async with channel_to(made[0].address) as channel:
-                await ensured(channel)
-            yield made
+            several = [Replica(running, engine) for _ in range(count)]
+            await asyncio.gather(*(one.start() for one in several))
+            async with channel_to(several[0].address) as channel:
+                await stub_with_index(channel)
+            yield several
 
 
-async def test_kill_9_of_the_service_loses_and_doubles_nothing(tmp_path: Path) -> None:
+async def test_kill_9_of_the_service_loses_and_duplicates_nothing(tmp_path: Path) -> None:
     async with replicas(tmp_path, 1) as [replica], channel_to(replica.address) as channel:
         async with load(channel) as clients:
             for _ in range(round(2 * SCALE)):
                 await asyncio.sleep(1.0)
-                await replica.end(signal.SIGKILL)
+                await replica.stop(signal.SIGKILL)
                 await replica.start()
         assert any(client.failures for client in clients)
-        assert await toll_of(clients) == NONE
+        assert await audit_writes(clients) == NO_LOSS
 
 
 async def test_a_rolling_restart_fails_no_call_of_clients_that_follow_health(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ async def test_a_rolling_restart_fails_no_call_of_clients_that_follow_health(tmp
         options = [
             ("grpc.service_config", ROUND_ROBIN_BY_HEALTH),
             ("grpc.enable_retries", 0),
-            # By itself gRPC waits longer and longer before it looks at a server again: two minutes in the end.
+            # By default, gRPC waits up to two minutes before it reconnects.
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 500),
         ]
@@ -88,26 +88,28 @@ async def test_a_rolling_restart_fails_no_call_of_clients_that_follow_health(tmp
             await channel.channel_ready()
             async with load(channel, deadline=TIMEOUT) as clients:
                 for one in both * round(SCALE):
-                    await asyncio.sleep(NOTICED)
-                    assert await one.end(signal.SIGTERM) == 0
+                    await asyncio.sleep(RECONNECT_TIME)
+                    assert await one.stop(signal.SIGTERM) == 0
                     await one.start()
-                await asyncio.sleep(NOTICED)
+                await asyncio.sleep(RECONNECT_TIME)
             calls = sum(len(client.seconds) for client in clients)
             print(f"{2 * round(SCALE)} restarts, {calls} calls")
             assert [error for client in clients for error in client.failures] == []
-            assert await toll_of(clients) == NONE
+            assert await audit_writes(clients) == NO_LOSS
 
 
-async def test_a_stream_in_flight_ends_whole_when_the_service_is_told_to_end(tmp_path: Path) -> None:
+async def test_a_stream_in_flight_completes_when_the_service_gets_sigterm(tmp_path: Path) -> None:
     async with (
         replicas(tmp_path, 1) as [replica],
         grpc.aio.insecure_channel(replica.address, options=SLOW_READER) as channel,
     ):
-        memories = connected(channel)
-        await store_megabytes(memories, 4)
-        call = memories.Search(pb.SearchRequest(query_embedding=packed(1.0), k=100, filter=WHERE), timeout=TIMEOUT)
+        stub = stub_for(channel)
+        await store_megabytes(stub, 4)
+        call = stub.Search(
+            pb.SearchRequest(query_embedding=packed_embedding(1.0), k=100, filter=WHERE), timeout=TIMEOUT
+        )
         chunks = [await anext(aiter(call))]
-        ending = asyncio.create_task(replica.end(signal.SIGTERM))
+        ending = asyncio.create_task(replica.stop(signal.SIGTERM))
         await asyncio.sleep(3.0)
         assert not ending.done()
         chunks += [chunk async for chunk in call]

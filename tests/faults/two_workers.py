@@ -1,4 +1,4 @@
-"""A server of two workers, and connections of which one knows where they lead."""
+"""A server with two workers, and a connection to each of them."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -7,28 +7,30 @@ import grpc
 import pytest
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from tests.support.api import TIMEOUT, connected
-from tests.support.server_process import Served, logged
+from tests.support.api import TIMEOUT, stub_for
+from tests.support.server_process import ServerProcess, wait_for_log_lines
 
-WORKERS = {"MEMORY_WORKERS": "2"}
+TWO_WORKERS = {"MEMORY_WORKERS": "2"}
 
 
 @asynccontextmanager
-async def channel_of_each(served: Served) -> AsyncIterator[dict[int, grpc.aio.Channel]]:
-    """A connection to each worker, by its number; the log tells which one a connection led to."""
-    await logged(served, "serving", 2)
-    found: dict[int, grpc.aio.Channel] = {}
+async def channel_per_worker(server_process: ServerProcess) -> AsyncIterator[dict[int, grpc.aio.Channel]]:
+    """Open a connection to each worker, by number. The log shows which worker served a connection."""
+    await wait_for_log_lines(server_process, "serving", 2)
+    channels: dict[int, grpc.aio.Channel] = {}
     async with AsyncExitStack() as stack:
         for n in range(64):
             options = [("grpc.use_local_subchannel_pool", 1)]
-            channel = await stack.enter_async_context(grpc.aio.insecure_channel(served.address, options=options))
-            probe = f"{id(found)}-{n}"
-            await connected(channel).ListIndexes(
+            channel = await stack.enter_async_context(
+                grpc.aio.insecure_channel(server_process.address, options=options)
+            )
+            probe = f"{id(channels)}-{n}"
+            await stub_for(channel).ListIndexes(
                 pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=(("x-request-id", probe),)
             )
-            [line] = await logged(served, "call", 1, request_id=probe)
-            found.setdefault(line["worker"], channel)
-            if len(found) == 2:
-                yield found
+            [line] = await wait_for_log_lines(server_process, "call", 1, request_id=probe)
+            channels.setdefault(line["worker"], channel)
+            if len(channels) == 2:
+                yield channels
                 return
-    pytest.fail(f"of 64 connections all led to {found.keys()}")
+    pytest.fail(f"64 connections reached only the workers {channels.keys()}")

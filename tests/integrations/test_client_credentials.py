@@ -12,9 +12,11 @@ from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
 from tests.support.api import TIMEOUT
 from tests.support.authorization_cases import store
-from tests.support.console_pages import looking
-from tests.support.credentials import api_key, guarded, showing
+from tests.support.console_pages import open_console
+from tests.support.credentials import api_key, server_with_auth, stub_with_credential
 from tests.support.server_process import COMMAND, environment
+
+pytestmark = pytest.mark.slow
 
 KEYS = {
     "alice": api_key("alice", ["alice"], "read", "write", "delete", "admin"),
@@ -31,10 +33,10 @@ async def keyed(
     assert server, "its index is there"
     file = tmp_path_factory.mktemp("keys") / "keys.toml"
     file.write_text("\n".join(entry for _, entry in KEYS.values()))
-    async with guarded(settings, api_keys=file) as one:
-        async with showing(one, KEYS["backend"][0]) as memories:
+    async with server_with_auth(settings, api_keys=file) as one:
+        async with stub_with_credential(one, KEYS["backend"][0]) as stub:
             for user in ("alice", "bob"):
-                await memories.Store(store(user), timeout=TIMEOUT)
+                await stub.Store(store(user), timeout=TIMEOUT)
         yield one
 
 
@@ -62,10 +64,10 @@ async def page(browser: httpx.AsyncClient, path: str, **query: str) -> str:
 
 
 @pytest.mark.parametrize("name", PAGES)
-async def test_a_page_shows_the_memories_of_the_keys_users_alone(keyed: RpcServer, name: str) -> None:
+async def test_a_console_page_shows_only_the_keys_users(keyed: RpcServer, name: str) -> None:
     path, query = PAGES[name]
     client.use(client.Credentials(token=KEYS["alice"][0]))
-    async with looking(keyed.address) as browser:
+    async with open_console(keyed.address) as browser:
         assert "secret" in await page(browser, path, user="alice", **query)
         denied = await page(browser, path, user="bob", **query)
     assert "PERMISSION_DENIED" in denied
@@ -76,20 +78,18 @@ async def test_a_page_shows_the_memories_of_the_keys_users_alone(keyed: RpcServe
 @pytest.mark.parametrize(
     ("key", "user", "status"), [("alice", "alice", 303), ("alice", "bob", 403), ("reader", "alice", 403)]
 )
-async def test_a_form_changes_what_the_key_may_change(
+async def test_a_console_form_changes_only_what_the_key_allows(
     keyed: RpcServer, name: str, key: str, user: str, status: int
 ) -> None:
     path, fields = FORMS[name]
     client.use(client.Credentials(token=KEYS[key][0]))
-    async with looking(keyed.address) as browser:
+    async with open_console(keyed.address) as browser:
         assert (await browser.post(path, data={"user": user, **fields})).status_code == status
 
 
-async def test_the_overview_tells_a_key_of_some_users_nothing_of_the_index(
-    keyed: RpcServer, settings: Settings
-) -> None:
+async def test_the_console_overview_shows_no_index_to_a_key_of_some_users(keyed: RpcServer, settings: Settings) -> None:
     client.use(client.Credentials(token=KEYS["alice"][0]))
-    async with looking(keyed.address) as browser:
+    async with open_console(keyed.address) as browser:
         html = await page(browser, "/")
     assert "PERMISSION_DENIED" in html
     assert settings.index not in html
@@ -105,7 +105,7 @@ async def test_the_overview_tells_a_key_of_some_users_nothing_of_the_index(
         ("backend", "bob", {"remember", "recall", "forget"}),
     ],
 )
-async def test_mcp_tools_reach_one_user_by_the_rights_of_the_key(
+async def test_mcp_tools_reach_one_user_with_the_rights_of_the_key(
     keyed: RpcServer, key: str, user: str, allowed: set[str]
 ) -> None:
     arguments: dict[str, dict[str, Any]] = {

@@ -21,7 +21,7 @@ EXAMPLES = {
 
 
 @pytest.mark.parametrize("language", EXAMPLES)
-async def test_an_example_finds_what_it_remembered(language: str, server: RpcServer) -> None:
+async def test_an_example_finds_what_it_stored(language: str, server: RpcServer) -> None:
     command = EXAMPLES[language]
     if not shutil.which(command[0]):
         pytest.skip(f"LEFT OUT: there is no {command[0]} here")

@@ -21,7 +21,9 @@ from semantic_memory.langgraph import SemanticMemoryStore
 from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_pb2 import ROLE_USER
 
-from tests.support.api import of
+from tests.support.api import filter_for_user
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -38,7 +40,7 @@ MESSAGES = [
 ]
 
 
-async def test_a_history_keeps_messages_whole_and_in_order(history: SemanticMemoryChatMessageHistory) -> None:
+async def test_a_history_returns_messages_unchanged_in_order(history: SemanticMemoryChatMessageHistory) -> None:
     await history.aadd_messages(MESSAGES * 30)
     await history.aadd_messages([HumanMessage("x" * 60_000)])
     assert await history.aget_messages() == [*MESSAGES * 30, HumanMessage("x" * 60_000)]
@@ -80,7 +82,7 @@ async def test_memories_of_other_software_in_the_session_are_neither_shown_nor_c
     assert await history.aget_messages() == MESSAGES
     await history.aclear()
     assert await history.aget_messages() == []
-    left = (await asyncio.to_thread(client.list, pb.ListRequest(filter=of(user)))).memories
+    left = (await asyncio.to_thread(client.list, pb.ListRequest(filter=filter_for_user(user)))).memories
     shaped_as_messages = sum('"data"' in metadata.get("json.00", "") for metadata in others)
     assert len(left) >= len(others) - shaped_as_messages
     assert {one.content for one in left} <= {"by other software"}
@@ -93,7 +95,7 @@ BAD_MESSAGES = {
 
 
 @pytest.mark.parametrize("reason", BAD_MESSAGES)
-async def test_a_message_that_is_refused_stores_none_of_those_with_it(
+async def test_a_refused_message_stores_none_of_its_batch(
     history: SemanticMemoryChatMessageHistory, reason: str
 ) -> None:
     with pytest.raises(ValueError, match=r"surrogate|bytes as JSON"):
@@ -101,7 +103,7 @@ async def test_a_message_that_is_refused_stores_none_of_those_with_it(
     assert await history.aget_messages() == []
 
 
-async def test_messages_may_be_long_in_any_script_and_more_than_one_request_holds(
+async def test_long_messages_are_stored_in_several_requests(
     history: SemanticMemoryChatMessageHistory,
 ) -> None:
     long = [HumanMessage(letter * 30_000) for letter in ("记", "é", "🚢", "x")] * 20
@@ -118,12 +120,12 @@ async def test_messages_added_one_by_one_or_together_keep_their_order(
         await history.aadd_messages([message])
     await history.aadd_messages(said[270:])
     assert await history.aget_messages() == said
-    listed = await asyncio.to_thread(client.list, pb.ListRequest(filter=of(user), page_size=1000))
+    listed = await asyncio.to_thread(client.list, pb.ListRequest(filter=filter_for_user(user), page_size=1000))
     times = [one.timestamp.ToMicroseconds() for one in listed.memories]
     assert all(earlier < later for earlier, later in pairwise(times))
 
 
-async def test_the_first_error_of_the_server_is_raised_as_it_is(
+async def test_a_server_error_is_raised_unchanged(
     history: SemanticMemoryChatMessageHistory, client: MemoryClient
 ) -> None:
     refused = SemanticMemoryChatMessageHistory(client, user_id="u" * 257, session_id="s1")
@@ -134,7 +136,7 @@ async def test_the_first_error_of_the_server_is_raised_as_it_is(
     assert await history.aget_messages() == []
 
 
-async def test_an_async_client_is_refused_where_it_is_given(client: MemoryClient, user: str) -> None:
+async def test_an_async_client_is_refused(client: MemoryClient, user: str) -> None:
     async with AsyncMemoryClient("127.0.0.1:1") as wrong:
         for make in (
             lambda: SemanticMemoryStore(wrong, user_id=user),  # type: ignore[arg-type]
@@ -159,7 +161,7 @@ async def test_clear_removes_one_session(
 
 
 @pytest.mark.filterwarnings("ignore:.*RunnableWithMessageHistory")
-async def test_a_chain_sees_its_history(history: SemanticMemoryChatMessageHistory) -> None:
+async def test_a_chain_uses_its_history(history: SemanticMemoryChatMessageHistory) -> None:
     prompt = ChatPromptTemplate.from_messages([MessagesPlaceholder("history"), ("human", "{question}")])
     chain = RunnableWithMessageHistory(
         prompt | FakeListChatModel(responses=["one", "two"]),
@@ -173,7 +175,7 @@ async def test_a_chain_sees_its_history(history: SemanticMemoryChatMessageHistor
     assert [message.content for message in await history.aget_messages()] == ["first", "one", "second", "two"]
 
 
-async def test_what_was_said_in_a_session_is_retrieved_in_another(
+async def test_the_retriever_finds_messages_of_another_session(
     history: SemanticMemoryChatMessageHistory, client: MemoryClient, user: str
 ) -> None:
     await history.aadd_messages([HumanMessage("We ship on Fridays"), HumanMessage("My cat is called Miso")])

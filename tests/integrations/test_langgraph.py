@@ -61,7 +61,7 @@ def without_times(answer: Any) -> Any:
 
 
 @pytest.mark.parametrize("question", ANSWERS)
-async def test_it_answers_as_the_own_store_of_langgraph(stores: list[BaseStore], question: str) -> None:
+async def test_answers_equal_those_of_langgraphs_own_store(stores: list[BaseStore], question: str) -> None:
     def ask() -> list[Any]:
         for store in stores:
             fill(store)
@@ -71,7 +71,7 @@ async def test_it_answers_as_the_own_store_of_langgraph(stores: list[BaseStore],
     assert ours == theirs
 
 
-async def test_an_unknown_operator_is_refused_and_odd_types_do_not_pass(stores: list[BaseStore]) -> None:
+async def test_an_unknown_operator_is_refused_and_other_types_do_not_match(stores: list[BaseStore]) -> None:
     ours = stores[1]
     await ours.aput(("a",), "text", {"age": "old"})
     await ours.aput(("a",), "number", {"age": 50})
@@ -80,7 +80,7 @@ async def test_an_unknown_operator_is_refused_and_odd_types_do_not_pass(stores: 
         await ours.asearch(("a",), filter={"age": {"$in": [50]}})
 
 
-async def test_a_query_finds_by_meaning_within_a_prefix(stores: list[BaseStore]) -> None:
+async def test_a_query_searches_by_meaning_within_a_prefix(stores: list[BaseStore]) -> None:
     ours = stores[1]
     await asyncio.to_thread(fill, ours)
     await ours.aput(("users", "a"), "hidden", {"text": "Which drink does she like? Tea."}, index=False)
@@ -90,7 +90,7 @@ async def test_a_query_finds_by_meaning_within_a_prefix(stores: list[BaseStore])
     assert found[0].score > 0.1
 
 
-async def test_a_value_may_be_long_and_only_named_fields_are_searched(stores: list[BaseStore]) -> None:
+async def test_a_long_value_is_stored_when_only_named_fields_are_indexed(stores: list[BaseStore]) -> None:
     ours, value = stores[1], {"title": "Tea", "body": "é" * 15_000}
     await ours.aput(("docs",), "1", value, index=["title"])
     item = await ours.aget(("docs",), "1")
@@ -98,7 +98,7 @@ async def test_a_value_may_be_long_and_only_named_fields_are_searched(stores: li
     assert item.value == value
 
 
-async def test_a_batch_is_carried_out_in_order(stores: list[BaseStore]) -> None:
+async def test_a_batch_runs_in_order(stores: list[BaseStore]) -> None:
     put = PutOp(("a",), "1", {"x": 1}, ttl=60)
     results = await stores[1].abatch([put, GetOp(("a",), "1")])
     assert results[0] is None

@@ -13,8 +13,10 @@ from langgraph.store.base import PutOp
 from semantic_memory import MemoryClient, MemoryServiceError
 from semantic_memory.langgraph import SemanticMemoryStore
 
-from tests.support.langgraph_items import NAMESPACE, NEW, OLD, memory_count, values
-from tests.support.server_process import Served, environment
+from tests.support.langgraph_items import NAMESPACE, NEW, OLD, memory_count, read_values
+from tests.support.server_process import ServerProcess, environment
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -41,35 +43,35 @@ class Interrupted(MemoryClient):
 
 @pytest.mark.parametrize("carried_out", [False, True])
 @pytest.mark.parametrize("value", [NEW, None])
-def test_an_interrupted_put_or_delete_leaves_one_of_both_values(
-    served: Served, client: MemoryClient, user: str, value: dict[str, str] | None, *, carried_out: bool
+def test_an_interrupted_put_or_delete_leaves_the_old_or_the_new_value(
+    server_process: ServerProcess, client: MemoryClient, user: str, value: dict[str, str] | None, *, carried_out: bool
 ) -> None:
     store = SemanticMemoryStore(client, user_id=user)
     interrupted = 0
     for call in range(1, 10):
         key = f"k{call}"
         store.put(NAMESPACE, key, OLD)
-        with Interrupted(served.address, call, carried_out=carried_out) as interrupting:
+        with Interrupted(server_process.address, call, carried_out=carried_out) as interrupting:
             try:
                 SemanticMemoryStore(interrupting, user_id=user).batch([PutOp(NAMESPACE, key, value)])
             except MemoryServiceError:
                 interrupted += 1
-        seen = values(store, key)
+        seen = read_values(store, key)
         assert seen in ([OLD] * 3, [value] * 3), call
         store.put(NAMESPACE, key, NEW)
-        assert values(store, key) == [NEW] * 3
+        assert read_values(store, key) == [NEW] * 3
         store.delete(NAMESPACE, key)
-        assert values(store, key) == [None] * 3
+        assert read_values(store, key) == [None] * 3
     assert 3 <= interrupted < 9
     assert memory_count(client, user) == 0
 
 
-def test_an_older_version_takes_no_place_among_the_best(
-    served: Served, client: MemoryClient, store: SemanticMemoryStore, user: str
+def test_an_older_version_does_not_count_towards_the_limit(
+    server_process: ServerProcess, client: MemoryClient, store: SemanticMemoryStore, user: str
 ) -> None:
     """A put was interrupted: its item no longer says what the query asks for, though its older version does."""
     store.put(NAMESPACE, "stale", {"text": "Alice likes tea best"})
-    with Interrupted(served.address, 4, carried_out=False) as interrupting, pytest.raises(MemoryServiceError):
+    with Interrupted(server_process.address, 4, carried_out=False) as interrupting, pytest.raises(MemoryServiceError):
         SemanticMemoryStore(interrupting, user_id=user).put(NAMESPACE, "stale", {"text": "Rome is in Italy"})
     assert memory_count(client, user) == 2
     store.put(NAMESPACE, "fresh", {"text": "Tea is what she likes"})
@@ -88,11 +90,13 @@ class Hurried(MemoryClient):
         return super()._call(method, request, random.uniform(0.001, 0.008))
 
 
-def test_a_put_whose_deadline_passes_leaves_one_of_both_values(served: Served, client: MemoryClient, user: str) -> None:
+def test_a_put_whose_deadline_passes_leaves_the_old_or_the_new_value(
+    server_process: ServerProcess, client: MemoryClient, user: str
+) -> None:
     store = SemanticMemoryStore(client, user_id=user)
     store.put(NAMESPACE, "k", {"n": 0})
     failed = 0
-    with Hurried(served.address) as hurried:
+    with Hurried(server_process.address) as hurried:
         grpc.channel_ready_future(hurried.channel).result(30)
         for n in range(1, 100):
             try:
@@ -105,7 +109,7 @@ def test_a_put_whose_deadline_passes_leaves_one_of_both_values(served: Served, c
     assert failed
     time.sleep(1)  # A Store that has begun runs to its end.
     store.put(NAMESPACE, "k", NEW)
-    assert values(store) == [NEW] * 3
+    assert read_values(store) == [NEW] * 3
     assert memory_count(client, user) == 1
 
 
@@ -122,12 +126,12 @@ for n in count():
 
 
 def test_a_killed_client_leaves_the_last_value_or_the_one_before(
-    served: Served, client: MemoryClient, user: str
+    server_process: ServerProcess, client: MemoryClient, user: str
 ) -> None:
     store = SemanticMemoryStore(client, user_id=user)
     for _ in range(3):
         process = subprocess.Popen(
-            [sys.executable, "-c", PUTTING, served.address, user],
+            [sys.executable, "-c", PUTTING, server_process.address, user],
             env=environment(),
             cwd=Path(__file__).parents[2],
             stdout=subprocess.PIPE,
@@ -144,5 +148,5 @@ def test_a_killed_client_leaves_the_last_value_or_the_one_before(
         assert item is not None
         assert item.value["n"] in (last, last + 1)
     store.put(NAMESPACE, "k", NEW)
-    assert values(store) == [NEW] * 3
+    assert read_values(store) == [NEW] * 3
     assert memory_count(client, user) == 1

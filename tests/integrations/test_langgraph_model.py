@@ -5,6 +5,7 @@ import json
 import uuid
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from langgraph.store.base import GetOp, Item, ListNamespacesOp, MatchCondition, PutOp, SearchOp
@@ -12,6 +13,8 @@ from semantic_memory import MemoryClient
 from semantic_memory.langgraph import SemanticMemoryStore
 from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_pb2 import ROLE_SYSTEM, ROLE_USER
+
+pytestmark = pytest.mark.slow
 
 Address = tuple[tuple[str, ...], str]
 
@@ -57,7 +60,7 @@ steps = st.lists(puts | foreign_memories, max_size=12)
 
 @settings(max_examples=40)
 @given(steps, st.lists(addresses, max_size=3), st.integers(0, 3), st.integers(0, 4), st.integers(0, 3))
-def test_it_answers_as_a_dict_whatever_lies_beside_its_items(
+def test_the_store_behaves_like_a_dict_beside_foreign_memories(
     client: MemoryClient, written: list[Any], asked: list[Address], number: int, limit: int, offset: int
 ) -> None:
     user = uuid.uuid4().hex

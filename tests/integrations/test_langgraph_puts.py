@@ -15,9 +15,11 @@ from semantic_memory.langgraph import SemanticMemoryStore
 
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
-from tests.support.credentials import api_key, guarded
-from tests.support.langgraph_items import NAMESPACE, NEW, OLD, memory_count, values
-from tests.support.server_process import Served
+from tests.support.credentials import api_key, server_with_auth
+from tests.support.langgraph_items import NAMESPACE, NEW, OLD, memory_count, read_values
+from tests.support.server_process import ServerProcess
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -42,35 +44,33 @@ REFUSED: dict[str, tuple[Any, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("reason", REFUSED)
-def test_a_refused_put_leaves_the_item_and_the_rest_of_its_batch_undone(
-    store: SemanticMemoryStore, reason: str
-) -> None:
+def test_a_refused_put_changes_neither_the_item_nor_its_batch(store: SemanticMemoryStore, reason: str) -> None:
     value, options = REFUSED[reason]
     store.put(NAMESPACE, "k", OLD)
     with pytest.raises((TypeError, ValueError)):
         store.put(NAMESPACE, "k", value, **options)
     with pytest.raises((TypeError, ValueError)):
         store.batch([PutOp(NAMESPACE, "other", NEW), PutOp(NAMESPACE, "k", value, **options)])
-    assert values(store) == [OLD] * 3
+    assert read_values(store) == [OLD] * 3
     assert store.get(NAMESPACE, "other") is None
 
 
-def test_a_put_refused_by_the_server_leaves_the_item(client: MemoryClient, user: str) -> None:
+def test_a_put_refused_by_the_server_keeps_the_item(client: MemoryClient, user: str) -> None:
     store = SemanticMemoryStore(client, user_id=user)
     store.put(NAMESPACE, "k", OLD)
     with pytest.raises(MemoryServiceError, match="user_id"):
         SemanticMemoryStore(client, user_id="u" * 257).put(NAMESPACE, "k", NEW)
-    assert values(store) == [OLD] * 3
+    assert read_values(store) == [OLD] * 3
 
 
-async def test_a_put_of_a_caller_who_may_not_delete_leaves_the_item(
+async def test_a_put_without_the_right_to_delete_keeps_the_item(
     settings: Settings, server: RpcServer, tmp_path: Path, user: str
 ) -> None:
     """It could not delete what it replaces."""
     assert server, "its index is there"
     keys = [api_key("all", [user], "read", "write", "delete"), api_key("writer", [user], "read", "write")]
     (tmp_path / "keys.toml").write_text("\n".join(entry for _, entry in keys))
-    async with guarded(settings, api_keys=tmp_path / "keys.toml") as guarding:
+    async with server_with_auth(settings, api_keys=tmp_path / "keys.toml") as guarding:
 
         def put_by_both() -> None:
             with (
@@ -81,14 +81,14 @@ async def test_a_put_of_a_caller_who_may_not_delete_leaves_the_item(
                 store = SemanticMemoryStore(unable, user_id=user)
                 with pytest.raises(MemoryServiceError, match="PERMISSION_DENIED"):
                     store.put(NAMESPACE, "k", NEW)
-                assert values(store) == [OLD] * 3
+                assert read_values(store) == [OLD] * 3
                 assert memory_count(unable, user) == 1
 
         await asyncio.to_thread(put_by_both)
 
 
-def test_of_many_puts_at_once_the_last_wins_and_readers_never_miss_the_key(
-    served: Served, client: MemoryClient, user: str
+def test_the_last_of_concurrent_puts_wins_and_readers_always_find_the_key(
+    server_process: ServerProcess, client: MemoryClient, user: str
 ) -> None:
     """The readers use clients of their own, as other processes do."""
     stop = threading.Event()
@@ -96,7 +96,7 @@ def test_of_many_puts_at_once_the_last_wins_and_readers_never_miss_the_key(
     spans: dict[int, tuple[float, float]] = {}
 
     def read(number: int) -> None:
-        with MemoryClient(served.address) as own:
+        with MemoryClient(server_process.address) as own:
             store = SemanticMemoryStore(own, user_id=user)
             while not stop.is_set():
                 if number == 0:
@@ -108,7 +108,7 @@ def test_of_many_puts_at_once_the_last_wins_and_readers_never_miss_the_key(
                 else:
                     reads.append(store.list_namespaces() == [NAMESPACE])
 
-    with MemoryClient(served.address) as second:
+    with MemoryClient(server_process.address) as second:
         stores = [SemanticMemoryStore(one, user_id=user) for one in (client, second)]
         stores[0].put(NAMESPACE, "k", {"n": -1})
 
@@ -131,17 +131,17 @@ def test_of_many_puts_at_once_the_last_wins_and_readers_never_miss_the_key(
     assert memory_count(client, user) == 1
 
 
-def test_deletes_and_puts_at_once_leave_what_came_last(client: MemoryClient, user: str) -> None:
+def test_concurrent_deletes_and_puts_leave_the_last_value(client: MemoryClient, user: str) -> None:
     store = SemanticMemoryStore(client, user_id=user)
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda n: store.batch([PutOp(NAMESPACE, "k", {"n": n} if n % 3 else None)]), range(120)))
     store.delete(NAMESPACE, "k")
     assert memory_count(client, user) == 0
     store.put(NAMESPACE, "k", NEW)
-    assert values(store) == [NEW] * 3
+    assert read_values(store) == [NEW] * 3
 
 
-async def test_many_puts_at_once_by_asyncio_raise_nothing(client: MemoryClient, user: str) -> None:
+async def test_concurrent_asyncio_puts_raise_nothing(client: MemoryClient, user: str) -> None:
     store = SemanticMemoryStore(client, user_id=user)
     results: list[list[Result]] = await asyncio.gather(
         *(store.abatch([PutOp(NAMESPACE, "k", {"n": n}), GetOp(NAMESPACE, "k")]) for n in range(40))

@@ -10,8 +10,8 @@ from semantic_memory.langgraph import SemanticMemoryStore
 from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_pb2 import ROLE_SYSTEM
 
-from tests.support.api import of
-from tests.support.langgraph_items import NAMESPACE, NEW, OLD, memory_count, values
+from tests.support.api import filter_for_user
+from tests.support.langgraph_items import NAMESPACE, NEW, OLD, memory_count, read_values
 
 
 @pytest.fixture
@@ -34,27 +34,27 @@ def put_as_before(client: MemoryClient, user: str, key: str, value: dict[str, st
     )
 
 
-def test_items_from_before_versions_are_found_replaced_and_deleted(
+def test_items_without_a_version_are_found_replaced_and_deleted(
     client: MemoryClient, store: SemanticMemoryStore, user: str
 ) -> None:
     for key in ("k", "other"):
         put_as_before(client, user, key, OLD)
-    assert values(store) == [OLD] * 3
+    assert read_values(store) == [OLD] * 3
     assert store.list_namespaces() == [NAMESPACE]
     store.put(NAMESPACE, "k", NEW)
-    assert values(store) == [NEW] * 3
+    assert read_values(store) == [NEW] * 3
     assert memory_count(client, user) == 2
     put_as_before(client, user, "k", OLD)  # as a put that was interrupted before it deleted it
-    assert values(store) == [NEW] * 3
+    assert read_values(store) == [NEW] * 3
     for key in ("k", "other"):
         store.delete(NAMESPACE, key)
-        assert values(store, key) == [None] * 3
+        assert read_values(store, key) == [None] * 3
     assert memory_count(client, user) == 0
 
 
-def test_a_put_sets_the_ttl_anew(client: MemoryClient, store: SemanticMemoryStore, user: str) -> None:
+def test_a_put_resets_the_ttl(client: MemoryClient, store: SemanticMemoryStore, user: str) -> None:
     def expiry() -> float | None:
-        [memory] = client.list(pb.ListRequest(filter=of(user))).memories
+        [memory] = client.list(pb.ListRequest(filter=filter_for_user(user))).memories
         return memory.expire_time.seconds if memory.HasField("expire_time") else None
 
     store.put(NAMESPACE, "k", OLD, ttl=1)
@@ -68,10 +68,10 @@ def test_a_put_sets_the_ttl_anew(client: MemoryClient, store: SemanticMemoryStor
     assert expiry() is None
     store.put(NAMESPACE, "k", OLD, ttl=1 / 60)
     time.sleep(1.1)
-    assert values(store) == [None] * 3
+    assert read_values(store) == [None] * 3
 
 
-def test_an_update_keeps_the_time_of_creation(store: SemanticMemoryStore) -> None:
+def test_an_update_keeps_the_creation_time(store: SemanticMemoryStore) -> None:
     times = []
     for value in (OLD, NEW, OLD):
         store.put(NAMESPACE, "k", value)
@@ -82,7 +82,7 @@ def test_an_update_keeps_the_time_of_creation(store: SemanticMemoryStore) -> Non
     assert times[0][0] == times[0][1] < times[1][1] < times[2][1]
 
 
-def test_a_put_wins_over_one_whose_clock_was_ahead(
+def test_a_put_replaces_one_whose_clock_was_ahead(
     client: MemoryClient, store: SemanticMemoryStore, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as ahead:
@@ -90,10 +90,10 @@ def test_a_put_wins_over_one_whose_clock_was_ahead(
         ahead.setattr("semantic_memory.langgraph.time.time_ns", lambda: tomorrow)
         store.put(NAMESPACE, "k", OLD)
     SemanticMemoryStore(client, user_id=user).put(NAMESPACE, "k", NEW)
-    assert values(store) == [NEW] * 3
+    assert read_values(store) == [NEW] * 3
 
 
-def test_namespaces_may_be_deeper_than_a_memory_has_labels(store: SemanticMemoryStore) -> None:
+def test_namespaces_can_be_deeper_than_the_label_limit(store: SemanticMemoryStore) -> None:
     deep = tuple(f"level{number}" for number in range(40))
     store.put(deep, "k", OLD)
     store.put((*deep[:-1], "other"), "k", NEW)

@@ -13,7 +13,9 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from memory_service.rpc.server import RpcServer
-from tests.support.server_process import COMMAND, cli, environment
+from tests.support.server_process import COMMAND, environment, run_cli
+
+pytestmark = pytest.mark.slow
 
 MCP = [*COMMAND, "mcp", "--user"]
 
@@ -82,14 +84,14 @@ async def test_an_assistant_remembers_recalls_and_forgets(connect: Any, server: 
         assert left["content"] == "My cat is called Miso"
 
 
-async def test_the_words_of_the_server_reach_the_assistant(server: RpcServer, user: str) -> None:
+async def test_a_server_error_message_reaches_the_assistant(server: RpcServer, user: str) -> None:
     async with by_stdio(server.address, user) as client:
         result = await client.call_tool("remember", {"content": ""})
         assert result.is_error
         assert "INVALID_ARGUMENT INVALID_REQUEST: content" in json.dumps([one.model_dump() for one in result.content])
 
 
-async def test_a_server_that_is_away_is_told_in_words(user: str) -> None:
+async def test_an_unreachable_server_is_reported_to_the_assistant(user: str) -> None:
     async with by_stdio("127.0.0.1:1", user) as client:
         result = await client.call_tool("recall", {"query": "x"})
         assert result.is_error
@@ -112,8 +114,8 @@ async def status(place: str, **headers: str) -> int:
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "192.0.2.1:8000", "memory.example.com:8000"])
-def test_beyond_loopback_it_starts_with_a_key_or_not_at_all(listen: str) -> None:
-    refused = cli("127.0.0.1:1", "mcp", "--user", "alice", "--http", listen, status=1)
+def test_mcp_beyond_loopback_needs_a_key(listen: str) -> None:
+    refused = run_cli("127.0.0.1:1", "mcp", "--user", "alice", "--http", listen, status=1)
     assert "MEMORY_MCP_KEY" in refused.stderr
     assert "would serve anyone" in refused.stderr
 
@@ -129,11 +131,11 @@ def test_beyond_loopback_it_starts_with_a_key_or_not_at_all(listen: str) -> None
         (["--http", "http://127.0.0.1:8000"], "--http"),
     ],
 )
-def test_what_is_wrong_is_told_before_it_serves(options: list[str], told: str) -> None:
-    assert told in cli("127.0.0.1:1", "mcp", "--user", "alice", *options, status=1).stderr
+def test_invalid_options_stop_the_start(options: list[str], told: str) -> None:
+    assert told in run_cli("127.0.0.1:1", "mcp", "--user", "alice", *options, status=1).stderr
 
 
-async def test_only_clients_with_the_key_are_let_in(server: RpcServer, user: str) -> None:
+async def test_only_clients_with_the_key_get_access(server: RpcServer, user: str) -> None:
     options = ["--http-key", KEY, "--http-name", "mcp.test"]
     async with over_http(server.address, user, *options, host="0.0.0.0") as place:
         assert await status(place) == 401
@@ -145,7 +147,7 @@ async def test_only_clients_with_the_key_are_let_in(server: RpcServer, user: str
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
-async def test_a_page_whose_name_was_pointed_here_is_refused(server: RpcServer, user: str, host: str) -> None:
+async def test_dns_rebinding_is_refused(server: RpcServer, user: str, host: str) -> None:
     async with over_http(server.address, user, host=host) as place:
         assert await status(place) == 200
         assert await status(place, host="evil.test") == 421

@@ -18,19 +18,19 @@ from memory_service.domain.errors import FailedPrecondition
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
 from tests.support.api import TIMEOUT
-from tests.support.authorization_cases import CALLS, KEYS, drained, outcome, store
-from tests.support.credentials import api_key, guarded, reason, showing
+from tests.support.authorization_cases import CALLS, KEYS, drain, status_of, store
+from tests.support.credentials import api_key, error_reason, server_with_auth, stub_with_credential
 
 
 @pytest.fixture(scope="module")
-async def keyed(
+async def server_with_keys(
     settings: Settings, server: RpcServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RpcServer]:
     """A server that knows the callers of KEYS."""
     assert server, "its index is there"
     file = tmp_path_factory.mktemp("keys") / "keys.toml"
     file.write_text("\n".join(entry for _, entry in KEYS.values()))
-    async with guarded(settings, api_keys=file) as one:
+    async with server_with_auth(settings, api_keys=file) as one:
         yield one
 
 
@@ -42,17 +42,17 @@ MAY = {
 }
 
 
-def test_every_method_of_the_contract_is_tried_here() -> None:
+def test_the_call_table_covers_every_method_of_the_contract() -> None:
     methods = {one.name for one in pb.DESCRIPTOR.services_by_name["MemoryService"].methods}
     assert {name.split(",")[0] for name in CALLS} == methods
 
 
 @pytest.mark.parametrize("who", KEYS)
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_caller_does_what_it_has_a_right_to_and_nothing_else(keyed: RpcServer, who: str, name: str) -> None:
+async def test_a_caller_can_do_only_what_its_rights_allow(server_with_keys: RpcServer, who: str, name: str) -> None:
     right, call = CALLS[name]
-    async with showing(keyed, KEYS[who][0]) as memories:
-        code = await outcome(call(memories, "alice"))
+    async with stub_with_credential(server_with_keys, KEYS[who][0]) as stub:
+        code = await status_of(call(stub, "alice"))
     if right in MAY[who]:
         assert code in {grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND}
     else:
@@ -61,14 +61,16 @@ async def test_a_caller_does_what_it_has_a_right_to_and_nothing_else(keyed: RpcS
 
 @pytest.mark.parametrize("user", ["bob", "nobody at all", None])
 @pytest.mark.parametrize("name", [name for name, (right, _) in CALLS.items() if right in MAY["alice"]])
-async def test_a_caller_learns_nothing_of_other_users(keyed: RpcServer, name: str, user: str | None) -> None:
-    async with showing(keyed, KEYS["backend"][0]) as memories:
-        await memories.Store(store("bob"), timeout=TIMEOUT)
-    async with showing(keyed, KEYS["alice"][0]) as memories:
+async def test_a_caller_learns_nothing_about_other_users(
+    server_with_keys: RpcServer, name: str, user: str | None
+) -> None:
+    async with stub_with_credential(server_with_keys, KEYS["backend"][0]) as stub:
+        await stub.Store(store("bob"), timeout=TIMEOUT)
+    async with stub_with_credential(server_with_keys, KEYS["alice"][0]) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await CALLS[name][1](memories, user)
+            await CALLS[name][1](stub, user)
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
-    assert reason(caught.value) == "PERMISSION_DENIED"
+    assert error_reason(caught.value) == "PERMISSION_DENIED"
     assert "bob" not in str(caught.value.details())
     assert "secret" not in str(caught.value.details())
     told = "this API key or token has no access to the users of this call: set a user_id that it is for"
@@ -78,30 +80,32 @@ async def test_a_caller_learns_nothing_of_other_users(keyed: RpcServer, name: st
 @pytest.mark.parametrize(
     "shown", [None, "", "Bearer", "Bearer ", "Basic YTpi", "Bearer smk_unknown", "Bearer nonsense", "Bearer a.b.c"]
 )
-async def test_without_a_good_credential_nobody_is_let_in(keyed: RpcServer, shown: str | None) -> None:
+async def test_a_call_without_a_valid_credential_is_unauthenticated(
+    server_with_keys: RpcServer, shown: str | None
+) -> None:
     metadata = () if shown is None else (("authorization", shown),)
-    async with grpc.aio.insecure_channel(keyed.address) as channel:
+    async with grpc.aio.insecure_channel(server_with_keys.address) as channel:
         search: Any = channel.unary_unary("/semantic_memory.v1.MemoryService/Search")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await search(b"\xff not even a message", metadata=metadata, timeout=TIMEOUT)
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED, "before anything is read of the request"
-    assert reason(caught.value) == "UNAUTHENTICATED"
+    assert error_reason(caught.value) == "UNAUTHENTICATED"
     assert "smk_" not in str(caught.value.details())
 
 
-async def test_access_is_judged_before_validity(keyed: RpcServer) -> None:
+async def test_access_is_checked_before_the_request_is_validated(server_with_keys: RpcServer) -> None:
     invalid = pb.SearchRequest(query_text="x", filter=memory_pb2.MemoryFilter(user_id="bob", session_ids=[""]))
-    async with showing(keyed, KEYS["alice"][0]) as memories:
-        assert await outcome(drained(memories.Search(invalid, timeout=TIMEOUT))) is grpc.StatusCode.PERMISSION_DENIED
+    async with stub_with_credential(server_with_keys, KEYS["alice"][0]) as stub:
+        assert await status_of(drain(stub.Search(invalid, timeout=TIMEOUT))) is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_health_needs_no_credential(keyed: RpcServer) -> None:
-    async with grpc.aio.insecure_channel(keyed.address) as channel:
+async def test_health_needs_no_credential(server_with_keys: RpcServer) -> None:
+    async with grpc.aio.insecure_channel(server_with_keys.address) as channel:
         answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
-async def test_keys_come_and_go_without_a_restart(
+async def test_keys_are_added_and_removed_without_a_restart(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reloading_files, "_CHECK_INTERVAL", 0.0)
@@ -110,10 +114,10 @@ async def test_keys_come_and_go_without_a_restart(
     file.write_text(old_entry)
 
     async def lets_in(key: str) -> bool:
-        async with showing(one, key) as memories:
-            return await outcome(CALLS["List"][1](memories, "alice")) is grpc.StatusCode.OK
+        async with stub_with_credential(one, key) as stub:
+            return await status_of(CALLS["List"][1](stub, "alice")) is grpc.StatusCode.OK
 
-    async with guarded(settings, api_keys=file) as one:
+    async with server_with_auth(settings, api_keys=file) as one:
         assert [await lets_in(old), await lets_in(new)] == [True, False]
         file.write_text(new_entry)
         assert [await lets_in(old), await lets_in(new)] == [False, True]
@@ -133,20 +137,20 @@ async def test_keys_come_and_go_without_a_restart(
         (f"[[keys]]\nname = 'a'\nsha256 = '{'0' * 64}'\nusers = '*'\nrights = []\nkey = 'k'", "unknown entry"),
     ],
 )
-async def test_a_wrong_file_of_keys_stops_the_start_with_a_reason(
+async def test_an_invalid_key_file_stops_the_start_with_a_reason(
     settings: Settings, tmp_path: Path, content: str, told: str
 ) -> None:
     file = tmp_path / "keys.toml"
     file.write_text(content)
     with pytest.raises(FailedPrecondition) as stopped:
-        async with guarded(settings, api_keys=file):
+        async with server_with_auth(settings, api_keys=file):
             pass
     assert "MEMORY_API_KEYS" in stopped.value.message
     assert told in stopped.value.message
 
 
 @given(st.text(min_size=1), st.none() | st.lists(st.text(min_size=1), min_size=1, max_size=3, unique=True))
-def test_an_entry_reads_back_as_its_caller(name: str, users: list[str] | None) -> None:
+def test_a_key_entry_reads_back_as_its_caller(name: str, users: list[str] | None) -> None:
     _, entry = api_key(name, users, "read", "admin")
     [caller] = read_keys(entry.encode("utf-8", "surrogatepass") if entry.isascii() else entry.encode()).values()
     assert caller.name == name
@@ -155,6 +159,6 @@ def test_an_entry_reads_back_as_its_caller(name: str, users: list[str] | None) -
 
 @settings(max_examples=30)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(lambda one: one != "alice"))
-async def test_no_other_id_is_within_a_callers_users(keyed: RpcServer, user: str) -> None:
-    async with showing(keyed, KEYS["alice"][0]) as memories:
-        assert await outcome(CALLS["List"][1](memories, user)) is grpc.StatusCode.PERMISSION_DENIED
+async def test_a_caller_cannot_read_any_other_user_id(server_with_keys: RpcServer, user: str) -> None:
+    async with stub_with_credential(server_with_keys, KEYS["alice"][0]) as stub:
+        assert await status_of(CALLS["List"][1](stub, user)) is grpc.StatusCode.PERMISSION_DENIED

@@ -12,9 +12,9 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.access.callers import Right
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
-from tests.support.api import TIMEOUT, Stub, packed
-from tests.support.authorization_cases import drained, store, where
-from tests.support.credentials import api_key, guarded, showing
+from tests.support.api import TIMEOUT, Stub, packed_embedding
+from tests.support.authorization_cases import drain, store, where
+from tests.support.credentials import api_key, server_with_auth, stub_with_credential
 
 METHODS = {one.name: one for one in pb.DESCRIPTOR.services_by_name["MemoryService"].methods}
 
@@ -58,7 +58,7 @@ def batch(*users: str | None, **more: Any) -> pb.BatchStoreRequest:
 ONE_USER: dict[str, tuple[set[str], Make]] = {
     "Store": ({"write"}, lambda user: store(user or "")),
     "Store with near duplicates": ({"write", "read"}, lambda user: store(user or "", near_duplicate_min_score=0.5)),
-    "Search": ({"read"}, lambda user: pb.SearchRequest(query_embedding=packed(1.0), filter=where(user))),
+    "Search": ({"read"}, lambda user: pb.SearchRequest(query_embedding=packed_embedding(1.0), filter=where(user))),
     "List": ({"read"}, lambda user: pb.ListRequest(filter=where(user), page_size=1)),
     "Get": ({"read"}, lambda user: pb.GetRequest(user_id=user or "", all_users=user is None, id="none")),
     "Delete": ({"delete"}, lambda user: pb.DeleteRequest(user_id=user or "", all_users=user is None, ids=["none"])),
@@ -103,15 +103,18 @@ async def callers(
     file = tmp_path_factory.mktemp("keys") / "keys.toml"
     file.write_text("\n".join(entry for _, entry in KEYS.values()))
     async with AsyncExitStack() as stack:
-        guarded_server = await stack.enter_async_context(guarded(settings, api_keys=file))
-        yield {who: await stack.enter_async_context(showing(guarded_server, key)) for who, (key, _) in KEYS.items()}
+        guarded_server = await stack.enter_async_context(server_with_auth(settings, api_keys=file))
+        yield {
+            who: await stack.enter_async_context(stub_with_credential(guarded_server, key))
+            for who, (key, _) in KEYS.items()
+        }
 
 
-async def outcome(memories: Stub, name: str, request: Any) -> grpc.StatusCode:
+async def outcome(stub: Stub, name: str, request: Any) -> grpc.StatusCode:
     method = METHODS[method_of(name)]
-    call = getattr(memories, method.name)(request, timeout=TIMEOUT)
+    call = getattr(stub, method.name)(request, timeout=TIMEOUT)
     try:
-        await (drained(call) if method.server_streaming else call)
+        await (drain(call) if method.server_streaming else call)
     except grpc.aio.AioRpcError as error:
         return error.code()
     return grpc.StatusCode.OK
@@ -131,7 +134,7 @@ def requests(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_key_reaches_what_its_rights_and_its_users_allow_and_nothing_else(
+async def test_a_key_reaches_only_what_its_rights_and_users_allow(
     callers: dict[tuple[str, str], Stub], name: str, scope: str
 ) -> None:
     needed = CALLS[name][0]

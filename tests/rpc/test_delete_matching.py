@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from tests.support.api import TIMEOUT, Stub, listed, packed
+from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding
+
+pytestmark = pytest.mark.both_layouts
 
 ROLES = [memory_pb2.ROLE_USER, memory_pb2.ROLE_ASSISTANT]
 
@@ -21,23 +23,23 @@ def item(user: str, session: str, role: memory_pb2.Role, seconds: int, labels: l
         session_id=session,
         role=role,
         content="c",
-        embedding=packed(1.0),
+        embedding=packed_embedding(1.0),
         timestamp=Timestamp(seconds=seconds),
         labels=labels,
     )
 
 
-async def store(memories: Stub, items: list[pb.StoreRequest]) -> list[str]:
+async def store(stub: Stub, items: list[pb.StoreRequest]) -> list[str]:
     ids = []
     for start in range(0, len(items), 100):
         request = pb.BatchStoreRequest(memories=items[start : start + 100])
-        ids += [one.stored.id for one in (await memories.BatchStore(request, timeout=TIMEOUT)).results]
+        ids += [one.stored.id for one in (await stub.BatchStore(request, timeout=TIMEOUT)).results]
     return ids
 
 
-async def delete(memories: Stub, where: memory_pb2.MemoryFilter, *, dry_run: bool = False) -> int:
+async def delete(stub: Stub, where: memory_pb2.MemoryFilter, *, dry_run: bool = False) -> int:
     request = pb.DeleteMatchingRequest(filter=where, dry_run=dry_run)
-    return (await memories.DeleteMatching(request, timeout=TIMEOUT)).count
+    return (await stub.DeleteMatching(request, timeout=TIMEOUT)).count
 
 
 kinds = st.tuples(
@@ -75,51 +77,51 @@ def passes(request: pb.StoreRequest, where: memory_pb2.MemoryFilter) -> bool:
 
 @settings(max_examples=30)
 @given(st.lists(kinds, min_size=1, max_size=12), filters)
-async def test_what_passes_is_deleted_and_nothing_else(
-    memories: Stub,
+async def test_only_memories_that_match_the_filter_are_deleted(
+    stub: Stub,
     several: list[tuple[str, str, memory_pb2.Role, int, list[str]]],
     narrowed: dict[str, object],
 ) -> None:
     one = uuid.uuid4().hex
     items = [item(one + user, session, role, at, labels) for user, session, role, at, labels in several]
-    ids = dict(zip(await store(memories, items), items, strict=True))
+    ids = dict(zip(await store(stub, items), items, strict=True))
     where = memory_pb2.MemoryFilter(user_id=one + "a", **narrowed)  # type: ignore[arg-type]
     condemned = {id_ for id_, request in ids.items() if passes(request, where)}
-    assert await delete(memories, where, dry_run=True) == len(condemned)
-    assert await delete(memories, where) == len(condemned)
+    assert await delete(stub, where, dry_run=True) == len(condemned)
+    assert await delete(stub, where) == len(condemned)
     users = {request.user_id for request in items}
-    left = [memory for user in users for memory in await listed(memories, memory_pb2.MemoryFilter(user_id=user))]
+    left = [memory for user in users for memory in await list_all(stub, memory_pb2.MemoryFilter(user_id=user))]
     assert {memory.id for memory in left} == set(ids) - condemned
-    assert await delete(memories, where) == 0, "repeating it is safe"
+    assert await delete(stub, where) == 0, "repeating it is safe"
 
 
-async def test_a_dry_run_deletes_nothing(memories: Stub, user: str) -> None:
-    ids = await store(memories, [item(user, "s", ROLES[0], n, []) for n in range(5)])
+async def test_a_dry_run_deletes_nothing(stub: Stub, user: str) -> None:
+    ids = await store(stub, [item(user, "s", ROLES[0], n, []) for n in range(5)])
     where = memory_pb2.MemoryFilter(user_id=user)
-    assert await delete(memories, where, dry_run=True) == 5
-    assert [one.id for one in await listed(memories, where)] == ids
+    assert await delete(stub, where, dry_run=True) == 5
+    assert [one.id for one in await list_all(stub, where)] == ids
 
 
-async def test_any_number_is_deleted_in_steps(memories: Stub, user: str) -> None:
-    await store(memories, [item(user, f"s{n % 2}", ROLES[0], n, []) for n in range(1300)])
-    assert await delete(memories, memory_pb2.MemoryFilter(user_id=user, session_ids=["s0"])) == 650
-    assert len(await listed(memories, memory_pb2.MemoryFilter(user_id=user), page_size=1000)) == 650
+async def test_more_than_a_thousand_memories_are_deleted(stub: Stub, user: str) -> None:
+    await store(stub, [item(user, f"s{n % 2}", ROLES[0], n, []) for n in range(1300)])
+    assert await delete(stub, memory_pb2.MemoryFilter(user_id=user, session_ids=["s0"])) == 650
+    assert len(await list_all(stub, memory_pb2.MemoryFilter(user_id=user), page_size=1000)) == 650
 
 
-async def test_an_interrupted_call_may_be_repeated(memories: Stub, user: str) -> None:
-    await store(memories, [item(user, "s", ROLES[0], n, []) for n in range(1200)])
+async def test_an_interrupted_delete_can_be_retried(stub: Stub, user: str) -> None:
+    await store(stub, [item(user, "s", ROLES[0], n, []) for n in range(1200)])
     where = memory_pb2.MemoryFilter(user_id=user)
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await memories.DeleteMatching(pb.DeleteMatchingRequest(filter=where), timeout=0.02)
+        await stub.DeleteMatching(pb.DeleteMatchingRequest(filter=where), timeout=0.02)
     assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    before = len(await listed(memories, where, page_size=1000))
-    assert await delete(memories, where) <= before
-    assert await listed(memories, where) == []
+    before = len(await list_all(stub, where, page_size=1000))
+    assert await delete(stub, where) <= before
+    assert await list_all(stub, where) == []
 
 
-async def test_over_everyone_it_takes_a_filter_that_says_more(memories: Stub, user: str) -> None:
+async def test_delete_for_all_users_removes_only_what_the_filter_matches(stub: Stub, user: str) -> None:
     mine = f"only {user}"
-    others = await store(memories, [item(f"{user}{n}", "s", ROLES[0], n, [mine]) for n in range(3)])
-    kept = await store(memories, [item(f"{user}0", "s", ROLES[0], 9, [])])
-    assert await delete(memories, memory_pb2.MemoryFilter(all_users=True, any_labels=[mine])) == len(others)
-    assert [one.id for one in await listed(memories, memory_pb2.MemoryFilter(user_id=f"{user}0"))] == kept
+    others = await store(stub, [item(f"{user}{n}", "s", ROLES[0], n, [mine]) for n in range(3)])
+    kept = await store(stub, [item(f"{user}0", "s", ROLES[0], 9, [])])
+    assert await delete(stub, memory_pb2.MemoryFilter(all_users=True, any_labels=[mine])) == len(others)
+    assert [one.id for one in await list_all(stub, memory_pb2.MemoryFilter(user_id=f"{user}0"))] == kept

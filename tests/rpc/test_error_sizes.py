@@ -23,8 +23,8 @@ from memory_service.domain.errors import (
 )
 from memory_service.rpc.errors import to_status
 from memory_service.rpc.truncation import truncate
-from tests.support.api import TIMEOUT, Stub, packed
-from tests.support.credentials import reason
+from tests.support.api import TIMEOUT, Stub, packed_embedding
+from tests.support.credentials import error_reason
 
 TEXTS = st.builds(
     lambda text, count: text * count, st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from([1, 30, 5000])
@@ -44,7 +44,9 @@ def grpc_message(text: str) -> str:
 
 
 @given(st.sampled_from([InvalidRequest, NotFound, FailedPrecondition]), TEXTS, TEXTS, st.lists(TEXTS, max_size=40))
-def test_every_error_fits(kind: type[MemoryServiceError], message: str, value: str, texts: list[str]) -> None:
+def test_every_error_fits_into_the_trailers(
+    kind: type[MemoryServiceError], message: str, value: str, texts: list[str]
+) -> None:
     violations = [Violation(text, text, text) for text in texts]
     error = kind(Reason.INVALID_REQUEST, message, metadata={"id": value}, violations=violations, retry_after=1.0)
     status = fits(error)
@@ -55,7 +57,7 @@ def test_every_error_fits(kind: type[MemoryServiceError], message: str, value: s
     assert any(one.Is(error_details_pb2.RetryInfo.DESCRIPTOR) for one in status.details)
 
 
-def test_twenty_violations_of_longest_fields_are_not_all_lost() -> None:
+def test_some_of_twenty_long_violations_are_kept() -> None:
     error = InvalidRequest(
         Reason.INVALID_REQUEST, "m" * 800, violations=[Violation("f" * 200, "d" * 300, "r" * 50)] * 20
     )
@@ -83,13 +85,13 @@ async def refusal(call: Any) -> grpc.aio.AioRpcError:
 
 @pytest.mark.parametrize("length", [65, 1000, 3000, 5000, 100_000])
 @pytest.mark.parametrize("character", ["y", "é", "𝕳", "\n", "%"])
-async def test_a_key_of_any_length_is_told(memories: Stub, user: str, length: int, character: str) -> None:
+async def test_a_metadata_key_of_any_length_is_reported(stub: Stub, user: str, length: int, character: str) -> None:
     request = pb.StoreRequest(
         user_id=user, role=memory_pb2.ROLE_USER, content="x", metadata={character * length: "value"}
     )
-    error = await refusal(memories.Store(request, timeout=TIMEOUT))
+    error = await refusal(stub.Store(request, timeout=TIMEOUT))
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert reason(error) == "INVALID_REQUEST"
+    assert error_reason(error) == "INVALID_REQUEST"
     assert "must be at most 64 bytes" in str(error.details())
 
 
@@ -100,8 +102,8 @@ async def test_a_key_of_any_length_is_told(memories: Stub, user: str, length: in
     TEXTS,
     TEXTS,
 )
-async def test_no_request_makes_an_error_that_does_not_fit(
-    memories: Stub, metadata: dict[str, str], labels: list[str], id_: str, session: str
+async def test_no_request_causes_an_error_too_large_to_send(
+    stub: Stub, metadata: dict[str, str], labels: list[str], id_: str, session: str
 ) -> None:
     store = pb.StoreRequest(
         user_id="", role=memory_pb2.ROLE_USER, metadata=metadata, labels=labels, id=id_, session_id=session
@@ -110,19 +112,19 @@ async def test_no_request_makes_an_error_that_does_not_fit(
     matching = pb.DeleteMatchingRequest(index=session, filter=found, dry_run=True)
     get = pb.GetRequest(user_id="u", id=id_ or "x", index=session)
     assume(max(one.ByteSize() for one in (store, matching, get)) < 4 * 2**20)  # gRPC itself refuses those
-    assert reason(await refusal(memories.Store(store, timeout=TIMEOUT))) == "INVALID_REQUEST"
-    assert reason(await refusal(memories.Get(get, timeout=TIMEOUT))) in {"INVALID_REQUEST", "MEMORY_NOT_FOUND"}
-    matched = await asyncio.gather(memories.DeleteMatching(matching, timeout=TIMEOUT), return_exceptions=True)
-    assert [reason(one) for one in matched if isinstance(one, grpc.aio.AioRpcError)] in ([], ["INVALID_REQUEST"])
+    assert error_reason(await refusal(stub.Store(store, timeout=TIMEOUT))) == "INVALID_REQUEST"
+    assert error_reason(await refusal(stub.Get(get, timeout=TIMEOUT))) in {"INVALID_REQUEST", "MEMORY_NOT_FOUND"}
+    matched = await asyncio.gather(stub.DeleteMatching(matching, timeout=TIMEOUT), return_exceptions=True)
+    assert [error_reason(one) for one in matched if isinstance(one, grpc.aio.AioRpcError)] in ([], ["INVALID_REQUEST"])
 
 
-async def test_errors_of_a_batch_are_bounded_too(memories: Stub, user: str) -> None:
+async def test_errors_of_a_batch_are_bounded(stub: Stub, user: str) -> None:
     bad = pb.StoreRequest(
         user_id=user,
         role=memory_pb2.ROLE_USER,
-        embedding=packed(1.0),
+        embedding=packed_embedding(1.0),
         metadata={"y" * 19_000 + str(n): "" for n in range(2)},
     )
-    answer = await memories.BatchStore(pb.BatchStoreRequest(memories=[bad] * 100), timeout=TIMEOUT)
+    answer = await stub.BatchStore(pb.BatchStoreRequest(memories=[bad] * 100), timeout=TIMEOUT)
     assert answer.ByteSize() < 2**18
     assert all("must be at most 64 bytes" in one.error.message for one in answer.results)

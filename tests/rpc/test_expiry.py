@@ -17,14 +17,21 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.domain.ids import derived_id
 from memory_service.settings import Settings
 from memory_service.valkey import Connections
-from tests.support.api import TIMEOUT, Stub, listed, of, packed, search
+from tests.support.api import TIMEOUT, Stub, filter_for_user, list_all, packed_embedding, search
+
+pytestmark = pytest.mark.both_layouts
 
 
-async def store(memories: Stub, user: str, content: str = "c", **more: Any) -> pb.StoreResponse:
+async def store(stub: Stub, user: str, content: str = "c", **more: Any) -> pb.StoreResponse:
     request = pb.StoreRequest(
-        user_id=user, role=memory_pb2.ROLE_USER, content=content, session_id="s", embedding=packed(1.0), **more
+        user_id=user,
+        role=memory_pb2.ROLE_USER,
+        content=content,
+        session_id="s",
+        embedding=packed_embedding(1.0),
+        **more,
     )
-    return await memories.Store(request, timeout=TIMEOUT)
+    return await stub.Store(request, timeout=TIMEOUT)
 
 
 def soon(seconds: float) -> Duration:
@@ -33,102 +40,110 @@ def soon(seconds: float) -> Duration:
     return duration
 
 
-async def everywhere(memories: Stub, user: str) -> dict[str, set[str]]:
+async def everywhere(stub: Stub, user: str) -> dict[str, set[str]]:
     """The contents of a user's memories by each way to see them."""
     seen: dict[str, set[str]] = {}
     for mode, query in (
-        (pb.SEARCH_MODE_VECTOR, {"query_embedding": packed(1.0)}),
+        (pb.SEARCH_MODE_VECTOR, {"query_embedding": packed_embedding(1.0)}),
         (pb.SEARCH_MODE_TEXT, {"query_text": "c lives ends"}),
-        (pb.SEARCH_MODE_HYBRID, {"query_embedding": packed(1.0), "query_text": "c lives ends"}),
+        (pb.SEARCH_MODE_HYBRID, {"query_embedding": packed_embedding(1.0), "query_text": "c lives ends"}),
     ):
-        request = pb.SearchRequest(**query, mode=mode, filter=of(user), k=100, neighbor_weight=0.5)
+        request = pb.SearchRequest(**query, mode=mode, filter=filter_for_user(user), k=100, neighbor_weight=0.5)
         request.context.before = request.context.after = 10
-        hits, summary = await search(memories, request)
+        hits, summary = await search(stub, request)
         seen[pb.SearchMode.Name(mode)] = {hit.memory.content for hit in hits}
         seen[f"{pb.SearchMode.Name(mode)} context"] = {one.content for hit in hits for one in hit.context}
         assert summary.candidate_count == len(hits)
-    seen["List"] = {one.content for one in await listed(memories, of(user))}
+    seen["List"] = {one.content for one in await list_all(stub, filter_for_user(user))}
     return seen
 
 
-async def counted(memories: Stub, user: str) -> int:
-    request = pb.DeleteMatchingRequest(filter=of(user), dry_run=True)
-    return (await memories.DeleteMatching(request, timeout=TIMEOUT)).count
+async def counted(stub: Stub, user: str) -> int:
+    request = pb.DeleteMatchingRequest(filter=filter_for_user(user), dry_run=True)
+    return (await stub.DeleteMatching(request, timeout=TIMEOUT)).count
 
 
-async def test_an_expired_memory_is_nowhere(memories: Stub, user: str) -> None:
-    await store(memories, user, "lives")
-    ends = await store(memories, user, "ends", ttl=soon(0.6))
-    await store(memories, user, "lives long", ttl=soon(3600))
+async def test_an_expired_memory_is_in_no_result(stub: Stub, user: str) -> None:
+    await store(stub, user, "lives")
+    ends = await store(stub, user, "ends", ttl=soon(0.6))
+    await store(stub, user, "lives long", ttl=soon(3600))
     await asyncio.sleep(0.7)
-    assert all(seen == {"lives", "lives long"} for seen in (await everywhere(memories, user)).values())
-    assert await counted(memories, user) == 2
+    assert all(seen == {"lives", "lives long"} for seen in (await everywhere(stub, user)).values())
+    assert await counted(stub, user) == 2
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await memories.Get(pb.GetRequest(user_id=user, id=ends.id), timeout=TIMEOUT)
+        await stub.Get(pb.GetRequest(user_id=user, id=ends.id), timeout=TIMEOUT)
     assert failed.value.code() is grpc.StatusCode.NOT_FOUND
-    answer = await memories.Delete(pb.DeleteRequest(user_id=user, ids=[ends.id]), timeout=TIMEOUT)
+    answer = await stub.Delete(pb.DeleteRequest(user_id=user, ids=[ends.id]), timeout=TIMEOUT)
     assert list(answer.missing_ids) == [ends.id]
 
 
-async def test_the_engine_itself_removes_it(memories: Stub, user: str, raw: Connections, settings: Settings) -> None:
-    stored = await store(memories, user, ttl=soon(3600))
-    left = await raw.run(["PTTL", f"mem_{settings.index}:{stored.id}"])
+async def test_the_engine_key_has_the_ttl(stub: Stub, user: str, engine: Connections, settings: Settings) -> None:
+    stored = await store(stub, user, ttl=soon(3600))
+    left = await engine.run(["PTTL", f"mem_{settings.index}:{stored.id}"])
     assert 3_590_000 < left <= 3_600_000
     assert stored.expire_time.ToMicroseconds() == pytest.approx((time.time() + 3600) * 1e6, abs=10e6)
 
 
-async def test_without_a_ttl_it_stays(memories: Stub, user: str, raw: Connections, settings: Settings) -> None:
-    stored = await store(memories, user)
-    assert not stored.HasField("expire_time")
-    assert await raw.run(["PTTL", f"mem_{settings.index}:{stored.id}"]) == -1
-
-
-async def test_what_a_crash_left_without_an_end_is_gone_all_the_same(
-    memories: Stub, user: str, raw: Connections, settings: Settings
+async def test_a_memory_without_a_ttl_has_no_expiry(
+    stub: Stub, user: str, engine: Connections, settings: Settings
 ) -> None:
-    ends = await store(memories, user, "ends", ttl=soon(0.5), id="mine")
+    stored = await store(stub, user)
+    assert not stored.HasField("expire_time")
+    assert await engine.run(["PTTL", f"mem_{settings.index}:{stored.id}"]) == -1
+
+
+async def test_a_memory_whose_engine_ttl_was_lost_expires_anyway(
+    stub: Stub, user: str, engine: Connections, settings: Settings
+) -> None:
+    ends = await store(stub, user, "ends", ttl=soon(0.5), id="mine")
     assert ends.id == "mine"
-    await store(memories, user, "lives")
+    await store(stub, user, "lives")
     # As if the service had died between the writing and the PEXPIREAT.
-    await raw.run(["PERSIST", f"mem_{settings.index}:{derived_id('id', user, 'mine')}"])
+    await engine.run(["PERSIST", f"mem_{settings.index}:{derived_id('id', user, 'mine')}"])
     await asyncio.sleep(0.6)
-    assert all(seen == {"lives"} for seen in (await everywhere(memories, user)).values())
-    assert await counted(memories, user) == 1
+    assert all(seen == {"lives"} for seen in (await everywhere(stub, user)).values())
+    assert await counted(stub, user) == 1
     # Its id is free again.
-    assert not (await store(memories, user, "anew", id="mine")).already_stored
+    assert not (await store(stub, user, "anew", id="mine")).already_stored
 
 
-async def test_a_repeated_store_keeps_the_first_end(memories: Stub, user: str) -> None:
-    first = await store(memories, user, id="mine", ttl=soon(3600))
-    again = await store(memories, user, id="mine", ttl=soon(7200))
+async def test_a_repeated_store_keeps_the_first_expiry(stub: Stub, user: str) -> None:
+    first = await store(stub, user, id="mine", ttl=soon(3600))
+    again = await store(stub, user, id="mine", ttl=soon(7200))
     assert again.already_stored
     assert again.expire_time == first.expire_time
 
 
-async def test_an_end_may_be_a_time(memories: Stub, user: str) -> None:
+async def test_the_expiry_can_be_a_point_in_time(stub: Stub, user: str) -> None:
     end = Timestamp(seconds=int(time.time()) + 1000, nanos=123_456_000)
-    stored = await store(memories, user, expire_time=end)
+    stored = await store(stub, user, expire_time=end)
     assert stored.expire_time == end
-    [memory] = await listed(memories, of(user))
+    [memory] = await list_all(stub, filter_for_user(user))
     assert memory.expire_time == end
 
 
 @settings(max_examples=8)
 @given(st.lists(st.sampled_from([0.2, 0.3, 3600.0, None]), min_size=1, max_size=12))
-async def test_exactly_those_whose_time_is_not_over_are_left(memories: Stub, ttls: list[float | None]) -> None:
+async def test_exactly_the_unexpired_memories_remain(stub: Stub, ttls: list[float | None]) -> None:
     user = uuid.uuid4().hex
     items = []
     for number, ttl in enumerate(ttls):
         one = pb.StoreRequest(
-            user_id=user, role=memory_pb2.ROLE_USER, session_id="s", content=f"c{number}", embedding=packed(1.0)
+            user_id=user,
+            role=memory_pb2.ROLE_USER,
+            session_id="s",
+            content=f"c{number}",
+            embedding=packed_embedding(1.0),
         )
         if ttl is not None:
             one.ttl.CopyFrom(soon(ttl))
         items.append(one)
-    await memories.BatchStore(pb.BatchStoreRequest(memories=items), timeout=TIMEOUT)
+    await stub.BatchStore(pb.BatchStoreRequest(memories=items), timeout=TIMEOUT)
     await asyncio.sleep(0.4)
     left = {f"c{number}" for number, ttl in enumerate(ttls) if ttl in {None, 3600.0}}
-    assert {one.content for one in await listed(memories, of(user))} == left
-    assert await counted(memories, user) == len(left)
-    hits, _ = await search(memories, pb.SearchRequest(query_embedding=packed(1.0), filter=of(user), k=100))
+    assert {one.content for one in await list_all(stub, filter_for_user(user))} == left
+    assert await counted(stub, user) == len(left)
+    hits, _ = await search(
+        stub, pb.SearchRequest(query_embedding=packed_embedding(1.0), filter=filter_for_user(user), k=100)
+    )
     assert {hit.memory.content for hit in hits} == left

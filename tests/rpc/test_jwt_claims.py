@@ -16,8 +16,15 @@ from memory_service.access.jwt_tokens import JwtSettings, JwtVerifier
 from memory_service.domain.errors import Unauthenticated
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
-from tests.support.authorization_cases import CALLS, outcome
-from tests.support.credentials import AUDIENCE, ISSUER, guarded, jwks, showing, signed
+from tests.support.authorization_cases import CALLS, status_of
+from tests.support.credentials import (
+    AUDIENCE,
+    ISSUER,
+    jwks,
+    server_with_auth,
+    stub_with_credential,
+    token_with_raw_claims,
+)
 
 RIGHTS: dict[str, tuple[str, dict[str, Any]]] = {
     "Okta": ("scp", {"scp": ["memory.read", "memory.write"]}),
@@ -60,27 +67,29 @@ def claims(**more: Any) -> bytes:
 
 
 @pytest.mark.parametrize("provider", RIGHTS)
-async def test_rights_are_where_the_provider_puts_them(keys: str, provider: str) -> None:
+async def test_rights_are_read_from_the_providers_claim(keys: str, provider: str) -> None:
     path, said = RIGHTS[provider]
     tokens = JwtVerifier(JwtSettings(keys, ISSUER, AUDIENCE, rights_claim=path))
-    caller = await tokens.verify(signed(claims(**said)))
+    caller = await tokens.verify(token_with_raw_claims(claims(**said)))
     assert caller is not None
     assert caller.rights == {Right.READ, Right.WRITE}
 
 
 @pytest.mark.parametrize("case", USERS)
-async def test_users_are_texts_numbers_or_lists_of_them(keys: str, case: str) -> None:
+async def test_user_claims_can_be_strings_numbers_or_lists(keys: str, case: str) -> None:
     path, said, users = USERS[case]
-    caller = await JwtVerifier(JwtSettings(keys, ISSUER, AUDIENCE, users_claim=path)).verify(signed(claims(**said)))
+    caller = await JwtVerifier(JwtSettings(keys, ISSUER, AUDIENCE, users_claim=path)).verify(
+        token_with_raw_claims(claims(**said))
+    )
     assert caller is not None
     assert caller.users == frozenset(users)
 
 
 @pytest.mark.parametrize("wrong", ["9999999999", True, None, [9999999999], {"at": 9999999999}, float("inf"), 10**400])
 @pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
-async def test_a_time_of_a_wrong_type_is_unauthenticated(keys: str, name: str, wrong: Any) -> None:
+async def test_a_time_claim_of_the_wrong_type_is_unauthenticated(keys: str, name: str, wrong: Any) -> None:
     with pytest.raises(Unauthenticated):
-        await JwtVerifier(JwtSettings(keys, ISSUER, AUDIENCE)).verify(signed(claims(**{name: wrong})))
+        await JwtVerifier(JwtSettings(keys, ISSUER, AUDIENCE)).verify(token_with_raw_claims(claims(**{name: wrong})))
 
 
 JSON = st.recursive(
@@ -95,19 +104,19 @@ NAMES = st.sampled_from(["iss", "aud", "exp", "nbf", "iat", "sub", "scope", "rea
 async def tokened(settings: Settings, server: RpcServer, keys: str) -> AsyncIterator[RpcServer]:
     assert server
     changes = {"jwt_jwks": keys, "jwt_issuer": ISSUER, "jwt_audience": AUDIENCE}
-    async with guarded(settings, **changes, jwt_rights_claim="realm_access.roles") as one:
+    async with server_with_auth(settings, **changes, jwt_rights_claim="realm_access.roles") as one:
         yield one
 
 
 @given(st.dictionaries(NAMES, JSON) | JSON)
-async def test_no_claim_is_an_error_of_the_server(tokened: RpcServer, said: Any) -> None:
+async def test_no_claims_cause_a_server_error(tokened: RpcServer, said: Any) -> None:
     whole = json.loads(claims()) | said if isinstance(said, dict) else said
-    async with showing(tokened, signed(json.dumps(whole).encode())) as memories:
-        code = await outcome(CALLS["List"][1](memories, "alice"))
+    async with stub_with_credential(tokened, token_with_raw_claims(json.dumps(whole).encode())) as stub:
+        code = await status_of(CALLS["List"][1](stub, "alice"))
     assert code in {grpc.StatusCode.OK, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED}
 
 
 @given(st.binary(max_size=200))
-async def test_no_bytes_in_place_of_claims_are_an_error_of_the_server(tokened: RpcServer, said: bytes) -> None:
-    async with showing(tokened, signed(said)) as memories:
-        assert await outcome(CALLS["List"][1](memories, "alice")) is grpc.StatusCode.UNAUTHENTICATED
+async def test_no_bytes_in_place_of_claims_cause_a_server_error(tokened: RpcServer, said: bytes) -> None:
+    async with stub_with_credential(tokened, token_with_raw_claims(said)) as stub:
+        assert await status_of(CALLS["List"][1](stub, "alice")) is grpc.StatusCode.UNAUTHENTICATED

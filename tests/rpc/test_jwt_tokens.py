@@ -1,14 +1,7 @@
-"""Callers who show a JSON Web Token: which ones are good, what they allow, and where their keys come from."""
+"""Callers with a JSON Web Token: which tokens are valid, and what they allow."""
 
-import asyncio
-import contextlib
 import json
-import socket
 from collections.abc import AsyncIterator, Callable
-from http.client import HTTPException
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import grpc
@@ -16,14 +9,20 @@ import jwt
 import pytest
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.access import jwks as jwks_module
-from memory_service.access.jwks_fetch import fetch_jwks, parse_jwks
-from memory_service.domain.errors import Unavailable
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
 from tests.support.api import TIMEOUT
-from tests.support.authorization_cases import ALICE, CALLS, outcome
-from tests.support.credentials import AUDIENCE, EVERYTHING, ISSUER, SIGNERS, guarded, jwks, reason, showing, token
+from tests.support.authorization_cases import ALICE, CALLS, status_of
+from tests.support.credentials import (
+    ALL_SCOPES,
+    AUDIENCE,
+    ISSUER,
+    SIGNING_KEYS,
+    jwks,
+    server_with_auth,
+    stub_with_credential,
+    token,
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,28 +33,28 @@ async def tokened(
     assert server
     file = tmp_path_factory.mktemp("jwks") / "jwks.json"
     file.write_text(json.dumps(jwks()))
-    async with guarded(settings, jwt_jwks=str(file), jwt_issuer=ISSUER, jwt_audience=AUDIENCE) as one:
+    async with server_with_auth(settings, jwt_jwks=str(file), jwt_issuer=ISSUER, jwt_audience=AUDIENCE) as one:
         yield one
 
 
-@pytest.mark.parametrize("algorithm", SIGNERS)
-async def test_a_good_token_lets_its_user_in(tokened: RpcServer, algorithm: str) -> None:
-    async with showing(tokened, token(algorithm)) as memories:
-        assert await outcome(CALLS["Search"][1](memories, "alice")) is grpc.StatusCode.OK
-        assert await outcome(CALLS["Store"][1](memories, "alice")) is grpc.StatusCode.OK
-        assert await outcome(CALLS["Delete"][1](memories, "alice")) is grpc.StatusCode.PERMISSION_DENIED
-        assert await outcome(CALLS["Search"][1](memories, "bob")) is grpc.StatusCode.PERMISSION_DENIED
-        assert await outcome(CALLS["Search"][1](memories, None)) is grpc.StatusCode.PERMISSION_DENIED
+@pytest.mark.parametrize("algorithm", SIGNING_KEYS)
+async def test_a_valid_token_grants_access_to_its_user(tokened: RpcServer, algorithm: str) -> None:
+    async with stub_with_credential(tokened, token(algorithm)) as stub:
+        assert await status_of(CALLS["Search"][1](stub, "alice")) is grpc.StatusCode.OK
+        assert await status_of(CALLS["Store"][1](stub, "alice")) is grpc.StatusCode.OK
+        assert await status_of(CALLS["Delete"][1](stub, "alice")) is grpc.StatusCode.PERMISSION_DENIED
+        assert await status_of(CALLS["Search"][1](stub, "bob")) is grpc.StatusCode.PERMISSION_DENIED
+        assert await status_of(CALLS["Search"][1](stub, None)) is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_claims_say_which_users_and_rights(tokened: RpcServer) -> None:
+async def test_claims_determine_users_and_rights(tokened: RpcServer) -> None:
     async def may(call: str, user: str | None, **claims: Any) -> bool:
-        async with showing(tokened, token(**claims)) as memories:
-            return await outcome(CALLS[call][1](memories, user)) in {grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND}
+        async with stub_with_credential(tokened, token(**claims)) as stub:
+            return await status_of(CALLS[call][1](stub, user)) in {grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND}
 
-    assert await may("Search", "bob", sub=None, scope=EVERYTHING)
-    assert await may("Search", None, scope=EVERYTHING)
-    assert await may("EnsureIndex", None, scope=EVERYTHING)
+    assert await may("Search", "bob", sub=None, scope=ALL_SCOPES)
+    assert await may("Search", None, scope=ALL_SCOPES)
+    assert await may("EnsureIndex", None, scope=ALL_SCOPES)
     assert not await may("Search", "alice", scope=None), "without rights there is none"
     assert not await may("Search", "alice", scope="read write"), "words of other services mean nothing here"
     assert not await may("Search", "alice", sub=None), "a token for no user is for none"
@@ -78,174 +77,10 @@ BAD_TOKENS: dict[str, Callable[[], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_TOKENS)
-async def test_a_bad_token_lets_nobody_in(tokened: RpcServer, case: str) -> None:
+async def test_an_invalid_token_is_unauthenticated(tokened: RpcServer, case: str) -> None:
     shown = BAD_TOKENS[case]()
-    async with showing(tokened, shown) as memories:
+    async with stub_with_credential(tokened, shown) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await memories.List(pb.ListRequest(filter=ALICE), timeout=TIMEOUT)
+            await stub.List(pb.ListRequest(filter=ALICE), timeout=TIMEOUT)
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
     assert shown not in str(caught.value.details())
-
-
-class Provider:
-    """An identity provider's URL of keys."""
-
-    def __init__(self) -> None:
-        self.keys = jwks()
-        self.asked = 0
-        provider = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                provider.asked += 1
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(json.dumps(provider.keys).encode())
-
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/jwks"
-        Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-
-
-async def test_keys_of_a_provider_rotate_and_made_up_ones_do_not_burden_it(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    provider = Provider()
-    provider.keys = jwks("ES256")
-    async with guarded(settings, jwt_jwks=provider.url, jwt_issuer=ISSUER, jwt_audience=AUDIENCE) as one:
-
-        async def code(shown: str) -> grpc.StatusCode:
-            async with showing(one, shown) as memories:
-                return await outcome(CALLS["List"][1](memories, "alice"))
-
-        assert await code(token("ES256")) is grpc.StatusCode.OK
-        assert [await code(token(kid=f"made up {n}")) for n in range(20)] == [grpc.StatusCode.UNAUTHENTICATED] * 20
-        assert provider.asked == 1
-        provider.keys = jwks()
-        monkeypatch.setattr(jwks_module, "_MIN_FETCH_INTERVAL", 0.0)
-        assert await code(token("EdDSA")) is grpc.StatusCode.OK, "a new key is fetched when it is first met"
-        provider.stop()
-        monkeypatch.setattr(jwks_module, "_REFRESH_INTERVAL", 0.0)
-        assert await code(token("RS256")) is grpc.StatusCode.OK, "while the provider is away the known keys hold"
-
-
-async def test_a_provider_that_never_answered_is_unavailable(settings: Settings) -> None:
-    nowhere = "http://127.0.0.1:9/jwks"
-    async with (
-        guarded(settings, jwt_jwks=nowhere, jwt_issuer=ISSUER, jwt_audience=AUDIENCE) as one,
-        showing(one, token()) as memories,
-    ):
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await memories.List(pb.ListRequest(filter=ALICE), timeout=TIMEOUT)
-    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-    assert reason(caught.value) == "ACCESS_UNAVAILABLE"
-
-
-class Slow:
-    """A provider's URL that accepts and then sends a byte now and then, of the header or of the content, or none."""
-
-    def __init__(self, dripping: bytes = b"", sent: bytes = b"") -> None:
-        self.asked = Event()
-        self._sent, self._dripping = sent, dripping
-        self._ended = Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/jwks"
-        Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                Thread(target=self._answer, args=[connection], daemon=True).start()
-
-    def _answer(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            connection.recv(65_536)
-            self.asked.set()
-            connection.sendall(self._sent)
-            while not self._ended.wait(0.05):
-                connection.sendall(self._dripping)
-
-    def stop(self) -> None:
-        self._ended.set()
-        self._listener.close()
-
-
-SLOW = {
-    "says nothing": (b"", b""),
-    "drips its header": (b"a", b"HTTP/1.1 200 OK\r\nx: "),
-    "drips its content": (b" ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"),
-    "drips content without an end": (b" ", b"HTTP/1.1 200 OK\r\n\r\n"),
-}
-
-
-@pytest.mark.parametrize("how", SLOW)
-async def test_a_slow_provider_delays_no_call_whose_key_is_known(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
-    monkeypatch.setattr(jwks_module, "_REFRESH_INTERVAL", 0.0)
-    slow = Slow(*SLOW[how])
-    file = tmp_path / "jwks.json"
-    file.write_text(json.dumps(jwks("ES256")))
-    known = jwks_module.JwksCache(str(file))
-    await known.key("ES256")
-    known._source = slow.url
-    monkeypatch.setattr(jwks_module, "_FETCH_TIMEOUT", 2 * TIMEOUT)
-    for _ in range(3):
-        assert (await known.key("ES256")).key_id == "ES256"
-        assert await asyncio.to_thread(slow.asked.wait, TIMEOUT)
-    assert known._fetch_task is not None, "it goes on in the background"
-    slow.stop()
-
-
-@pytest.mark.parametrize("how", SLOW)
-async def test_an_unknown_key_waits_no_longer_than_a_fetch_may_take(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, how: str
-) -> None:
-    monkeypatch.setattr(jwks_module, "_FETCH_TIMEOUT", 0.5)
-    slow = Slow(*SLOW[how])
-    async with (
-        guarded(settings, jwt_jwks=slow.url, jwt_issuer=ISSUER, jwt_audience=AUDIENCE) as one,
-        showing(one, token()) as memories,
-    ):
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await memories.List(pb.ListRequest(filter=ALICE), timeout=TIMEOUT)
-    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-    assert reason(caught.value) == "ACCESS_UNAVAILABLE"
-    slow.stop()
-
-
-@pytest.mark.parametrize("how", SLOW)
-def test_the_thread_of_a_fetch_ends_with_its_time(how: str) -> None:
-    slow = Slow(*SLOW[how])
-    with pytest.raises((OSError, HTTPException, ValueError)):
-        parse_jwks(fetch_jwks(slow.url, timeout=0.5))
-    slow.stop()
-
-
-async def test_so_many_calls_and_no_more_wait_for_a_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jwks_module, "_MAX_WAITING", 3)
-    slow = Slow(*SLOW["says nothing"])
-    keys = jwks_module.JwksCache(slow.url)
-    waiting = [asyncio.create_task(keys.key(f"made up {n}")) for n in range(3)]
-    await asyncio.sleep(0)
-    with pytest.raises(Unavailable):
-        await keys.key("one more")
-    assert not any(one.done() for one in waiting)
-    for one in waiting:
-        one.cancel()
-    slow.stop()
-
-
-@pytest.mark.parametrize("content", [b"[]", b"{}", b'{"keys": 1}', b'{"keys": [1, {"kid": []}]}', b"\xff", b"null"])
-async def test_what_is_no_jwks_is_unavailable(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "jwks.json").write_bytes(content)
-    with pytest.raises(Unavailable):
-        await jwks_module.JwksCache(str(tmp_path / "jwks.json")).key("any")

@@ -1,14 +1,12 @@
 """List: every memory once, in the order of time, whatever happens meanwhile."""
 
 import asyncio
-import base64
 import random
 import uuid
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import example, given, settings
@@ -21,32 +19,15 @@ from memory_service.domain.types import EARLIEST, LATEST, IndexInfo
 from memory_service.valkey import capabilities
 from memory_service.valkey.connections import Command
 from memory_service.valkey.memories import ValkeyMemories
-from tests.support.api import TIMEOUT, Stub, listed, of, packed
+from tests.support.api import TIMEOUT, Stub, filter_for_user, list_all, packed_embedding, store_at
 
+pytestmark = pytest.mark.both_layouts
 OLDEST, NEWEST = pb.LIST_ORDER_OLDEST_FIRST, pb.LIST_ORDER_NEWEST_FIRST
 
 
-async def stored(memories: Stub, user: str, times: list[int], session: str = "s", content: str = "c") -> list[str]:
-    """Memories written at these microseconds; their ids."""
-    ids = []
-    for start in range(0, len(times), 25):
-        items = []
-        for time in times[start : start + 25]:
-            one = pb.StoreRequest(
-                user_id=user,
-                session_id=session,
-                role=memory_pb2.ROLE_USER,
-                content=content,
-                embedding=packed(1.0),
-            )
-            one.timestamp.FromMicroseconds(time)
-            items.append(one)
-        response = await memories.BatchStore(pb.BatchStoreRequest(memories=items), timeout=TIMEOUT)
-        ids += [one.stored.id for one in response.results]
-    return ids
-
-
 YEAR_2252 = 8_900_000_000_000_000
+
+
 times = st.lists(
     st.sampled_from([-1, 0, 1, 2, 1_700_000_000_000_000])
     | st.integers(EARLIEST, LATEST)
@@ -57,12 +38,12 @@ times = st.lists(
 
 @settings(max_examples=20)
 @given(times, st.integers(2, 15), st.sampled_from([OLDEST, NEWEST]))
-async def test_pages_joined_are_all_memories_in_order(
-    memories: Stub, written: list[int], size: int, order: pb.ListOrder
+async def test_all_pages_together_are_all_memories_in_order(
+    stub: Stub, written: list[int], size: int, order: pb.ListOrder
 ) -> None:
     user = uuid.uuid4().hex
-    ids = await stored(memories, user, written)
-    found = await listed(memories, of(user), order=order, page_size=size)
+    ids = await store_at(stub, user, written)
+    found = await list_all(stub, filter_for_user(user), order=order, page_size=size)
     keys = [(one.timestamp.ToMicroseconds(), one.id) for one in found]
     assert sorted(one.id for one in found) == sorted(ids)
     assert keys == sorted(keys, reverse=order == NEWEST)
@@ -70,25 +51,25 @@ async def test_pages_joined_are_all_memories_in_order(
 
 @settings(max_examples=10)
 @given(st.integers(2, 6), st.sampled_from([OLDEST, NEWEST]), st.randoms())
-async def test_what_stays_is_listed_once_while_memories_come_and_go(
-    memories: Stub, size: int, order: pb.ListOrder, chance: random.Random
+async def test_unchanged_memories_are_listed_once_while_others_change(
+    stub: Stub, size: int, order: pb.ListOrder, chance: random.Random
 ) -> None:
     user = uuid.uuid4().hex
-    ids = await stored(memories, user, [chance.randrange(5) for _ in range(30)])
+    ids = await store_at(stub, user, [chance.randrange(5) for _ in range(30)])
     passing = chance.sample(ids, 10)
-    request = pb.ListRequest(filter=of(user), order=order, page_size=size)
+    request = pb.ListRequest(filter=filter_for_user(user), order=order, page_size=size)
     seen: list[str] = []
     while True:
-        page = await memories.List(request, timeout=TIMEOUT)
+        page = await stub.List(request, timeout=TIMEOUT)
         seen += [one.id for one in page.memories]
         if not page.next_page_token:
             break
         request.page_token = page.next_page_token
         if passing:
-            await memories.Delete(pb.DeleteRequest(user_id=user, ids=[passing.pop()]), timeout=TIMEOUT)
-            await stored(memories, user, [chance.randrange(5)])
+            await stub.Delete(pb.DeleteRequest(user_id=user, ids=[passing.pop()]), timeout=TIMEOUT)
+            await store_at(stub, user, [chance.randrange(5)])
     assert len(seen) == len(set(seen)), "nothing twice"
-    left = {one.id for one in await listed(memories, of(user))}
+    left = {one.id for one in await list_all(stub, filter_for_user(user))}
     assert set(ids) & left <= set(seen), "nothing that was there all the time is missing"
 
 
@@ -96,137 +77,93 @@ async def test_what_stays_is_listed_once_while_memories_come_and_go(
 @given(times, st.integers(2, 8), st.sampled_from([OLDEST, NEWEST]))
 @example([-1] * 6 + [LATEST - 15], 2, NEWEST)
 @example([-1] * 6 + [15_837_643_799_999_999], 2, OLDEST)
-async def test_more_memories_than_an_engine_puts_in_order_are_taken_in_parts(
-    memories: Stub, written: list[int], size: int, order: pb.ListOrder
+async def test_more_memories_than_the_engine_can_sort_are_listed_in_time_windows(
+    stub: Stub, written: list[int], size: int, order: pb.ListOrder
 ) -> None:
     user = uuid.uuid4().hex
-    ids = await stored(memories, user, written)
+    ids = await store_at(stub, user, written)
     with pytest.MonkeyPatch.context() as small:
         small.setattr(listing, "_MAX_SORTED", 0)
         small.setattr(capabilities, "COUNT_LIMIT", 7)
-        found = await listed(memories, of(user), order=order, page_size=size)
-        count = await memories.DeleteMatching(pb.DeleteMatchingRequest(filter=of(user), dry_run=True), timeout=TIMEOUT)
+        found = await list_all(stub, filter_for_user(user), order=order, page_size=size)
+        count = await stub.DeleteMatching(
+            pb.DeleteMatchingRequest(filter=filter_for_user(user), dry_run=True), timeout=TIMEOUT
+        )
     keys = [(one.timestamp.ToMicroseconds(), one.id) for one in found]
     assert keys == sorted(keys, reverse=order == NEWEST)
     assert sorted(one.id for one in found) == sorted(ids)
     assert count.count == len(ids)
 
 
-async def test_a_memory_that_is_replaced_while_it_is_being_read_does_not_end_the_list(
-    memories: Stub, user: str, monkeypatch: pytest.MonkeyPatch
+async def test_a_memory_replaced_during_the_read_does_not_end_the_list(
+    stub: Stub, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await stored(memories, user, [1])
-    [replaced] = await stored(memories, user, [2])
+    await store_at(stub, user, [1])
+    [replaced] = await store_at(stub, user, [2])
     read = ValkeyMemories._read
     later: list[str] = []
 
     async def replace_then_read(self: ValkeyMemories, index: IndexInfo, commands: Sequence[Command]) -> list[Any]:
         monkeypatch.setattr(ValkeyMemories, "_read", read)
-        later.extend(await stored(memories, user, [3]))
-        await memories.Delete(pb.DeleteRequest(user_id=user, ids=[replaced]), timeout=TIMEOUT)
+        later.extend(await store_at(stub, user, [3]))
+        await stub.Delete(pb.DeleteRequest(user_id=user, ids=[replaced]), timeout=TIMEOUT)
         return await read(self, index, commands)
 
     monkeypatch.setattr(ValkeyMemories, "_read", replace_then_read)
-    found = [one.id for one in await listed(memories, of(user), page_size=1000)]
+    found = [one.id for one in await list_all(stub, filter_for_user(user), page_size=1000)]
     assert len(found) == 2
     assert found[-1:] == later
 
 
-async def test_a_filter_narrows_a_list(memories: Stub, user: str) -> None:
-    await stored(memories, user, [1, 2, 3], session="a")
-    kept = await stored(memories, user, [1_000_000, 2_000_000, 3_000_000], session="b")
-    where = of(user, session_ids=["b"], start_time=Timestamp(seconds=2))
-    assert [one.id for one in await listed(memories, where)] == kept[1:]
+async def test_list_returns_only_memories_that_match_the_filter(stub: Stub, user: str) -> None:
+    await store_at(stub, user, [1, 2, 3], session="a")
+    kept = await store_at(stub, user, [1_000_000, 2_000_000, 3_000_000], session="b")
+    where = filter_for_user(user, session_ids=["b"], start_time=Timestamp(seconds=2))
+    assert [one.id for one in await list_all(stub, where)] == kept[1:]
 
 
-async def test_a_page_holds_what_was_asked_for_and_tells_when_it_is_the_last(memories: Stub, user: str) -> None:
-    await stored(memories, user, list(range(120)))
-    page = await memories.List(pb.ListRequest(filter=of(user)), timeout=TIMEOUT)
+async def test_a_page_has_the_requested_size_and_the_last_page_has_no_token(stub: Stub, user: str) -> None:
+    await store_at(stub, user, list(range(120)))
+    page = await stub.List(pb.ListRequest(filter=filter_for_user(user)), timeout=TIMEOUT)
     assert len(page.memories) == 100
     assert page.next_page_token
-    rest = await memories.List(pb.ListRequest(filter=of(user), page_token=page.next_page_token), timeout=TIMEOUT)
+    rest = await stub.List(
+        pb.ListRequest(filter=filter_for_user(user), page_token=page.next_page_token), timeout=TIMEOUT
+    )
     assert len(rest.memories) == 20
     assert not rest.next_page_token
-    exact = await memories.List(pb.ListRequest(filter=of(user), page_size=120), timeout=TIMEOUT)
+    exact = await stub.List(pb.ListRequest(filter=filter_for_user(user), page_size=120), timeout=TIMEOUT)
     assert not exact.next_page_token, "no empty page follows a full last one"
 
 
-async def test_pages_of_long_memories_end_early(memories: Stub, user: str) -> None:
-    ids = await stored(memories, user, list(range(60)), content="漢" * 40_000)
-    request = pb.ListRequest(filter=of(user), page_size=1000)
-    page = await memories.List(request, timeout=TIMEOUT)
+async def test_pages_of_long_memories_end_early(stub: Stub, user: str) -> None:
+    ids = await store_at(stub, user, list(range(60)), content="漢" * 40_000)
+    request = pb.ListRequest(filter=filter_for_user(user), page_size=1000)
+    page = await stub.List(request, timeout=TIMEOUT)
     assert 0 < len(page.memories) < 60
     assert page.ByteSize() < 4 * 2**20
-    assert [one.id for one in await listed(memories, of(user), page_size=1000)] == ids
+    assert [one.id for one in await list_all(stub, filter_for_user(user), page_size=1000)] == ids
 
 
-async def test_embeddings_come_when_asked_for(memories: Stub, user: str) -> None:
-    await stored(memories, user, [1])
-    [plain] = await listed(memories, of(user))
+async def test_embeddings_are_listed_only_on_request(stub: Stub, user: str) -> None:
+    await store_at(stub, user, [1])
+    [plain] = await list_all(stub, filter_for_user(user))
     assert plain.embedding == b""
-    page = await memories.List(pb.ListRequest(filter=of(user), include_embeddings=True), timeout=TIMEOUT)
-    assert page.memories[0].embedding == packed(1.0)
+    page = await stub.List(pb.ListRequest(filter=filter_for_user(user), include_embeddings=True), timeout=TIMEOUT)
+    assert page.memories[0].embedding == packed_embedding(1.0)
 
 
-async def token(memories: Stub, user: str) -> str:
-    request = pb.ListRequest(filter=of(user), page_size=1)
-    return (await memories.List(request, timeout=TIMEOUT)).next_page_token
-
-
-async def refused(memories: Stub, request: pb.ListRequest) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await memories.List(request, timeout=TIMEOUT)
-    assert failed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "page_token" in str(failed.value.details())
-
-
-async def test_a_token_serves_no_other_request(memories: Stub, user: str) -> None:
-    await stored(memories, user, [1, 2, 3])
-    given_out = await token(memories, user)
-    await refused(memories, pb.ListRequest(filter=of("another"), page_token=given_out))
-    await refused(memories, pb.ListRequest(filter=of(user, session_ids=["s"]), page_token=given_out))
-    await refused(memories, pb.ListRequest(filter=of(user), order=NEWEST, page_token=given_out))
-    await refused(memories, pb.ListRequest(filter=memory_pb2.MemoryFilter(all_users=True), page_token=given_out))
-    larger = pb.ListRequest(filter=of(user), page_size=7, page_token=given_out)
-    assert len((await memories.List(larger, timeout=TIMEOUT)).memories) == 2, "but the size may change"
-
-
-@given(st.data())
-async def test_a_token_that_was_tampered_with_is_refused(memories: Stub, data: st.DataObject) -> None:
-    user = "tampers"
-    if not await listed(memories, of(user)):
-        await stored(memories, user, [1, 2, 3])
-    raw = bytearray(base64.urlsafe_b64decode(await token(memories, user)))
-    place = data.draw(st.integers(0, len(raw) - 1))
-    raw[place] ^= data.draw(st.integers(1, 255))
-    await refused(memories, pb.ListRequest(filter=of(user), page_token=base64.urlsafe_b64encode(raw).decode()))
-
-
-@given(st.text(max_size=100).filter(bool))
-async def test_a_token_that_was_never_given_out_is_refused(memories: Stub, made_up: str) -> None:
-    await refused(memories, pb.ListRequest(filter=of("u"), page_token=made_up))
-
-
-async def test_a_token_tells_nothing(memories: Stub, user: str) -> None:
-    [first, *_] = await stored(memories, user, [1_700_000_000_000_000, 1_700_000_000_000_001])
-    one, other = await token(memories, user), await token(memories, user)
-    assert one != other, "not even that two places are the same"
-    raw = base64.urlsafe_b64decode(one)
-    assert first.encode() not in raw
-    assert bytes.fromhex(first) not in raw
-
-
-async def test_lists_at_once_do_not_disturb_each_other(memories: Stub, user: str) -> None:
-    ids = await stored(memories, user, list(range(50)))
-    found = await asyncio.gather(*(listed(memories, of(user), page_size=size) for size in (3, 7, 11, 50)))
+async def test_concurrent_lists_do_not_affect_each_other(stub: Stub, user: str) -> None:
+    ids = await store_at(stub, user, list(range(50)))
+    found = await asyncio.gather(*(list_all(stub, filter_for_user(user), page_size=size) for size in (3, 7, 11, 50)))
     assert all([one.id for one in each] == ids for each in found)
     assert all(a.timestamp.ToMicroseconds() <= b.timestamp.ToMicroseconds() for a, b in pairwise(found[0]))
 
 
 @pytest.mark.parametrize("order", [pb.LIST_ORDER_OLDEST_FIRST, pb.LIST_ORDER_NEWEST_FIRST])
 @pytest.mark.parametrize("page_size", [3, 100])
-async def test_memories_of_the_same_time_are_listed_by_id(
-    memories: Stub, user: str, order: pb.ListOrder, page_size: int
+async def test_memories_with_equal_timestamps_are_listed_by_id(
+    stub: Stub, user: str, order: pb.ListOrder, page_size: int
 ) -> None:
     ids = ["b", "a", "Z", "msg-10", "msg-2", "é", "\x01" * 200, "x" * 256, "", ""]
     items = [
@@ -235,12 +172,12 @@ async def test_memories_of_the_same_time_are_listed_by_id(
             role=memory_pb2.ROLE_USER,
             content="c",
             id=id_,
-            embedding=packed(1.0),
+            embedding=packed_embedding(1.0),
             timestamp=Timestamp(seconds=1_700_000_000),
         )
         for id_ in ids
     ]
-    await memories.BatchStore(pb.BatchStoreRequest(memories=items), timeout=TIMEOUT)
-    found = [one.id for one in await listed(memories, of(user), order=order, page_size=page_size)]
+    await stub.BatchStore(pb.BatchStoreRequest(memories=items), timeout=TIMEOUT)
+    found = [one.id for one in await list_all(stub, filter_for_user(user), order=order, page_size=page_size)]
     assert len(found) == len(ids)
     assert found == sorted(found, reverse=order == pb.LIST_ORDER_NEWEST_FIRST)

@@ -1,147 +1,168 @@
-"""The log of a server as a process: a line for each call, and nothing of what was said in it."""
+"""The log of a server process: one line for each call, without any content of requests."""
 
 import asyncio
 import json
 import os
 import pty
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
+import uuid
+from collections.abc import Callable, Iterator
 
 import grpc
 import pytest
+from semantic_memory import MemoryClient
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from tests.support.api import TIMEOUT, connected, message, search
+from memory_service.valkey import Connections
+from tests.support.api import TIMEOUT, search, store_request, stub_for
 from tests.support.credentials import api_key
-from tests.support.server_process import COMMAND, Served, channel_to, environment, serving
+from tests.support.server_process import COMMAND, ServerProcess, channel_to, environment, run_server_process
+
+pytestmark = pytest.mark.slow
 
 ALICE = memory_pb2.MemoryFilter(user_id="alice")
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server_process(
+    tmp_path_factory: pytest.TempPathFactory,
+    valkey_url: str,
+    engine: Connections,  # noqa: ARG001 - cleans up after the server has stopped
+) -> Iterator[ServerProcess]:
+    """A server with an API key and its own index, which exists."""
     folder = tmp_path_factory.mktemp("logs")
     key, entry = api_key("the-backend", None, "read", "write", "admin")
     folder.joinpath("keys").write_text(entry)
-    settings = {"MEMORY_DATA_DIR": str(folder / "data"), "MEMORY_API_KEYS": str(folder / "keys")}
-    with serving(**settings) as served:
-        served.key = key
-        yield served
+    with run_server_process(
+        MEMORY_VALKEY_URL=valkey_url,
+        MEMORY_INDEX=f"test_{uuid.uuid4().hex[:12]}",
+        MEMORY_API_KEYS=str(folder / "keys"),
+    ) as server_process:
+        server_process.key = key
+        with MemoryClient(server_process.address, token=key) as client:
+            client.ensure_index(pb.EnsureIndexRequest())
+        yield server_process
 
 
-def metadata(served: Served, **more: str) -> tuple[tuple[str, str], ...]:
-    return (("authorization", f"Bearer {served.key}"), *((name.replace("_", "-"), one) for name, one in more.items()))
+def metadata(server_process: ServerProcess, **more: str) -> tuple[tuple[str, str], ...]:
+    return (
+        ("authorization", f"Bearer {server_process.key}"),
+        *((name.replace("_", "-"), one) for name, one in more.items()),
+    )
 
 
-async def test_each_call_has_one_line_with_who_what_how_and_how_long(served: Served) -> None:
-    async with channel_to(served.address) as channel:
-        memories = connected(channel)
-        await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT, metadata=metadata(served))
+async def test_each_call_has_one_line_with_caller_method_code_and_duration(server_process: ServerProcess) -> None:
+    async with channel_to(server_process.address) as channel:
+        stub = stub_for(channel)
         for n in range(3):
-            await memories.Store(message("alice", f"a secret canary {n}"), timeout=TIMEOUT, metadata=metadata(served))
+            await stub.Store(
+                store_request("alice", f"a secret canary {n}"), timeout=TIMEOUT, metadata=metadata(server_process)
+            )
         request = pb.SearchRequest(query_text="my private bird", filter=ALICE)
-        call = memories.Search(request, timeout=TIMEOUT, metadata=metadata(served, x_request_id="order-66"))
+        call = stub.Search(request, timeout=TIMEOUT, metadata=metadata(server_process, x_request_id="order-66"))
         assert len([hit async for response in call for hit in response.hits]) == 3
         assert dict(await call.trailing_metadata())["x-request-id"] == "order-66"
     await asyncio.sleep(0.2)
-    [line] = served.calls("Search")
+    [line] = server_process.call_lines("Search")
     assert line["level"] == "info"
     assert (line["code"], line["caller"], line["results"]) == ("OK", "the-backend", 3)
     assert line["request_id"] == "order-66"
     assert 0 < line["embed_ms"] + line["engine_ms"] < line["ms"] < TIMEOUT * 1000
     assert line["rank_ms"] > 0
     assert line["stream_ms"] > 0
-    stores = served.calls("Store")
+    stores = server_process.call_lines("Store")
     assert len(stores) == 3
     assert len({one["request_id"] for one in stores}) == 3
-    told = json.dumps(served.log)
-    for secret in ("canary", "bird", "alice", served.key, "s1"):
-        assert secret not in told
+    log = json.dumps(server_process.log)
+    for secret in ("canary", "bird", "alice", server_process.key, "s1"):
+        assert secret not in log
 
 
-async def test_a_call_that_fails_has_its_reason_and_tells_its_id(served: Served) -> None:
-    async with channel_to(served.address) as channel:
-        memories = connected(channel)
+async def test_a_failed_call_logs_its_reason_and_returns_its_request_id(server_process: ServerProcess) -> None:
+    async with channel_to(server_process.address) as channel:
+        stub = stub_for(channel)
         request = pb.GetRequest(user_id="alice", id="a_secret_id")
         with pytest.raises(grpc.aio.AioRpcError) as failed:
-            await memories.Get(request, timeout=TIMEOUT, metadata=metadata(served))
+            await stub.Get(request, timeout=TIMEOUT, metadata=metadata(server_process))
         with pytest.raises(grpc.aio.AioRpcError):
-            await memories.List(pb.ListRequest(filter=ALICE), timeout=TIMEOUT)
+            await stub.List(pb.ListRequest(filter=ALICE), timeout=TIMEOUT)
     await asyncio.sleep(0.2)
-    [line] = served.calls("Get")
+    [line] = server_process.call_lines("Get")
     assert (line["code"], line["reason"], line["level"]) == ("NOT_FOUND", "MEMORY_NOT_FOUND", "info")
     assert dict(failed.value.trailing_metadata())["x-request-id"] == line["request_id"]
-    [refused] = served.calls("List")
+    [refused] = server_process.call_lines("List")
     assert (refused["code"], refused["reason"], refused["caller"]) == ("UNAUTHENTICATED", "UNAUTHENTICATED", "")
-    assert "a_secret_id" not in json.dumps(served.log)
+    assert "a_secret_id" not in json.dumps(server_process.log)
 
 
-@pytest.mark.parametrize("shown", ["two words", "x" * 129, "a{b}", ""])
-async def test_an_id_that_could_tell_a_log_lies_is_not_taken_over(served: Served, shown: str) -> None:
-    async with channel_to(served.address) as channel:
-        call = connected(channel).ListIndexes(
-            pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=metadata(served, x_request_id=shown)
+@pytest.mark.parametrize("request_id", ["two words", "x" * 129, "a{b}", ""])
+async def test_an_unsafe_request_id_is_replaced(server_process: ServerProcess, request_id: str) -> None:
+    async with channel_to(server_process.address) as channel:
+        call = stub_for(channel).ListIndexes(
+            pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=metadata(server_process, x_request_id=request_id)
         )
         await call
         given = dict(await call.trailing_metadata())["x-request-id"]
     assert len(str(given)) == 32
-    assert given != shown
+    assert given != request_id
 
 
-async def test_a_client_that_goes_or_waits_no_longer_is_told_of_too(served: Served) -> None:
-    async with channel_to(served.address) as channel:
-        memories = connected(channel)
-        item = message("alice", "a long text " * 4000)
-        call = memories.DropIndex(pb.DropIndexRequest(index="gone"), timeout=TIMEOUT, metadata=metadata(served))
+async def test_cancelled_and_timed_out_calls_are_logged(server_process: ServerProcess) -> None:
+    async with channel_to(server_process.address) as channel:
+        stub = stub_for(channel)
+        item = store_request("alice", "a long text " * 4000)
+        call = stub.DropIndex(pb.DropIndexRequest(index="gone"), timeout=TIMEOUT, metadata=metadata(server_process))
         call.cancel()
         with pytest.raises(grpc.aio.AioRpcError):
-            await memories.BatchStore(
-                pb.BatchStoreRequest(memories=[item] * 40), timeout=0.02, metadata=metadata(served)
+            await stub.BatchStore(
+                pb.BatchStoreRequest(memories=[item] * 40), timeout=0.02, metadata=metadata(server_process)
             )
         await asyncio.sleep(1.5)
-    assert {one["code"] for one in served.calls("BatchStore")} <= {"DEADLINE_EXCEEDED", "CANCELLED"}
-    assert {one["code"] for one in served.calls("DropIndex")} <= {"CANCELLED", "NOT_FOUND"}
-    assert not [line for line in served.log if line["event"] == "bug"]
+    assert {one["code"] for one in server_process.call_lines("BatchStore")} <= {"DEADLINE_EXCEEDED", "CANCELLED"}
+    assert {one["code"] for one in server_process.call_lines("DropIndex")} <= {"CANCELLED", "NOT_FOUND"}
+    assert not [line for line in server_process.log if line["event"] == "bug"]
 
 
-async def test_a_sample_of_successes_is_logged_and_every_failure(tmp_path: Path) -> None:
-    with serving(MEMORY_DATA_DIR=str(tmp_path), MEMORY_LOG_SAMPLE="0") as served:
-        async with channel_to(served.address) as channel:
-            memories = connected(channel)
-            await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
-            await memories.Store(message("alice", "a canary"), timeout=TIMEOUT)
-            assert len((await search(memories, pb.SearchRequest(query_text="bird", filter=ALICE)))[0]) == 1
+async def test_sampling_drops_successes_and_logs_every_failure(valkey_url: str, new_index: Callable[[], str]) -> None:
+    settings = {"MEMORY_VALKEY_URL": valkey_url, "MEMORY_INDEX": new_index(), "MEMORY_LOG_SAMPLE": "0"}
+    with run_server_process(**settings) as server_process:
+        async with channel_to(server_process.address) as channel:
+            stub = stub_for(channel)
+            await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+            await stub.Store(store_request("alice", "a canary"), timeout=TIMEOUT)
+            assert len((await search(stub, pb.SearchRequest(query_text="bird", filter=ALICE)))[0]) == 1
             with pytest.raises(grpc.aio.AioRpcError):
-                await memories.Store(pb.StoreRequest(), timeout=TIMEOUT)
-    assert [line["code"] for line in served.log if line["event"] == "call"] == ["INVALID_ARGUMENT"]
+                await stub.Store(pb.StoreRequest(), timeout=TIMEOUT)
+    assert [line["code"] for line in server_process.log if line["event"] == "call"] == ["INVALID_ARGUMENT"]
 
 
-def test_people_on_a_terminal_read_text(tmp_path: Path) -> None:
+def test_logs_on_a_terminal_are_text(valkey_url: str) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [*COMMAND, "serve"],
-        env=environment(MEMORY_LISTEN="127.0.0.1:0", MEMORY_DATA_DIR=str(tmp_path), MEMORY_DRAIN="0"),
+        env=environment(MEMORY_LISTEN="127.0.0.1:0", MEMORY_VALKEY_URL=valkey_url, MEMORY_DRAIN="0"),
         stderr=theirs,
     )
     os.close(theirs)
     try:
-        told = b""
-        while b"ready" not in told:
-            told += os.read(ours, 4096)
+        output = b""
+        while b"ready" not in output:
+            output += os.read(ours, 4096)
     finally:
         process.terminate()
         process.wait(30)
         os.close(ours)
-    assert b"serving" in told
-    assert b'{"' not in told
+    assert b"serving" in output
+    assert b'{"' not in output
 
 
-async def test_what_libraries_log_is_a_line_as_any_other(tmp_path: Path) -> None:
-    with serving(MEMORY_DATA_DIR=str(tmp_path), OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1") as served:
-        async with channel_to(served.address) as channel:
-            await connected(channel).ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
-    told = [line for line in served.log if line["event"] == "library"]
-    assert told
-    assert {line["name"].split(".")[0] for line in told} == {"opentelemetry"}
+async def test_library_logs_are_json_lines(valkey_url: str) -> None:
+    with run_server_process(
+        MEMORY_VALKEY_URL=valkey_url, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1"
+    ) as server_process:
+        async with channel_to(server_process.address) as channel:
+            await stub_for(channel).ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
+    lines = [line for line in server_process.log if line["event"] == "library"]
+    assert lines
+    assert {line["name"].split(".")[0] for line in lines} == {"opentelemetry"}

@@ -15,19 +15,19 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.rpc.server import RpcServer
 from memory_service.valkey import Connections
 from memory_service.valkey.tags import encode_tag
-from tests.support.api import TIMEOUT, Stub, connected, listed, of, packed
-from tests.support.credentials import reason
+from tests.support.api import TIMEOUT, Stub, filter_for_user, list_all, packed_embedding, stub_for
+from tests.support.credentials import error_reason
 from tests.support.ranked_messages import NOW
 
 LIMIT = 4 * 2**20 - 2**16
-VECTOR = packed(1.0)
+VECTOR = packed_embedding(1.0)
 
 
 @pytest.fixture(scope="module")
 async def plain(server: RpcServer) -> AsyncIterator[Stub]:
     """A client with gRPC's defaults."""
     async with grpc.aio.insecure_channel(server.address) as channel:
-        yield connected(channel)
+        yield stub_for(channel)
 
 
 def longest(user: str, number: int, session: str = "s", **more: Any) -> pb.StoreRequest:
@@ -37,7 +37,7 @@ def longest(user: str, number: int, session: str = "s", **more: Any) -> pb.Store
         session_id=session,
         role=memory_pb2.ROLE_USER,
         content="𝕳" * 49_990 + f"{number:010}",
-        embedding=packed(1.0, number / 1000),
+        embedding=packed_embedding(1.0, number / 1000),
         metadata={f"k{n}": "𝕳" * 1024 for n in range(32)},
         **more,
     )
@@ -45,16 +45,16 @@ def longest(user: str, number: int, session: str = "s", **more: Any) -> pb.Store
     return request
 
 
-async def responses(memories: Stub, user: str, **query: Any) -> list[pb.SearchResponse]:
-    request = pb.SearchRequest(query_embedding=VECTOR, filter=of(user), **query)
-    found = [one async for one in memories.Search(request, timeout=TIMEOUT)]
+async def responses(stub: Stub, user: str, **query: Any) -> list[pb.SearchResponse]:
+    request = pb.SearchRequest(query_embedding=VECTOR, filter=filter_for_user(user), **query)
+    found = [one async for one in stub.Search(request, timeout=TIMEOUT)]
     assert max(one.ByteSize() for one in found) <= LIMIT
     assert found[-1].summary.hit_count == sum(len(one.hits) for one in found)
     return found
 
 
-async def stored(memories: Stub, *requests: pb.StoreRequest) -> list[str]:
-    return [(await memories.Store(one, timeout=TIMEOUT)).id for one in requests]
+async def stored(stub: Stub, *requests: pb.StoreRequest) -> list[str]:
+    return [(await stub.Store(one, timeout=TIMEOUT)).id for one in requests]
 
 
 def hits(found: list[pb.SearchResponse]) -> list[pb.Hit]:
@@ -65,7 +65,7 @@ def hits(found: list[pb.SearchResponse]) -> list[pb.Hit]:
     "query",
     [{"k": 1000}, {"k": 200, "diversity": 0.5}, {"k": 1000, "mode": pb.SEARCH_MODE_HYBRID, "query_text": "word"}],
 )
-async def test_answers_of_the_largest_memories_come_in_messages_that_any_client_takes(
+async def test_search_responses_stay_below_the_default_message_limit(
     plain: Stub, user: str, query: dict[str, Any]
 ) -> None:
     ids = await stored(plain, *(longest(user, n) for n in range(30)))
@@ -77,7 +77,7 @@ async def test_answers_of_the_largest_memories_come_in_messages_that_any_client_
         assert [hit.memory.id for hit in hits(found)] == ids, "nearest first, across lots"
 
 
-async def test_of_a_context_that_is_too_large_the_nearest_are_kept(plain: Stub, user: str) -> None:
+async def test_a_context_that_is_too_large_keeps_the_nearest_messages(plain: Stub, user: str) -> None:
     ids = await stored(plain, *(longest(user, n) for n in range(-10, 11)))
     [hit] = hits(await responses(plain, user, k=1, context=pb.ContextSize(before=10, after=10)))
     assert hit.memory.id == ids[10], "the nearest to the query"
@@ -89,7 +89,7 @@ async def test_of_a_context_that_is_too_large_the_nearest_are_kept(plain: Stub, 
     assert 7 <= len(around) <= 9
 
 
-async def test_contexts_that_would_be_too_large_together_are_not_joined(plain: Stub, user: str) -> None:
+async def test_contexts_too_large_together_are_not_merged(plain: Stub, user: str) -> None:
     ids = await stored(plain, *(longest(user, n) for n in range(12)))
     found = hits(await responses(plain, user, k=12, context=pb.ContextSize(before=1, after=1)))
     assert [hit.memory.id for hit in found] == ids
@@ -98,7 +98,7 @@ async def test_contexts_that_would_be_too_large_together_are_not_joined(plain: S
     assert not any(hit.context_truncated for hit in found)
 
 
-async def test_a_context_that_fits_is_whole_and_joined(plain: Stub, user: str) -> None:
+async def test_a_context_that_fits_is_complete_and_merged(plain: Stub, user: str) -> None:
     ids = await stored(plain, *(longest(user, n) for n in range(4)))
     found = hits(await responses(plain, user, k=2, context=pb.ContextSize(before=2, after=2)))
     assert [one.id for one in found[0].context] == ids
@@ -106,10 +106,14 @@ async def test_a_context_that_fits_is_whole_and_joined(plain: Stub, user: str) -
     assert not found[0].context_truncated
 
 
-async def test_more_hits_with_context_than_are_read_at_once(plain: Stub, user: str) -> None:
+async def test_hits_beyond_one_read_have_context(plain: Stub, user: str) -> None:
     def small(number: int) -> pb.StoreRequest:
         request = pb.StoreRequest(
-            user_id=user, session_id="s", role=memory_pb2.ROLE_USER, content=f"{number}", embedding=packed(1.0, number)
+            user_id=user,
+            session_id="s",
+            role=memory_pb2.ROLE_USER,
+            content=f"{number}",
+            embedding=packed_embedding(1.0, number),
         )
         request.timestamp.FromSeconds(NOW + number * 60)
         return request
@@ -122,7 +126,7 @@ async def test_more_hits_with_context_than_are_read_at_once(plain: Stub, user: s
     assert {hit.context_hit_id for hit in found[1:]} == {found[0].memory.id}
 
 
-async def test_pages_of_memories_with_many_labels_are_bounded_too(plain: Stub, user: str) -> None:
+async def test_list_pages_with_many_labels_are_bounded(plain: Stub, user: str) -> None:
     """The fields beside the content alone make 1,000 memories larger than a message."""
     long_user = user.ljust(256, "u")
     requests = [
@@ -141,24 +145,26 @@ async def test_pages_of_memories_with_many_labels_are_bounded_too(plain: Stub, u
     for start in range(0, 1100, 100):
         answer = await plain.BatchStore(pb.BatchStoreRequest(memories=requests[start : start + 100]), timeout=TIMEOUT)
         assert all(one.HasField("stored") for one in answer.results)
-    page = await plain.List(pb.ListRequest(filter=of(long_user), page_size=1000), timeout=TIMEOUT)
+    page = await plain.List(pb.ListRequest(filter=filter_for_user(long_user), page_size=1000), timeout=TIMEOUT)
     assert page.ByteSize() <= LIMIT
     assert page.next_page_token
-    found = await listed(plain, of(long_user), page_size=1000, include_embeddings=True)
+    found = await list_all(plain, filter_for_user(long_user), page_size=1000, include_embeddings=True)
     assert sorted(one.id for one in found) == sorted(one.id for one in requests)
 
 
-async def test_pages_of_the_largest_memories_with_embeddings(plain: Stub, user: str) -> None:
+async def test_list_pages_with_embeddings_are_bounded(plain: Stub, user: str) -> None:
     ids = await stored(plain, *(longest(user, n) for n in range(30)))
-    request = pb.ListRequest(filter=of(user), page_size=1000, include_embeddings=True)
+    request = pb.ListRequest(filter=filter_for_user(user), page_size=1000, include_embeddings=True)
     page = await plain.List(request, timeout=TIMEOUT)
     assert 8 <= len(page.memories) <= 12
     assert page.ByteSize() <= LIMIT
-    assert [one.id for one in await listed(plain, of(user), page_size=1000, include_embeddings=True)] == ids
+    assert [
+        one.id for one in await list_all(plain, filter_for_user(user), page_size=1000, include_embeddings=True)
+    ] == ids
 
 
 @pytest.fixture
-async def huge(plain: Stub, raw: Connections, user: str, new_index: Callable[[], str]) -> tuple[str, str]:
+async def huge(plain: Stub, engine: Connections, user: str, new_index: Callable[[], str]) -> tuple[str, str]:
     """An index of other software's making, too: a memory of 5 MB beside one of ours; its name and the id."""
     index, slot = new_index(), "f" * 32
     await plain.EnsureIndex(pb.EnsureIndexRequest(index=index, layout="LAYOUT_JSON"), timeout=TIMEOUT)
@@ -172,18 +178,18 @@ async def huge(plain: Stub, raw: Connections, user: str, new_index: Callable[[],
         "timestamp": NOW,
         "embedding": np.ones(384).tolist(),
     }
-    await raw.run(["JSON.SET", f"mem_{index}:{slot}", "$", orjson.dumps(document)])
+    await engine.run(["JSON.SET", f"mem_{index}:{slot}", "$", orjson.dumps(document)])
     return index, slot
 
 
-async def test_a_memory_larger_than_any_message_is_refused_with_a_reason(
+async def test_get_of_a_memory_larger_than_a_message_fails_with_a_reason(
     plain: Stub, user: str, huge: tuple[str, str]
 ) -> None:
     index, slot = huge
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await plain.Get(pb.GetRequest(index=index, user_id=user, id=slot), timeout=TIMEOUT)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert reason(caught.value) == "RESPONSE_TOO_LARGE"
+    assert error_reason(caught.value) == "RESPONSE_TOO_LARGE"
     status = rpc_status.from_call(caught.value)
     info = error_details_pb2.ErrorInfo()
     assert status is not None
@@ -193,13 +199,15 @@ async def test_a_memory_larger_than_any_message_is_refused_with_a_reason(
 
 
 @pytest.mark.parametrize("query", [{}, {"diversity": 0.5}, {"k": 100}, {"context": pb.ContextSize(before=5, after=5)}])
-async def test_searches_and_lists_leave_it_out(
+async def test_search_and_list_skip_a_memory_larger_than_a_message(
     plain: Stub, user: str, huge: tuple[str, str], query: dict[str, Any]
 ) -> None:
     index, _ = huge
     found = await responses(plain, user, index=index, **query)
     assert [hit.memory.content[-1] for hit in hits(found)] == ["1"]
-    page = await plain.List(pb.ListRequest(index=index, filter=of(user)), timeout=TIMEOUT)
+    page = await plain.List(pb.ListRequest(index=index, filter=filter_for_user(user)), timeout=TIMEOUT)
     assert [one.content[-1] for one in page.memories] == ["1"]
-    deleted = await plain.DeleteMatching(pb.DeleteMatchingRequest(index=index, filter=of(user)), timeout=TIMEOUT)
+    deleted = await plain.DeleteMatching(
+        pb.DeleteMatchingRequest(index=index, filter=filter_for_user(user)), timeout=TIMEOUT
+    )
     assert deleted.count == 2, "and it can be deleted"

@@ -18,11 +18,11 @@ from memory_service.rpc.server import METHODS, SERVICE, RpcServer
 from memory_service.settings import Settings
 from memory_service.telemetry.index_monitor import IndexMonitor
 from memory_service.valkey import Connections
-from tests.support.api import TIMEOUT, Stub, message, packed, search
-from tests.support.credentials import guarded, reason, showing
+from tests.support.api import TIMEOUT, Stub, packed_embedding, search, store_request
+from tests.support.credentials import error_reason, server_with_auth, stub_with_credential
 
 
-class Scraped:
+class Scrape:
     """All samples of one scrape."""
 
     def __init__(self, text: str) -> None:
@@ -42,15 +42,15 @@ class Scraped:
         return {one.labels[label] for one in ours if label in one.labels}
 
 
-async def scrape(server: RpcServer) -> Scraped:
+async def scrape(server: RpcServer) -> Scrape:
     def read() -> str:
         with urllib.request.urlopen(f"http://{server.metrics_address}/metrics", timeout=TIMEOUT) as answer:
             return str(answer.read().decode())
 
-    return Scraped(await asyncio.to_thread(read))
+    return Scrape(await asyncio.to_thread(read))
 
 
-async def becomes(server: RpcServer, name: str, value: float) -> Scraped:
+async def becomes(server: RpcServer, name: str, value: float) -> Scrape:
     """Scrape until the sample has this value; the bound is only for when it never has."""
     for _ in range(200):
         seen = await scrape(server)
@@ -61,25 +61,25 @@ async def becomes(server: RpcServer, name: str, value: float) -> Scraped:
 
 
 @asynccontextmanager
-async def measured(settings: Settings, **changes: Any) -> AsyncIterator[tuple[RpcServer, Stub]]:
+async def metered_server(settings: Settings, **changes: Any) -> AsyncIterator[tuple[RpcServer, Stub]]:
     """A server with metrics, whose index is its own."""
     changes = {"index": f"test_{uuid.uuid4().hex[:12]}", "metrics_listen": "127.0.0.1:0", **changes}
-    async with guarded(settings, **changes) as server, showing(server) as memories:
-        await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
-        yield server, memories
+    async with server_with_auth(settings, **changes) as server, stub_with_credential(server) as stub:
+        await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+        yield server, stub
 
 
-async def test_calls_are_counted_by_method_and_code_under_the_names_that_dashboards_know(settings: Settings) -> None:
-    async with measured(settings) as (server, memories):
+async def test_calls_are_counted_by_method_and_code_with_standard_names(settings: Settings) -> None:
+    async with metered_server(settings) as (server, stub):
         alice = memory_pb2.MemoryFilter(user_id="alice")
         for n in range(3):
-            await memories.Store(message("alice", f"the canary sings {n}"), timeout=TIMEOUT)
-        hits, _ = await search(memories, pb.SearchRequest(query_text="bird", filter=alice))
+            await stub.Store(store_request("alice", f"the canary sings {n}"), timeout=TIMEOUT)
+        hits, _ = await search(stub, pb.SearchRequest(query_text="bird", filter=alice))
         assert len(hits) == 3
         with suppress(grpc.aio.AioRpcError):
-            await memories.Get(pb.GetRequest(user_id="alice", id="nowhere"), timeout=TIMEOUT)
+            await stub.Get(pb.GetRequest(user_id="alice", id="nowhere"), timeout=TIMEOUT)
         with suppress(grpc.aio.AioRpcError):
-            await memories.Store(pb.StoreRequest(), timeout=TIMEOUT)
+            await stub.Store(pb.StoreRequest(), timeout=TIMEOUT)
         seen = await scrape(server)
     store = {"grpc_service": SERVICE, "grpc_method": "Store", "grpc_type": "unary"}
     assert seen("grpc_server_started_total", **store) == 4
@@ -93,13 +93,13 @@ async def test_calls_are_counted_by_method_and_code_under_the_names_that_dashboa
     assert seen("semantic_memory_calls_in_flight") == 0
 
 
-async def test_the_time_of_a_search_is_told_by_stage(settings: Settings) -> None:
-    async with measured(settings) as (server, memories):
-        await memories.Store(message("alice", "the canary sings"), timeout=TIMEOUT)
+async def test_search_time_is_measured_by_stage(settings: Settings) -> None:
+    async with metered_server(settings) as (server, stub):
+        await stub.Store(store_request("alice", "the canary sings"), timeout=TIMEOUT)
         request = pb.SearchRequest(
             query_text="bird", filter=memory_pb2.MemoryFilter(user_id="alice"), mode=pb.SEARCH_MODE_HYBRID
         )
-        _, summary = await search(memories, request)
+        _, summary = await search(stub, request)
         seen = await scrape(server)
     stages = {}
     for stage in ("embed", "engine", "rank", "stream"):
@@ -114,10 +114,10 @@ async def test_the_time_of_a_search_is_told_by_stage(settings: Settings) -> None
     assert seen("semantic_memory_engine_operation_seconds_count", operation="insert") == 1
 
 
-async def test_the_embedder_its_cache_and_its_tokens_are_counted(settings: Settings) -> None:
-    async with measured(settings) as (server, memories):
+async def test_embedder_calls_cache_hits_and_tokens_are_counted(settings: Settings) -> None:
+    async with metered_server(settings) as (server, stub):
         for text in ("one canary", "one canary", "two canaries"):
-            await memories.Store(message("alice", text), timeout=TIMEOUT)
+            await stub.Store(store_request("alice", text), timeout=TIMEOUT)
         seen = await scrape(server)
     assert seen("semantic_memory_embedding_cache_hits_total") == 1
     assert seen("semantic_memory_embedding_cache_misses_total") == 2
@@ -127,17 +127,19 @@ async def test_the_embedder_its_cache_and_its_tokens_are_counted(settings: Setti
     assert seen("semantic_memory_embedder_tokens_total") >= 8  # each text's words, [CLS] and [SEP]
 
 
-async def test_size_failures_and_drift_of_the_index_are_seen(settings: Settings, raw: Connections) -> None:
+async def test_index_size_failures_and_drift_are_exported(settings: Settings, engine: Connections) -> None:
     looking = {"index_look_every": 0.2, "index_count_every": 1.0, "layout": "json"}
-    async with measured(settings, **looking) as (server, memories):
+    async with metered_server(settings, **looking) as (server, stub):
         for n in range(4):
-            item = pb.StoreRequest(user_id="alice", role=memory_pb2.ROLE_USER, content=str(n), embedding=packed(1.0, n))
-            await memories.Store(item, timeout=TIMEOUT)
+            item = pb.StoreRequest(
+                user_id="alice", role=memory_pb2.ROLE_USER, content=str(n), embedding=packed_embedding(1.0, n)
+            )
+            await stub.Store(item, timeout=TIMEOUT)
         await becomes(server, "semantic_memory_index_memories", 4)
         await becomes(server, "semantic_memory_index_drift", 0)
-        index = (await memories.GetIndex(pb.GetIndexRequest(), timeout=TIMEOUT)).index.name
+        index = (await stub.GetIndex(pb.GetIndexRequest(), timeout=TIMEOUT)).index.name
         # A key that the index does not take: its embedding has another dimension.
-        await raw.run(["JSON.SET", f"mem_{index}:{uuid.uuid4().hex}", "$", '{"embedding":[1,2]}'])
+        await engine.run(["JSON.SET", f"mem_{index}:{uuid.uuid4().hex}", "$", '{"embedding":[1,2]}'])
         # RediSearch does not count it among its documents, valkey-search does; both tell of the failure.
         for _ in range(200):
             seen = await scrape(server)
@@ -151,7 +153,7 @@ async def test_size_failures_and_drift_of_the_index_are_seen(settings: Settings,
     ("before", "keys", "after", "drift"),
     [(10, 10, 10, 0), (10, 13, 10, 3), (10, 8, 10, -2), (10, 12, 15, 0), (10, 16, 15, 1), (15, 9, 10, -1)],
 )
-async def test_drift_is_what_writes_meanwhile_do_not_explain(before: int, keys: int, after: int, drift: int) -> None:
+async def test_drift_excludes_concurrent_writes(before: int, keys: int, after: int, drift: int) -> None:
     class Engine:
         counts = iter([before, after])
 
@@ -170,10 +172,10 @@ async def test_drift_is_what_writes_meanwhile_do_not_explain(before: int, keys: 
     assert (watch.memories, watch.drift) == (before, drift)
 
 
-async def test_readiness_the_pool_and_the_loop_are_seen(settings: Settings) -> None:
-    async with measured(settings, valkey_connections=3) as (server, memories):
+async def test_readiness_connections_and_event_loop_lag_are_exported(settings: Settings) -> None:
+    async with metered_server(settings, valkey_connections=3) as (server, stub):
         await becomes(server, "semantic_memory_ready", 1)
-        await memories.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
+        await stub.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
         seen = await scrape(server)
         assert seen("semantic_memory_engine_connections") == 3
         assert 0 <= seen("semantic_memory_engine_connections_busy") <= 3
@@ -185,16 +187,14 @@ async def test_readiness_the_pool_and_the_loop_are_seen(settings: Settings) -> N
         assert (await scrape(server))("semantic_memory_ready") == 0
 
 
-async def test_what_is_shed_is_counted_with_its_reason_and_health_checks_are_not_shed(settings: Settings) -> None:
-    async with measured(settings, max_concurrent_rpcs=2) as (server, memories):
-        item = message("alice", "the canary sings")
-        results = await asyncio.gather(
-            *(memories.Store(item, timeout=TIMEOUT) for _ in range(30)), return_exceptions=True
-        )
+async def test_shed_calls_are_counted_with_their_reason(settings: Settings) -> None:
+    async with metered_server(settings, max_concurrent_rpcs=2) as (server, stub):
+        item = store_request("alice", "the canary sings")
+        results = await asyncio.gather(*(stub.Store(item, timeout=TIMEOUT) for _ in range(30)), return_exceptions=True)
         refused = [one for one in results if isinstance(one, grpc.aio.AioRpcError)]
         assert refused
         assert {one.code() for one in refused} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
-        assert {reason(one) for one in refused} == {"OVERLOADED"}
+        assert {error_reason(one) for one in refused} == {"OVERLOADED"}
         seen = await scrape(server)
     assert seen("semantic_memory_errors_total", grpc_method="Store", reason="OVERLOADED") == len(refused)
 
@@ -211,8 +211,8 @@ def _labels() -> Iterator[tuple[str, set[str]]]:
     yield "stage", {"embed", "engine", "rank", "stream"}
 
 
-async def test_nothing_that_a_caller_chooses_is_a_label(settings: Settings) -> None:
-    async with measured(settings) as (server, memories):
+async def test_no_label_contains_caller_input(settings: Settings) -> None:
+    async with metered_server(settings) as (server, stub):
         async with grpc.aio.insecure_channel(server.address) as channel:
             with suppress(grpc.aio.AioRpcError):
                 await unary(channel, f"/{SERVICE}/zebra_method")
@@ -220,20 +220,20 @@ async def test_nothing_that_a_caller_chooses_is_a_label(settings: Settings) -> N
                 await unary(channel, "/zebra.Service/Method")
         index = f"zebra_{uuid.uuid4().hex[:8]}"
         with suppress(grpc.aio.AioRpcError):
-            await memories.GetIndex(pb.GetIndexRequest(index=index), timeout=TIMEOUT)
-        item = message("zebra_user", "zebra content", session="zebra_session")
+            await stub.GetIndex(pb.GetIndexRequest(index=index), timeout=TIMEOUT)
+        item = store_request("zebra_user", "zebra content", session="zebra_session")
         item.labels.append("zebra_label")
-        await memories.Store(item, timeout=TIMEOUT, metadata=(("x-request-id", "zebra-request"),))
+        await stub.Store(item, timeout=TIMEOUT, metadata=(("x-request-id", "zebra-request"),))
         where = memory_pb2.MemoryFilter(user_id="zebra_user", session_ids=["zebra_session"])
-        await search(memories, pb.SearchRequest(query_text="zebra", filter=where))
+        await search(stub, pb.SearchRequest(query_text="zebra", filter=where))
         seen = await scrape(server)
     assert "zebra" not in seen.text
     for label, allowed in _labels():
         assert seen.values(label) <= allowed
 
 
-async def test_a_port_that_is_taken_stops_the_start_in_words(settings: Settings) -> None:
-    async with measured(settings) as (server, _):
+async def test_a_metrics_port_in_use_stops_the_start_with_a_clear_error(settings: Settings) -> None:
+    async with metered_server(settings) as (server, _):
         with pytest.raises(OSError, match="MEMORY_METRICS_LISTEN"):
-            async with guarded(settings, metrics_listen=server.metrics_address):
+            async with server_with_auth(settings, metrics_listen=server.metrics_address):
                 pass

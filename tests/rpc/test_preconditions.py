@@ -1,4 +1,4 @@
-"""What is well formed and cannot be done is refused with its reason, and does nothing; so is what is no message."""
+"""What is well formed and cannot be done is error_of with its reason, and does nothing; so is what is no message."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,8 +10,8 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.rpc.server import RpcServer
 from memory_service.valkey import Connections
-from tests.rpc.test_validation import key_count, refused, search, store
-from tests.support.api import TIMEOUT, Stub, packed
+from tests.support.api import TIMEOUT, Stub, packed_embedding
+from tests.support.invalid_requests import error_of, key_count, search, store
 
 
 @pytest.mark.parametrize(
@@ -26,45 +26,45 @@ from tests.support.api import TIMEOUT, Stub, packed
     ids=["store", "search", "get", "delete", "get_index"],
 )
 async def test_an_unknown_index_is_not_found(
-    memories: Stub, raw: Connections, make: Callable[[str], Message], new_index: Callable[[], str]
+    stub: Stub, engine: Connections, make: Callable[[str], Message], new_index: Callable[[], str]
 ) -> None:
-    name, before = new_index(), await key_count(raw)
-    error, info, _ = await refused(memories, make(name))
+    name, before = new_index(), await key_count(engine)
+    error, info, _ = await error_of(stub, make(name))
     assert error.code() == grpc.StatusCode.NOT_FOUND
     assert (info.reason, info.metadata["index"]) == ("INDEX_NOT_FOUND", name)
     assert "EnsureIndex" in str(error.details())
-    assert await key_count(raw) == before
+    assert await key_count(engine) == before
 
 
 @pytest.mark.parametrize("make", [store, search], ids=["store", "search"])
-async def test_an_index_of_another_model_refuses_the_servers_embedder(
-    memories: Stub, raw: Connections, make: Callable[..., Message], new_index: Callable[[], str]
+async def test_an_index_of_another_model_refuses_text(
+    stub: Stub, engine: Connections, make: Callable[..., Message], new_index: Callable[[], str]
 ) -> None:
     name = new_index()
-    await memories.EnsureIndex(pb.EnsureIndexRequest(index=name, dimension=3, embedding_model="mine"), timeout=TIMEOUT)
-    before = await key_count(raw)
-    error, info, _ = await refused(memories, make(index=name))
+    await stub.EnsureIndex(pb.EnsureIndexRequest(index=name, dimension=3, embedding_model="mine"), timeout=TIMEOUT)
+    before = await key_count(engine)
+    error, info, _ = await error_of(stub, make(index=name))
     assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
     assert info.reason == "MODEL_MISMATCH"
     assert info.metadata["index_model"] == "mine"
-    assert await key_count(raw) == before
+    assert await key_count(engine) == before
 
 
-async def test_an_embedding_that_states_another_model_is_refused(memories: Stub) -> None:
-    error, info, _ = await refused(memories, store(embedding=packed(1.0), embedding_model="another"))
+async def test_an_embedding_of_another_model_is_refused(stub: Stub) -> None:
+    error, info, _ = await error_of(stub, store(embedding=packed_embedding(1.0), embedding_model="another"))
     assert error.code() == grpc.StatusCode.FAILED_PRECONDITION
     assert info.reason == "MODEL_MISMATCH"
 
 
-async def test_a_deadline_that_has_passed_is_told_as_such(memories: Stub) -> None:
+async def test_a_passed_deadline_returns_deadline_exceeded(stub: Stub) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await memories.Store(store(content="x" * 40_000), timeout=0.001)
+        await stub.Store(store(content="x" * 40_000), timeout=0.001)
     assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 @pytest.mark.parametrize("packed_request", [b"\xff\xff\xff", b"\x12\x02\xff\xfe"], ids=["no message", "no UTF-8"])
 @pytest.mark.parametrize("method", ["Store", "Search"])
-async def test_what_is_no_message_is_refused_without_a_parsers_words(
+async def test_a_malformed_message_is_refused_without_parser_details(
     server: RpcServer, method: str, packed_request: bytes
 ) -> None:
     async with grpc.aio.insecure_channel(server.address) as channel:

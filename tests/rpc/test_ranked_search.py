@@ -1,179 +1,123 @@
-"""The ways to rank, through the API on a real engine: each option, its formula, and its parts in the hits."""
+"""Options that change the rank of hits, through the API on a real engine: each with its formula and its parts."""
 
 import math
-import uuid
-from collections.abc import Callable
 
-import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.domain.text_analysis import terms
-from memory_service.valkey import Connections
-from tests.support.api import TIMEOUT, Stub, engine_calls, of, search
-from tests.support.ranked_messages import HYBRID, NOW, TEXT, VECTOR, contents, query, store, turn
+from tests.support.api import Stub, filter_for_user, search
+from tests.support.ranked_messages import (
+    HYBRID,
+    NOW,
+    TEXT,
+    VECTOR,
+    contents,
+    scored_message,
+    search_request,
+    store_messages,
+)
+
+pytestmark = pytest.mark.both_layouts
 
 
-async def test_text_finds_words_whatever_their_form_and_nothing_without_them(memories: Stub, user: str) -> None:
-    await store(
-        memories,
-        turn(user, "The invoice number is INV-2291"),
-        turn(user, "We deployed the billing service"),
-        turn(user, "Invoices are due on Friday, said the invoice"),
+async def test_neighbors_raise_the_rank_of_a_message(stub: Stub, user: str) -> None:
+    await store_messages(
+        stub,
+        scored_message(user, "Where did you spend the summer, Ann?", NOW),
+        scored_message(user, "In a cabin by the lake", NOW + 20),
+        scored_message(user, "In a cabin by the road", NOW, session="other"),
+        scored_message(user, "Summer came late", NOW + 50_000),
     )
-    hits, summary = await search(memories, query(user, "which invoices?", mode=TEXT))
-    assert [hit.memory.content for hit in hits] == [
-        "Invoices are due on Friday, said the invoice",
-        "The invoice number is INV-2291",
-    ]
-    assert all(hit.text_score == hit.rank_score > 0 for hit in hits)
-    assert all((hit.score, hit.distance) == (0, 1) for hit in hits), "nothing was embedded"
-    assert list(summary.query_terms) == ["invoic"]
-    assert summary.candidate_count == 2
-    assert not summary.HasField("nearest_score")
-    assert await contents(memories, query(user, "INV-2291", mode=TEXT)) == ["The invoice number is INV-2291"]
-    assert await contents(memories, query(user, "zeppelins", mode=TEXT)) == []
-    assert await contents(memories, query(user, "the of and", mode=TEXT)) == [], "stop words find nothing"
-
-
-words = st.lists(st.sampled_from(["apple", "pear", "plum", "fig", "date"]), max_size=6)
-
-
-@settings(max_examples=20)
-@given(st.lists(words, min_size=1, max_size=8), words.filter(bool), st.floats(0, 1, width=32))
-async def test_hybrid_is_the_documented_sum(memories: Stub, texts: list[list[str]], asked: list[str], w: float) -> None:
-    user = uuid.uuid4().hex
-    turns = [turn(user, f"{n} {' '.join(text)}", x=math.cos(n), y=math.sin(n)) for n, text in enumerate(texts)]
-    await store(memories, *turns)
-    request = query(user, " ".join(asked), mode=HYBRID, text_weight=w, k=100)
-    hits, _ = await search(memories, request)
-    assert len(hits) == len(texts)
-
-    stems = {hit.memory.id: terms(hit.memory.content) for hit in hits}
-    wanted = list(dict.fromkeys(terms(" ".join(asked))))
-    df = {term: sum(term in each for each in stems.values()) for term in wanted}
-    average = sum(map(len, stems.values())) / len(stems)
-
-    def text_score(hit: pb.Hit) -> float:
-        length, score = len(stems[hit.memory.id]), 0.0
-        for term in wanted:
-            rarity = math.log(1 + (len(hits) - df[term] + 0.5) / (df[term] + 0.5))
-            count = stems[hit.memory.id].count(term)
-            score += rarity * count * 1.9 / (count + 0.9 * (0.6 + 0.4 * length / average))
-        return score
-
-    best_score = max(0.0, *(hit.score for hit in hits))
-    best_text = max(text_score(hit) for hit in hits)
-    for hit in hits:
-        assert hit.text_score == pytest.approx(text_score(hit), rel=1e-4)
-        relevance = (1 - w) * max(hit.score, 0) / best_score if best_score else 0.0
-        words_part = w * text_score(hit) / best_text if best_text else 0.0
-        assert hit.rank_score == pytest.approx(relevance + words_part, abs=1e-4)
-    assert [hit.rank_score for hit in hits] == sorted((hit.rank_score for hit in hits), reverse=True)
-
-
-async def test_hybrid_finds_what_either_way_alone_misses(memories: Stub, user: str) -> None:
-    await store(
-        memories,
-        turn(user, "near in meaning", x=1.0, y=0.1),
-        turn(user, "ticket QX-17 was closed", x=-1.0),
-        turn(user, "neither", x=0.0, y=1.0),
-    )
-    hits, summary = await search(memories, query(user, "QX-17", mode=HYBRID, k=2))
-    assert {hit.memory.content for hit in hits} == {"near in meaning", "ticket QX-17 was closed"}
-    assert summary.candidate_count == 3
-
-
-async def test_a_turn_is_found_by_what_was_said_around_it(memories: Stub, user: str) -> None:
-    await store(
-        memories,
-        turn(user, "Where did you spend the summer, Ann?", NOW),
-        turn(user, "In a cabin by the lake", NOW + 20),
-        turn(user, "In a cabin by the road", NOW, session="other"),
-        turn(user, "Summer came late", NOW + 50_000),
-    )
-    alone = await contents(memories, query(user, "summer cabin", mode=TEXT))
-    together, _ = await search(memories, query(user, "summer cabin", mode=TEXT, neighbor_weight=0.5))
+    alone = await contents(stub, search_request(user, "summer cabin", mode=TEXT))
+    together, _ = await search(stub, search_request(user, "summer cabin", mode=TEXT, neighbor_weight=0.5))
     assert alone.index("In a cabin by the road") < len(alone)
     ranks = [hit.memory.content for hit in together]
     assert ranks.index("In a cabin by the lake") < ranks.index("In a cabin by the road")
-    hits, _ = await search(memories, query(user, neighbor_weight=0.5, k=10))
+    hits, _ = await search(stub, search_request(user, neighbor_weight=0.5, k=10))
     scores = {hit.memory.content: hit.rank_score for hit in hits}
     assert scores["In a cabin by the lake"] == pytest.approx(1.25), "1 + 0.5 ** 2 for the turn before"
     assert scores["Summer came late"] == pytest.approx(1.0), "an hour apart is apart"
 
 
-async def test_neighbors_never_bring_what_the_filter_leaves_out(memories: Stub, user: str) -> None:
-    await store(memories, *(turn(user, f"apple {n}", NOW + n) for n in range(6)))
-    where = of(user, start_time=Timestamp(seconds=NOW + 2), end_time=Timestamp(seconds=NOW + 4))
+async def test_neighbors_outside_the_filter_are_not_returned(stub: Stub, user: str) -> None:
+    await store_messages(stub, *(scored_message(user, f"apple {n}", NOW + n) for n in range(6)))
+    where = filter_for_user(user, start_time=Timestamp(seconds=NOW + 2), end_time=Timestamp(seconds=NOW + 4))
     for mode in (VECTOR, TEXT, HYBRID):
-        request = query(user, "apple" if mode != VECTOR else "", mode=mode, neighbor_weight=1.0, filter=where)
-        assert set(await contents(memories, request)) == {"apple 2", "apple 3"}
+        request = search_request(user, "apple" if mode != VECTOR else "", mode=mode, neighbor_weight=1.0, filter=where)
+        assert set(await contents(stub, request)) == {"apple 2", "apple 3"}
 
 
-async def test_recency_halves_with_the_half_life(memories: Stub, user: str) -> None:
+async def test_recency_halves_per_half_life(stub: Stub, user: str) -> None:
     day = 86_400
     now = Timestamp()
     now.GetCurrentTime()
-    await store(
-        memories,
-        turn(user, "old and near", now.seconds - 10 * day, x=1.0, y=0.0),
-        turn(user, "new and less near", now.seconds, x=0.9, y=math.sqrt(1 - 0.81)),
+    await store_messages(
+        stub,
+        scored_message(user, "old and near", now.seconds - 10 * day, x=1.0, y=0.0),
+        scored_message(user, "new and less near", now.seconds, x=0.9, y=math.sqrt(1 - 0.81)),
     )
     recency = pb.Recency(half_life=Duration(seconds=10 * day))
-    plain = await contents(memories, query(user))
-    hits, _ = await search(memories, query(user, recency=recency))
+    plain = await contents(stub, search_request(user))
+    hits, _ = await search(stub, search_request(user, recency=recency))
     assert plain == ["old and near", "new and less near"]
     assert [hit.memory.content for hit in hits] == ["new and less near", "old and near"]
     assert [hit.recency_score for hit in hits] == pytest.approx([1.0, 0.5], abs=1e-3)
     assert [hit.rank_score for hit in hits] == pytest.approx([0.8 * 0.9 + 0.2, 0.8 + 0.2 * 0.5], abs=1e-3)
     recency.weight = 0
-    assert await contents(memories, query(user, recency=recency)) == plain
+    assert await contents(stub, search_request(user, recency=recency)) == plain
 
 
-async def test_diversity_prefers_what_is_not_told_yet(memories: Stub, user: str) -> None:
-    await store(
-        memories,
-        turn(user, "first", x=1.0, y=0.0),
-        turn(user, "the same again", x=1.0, y=0.01),
-        turn(user, "another matter", x=0.7, y=-0.7),
+async def test_diversity_prefers_dissimilar_messages(stub: Stub, user: str) -> None:
+    await store_messages(
+        stub,
+        scored_message(user, "first", x=1.0, y=0.0),
+        scored_message(user, "the same again", x=1.0, y=0.01),
+        scored_message(user, "another matter", x=0.7, y=-0.7),
     )
-    assert await contents(memories, query(user, k=2)) == ["first", "the same again"]
-    assert await contents(memories, query(user, k=2, diversity=0.5)) == ["first", "another matter"]
-    hits, _ = await search(memories, query(user, k=2, diversity=0.5))
+    assert await contents(stub, search_request(user, k=2)) == ["first", "the same again"]
+    assert await contents(stub, search_request(user, k=2, diversity=0.5)) == ["first", "another matter"]
+    hits, _ = await search(stub, search_request(user, k=2, diversity=0.5))
     relevance = [1.0, math.cos(math.pi / 4)]
     expected = [0.5 * relevance[0], 0.5 * relevance[1] - 0.5 * math.cos(math.pi / 4)]
     assert [hit.rank_score for hit in hits] == pytest.approx(expected, abs=1e-3)
 
 
-async def test_what_is_excluded_does_not_come_back_and_does_not_count(memories: Stub, user: str) -> None:
-    ids = await store(memories, *(turn(user, f"apple {n}", NOW + n, f"s{n % 2}", y=n / 10) for n in range(6)))
+async def test_excluded_memories_are_replaced_by_others(stub: Stub, user: str) -> None:
+    ids = await store_messages(
+        stub, *(scored_message(user, f"apple {n}", NOW + n, f"s{n % 2}", y=n / 10) for n in range(6))
+    )
     for mode in (VECTOR, TEXT, HYBRID):
-        request = query(user, "apple" if mode != VECTOR else "", mode=mode, k=2, exclude_ids=[ids[0], "no such id"])
-        hits, _ = await search(memories, request)
+        request = search_request(
+            user, "apple" if mode != VECTOR else "", mode=mode, k=2, exclude_ids=[ids[0], "no such id"]
+        )
+        hits, _ = await search(stub, request)
         assert len(hits) == 2, "others take their place"
         assert ids[0] not in {hit.memory.id for hit in hits}
-        request = query(user, "apple" if mode != VECTOR else "", mode=mode, filter=of(user, exclude_session_ids=["s0"]))
-        assert {hit.memory.session_id for hit in (await search(memories, request))[0]} == {"s1"}
+        request = search_request(
+            user, "apple" if mode != VECTOR else "", mode=mode, filter=filter_for_user(user, exclude_session_ids=["s0"])
+        )
+        assert {hit.memory.session_id for hit in (await search(stub, request))[0]} == {"s1"}
 
 
-async def test_min_score_cuts_and_the_summary_tells_in_every_mode_that_has_scores(memories: Stub, user: str) -> None:
-    await store(memories, turn(user, "apple", x=1.0), turn(user, "apple pie", x=0.0, y=1.0), turn(user, "pear", x=-1.0))
+async def test_min_score_applies_in_vector_and_hybrid_mode(stub: Stub, user: str) -> None:
+    await store_messages(
+        stub,
+        scored_message(user, "apple", x=1.0),
+        scored_message(user, "apple pie", x=0.0, y=1.0),
+        scored_message(user, "pear", x=-1.0),
+    )
     for mode in (VECTOR, HYBRID):
-        request = query(user, "apple" if mode == HYBRID else "", mode=mode, min_score=0.5)
-        hits, summary = await search(memories, request)
+        request = search_request(user, "apple" if mode == HYBRID else "", mode=mode, min_score=0.5)
+        hits, summary = await search(stub, request)
         assert [hit.memory.content for hit in hits] == ["apple"]
         assert (summary.candidate_count, summary.below_min_score_count) == (3, 2)
 
 
-async def test_every_option_at_once(memories: Stub, user: str) -> None:
-    await store(memories, *(turn(user, f"apple {n}", NOW + n, f"s{n % 3}", y=n / 10) for n in range(30)))
-    request = query(
+async def test_all_search_options_work_together(stub: Stub, user: str) -> None:
+    await store_messages(stub, *(scored_message(user, f"apple {n}", NOW + n, f"s{n % 3}", y=n / 10) for n in range(30)))
+    request = search_request(
         user,
         "apples",
         mode=HYBRID,
@@ -187,75 +131,7 @@ async def test_every_option_at_once(memories: Stub, user: str) -> None:
         consistency=pb.CONSISTENCY_PARTIAL,
         ef_runtime=50,
     )
-    hits, summary = await search(memories, request)
+    hits, summary = await search(stub, request)
     assert len(hits) == 10
     assert not summary.degraded
     assert all(hit.context or hit.context_hit_id for hit in hits)
-
-
-async def test_a_common_word_beside_a_rare_one_only_counts(memories: Stub, user: str) -> None:
-    common = [turn(user, f"apple number {n}", NOW + n, y=50.0) for n in range(400)]
-    for start in range(0, 400, 100):
-        await store(memories, *common[start : start + 100])
-    await store(memories, turn(user, "a rare apple, and a quince", y=60.0))
-    hits, summary = await search(memories, query(user, "quince or apple", mode=HYBRID, k=1))
-    assert hits[0].memory.content == "a rare apple, and a quince"
-    assert list(summary.query_terms) == ["quinc", "appl"]
-    assert list(summary.common_terms) == ["appl"]
-
-
-async def test_words_of_other_users_neither_find_nor_weigh(memories: Stub, user: str) -> None:
-    mine = [turn(user, "an apple a day", y=1.0), turn(user, "a pear a day", y=2.0)]
-    await store(memories, *mine)
-    before, _ = await search(memories, query(user, "apple day", mode=TEXT))
-    await store(memories, *(turn(f"{user}{n}", "apple apple day", y=1.0) for n in range(50)))
-    after, _ = await search(memories, query(user, "apple day", mode=TEXT))
-    assert [(hit.memory.id, hit.rank_score) for hit in before] == [(hit.memory.id, hit.rank_score) for hit in after]
-
-
-async def test_over_everyone_words_are_ranked_too(memories: Stub, user: str) -> None:
-    word = f"w{user[-12:]}"
-    await store(memories, *(turn(f"{user}{n}", f"{word} of {n}", y=float(n)) for n in range(3)))
-    request = query(user, word, mode=HYBRID, filter=memory_pb2.MemoryFilter(all_users=True), k=3)
-    hits, _ = await search(memories, request)
-    assert {hit.memory.user_id for hit in hits} == {f"{user}{n}" for n in range(3)}
-
-
-@pytest.mark.parametrize("mode", [TEXT, HYBRID])
-async def test_the_commands_of_a_search_do_not_grow_with_what_it_finds(
-    memories: Stub, raw: Connections, user: str, mode: pb.SearchMode
-) -> None:
-    async def spent() -> int:
-        counts = []
-        for _ in range(3):  # Now and then a server looks for expired memories meanwhile.
-            before = await engine_calls(raw)
-            await search(memories, query(user, "apple pie", mode=mode, neighbor_weight=0.5, k=100))
-            counts.append((await engine_calls(raw))["ft.search"] - before["ft.search"])
-        return min(counts)
-
-    await store(memories, turn(user, "apple pie"))
-    few = await spent()
-    await store(memories, *(turn(user, f"apple pie {n}", NOW + n, f"s{n % 9}") for n in range(99)))
-    assert await spent() == few <= 7, "a count for the scope, its ends and each word; by meaning; by words; around"
-
-
-async def test_labels_and_words_need_fields_that_other_softwares_index_lacks(
-    memories: Stub, raw: Connections, user: str, new_index: Callable[[], str]
-) -> None:
-    name = new_index()
-    schema = ["$.session_id", "AS", "session_id", "TAG", "$.role", "AS", "role", "TAG", "$.user_id", "AS", "user_id"]
-    schema += ["TAG", "$.timestamp", "AS", "timestamp", "NUMERIC", "$.embedding", "AS", "embedding", "VECTOR"]
-    vector = ["HNSW", "6", "DIM", "384", "TYPE", "FLOAT32", "DISTANCE_METRIC", "COSINE"]
-    await raw.run(["FT.CREATE", name, "ON", "JSON", "PREFIX", "1", f"mem_{name}:", "SCHEMA", *schema, *vector])
-    only = pb.EnsureIndexRequest(index=name, algorithms=["ALGORITHM_HNSW"])
-    await memories.EnsureIndex(only, timeout=TIMEOUT)
-    await memories.Store(pb.StoreRequest(index=name, user_id=user, role="ROLE_USER", content="apple"), timeout=TIMEOUT)
-    by_words = query(user, "apple", mode=TEXT, index=name)
-    with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await search(memories, by_words)
-    assert failed.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-    # What the message says to do.
-    dropped = await memories.DropIndex(pb.DropIndexRequest(index=name), timeout=TIMEOUT)
-    assert dropped.deleted_memory_count == 0
-    await memories.EnsureIndex(pb.EnsureIndexRequest(index=name), timeout=TIMEOUT)
-    assert await contents(memories, by_words) == ["apple"]

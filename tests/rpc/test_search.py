@@ -9,7 +9,9 @@ from semantic_memory.v1 import index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.valkey import Connections
-from tests.support.api import TIMEOUT, Stub, engine_calls, message, of, packed, search
+from tests.support.api import TIMEOUT, Stub, command_counts, filter_for_user, packed_embedding, search, store_request
+
+pytestmark = pytest.mark.both_layouts
 
 DEPLOYS = [
     ("sess_1", "We deployed to ECS using a blue-green strategy"),
@@ -18,10 +20,12 @@ DEPLOYS = [
 ]
 
 
-async def test_a_question_finds_what_was_said_in_other_sessions(memories: Stub, user: str) -> None:
+async def test_a_question_finds_messages_of_other_sessions(stub: Stub, user: str) -> None:
     for session, content in DEPLOYS:
-        await memories.Store(message(user, content, session), timeout=TIMEOUT)
-    hits, summary = await search(memories, pb.SearchRequest(query_text="How do I deploy my service?", filter=of(user)))
+        await stub.Store(store_request(user, content, session), timeout=TIMEOUT)
+    hits, summary = await search(
+        stub, pb.SearchRequest(query_text="How do I deploy my service?", filter=filter_for_user(user))
+    )
     assert [hit.memory.session_id for hit in hits] == ["sess_1", "sess_3", "sess_2"]
     assert [hit.memory.content for hit in hits] == [DEPLOYS[0][1], DEPLOYS[2][1], DEPLOYS[1][1]]
     assert [round(hit.score, 2) for hit in hits] == [0.26, 0.21, -0.09]
@@ -32,10 +36,10 @@ async def test_a_question_finds_what_was_said_in_other_sessions(memories: Stub, 
     assert not summary.degraded
 
 
-async def test_each_filter_narrows_and_all_hold_at_once(memories: Stub, user: str) -> None:
+async def test_filters_narrow_and_combine(stub: Stub, user: str) -> None:
     roles = [memory_pb2.ROLE_USER, memory_pb2.ROLE_ASSISTANT, memory_pb2.ROLE_SYSTEM, memory_pb2.ROLE_TOOL]
     for number in range(8):
-        await memories.Store(
+        await stub.Store(
             pb.StoreRequest(
                 user_id=user,
                 session_id=f"S-{number % 3}",
@@ -47,8 +51,8 @@ async def test_each_filter_narrows_and_all_hold_at_once(memories: Stub, user: st
         )
 
     async def found(**narrowed: object) -> list[int]:
-        request = pb.SearchRequest(query_text="message", k=100, filter=of(user, **narrowed))
-        hits, _ = await search(memories, request)
+        request = pb.SearchRequest(query_text="message", k=100, filter=filter_for_user(user, **narrowed))
+        hits, _ = await search(stub, request)
         return sorted(int(hit.memory.content.split()[1]) for hit in hits)
 
     assert await found() == list(range(8))
@@ -63,77 +67,77 @@ async def test_each_filter_narrows_and_all_hold_at_once(memories: Stub, user: st
     assert await found(session_ids=["s-0"]) == [], "ids are case-sensitive"
 
 
-async def test_k_defaults_to_five_and_streams_up_to_a_thousand_in_chunks(memories: Stub, user: str) -> None:
+async def test_k_defaults_to_five_and_streams_up_to_a_thousand_in_chunks(stub: Stub, user: str) -> None:
     await asyncio.gather(
         *(
-            memories.Store(
+            stub.Store(
                 pb.StoreRequest(
-                    user_id=user, role=memory_pb2.ROLE_USER, content=f"{n}", embedding=packed(1.0, n / 100)
+                    user_id=user, role=memory_pb2.ROLE_USER, content=f"{n}", embedding=packed_embedding(1.0, n / 100)
                 ),
                 timeout=TIMEOUT,
             )
             for n in range(120)
         )
     )
-    request = pb.SearchRequest(query_embedding=packed(1.0), filter=of(user))
-    hits, _ = await search(memories, request)
+    request = pb.SearchRequest(query_embedding=packed_embedding(1.0), filter=filter_for_user(user))
+    hits, _ = await search(stub, request)
     assert [hit.memory.content for hit in hits] == ["0", "1", "2", "3", "4"]
     request.k = 1000
-    responses = [response async for response in memories.Search(request, timeout=TIMEOUT)]
+    responses = [response async for response in stub.Search(request, timeout=TIMEOUT)]
     assert [len(response.hits) for response in responses] == [25, 25, 25, 25, 20]
     assert [hit.memory.content for response in responses for hit in response.hits] == [str(n) for n in range(120)]
 
 
-async def test_min_score_cuts_and_the_summary_tells(memories: Stub, user: str) -> None:
+async def test_min_score_drops_hits_and_the_summary_counts_them(stub: Stub, user: str) -> None:
     for session, content in DEPLOYS:
-        await memories.Store(message(user, content, session), timeout=TIMEOUT)
-    request = pb.SearchRequest(query_text="How do I deploy my service?", filter=of(user), min_score=0.1)
-    hits, summary = await search(memories, request)
+        await stub.Store(store_request(user, content, session), timeout=TIMEOUT)
+    request = pb.SearchRequest(query_text="How do I deploy my service?", filter=filter_for_user(user), min_score=0.1)
+    hits, summary = await search(stub, request)
     assert [hit.memory.session_id for hit in hits] == ["sess_1", "sess_3"]
     assert (summary.hit_count, summary.candidate_count, summary.below_min_score_count) == (2, 3, 1)
     request.min_score = 0.9
-    hits, summary = await search(memories, request)
+    hits, summary = await search(stub, request)
     assert hits == []
     assert summary.nearest_score == pytest.approx(0.263, abs=0.01), "nothing found explains itself"
 
 
-async def test_a_search_that_finds_nothing_sends_the_summary_alone(memories: Stub, user: str) -> None:
-    hits, summary = await search(memories, pb.SearchRequest(query_text="anything", filter=of(user)))
+async def test_a_search_without_hits_sends_only_the_summary(stub: Stub, user: str) -> None:
+    hits, summary = await search(stub, pb.SearchRequest(query_text="anything", filter=filter_for_user(user)))
     assert hits == []
     assert summary.candidate_count == 0
     assert not summary.HasField("nearest_score")
 
 
-async def test_one_users_searches_are_exact_and_everyones_go_through_the_graph(
-    memories: Stub, user: str, new_index: Callable[[], str]
+async def test_one_user_is_searched_exactly_and_all_users_by_hnsw(
+    stub: Stub, user: str, new_index: Callable[[], str]
 ) -> None:
     # An index of its own: in the shared one, hundreds of equal embeddings of other tests are an island in the graph.
     name = new_index()
-    await memories.EnsureIndex(pb.EnsureIndexRequest(index=name), timeout=TIMEOUT)
+    await stub.EnsureIndex(pb.EnsureIndexRequest(index=name), timeout=TIMEOUT)
     for who, content in ((user, "a fact about zeppelins and their hangars"), ("someone", "a recipe for soup")):
-        request = message(who, content)
+        request = store_request(who, content)
         request.index = name
-        await memories.Store(request, timeout=TIMEOUT)
-    question = pb.SearchRequest(index=name, query_text="zeppelin hangars", filter=of(user))
-    hits, summary = await search(memories, question)
+        await stub.Store(request, timeout=TIMEOUT)
+    question = pb.SearchRequest(index=name, query_text="zeppelin hangars", filter=filter_for_user(user))
+    hits, summary = await search(stub, question)
     assert summary.algorithm == index_pb2.ALGORITHM_FLAT
     assert [hit.memory.user_id for hit in hits] == [user]
     question.filter.CopyFrom(memory_pb2.MemoryFilter(all_users=True))
-    hits, summary = await search(memories, question)
+    hits, summary = await search(stub, question)
     assert summary.algorithm == index_pb2.ALGORITHM_HNSW
     assert [hit.memory.user_id for hit in hits] == [user, "someone"]
 
 
-async def test_a_search_costs_one_engine_command(memories: Stub, raw: Connections, user: str) -> None:
+async def test_a_search_costs_one_engine_command(stub: Stub, engine: Connections, user: str) -> None:
     for session, content in DEPLOYS:
-        await memories.Store(message(user, content, session), timeout=TIMEOUT)
+        await stub.Store(store_request(user, content, session), timeout=TIMEOUT)
 
-    await search(memories, pb.SearchRequest(query_text="warm", filter=of(user)))
+    await search(stub, pb.SearchRequest(query_text="warm", filter=filter_for_user(user)))
     for _ in range(3):  # Now and then a server looks for expired memories meanwhile.
-        before = await engine_calls(raw)
+        before = await command_counts(engine)
         for k in (1, 3, 1000):
-            await search(memories, pb.SearchRequest(query_text="deploy", k=k, filter=of(user)))
-        spent = await engine_calls(raw) - before
+            await search(stub, pb.SearchRequest(query_text="deploy", k=k, filter=filter_for_user(user)))
+        spent = await command_counts(engine) - before
         # Readiness, this count itself, the look at the index every second and by each search, GLIDE's at its cluster.
         for background in ("ping", "info", "ft.info", "get", "cluster|slots", "cluster|shards", "cluster|nodes"):
             spent.pop(background, None)

@@ -13,8 +13,10 @@ import pytest
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from tests.support.api import TIMEOUT, Stub, connected, of, packed
-from tests.support.server_process import Served, serving
+from tests.support.api import TIMEOUT, Stub, filter_for_user, packed_embedding, stub_for
+from tests.support.server_process import ServerProcess, run_server_process
+
+pytestmark = pytest.mark.slow
 
 LIMIT = 1024 * 2**20
 """Bytes: resources.limits.memory of the chart."""
@@ -29,7 +31,7 @@ def longest(user: str, number: int, seconds: int) -> pb.StoreRequest:
         session_id="s",
         role=memory_pb2.ROLE_USER,
         content="𝕳" * 49_990 + f"{number:010}",
-        embedding=packed(1.0, number / 1000),
+        embedding=packed_embedding(1.0, number / 1000),
         metadata={f"k{n}": "𝕳" * 1024 for n in range(32)},
     )
     request.timestamp.FromSeconds(START + seconds)
@@ -37,21 +39,23 @@ def longest(user: str, number: int, seconds: int) -> pb.StoreRequest:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     folder: Path = tmp_path_factory.mktemp("engine")
-    with serving(MEMORY_DATA_DIR=str(folder)) as one:
+    with run_server_process(MEMORY_DATA_DIR=str(folder)) as one:
         yield one
 
 
 @pytest.fixture(scope="module")
-async def clients(served: Served) -> AsyncIterator[Sequence[Stub]]:
+async def clients(server_process: ServerProcess) -> AsyncIterator[Sequence[Stub]]:
     """Clients over connections of their own; the server holds memories of the largest size."""
     async with AsyncExitStack() as stack:
         channels = [
-            await stack.enter_async_context(grpc.aio.insecure_channel(served.address, options=[("number", number)]))
+            await stack.enter_async_context(
+                grpc.aio.insecure_channel(server_process.address, options=[("number", number)])
+            )
             for number in range(4)
         ]
-        stubs = [connected(one) for one in channels]
+        stubs = [stub_for(one) for one in channels]
         await stubs[0].EnsureIndex(pb.EnsureIndexRequest(), timeout=LONG)
         for number in range(110):
             await stubs[0].Store(longest("spread", number, number), timeout=TIMEOUT)
@@ -61,9 +65,9 @@ async def clients(served: Served) -> AsyncIterator[Sequence[Stub]]:
 
 
 @contextmanager
-def peak(served: Served) -> Iterator[Callable[[], int]]:
+def peak(server_process: ServerProcess) -> Iterator[Callable[[], int]]:
     """The most memory that the server's process has had while the context is open."""
-    process, ended, most = psutil.Process(served.process.pid), threading.Event(), [0]
+    process, ended, most = psutil.Process(server_process.process.pid), threading.Event(), [0]
 
     def watch() -> None:
         while not ended.wait(0.005):
@@ -78,29 +82,29 @@ def peak(served: Served) -> Iterator[Callable[[], int]]:
         thread.join()
 
 
-async def searched(memories: Stub, user: str, **query: Any) -> int:
-    request = pb.SearchRequest(query_embedding=packed(1.0), filter=of(user), **query)
-    return sum([len(one.hits) async for one in memories.Search(request, timeout=LONG)])
+async def searched(stub: Stub, user: str, **query: Any) -> int:
+    request = pb.SearchRequest(query_embedding=packed_embedding(1.0), filter=filter_for_user(user), **query)
+    return sum([len(one.hits) async for one in stub.Search(request, timeout=LONG)])
 
 
-async def listed(memories: Stub, user: str) -> int:
-    request = pb.ListRequest(filter=of(user), page_size=1000, include_embeddings=True)
-    return len((await memories.List(request, timeout=LONG)).memories)
+async def listed(stub: Stub, user: str) -> int:
+    request = pb.ListRequest(filter=filter_for_user(user), page_size=1000, include_embeddings=True)
+    return len((await stub.List(request, timeout=LONG)).memories)
 
 
-async def batch(memories: Stub, packed_batch: bytes) -> int:
+async def batch(stub: Stub, packed_batch: bytes) -> int:
     request = pb.BatchStoreRequest.FromString(packed_batch)
-    return len((await memories.BatchStore(request, timeout=10)).results)
+    return len((await stub.BatchStore(request, timeout=10)).results)
 
 
 WIDE = pb.ContextSize(before=10, after=10)
 CALLS: dict[str, tuple[int, Callable[[Stub], Any]]] = {
-    "large k": (16, lambda memories: searched(memories, "spread", k=1000)),
-    "small k": (100, lambda memories: searched(memories, "spread", k=25)),
-    "ranked": (16, lambda memories: searched(memories, "spread", k=100, diversity=0.5)),
-    "contexts": (8, lambda memories: searched(memories, "spread", k=100, context=WIDE)),
-    "ties": (8, lambda memories: searched(memories, "ties", k=60, context=pb.ContextSize(before=1))),
-    "pages": (50, lambda memories: listed(memories, "spread")),
+    "large k": (16, lambda stub: searched(stub, "spread", k=1000)),
+    "small k": (100, lambda stub: searched(stub, "spread", k=25)),
+    "ranked": (16, lambda stub: searched(stub, "spread", k=100, diversity=0.5)),
+    "contexts": (8, lambda stub: searched(stub, "spread", k=100, context=WIDE)),
+    "ties": (8, lambda stub: searched(stub, "ties", k=60, context=pb.ContextSize(before=1))),
+    "pages": (50, lambda stub: listed(stub, "spread")),
 }
 
 
@@ -117,30 +121,36 @@ async def run(clients: Sequence[Stub], calls: Sequence[Callable[[Stub], Any]]) -
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_calls_that_ask_for_very_much(served: Served, clients: Sequence[Stub], name: str) -> None:
+async def test_large_reads_stay_within_the_memory_limit(
+    server_process: ServerProcess, clients: Sequence[Stub], name: str
+) -> None:
     count, call = CALLS[name]
-    with peak(served) as most:
+    with peak(server_process) as most:
         answered = await run(clients, [call] * count)
         assert len(answered) >= 2
         assert all(answered)
         assert most() < LIMIT * 3 // 4
 
 
-async def test_batches_of_the_largest_size(served: Served, clients: Sequence[Stub]) -> None:
+async def test_the_largest_batches_stay_within_the_memory_limit(
+    server_process: ServerProcess, clients: Sequence[Stub]
+) -> None:
     text = "word " * 8_000
     memories = [pb.StoreRequest(user_id="writer", role=memory_pb2.ROLE_USER, content=f"{n} {text}") for n in range(100)]
     largest = pb.BatchStoreRequest(memories=memories).SerializeToString()
     assert len(largest) > 4_000_000
-    with peak(served) as most:
-        await run(clients, [lambda memories: batch(memories, largest)] * 120)
+    with peak(server_process) as most:
+        await run(clients, [lambda stub: batch(stub, largest)] * 120)
         assert most() < LIMIT * 3 // 4
 
 
-async def test_all_of_it_at_once(served: Served, clients: Sequence[Stub]) -> None:
+async def test_large_reads_and_batches_together_stay_within_the_memory_limit(
+    server_process: ServerProcess, clients: Sequence[Stub]
+) -> None:
     text = "word " * 8_000
     memories = [pb.StoreRequest(user_id="w", role=memory_pb2.ROLE_USER, content=f"{n} {text}") for n in range(100)]
     largest = pb.BatchStoreRequest(memories=memories).SerializeToString()
     calls = [call for count, call in CALLS.values() for _ in range(count // 2)]
-    with peak(served) as most:
-        await run(clients, [*([lambda memories: batch(memories, largest)] * 60), *calls])
+    with peak(server_process) as most:
+        await run(clients, [*([lambda stub: batch(stub, largest)] * 60), *calls])
         assert most() < LIMIT

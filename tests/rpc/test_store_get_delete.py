@@ -12,13 +12,15 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.settings import Settings
 from memory_service.valkey import Connections
-from tests.support.api import TIMEOUT, Stub, message, of, packed, search
+from tests.support.api import TIMEOUT, Stub, filter_for_user, packed_embedding, search, store_request
+
+pytestmark = pytest.mark.both_layouts
 
 
-async def test_a_stored_memory_comes_back_whole(memories: Stub, user: str) -> None:
+async def test_a_stored_memory_is_returned_unchanged(stub: Stub, user: str) -> None:
     written = Timestamp(seconds=1_700_000_000, nanos=123_456_000)
     content = 'tabs\t"quotes" \\ newlines\n é 漢字 🙂 \u0000 end'
-    stored = await memories.Store(
+    stored = await stub.Store(
         pb.StoreRequest(
             user_id=user, session_id="Sitzung Ä", role=memory_pb2.ROLE_TOOL, content=content, timestamp=written
         ),
@@ -34,174 +36,170 @@ async def test_a_stored_memory_comes_back_whole(memories: Stub, user: str) -> No
     )
     assert stored.timestamp == written
     assert not stored.already_stored
-    got = await memories.Get(pb.GetRequest(user_id=user, id=stored.id), timeout=TIMEOUT)
+    got = await stub.Get(pb.GetRequest(user_id=user, id=stored.id), timeout=TIMEOUT)
     assert got.memory == expected
-    hits, _ = await search(memories, pb.SearchRequest(query_text="quotes", filter=of(user)))
+    hits, _ = await search(stub, pb.SearchRequest(query_text="quotes", filter=filter_for_user(user)))
     assert [hit.memory for hit in hits] == [expected]
 
 
-async def test_without_a_time_the_servers_is_taken(memories: Stub, user: str) -> None:
+async def test_the_default_timestamp_is_the_servers_time(stub: Stub, user: str) -> None:
     before = time.time()
-    stored = await memories.Store(message(user, "now"), timeout=TIMEOUT)
+    stored = await stub.Store(store_request(user, "now"), timeout=TIMEOUT)
     assert before - 1 <= stored.timestamp.ToMicroseconds() / 1e6 <= time.time() + 1
 
 
-async def test_a_memory_is_the_same_again_under_its_own_id(memories: Stub, user: str) -> None:
-    request = message(user, "mine")
+async def test_storing_the_same_id_again_changes_nothing(stub: Stub, user: str) -> None:
+    request = store_request(user, "mine")
     request.id = "msg {17}|*"
-    first = await memories.Store(request, timeout=TIMEOUT)
-    again = await memories.Store(request, timeout=TIMEOUT)
+    first = await stub.Store(request, timeout=TIMEOUT)
+    again = await stub.Store(request, timeout=TIMEOUT)
     assert first.id == again.id == request.id
     assert (first.already_stored, again.already_stored) == (False, True)
     assert again.timestamp == first.timestamp
-    hits, _ = await search(memories, pb.SearchRequest(query_text="mine", filter=of(user)))
+    hits, _ = await search(stub, pb.SearchRequest(query_text="mine", filter=filter_for_user(user)))
     assert [hit.memory.id for hit in hits] == [request.id]
-    got = await memories.Get(pb.GetRequest(user_id=user, id=request.id), timeout=TIMEOUT)
+    got = await stub.Get(pb.GetRequest(user_id=user, id=request.id), timeout=TIMEOUT)
     assert got.memory.content == "mine"
 
 
 @pytest.mark.parametrize("field", ["id", "request_id"])
-async def test_another_memory_under_the_same_key_is_refused_and_the_first_kept(
-    memories: Stub, user: str, field: str
-) -> None:
-    request = message(user, "first")
+async def test_different_content_under_a_used_id_is_refused(stub: Stub, user: str, field: str) -> None:
+    request = store_request(user, "first")
     setattr(request, field, "k1")
-    stored = await memories.Store(request, timeout=TIMEOUT)
+    stored = await stub.Store(request, timeout=TIMEOUT)
     request.content = "second"
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await memories.Store(request, timeout=TIMEOUT)
+        await stub.Store(request, timeout=TIMEOUT)
     assert caught.value.code() == grpc.StatusCode.ALREADY_EXISTS
-    got = await memories.Get(pb.GetRequest(user_id=user, id=stored.id), timeout=TIMEOUT)
+    got = await stub.Get(pb.GetRequest(user_id=user, id=stored.id), timeout=TIMEOUT)
     assert got.memory.content == "first"
 
 
-async def test_a_repeated_request_id_stores_once_also_when_both_run_at_once(memories: Stub, user: str) -> None:
-    request = message(user, "once")
+async def test_concurrent_stores_with_one_request_id_store_once(stub: Stub, user: str) -> None:
+    request = store_request(user, "once")
     request.request_id = str(uuid.uuid4())
-    answers = await asyncio.gather(*(memories.Store(request, timeout=TIMEOUT) for _ in range(8)))
+    answers = await asyncio.gather(*(stub.Store(request, timeout=TIMEOUT) for _ in range(8)))
     assert len({answer.id for answer in answers}) == 1
     assert sorted(answer.already_stored for answer in answers) == [False] + [True] * 7
-    hits, _ = await search(memories, pb.SearchRequest(query_text="once", filter=of(user)))
+    hits, _ = await search(stub, pb.SearchRequest(query_text="once", filter=filter_for_user(user)))
     assert len(hits) == 1
 
 
-async def test_two_users_may_choose_the_same_id(memories: Stub, user: str) -> None:
+async def test_two_users_can_use_the_same_id(stub: Stub, user: str) -> None:
     other = f"{user}_other"
     for who in (user, other):
-        request = message(who, f"of {who}")
+        request = store_request(who, f"of {who}")
         request.id = "42"
-        await memories.Store(request, timeout=TIMEOUT)
+        await stub.Store(request, timeout=TIMEOUT)
     for who in (user, other):
-        got = await memories.Get(pb.GetRequest(user_id=who, id="42"), timeout=TIMEOUT)
+        got = await stub.Get(pb.GetRequest(user_id=who, id="42"), timeout=TIMEOUT)
         assert got.memory.content == f"of {who}"
 
 
-async def test_without_an_id_equal_messages_are_memories_of_their_own(memories: Stub, user: str) -> None:
-    ids = {(await memories.Store(message(user, "same"), timeout=TIMEOUT)).id for _ in range(3)}
+async def test_equal_messages_without_an_id_are_separate_memories(stub: Stub, user: str) -> None:
+    ids = {(await stub.Store(store_request(user, "same"), timeout=TIMEOUT)).id for _ in range(3)}
     assert len(ids) == 3
     assert all(len(one) == 32 for one in ids)
 
 
-async def test_delete_takes_effect_at_once_and_is_idempotent(memories: Stub, user: str) -> None:
-    ids = [(await memories.Store(message(user, f"m{n}"), timeout=TIMEOUT)).id for n in range(3)]
+async def test_delete_takes_effect_immediately_and_is_idempotent(stub: Stub, user: str) -> None:
+    ids = [(await stub.Store(store_request(user, f"m{n}"), timeout=TIMEOUT)).id for n in range(3)]
     request = pb.DeleteRequest(user_id=user, ids=[ids[2], "nothing", ids[0], ids[0]])
-    answer = await memories.Delete(request, timeout=TIMEOUT)
+    answer = await stub.Delete(request, timeout=TIMEOUT)
     assert (list(answer.deleted_ids), list(answer.missing_ids)) == ([ids[2], ids[0]], ["nothing"])
-    hits, _ = await search(memories, pb.SearchRequest(query_text="m", filter=of(user)))
+    hits, _ = await search(stub, pb.SearchRequest(query_text="m", filter=filter_for_user(user)))
     assert [hit.memory.id for hit in hits] == [ids[1]]
-    answer = await memories.Delete(request, timeout=TIMEOUT)
+    answer = await stub.Delete(request, timeout=TIMEOUT)
     assert (list(answer.deleted_ids), list(answer.missing_ids)) == ([], [ids[2], "nothing", ids[0]])
 
 
-async def test_delete_takes_a_thousand_ids(memories: Stub, user: str) -> None:
-    stored = await memories.Store(message(user, "one"), timeout=TIMEOUT)
+async def test_delete_accepts_a_thousand_ids(stub: Stub, user: str) -> None:
+    stored = await stub.Store(store_request(user, "one"), timeout=TIMEOUT)
     ids = [*(f"none-{n}" for n in range(999)), stored.id]
-    answer = await memories.Delete(pb.DeleteRequest(user_id=user, ids=ids), timeout=TIMEOUT)
+    answer = await stub.Delete(pb.DeleteRequest(user_id=user, ids=ids), timeout=TIMEOUT)
     assert list(answer.deleted_ids) == [stored.id]
     assert len(answer.missing_ids) == 999
 
 
-async def test_another_users_memory_is_neither_read_nor_deleted(memories: Stub, user: str) -> None:
-    stored = await memories.Store(message(user, "secret"), timeout=TIMEOUT)
+async def test_get_and_delete_cannot_reach_another_users_memory(stub: Stub, user: str) -> None:
+    stored = await stub.Store(store_request(user, "secret"), timeout=TIMEOUT)
     for id_ in (stored.id, "none at all"):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await memories.Get(pb.GetRequest(user_id="mallory", id=id_), timeout=TIMEOUT)
+            await stub.Get(pb.GetRequest(user_id="mallory", id=id_), timeout=TIMEOUT)
         assert caught.value.code() == grpc.StatusCode.NOT_FOUND
         assert "secret" not in str(caught.value.details())
-    answer = await memories.Delete(pb.DeleteRequest(user_id="mallory", ids=[stored.id]), timeout=TIMEOUT)
+    answer = await stub.Delete(pb.DeleteRequest(user_id="mallory", ids=[stored.id]), timeout=TIMEOUT)
     assert list(answer.missing_ids) == [stored.id]
-    assert (await memories.Get(pb.GetRequest(user_id=user, id=stored.id), timeout=TIMEOUT)).memory.content == "secret"
+    assert (await stub.Get(pb.GetRequest(user_id=user, id=stored.id), timeout=TIMEOUT)).memory.content == "secret"
 
 
-async def test_a_trusted_caller_reads_and_deletes_by_the_servers_ids(memories: Stub, user: str) -> None:
-    stored = await memories.Store(message(user, "anyone's"), timeout=TIMEOUT)
-    got = await memories.Get(pb.GetRequest(all_users=True, id=stored.id), timeout=TIMEOUT)
+async def test_get_and_delete_for_all_users_use_server_ids(stub: Stub, user: str) -> None:
+    stored = await stub.Store(store_request(user, "anyone's"), timeout=TIMEOUT)
+    got = await stub.Get(pb.GetRequest(all_users=True, id=stored.id), timeout=TIMEOUT)
     assert got.memory.user_id == user
-    answer = await memories.Delete(pb.DeleteRequest(all_users=True, ids=[stored.id]), timeout=TIMEOUT)
+    answer = await stub.Delete(pb.DeleteRequest(all_users=True, ids=[stored.id]), timeout=TIMEOUT)
     assert list(answer.deleted_ids) == [stored.id]
 
 
-async def test_the_slot_of_a_callers_id_is_no_id(
-    memories: Stub, raw: Connections, settings: Settings, user: str
-) -> None:
-    request = message(user, "mine")
+async def test_a_storage_id_is_not_a_memory_id(stub: Stub, engine: Connections, settings: Settings, user: str) -> None:
+    request = store_request(user, "mine")
     request.id = "my own"
-    await memories.Store(request, timeout=TIMEOUT)
+    await stub.Store(request, timeout=TIMEOUT)
     prefix = f"mem_{settings.index}:"
-    found = await raw.run(["FT.SEARCH", settings.index, f"@user_id:{{{user}}}", "RETURN", "0", "DIALECT", "2"])
+    found = await engine.run(["FT.SEARCH", settings.index, f"@user_id:{{{user}}}", "RETURN", "0", "DIALECT", "2"])
     [slot] = [bytes(key).decode().removeprefix(prefix) for key in found[1]]
     for scope in (pb.GetRequest(user_id=user, id=slot), pb.GetRequest(all_users=True, id=slot)):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await memories.Get(scope, timeout=TIMEOUT)
+            await stub.Get(scope, timeout=TIMEOUT)
         assert caught.value.code() == grpc.StatusCode.NOT_FOUND
 
 
-async def test_near_duplicates_are_told_and_nothing_is_merged(memories: Stub, user: str) -> None:
+async def test_near_duplicates_are_reported_and_not_merged(stub: Stub, user: str) -> None:
     def item(content: str, x: float, y: float, who: str = user) -> pb.StoreRequest:
         return pb.StoreRequest(
             user_id=who,
             role=memory_pb2.ROLE_USER,
             content=content,
-            embedding=packed(x, y),
+            embedding=packed_embedding(x, y),
             near_duplicate_min_score=0.9,
         )
 
-    first = await memories.Store(item("first", 1.0, 0.0), timeout=TIMEOUT)
+    first = await stub.Store(item("first", 1.0, 0.0), timeout=TIMEOUT)
     assert not first.near_duplicates
-    await memories.Store(item("of another user", 1.0, 0.0, f"{user}2"), timeout=TIMEOUT)
-    await memories.Store(item("unlike", 0.0, 1.0), timeout=TIMEOUT)
+    await stub.Store(item("of another user", 1.0, 0.0, f"{user}2"), timeout=TIMEOUT)
+    await stub.Store(item("unlike", 0.0, 1.0), timeout=TIMEOUT)
     request = item("nearly", 1.0, 0.1)
     request.id = "mine"
     for _ in range(2):
-        nearly = await memories.Store(request, timeout=TIMEOUT)
+        nearly = await stub.Store(request, timeout=TIMEOUT)
         assert [one.id for one in nearly.near_duplicates] == [first.id], "a retry is no duplicate of itself"
         assert nearly.near_duplicates[0].score == pytest.approx(1 / 1.01**0.5, abs=1e-4)
-    hits, _ = await search(memories, pb.SearchRequest(query_embedding=packed(1.0), filter=of(user)))
+    hits, _ = await search(stub, pb.SearchRequest(query_embedding=packed_embedding(1.0), filter=filter_for_user(user)))
     assert {hit.memory.content for hit in hits} == {"first", "nearly", "unlike"}
 
 
-async def test_a_memory_stored_again_under_the_id_it_was_given_is_known(memories: Stub, user: str) -> None:
-    stored = await memories.Store(message(user, "once"), timeout=TIMEOUT)
-    request = message(user, "once")
+async def test_storing_again_under_the_server_id_changes_nothing(stub: Stub, user: str) -> None:
+    stored = await stub.Store(store_request(user, "once"), timeout=TIMEOUT)
+    request = store_request(user, "once")
     request.id = stored.id
-    assert (await memories.Store(request, timeout=TIMEOUT)).already_stored
+    assert (await stub.Store(request, timeout=TIMEOUT)).already_stored
     request.content = "another"
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await memories.Store(request, timeout=TIMEOUT)
+        await stub.Store(request, timeout=TIMEOUT)
     assert caught.value.code() == grpc.StatusCode.ALREADY_EXISTS
     # Another user's id of that form is as free as any.
     request.user_id = f"{user}2"
-    assert not (await memories.Store(request, timeout=TIMEOUT)).already_stored
-    assert len((await search(memories, pb.SearchRequest(query_text="once", filter=of(user))))[0]) == 1
+    assert not (await stub.Store(request, timeout=TIMEOUT)).already_stored
+    assert len((await search(stub, pb.SearchRequest(query_text="once", filter=filter_for_user(user))))[0]) == 1
 
 
-async def test_an_embedding_of_unit_length_is_kept_bit_for_bit(memories: Stub, user: str) -> None:
-    await memories.Store(message(user, "whatever it says"), timeout=TIMEOUT)
-    request = pb.ListRequest(filter=of(user), include_embeddings=True)
-    [first] = (await memories.List(request, timeout=TIMEOUT)).memories
-    again = message(f"{user}2", "whatever it says")
+async def test_an_embedding_of_unit_length_is_kept_bit_for_bit(stub: Stub, user: str) -> None:
+    await stub.Store(store_request(user, "whatever it says"), timeout=TIMEOUT)
+    request = pb.ListRequest(filter=filter_for_user(user), include_embeddings=True)
+    [first] = (await stub.List(request, timeout=TIMEOUT)).memories
+    again = store_request(f"{user}2", "whatever it says")
     again.embedding = first.embedding
-    await memories.Store(again, timeout=TIMEOUT)
+    await stub.Store(again, timeout=TIMEOUT)
     request.filter.user_id = again.user_id
-    [second] = (await memories.List(request, timeout=TIMEOUT)).memories
+    [second] = (await stub.List(request, timeout=TIMEOUT)).memories
     assert second.embedding == first.embedding

@@ -11,7 +11,9 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.rpc.server import RpcServer
-from tests.support.api import TIMEOUT, Stub, listed, packed, search
+from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding, search
+
+pytestmark = [pytest.mark.both_layouts, pytest.mark.slow]
 
 _NASTY = [*"*{}|,_ Aé", "a*", "a|b", "a,b", "=>[KNN", "\\*", "@user_id:{a}", " a ", "null", "42", "1e5"]
 unicode = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
@@ -24,19 +26,19 @@ ids |= (
     st.text(st.sampled_from("{}|*,\\-:@\"'()[]~=>"), min_size=1, max_size=8) | st.just("é" * 128) | st.just("é" * 127)
 )
 ids = ids.filter(lambda text: len(text.encode()) <= 256)
-EMBEDDING = packed(1.0)
+EMBEDDING = packed_embedding(1.0)
 
 
-async def found(memories: Stub, where: memory_pb2.MemoryFilter) -> set[str]:
-    hits, _ = await search(memories, pb.SearchRequest(query_embedding=EMBEDDING, filter=where, k=1000))
+async def found(stub: Stub, where: memory_pb2.MemoryFilter) -> set[str]:
+    hits, _ = await search(stub, pb.SearchRequest(query_embedding=EMBEDDING, filter=where, k=1000))
     return {hit.memory.id for hit in hits}
 
 
-async def stored(memories: Stub, user: str, session: str) -> str:
+async def stored(stub: Stub, user: str, session: str) -> str:
     request = pb.StoreRequest(
         user_id=user, session_id=session, role=memory_pb2.ROLE_USER, content="c", embedding=EMBEDDING
     )
-    return (await memories.Store(request, timeout=TIMEOUT)).id
+    return (await stub.Store(request, timeout=TIMEOUT)).id
 
 
 @settings(max_examples=60)
@@ -44,42 +46,42 @@ async def stored(memories: Stub, user: str, session: str) -> str:
 @example(["a", "A", "a*", "x_61"])
 @example(["_", "__"])
 @example(["e\u0301", "\u00e9"])
-async def test_no_user_finds_anothers_memory(memories: Stub, users: list[str]) -> None:
-    kept = {user: await stored(memories, user, "s") for user in users}
+async def test_no_user_finds_another_users_memory(stub: Stub, users: list[str]) -> None:
+    kept = {user: await stored(stub, user, "s") for user in users}
     try:
         for user, id_ in kept.items():
-            assert await found(memories, memory_pb2.MemoryFilter(user_id=user)) == {id_}
+            assert await found(stub, memory_pb2.MemoryFilter(user_id=user)) == {id_}
     finally:
         for user, id_ in kept.items():
-            await memories.Delete(pb.DeleteRequest(user_id=user, ids=[id_]), timeout=TIMEOUT)
+            await stub.Delete(pb.DeleteRequest(user_id=user, ids=[id_]), timeout=TIMEOUT)
 
 
 @settings(max_examples=60)
 @given(st.lists(ids, min_size=3, max_size=5, unique=True))
 @example(["a", "a|b", "b"])
-async def test_no_session_brings_anothers_memory(memories: Stub, sessions: list[str]) -> None:
+async def test_no_session_filter_matches_another_session(stub: Stub, sessions: list[str]) -> None:
     user = uuid.uuid4().hex
-    kept = {session: await stored(memories, user, session) for session in sessions}
+    kept = {session: await stored(stub, user, session) for session in sessions}
     for session, id_ in kept.items():
-        assert await found(memories, memory_pb2.MemoryFilter(user_id=user, session_ids=[session])) == {id_}
+        assert await found(stub, memory_pb2.MemoryFilter(user_id=user, session_ids=[session])) == {id_}
     two = sessions[:2]
     where = memory_pb2.MemoryFilter(user_id=user, session_ids=two)
-    assert await found(memories, where) == {kept[session] for session in two}
+    assert await found(stub, where) == {kept[session] for session in two}
 
 
 @settings(max_examples=60)
 @given(st.lists(ids, min_size=2, max_size=4, unique=True))
-async def test_no_id_of_a_memory_names_another(memories: Stub, chosen: list[str]) -> None:
+async def test_every_memory_id_names_only_its_memory(stub: Stub, chosen: list[str]) -> None:
     user = uuid.uuid4().hex
     for id_ in chosen:
         request = pb.StoreRequest(user_id=user, role=memory_pb2.ROLE_USER, content=id_, embedding=EMBEDDING, id=id_)
-        assert (await memories.Store(request, timeout=TIMEOUT)).id == id_
+        assert (await stub.Store(request, timeout=TIMEOUT)).id == id_
     for id_ in chosen:
-        got = await memories.Get(pb.GetRequest(user_id=user, id=id_), timeout=TIMEOUT)
+        got = await stub.Get(pb.GetRequest(user_id=user, id=id_), timeout=TIMEOUT)
         assert got.memory.content == id_
-    answer = await memories.Delete(pb.DeleteRequest(user_id=user, ids=chosen[:1]), timeout=TIMEOUT)
+    answer = await stub.Delete(pb.DeleteRequest(user_id=user, ids=chosen[:1]), timeout=TIMEOUT)
     assert list(answer.deleted_ids) == chosen[:1]
-    assert await found(memories, memory_pb2.MemoryFilter(user_id=user)) == set(chosen[1:])
+    assert await found(stub, memory_pb2.MemoryFilter(user_id=user)) == set(chosen[1:])
 
 
 def one(user: str, session: str, label: str, id_: str) -> pb.StoreRequest:
@@ -94,7 +96,7 @@ def one(user: str, session: str, label: str, id_: str) -> pb.StoreRequest:
     )
 
 
-async def seen(memories: Stub, where: memory_pb2.MemoryFilter) -> list[set[tuple[str, str]]]:
+async def seen(stub: Stub, where: memory_pb2.MemoryFilter) -> list[set[tuple[str, str]]]:
     """Users and ids of memories within a filter, by every way to see them."""
     sets = []
     for mode in (pb.SEARCH_MODE_VECTOR, pb.SEARCH_MODE_TEXT, pb.SEARCH_MODE_HYBRID):
@@ -102,22 +104,22 @@ async def seen(memories: Stub, where: memory_pb2.MemoryFilter) -> list[set[tuple
         request.context.before = request.context.after = 10
         request.query_text = "" if mode == pb.SEARCH_MODE_VECTOR else "same words"
         request.query_embedding = b"" if mode == pb.SEARCH_MODE_TEXT else EMBEDDING
-        hits, summary = await search(memories, request)
+        hits, summary = await search(stub, request)
         assert summary.candidate_count == len(hits)
         sets.append({(hit.memory.user_id, hit.memory.id) for hit in hits})
         sets.append({(memory.user_id, memory.id) for hit in hits for memory in (hit.memory, *hit.context)})
-    sets.append({(memory.user_id, memory.id) for memory in await listed(memories, where)})
+    sets.append({(memory.user_id, memory.id) for memory in await list_all(stub, where)})
     return sets
 
 
-async def count(memories: Stub, where: memory_pb2.MemoryFilter) -> int:
+async def count(stub: Stub, where: memory_pb2.MemoryFilter) -> int:
     request = pb.DeleteMatchingRequest(filter=where, dry_run=True)
-    return (await memories.DeleteMatching(request, timeout=TIMEOUT)).count
+    return (await stub.DeleteMatching(request, timeout=TIMEOUT)).count
 
 
-async def not_found(memories: Stub, user: str, id_: str) -> str:
+async def not_found(stub: Stub, user: str, id_: str) -> str:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await memories.Get(pb.GetRequest(user_id=user, id=id_), timeout=TIMEOUT)
+        await stub.Get(pb.GetRequest(user_id=user, id=id_), timeout=TIMEOUT)
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
     return str(caught.value.details())
 
@@ -126,51 +128,51 @@ async def not_found(memories: Stub, user: str, id_: str) -> str:
 @given(st.lists(ids, min_size=2, max_size=4, unique=True), ids, ids, ids)
 @example(["a", "A"], "s", "l", "m")
 @example(["user1", "user10"], "*", "a,b", "x_61")
-async def test_nothing_of_another_user_is_seen_counted_deleted_or_told(
-    memories: Stub, users: list[str], session: str, label: str, id_: str
+async def test_no_call_sees_counts_or_deletes_another_users_memories(
+    stub: Stub, users: list[str], session: str, label: str, id_: str
 ) -> None:
     try:
         # All with the same session, label and id: only the user tells them apart.
         for user in users:
-            stored = await memories.Store(one(user, session, label, id_), timeout=TIMEOUT)
+            stored = await stub.Store(one(user, session, label, id_), timeout=TIMEOUT)
             assert not stored.already_stored, "an id that another user has is free"
         for user in users:
             for where in (
                 memory_pb2.MemoryFilter(user_id=user),
                 memory_pb2.MemoryFilter(user_id=user, session_ids=[session], any_labels=[label[:16]]),
             ):
-                assert all(found == {(user, id_)} for found in await seen(memories, where))
-                assert await count(memories, where) == 1
+                assert all(found == {(user, id_)} for found in await seen(stub, where))
+                assert await count(stub, where) == 1
         first, *others = users
         gone = pb.DeleteMatchingRequest(filter=memory_pb2.MemoryFilter(user_id=first))
-        assert (await memories.DeleteMatching(gone, timeout=TIMEOUT)).count == 1
-        there, nowhere = await not_found(memories, first, id_), await not_found(memories, first, "none at all")
+        assert (await stub.DeleteMatching(gone, timeout=TIMEOUT)).count == 1
+        there, nowhere = await not_found(stub, first, id_), await not_found(stub, first, "none at all")
         assert there == nowhere, "whether another user has it is not told"
-        missing = await memories.Delete(pb.DeleteRequest(user_id=first, ids=[id_]), timeout=TIMEOUT)
+        missing = await stub.Delete(pb.DeleteRequest(user_id=first, ids=[id_]), timeout=TIMEOUT)
         assert list(missing.missing_ids) == [id_]
         for user in others:
-            assert all(found == {(user, id_)} for found in await seen(memories, memory_pb2.MemoryFilter(user_id=user)))
+            assert all(found == {(user, id_)} for found in await seen(stub, memory_pb2.MemoryFilter(user_id=user)))
     finally:
         for user in users:
-            await memories.Delete(pb.DeleteRequest(user_id=user, ids=[id_]), timeout=TIMEOUT)
+            await stub.Delete(pb.DeleteRequest(user_id=user, ids=[id_]), timeout=TIMEOUT)
 
 
-async def test_a_page_token_of_one_user_opens_nothing_of_another(memories: Stub) -> None:
+async def test_a_page_token_is_refused_for_another_user(stub: Stub) -> None:
     alice, bob = uuid.uuid4().hex, uuid.uuid4().hex
     for user in (alice, bob):
         for number in range(3):
-            await memories.Store(one(user, "s", "l", f"{number}"), timeout=TIMEOUT)
+            await stub.Store(one(user, "s", "l", f"{number}"), timeout=TIMEOUT)
     first = pb.ListRequest(filter=memory_pb2.MemoryFilter(user_id=alice), page_size=1)
-    first.page_token = (await memories.List(first, timeout=TIMEOUT)).next_page_token
+    first.page_token = (await stub.List(first, timeout=TIMEOUT)).next_page_token
     first.filter.user_id = bob
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await memories.List(first, timeout=TIMEOUT)
+        await stub.List(first, timeout=TIMEOUT)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert alice not in str(caught.value.details())
 
 
 @pytest.mark.parametrize("surrogate", [b"\xed\xa0\x80", b"\xed\xbf\xbf", b"\xff", b"\xc0\x80"])
-async def test_an_id_that_is_no_text_is_refused(server: RpcServer, surrogate: bytes) -> None:
+async def test_an_id_that_is_not_utf8_is_refused(server: RpcServer, surrogate: bytes) -> None:
     packed_request = b"\x12" + bytes([len(surrogate)]) + surrogate
     async with grpc.aio.insecure_channel(server.address) as channel:
         store: Any = channel.unary_unary("/semantic_memory.v1.MemoryService/Store")
@@ -181,8 +183,8 @@ async def test_an_id_that_is_no_text_is_refused(server: RpcServer, surrogate: by
 
 @settings(max_examples=40)
 @given(st.lists(ids, min_size=2, max_size=4, unique=True))
-async def test_what_is_left_out_of_a_filter_is_exactly_that(memories: Stub, sessions: list[str]) -> None:
+async def test_only_the_excluded_sessions_are_left_out(stub: Stub, sessions: list[str]) -> None:
     user = uuid.uuid4().hex
-    kept = {session: await stored(memories, user, session) for session in sessions}
+    kept = {session: await stored(stub, user, session) for session in sessions}
     where = memory_pb2.MemoryFilter(user_id=user, exclude_session_ids=sessions[:1])
-    assert await found(memories, where) == {kept[session] for session in sessions[1:]}
+    assert await found(stub, where) == {kept[session] for session in sessions[1:]}

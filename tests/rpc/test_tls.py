@@ -1,6 +1,7 @@
-"""TLS towards callers, and what is refused without it."""
+"""TLS and mTLS for callers, and the configurations that are refused without it."""
 
 import subprocess
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,14 @@ from memory_service.domain.errors import FailedPrecondition
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
 from tests.support.api import TIMEOUT
-from tests.support.credentials import api_key, guarded, showing
-from tests.support.server_process import COMMAND, environment, serving
+from tests.support.credentials import api_key, server_with_auth, stub_with_credential
+from tests.support.server_process import COMMAND, environment, run_server_process
 
 LIST = pb.ListRequest(filter=memory_pb2.MemoryFilter(user_id="alice"), page_size=1)
 
 
 class Files:
-    """Certificates on disk, as a secret mount has them."""
+    """Certificate files as in a mounted secret."""
 
     def __init__(self, folder: Path) -> None:
         self.cert, self.key, self.ca = folder / "tls.crt", folder / "tls.key", folder / "ca.crt"
@@ -35,7 +36,7 @@ class Files:
         self.cert.write_bytes(b"".join(one.bytes() for one in issued.cert_chain_pems))
         self.ca.write_bytes(authority.cert_pem.bytes())
 
-    def shown(self) -> dict[str, Any]:
+    def options(self) -> dict[str, Any]:
         return {"tls": True, "ca": self.ca}
 
 
@@ -46,10 +47,11 @@ def files(tmp_path: Path) -> Files:
     return one
 
 
-async def lets_in(server: RpcServer, credential: str = "", **shown: Any) -> bool:
-    async with showing(server, credential, **shown) as memories:
+async def accepts(server: RpcServer, credential: str = "", **options: Any) -> bool:
+    """Return whether a call with these credentials and TLS options succeeds."""
+    async with stub_with_credential(server, credential, **options) as stub:
         try:
-            await memories.List(LIST, timeout=5)
+            await stub.List(LIST, timeout=5)
         except grpc.aio.AioRpcError as error:
             if error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
                 return False
@@ -57,14 +59,12 @@ async def lets_in(server: RpcServer, credential: str = "", **shown: Any) -> bool
         return True
 
 
-async def test_tls_serves_those_who_trust_it_and_nothing_in_plaintext(
-    settings: Settings, server: RpcServer, files: Files
-) -> None:
+async def test_tls_accepts_only_clients_that_trust_it(settings: Settings, server: RpcServer, files: Files) -> None:
     assert server
-    async with guarded(settings, tls_cert=files.cert, tls_key=files.key) as one:
-        assert await lets_in(one, **files.shown())
-        assert not await lets_in(one), "plaintext"
-        assert not await lets_in(one, tls=True), "with the system's authorities"
+    async with server_with_auth(settings, tls_cert=files.cert, tls_key=files.key) as one:
+        assert await accepts(one, **files.options())
+        assert not await accepts(one), "plaintext"
+        assert not await accepts(one, tls=True), "with the system's authorities"
 
 
 async def test_certificates_are_rotated_without_a_restart(
@@ -74,16 +74,16 @@ async def test_certificates_are_rotated_without_a_restart(
     monkeypatch.setattr(reloading_files, "_CHECK_INTERVAL", 0.0)
     old_ca = tmp_path / "old_ca.crt"
     old_ca.write_bytes(files.ca.read_bytes())
-    async with guarded(settings, tls_cert=files.cert, tls_key=files.key) as one:
-        assert await lets_in(one, tls=True, ca=old_ca)
+    async with server_with_auth(settings, tls_cert=files.cert, tls_key=files.key) as one:
+        assert await accepts(one, tls=True, ca=old_ca)
         files.write(trustme.CA())
-        assert await lets_in(one, **files.shown()), "the new certificate serves"
-        assert not await lets_in(one, tls=True, ca=old_ca), "the old one is gone"
+        assert await accepts(one, **files.options()), "the new certificate is used"
+        assert not await accepts(one, tls=True, ca=old_ca), "the old one is not"
         files.cert.write_bytes(b"-----BEGIN CERTIFICATE-----\nhalf writ")
-        assert await lets_in(one, **files.shown()), "what is half written changes nothing"
+        assert await accepts(one, **files.options()), "a half-written file changes nothing"
 
 
-async def test_mtls_lets_in_only_clients_of_its_authorities(
+async def test_mtls_accepts_only_clients_of_its_authorities(
     settings: Settings, server: RpcServer, files: Files, tmp_path: Path
 ) -> None:
     assert server
@@ -91,16 +91,16 @@ async def test_mtls_lets_in_only_clients_of_its_authorities(
     for issued in (clients, strangers):
         issued.cert.parent.mkdir()
         issued.write(trustme.CA(), "client.test")
-    async with guarded(settings, tls_cert=files.cert, tls_key=files.key, tls_client_ca=clients.ca) as one:
-        assert await lets_in(one, **files.shown(), cert=clients.cert, key=clients.key)
-        assert not await lets_in(one, **files.shown())
-        assert not await lets_in(one, **files.shown(), cert=strangers.cert, key=strangers.key)
+    async with server_with_auth(settings, tls_cert=files.cert, tls_key=files.key, tls_client_ca=clients.ca) as one:
+        assert await accepts(one, **files.options(), cert=clients.cert, key=clients.key)
+        assert not await accepts(one, **files.options())
+        assert not await accepts(one, **files.options(), cert=strangers.cert, key=strangers.key)
 
 
-async def test_probes_have_a_port_of_their_own(settings: Settings, server: RpcServer, files: Files) -> None:
+async def test_the_health_port_serves_only_health(settings: Settings, server: RpcServer, files: Files) -> None:
     assert server
     changes = {"tls_cert": files.cert, "tls_key": files.key, "health_listen": "127.0.0.1:0"}
-    async with guarded(settings, **changes) as one, grpc.aio.insecure_channel(one.health_address) as channel:
+    async with server_with_auth(settings, **changes) as one, grpc.aio.insecure_channel(one.health_address) as channel:
         answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
         search: Any = channel.unary_unary("/semantic_memory.v1.MemoryService/List")
@@ -109,10 +109,10 @@ async def test_probes_have_a_port_of_their_own(settings: Settings, server: RpcSe
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED, "health and nothing else"
 
 
-async def test_files_that_are_wrong_stop_the_start_with_a_reason(settings: Settings, files: Files) -> None:
+async def test_an_invalid_certificate_stops_the_start_with_a_reason(settings: Settings, files: Files) -> None:
     files.cert.write_text("no certificate")
     with pytest.raises(FailedPrecondition) as stopped:
-        async with guarded(settings, tls_cert=files.cert, tls_key=files.key):
+        async with server_with_auth(settings, tls_cert=files.cert, tls_key=files.key):
             pass
     assert "MEMORY_TLS_CERT" in stopped.value.message
 
@@ -138,17 +138,17 @@ OPEN: dict[str, tuple[dict[str, Any], str | None]] = {
 
 
 @pytest.mark.parametrize("case", OPEN)
-def test_what_lies_open_must_be_said(case: str) -> None:
-    changes, told = OPEN[case]
-    if told is None:
+def test_an_open_configuration_needs_consent(case: str) -> None:
+    changes, setting = OPEN[case]
+    if setting is None:
         Settings(**changes)
         return
     with pytest.raises(ValidationError) as refused:
         Settings(**changes)
-    assert told in str(refused.value)
+    assert setting in str(refused.value)
 
 
-def test_serve_says_in_one_line_what_is_missing() -> None:
+def test_serve_reports_a_missing_setting_in_one_line() -> None:
     done = subprocess.run(
         [*COMMAND, "serve"],
         env=environment(MEMORY_LISTEN="0.0.0.0:0"),
@@ -165,34 +165,35 @@ def test_serve_says_in_one_line_what_is_missing() -> None:
 
 @pytest.fixture
 def keys(tmp_path: Path) -> tuple[Path, str]:
-    """A file of keys, and the key that it lets in."""
+    """A key file, and the key in it."""
     key, entry = api_key("alice-app", ["alice"], "read", "write")
     file = tmp_path / "keys.toml"
     file.write_text(entry)
     return file, key
 
 
-def test_logs_hold_no_key_no_token_and_no_content(tmp_path: Path, keys: tuple[Path, str], files: Files) -> None:
+def test_logs_contain_no_key_token_or_content(valkey_url: str, keys: tuple[Path, str], files: Files) -> None:
     file, key = keys
-    with serving(
-        MEMORY_DATA_DIR=str(tmp_path / "data"),
+    with run_server_process(
+        MEMORY_VALKEY_URL=valkey_url,
+        MEMORY_INDEX=f"test_{uuid.uuid4().hex[:12]}",
         MEMORY_API_KEYS=str(file),
         MEMORY_TLS_CERT=str(files.cert),
         MEMORY_TLS_KEY=str(files.key),
-    ) as served:
+    ) as server_process:
 
         def run(token: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-            env = environment(MEMORY_ADDRESS=served.address, MEMORY_TOKEN=token, MEMORY_CA=str(files.ca))
+            env = environment(MEMORY_ADDRESS=server_process.address, MEMORY_TOKEN=token, MEMORY_CA=str(files.ca))
             return subprocess.run(
                 [*COMMAND, *arguments], env=env, capture_output=True, text=True, timeout=60, check=False
             )
 
-        said = run(key, "store", "a thing said in confidence", "--user", "alice")
-        assert "INDEX_NOT_FOUND" in said.stderr or "NOT_FOUND" in said.stderr, said.stderr
+        stored = run(key, "store", "a thing said in confidence", "--user", "alice")
+        assert "INDEX_NOT_FOUND" in stored.stderr or "NOT_FOUND" in stored.stderr, stored.stderr
         assert "PERMISSION_DENIED" in run(key, "search", "a thing said in confidence", "--user", "bob").stderr
         assert "UNAUTHENTICATED" in run("smk_made_up_secret", "list", "--user", "alice").stderr
         assert "UNAUTHENTICATED" in run("made.up.token", "list", "--user", "alice").stderr
-    told = str(served.log)
-    assert len(served.calls("Store")) == 1
+    log = str(server_process.log)
+    assert len(server_process.call_lines("Store")) == 1
     for secret in (key, "smk_made_up_secret", "made.up.token", "confidence"):
-        assert secret not in told
+        assert secret not in log

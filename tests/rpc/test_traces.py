@@ -1,4 +1,4 @@
-"""Spans as a collector gets them, from a real server after real calls."""
+"""Spans as a collector receives them from a real server after real calls."""
 
 import asyncio
 import json
@@ -18,9 +18,11 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.settings import Settings
-from tests.support.api import TIMEOUT, Stub, connected, message, search
-from tests.support.credentials import guarded, showing
-from tests.support.server_process import serving
+from tests.support.api import TIMEOUT, Stub, search, store_request, stub_for
+from tests.support.credentials import server_with_auth, stub_with_credential
+from tests.support.server_process import run_server_process
+
+pytestmark = pytest.mark.slow
 
 SERVICE = "semantic_memory.v1.MemoryService"
 
@@ -58,7 +60,7 @@ class Collector:
         return [span for one in resources for scope in one.scope_spans for span in scope.spans]
 
     def of(self, method: str) -> Span:
-        """The span of the only call of this method."""
+        """Return the span of the only call of this method."""
         [span] = [one for one in self.spans if one.name == f"{SERVICE}/{method}"]
         return span
 
@@ -82,26 +84,26 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 
 @asynccontextmanager
-async def traced(settings: Settings, **changes: Any) -> AsyncIterator[Stub]:
-    """A client of a server that has sent all spans when the context closes."""
-    async with guarded(settings, **changes) as server, showing(server) as memories:
-        yield memories
+async def traced_stub(settings: Settings, **changes: Any) -> AsyncIterator[Stub]:
+    """Open a stub of a server that has exported all spans when the context closes."""
+    async with server_with_auth(settings, **changes) as server, stub_with_credential(server) as stub:
+        yield stub
 
 
 async def test_a_call_is_one_span_with_children_for_embedder_and_engine(
     settings: Settings, collector: Collector, user: str
 ) -> None:
-    async with traced(settings) as memories:
-        await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
-        await memories.Store(message(user, "a canary in a secret mine"), timeout=TIMEOUT)
+    async with traced_stub(settings) as stub:
+        await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+        await stub.Store(store_request(user, "a canary in a secret mine"), timeout=TIMEOUT)
         query = pb.SearchRequest(query_text="what bird", filter=memory_pb2.MemoryFilter(user_id=user))
-        hits, _ = await search(memories, query)
+        hits, _ = await search(stub, query)
     assert len(hits) == 1
     span = collector.of("Search")
     assert span.kind == Span.SPAN_KIND_SERVER
-    told = attributes(span)
-    assert len(told.pop("semantic_memory.request_id")) == 32
-    assert told == {
+    found = attributes(span)
+    assert len(found.pop("semantic_memory.request_id")) == 32
+    assert found == {
         "rpc.system.name": "grpc",
         "rpc.method": f"{SERVICE}/Search",
         "rpc.response.status_code": "OK",
@@ -122,84 +124,77 @@ async def test_a_call_is_one_span_with_children_for_embedder_and_engine(
     assert {one.key: one.value.string_value for one in resource.attributes}["service.name"] == "semantic-memory"
 
 
-async def test_a_span_is_the_child_of_the_callers_and_the_log_has_its_trace(
-    settings: Settings, collector: Collector
-) -> None:
+async def test_a_span_is_a_child_of_the_callers_span(settings: Settings, collector: Collector) -> None:
     trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
     shown = (("traceparent", f"00-{trace}-{parent}-01"),)
-    async with traced(settings) as memories:
-        await memories.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=shown)
+    async with traced_stub(settings) as stub:
+        await stub.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=shown)
         unsampled = (("traceparent", f"00-{trace}-{parent}-00"),)
-        await memories.GetIndex(pb.GetIndexRequest(index="none"), timeout=TIMEOUT, metadata=unsampled).code()
+        await stub.GetIndex(pb.GetIndexRequest(index="none"), timeout=TIMEOUT, metadata=unsampled).code()
     span = collector.of("ListIndexes")
     assert (span.trace_id.hex(), span.parent_span_id.hex()) == (trace, parent)
-    # The caller has chosen not to record that one.
+    # The caller chose not to sample that call.
     assert not [one for one in collector.spans if one.name.endswith("GetIndex")]
 
 
-async def test_errors_are_told_by_code_and_reason(settings: Settings, collector: Collector) -> None:
-    async with traced(settings) as memories:
+async def test_error_spans_have_code_and_reason(settings: Settings, collector: Collector) -> None:
+    async with traced_stub(settings) as stub:
         with pytest.raises(grpc.aio.AioRpcError):
-            await memories.Get(pb.GetRequest(user_id="a", id="none"), timeout=TIMEOUT)
+            await stub.Get(pb.GetRequest(user_id="a", id="none"), timeout=TIMEOUT)
         with pytest.raises(grpc.aio.AioRpcError):
-            await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=0.0005)
+            await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=0.0005)
     span = collector.of("Get")
     assert attributes(span)["rpc.response.status_code"] == "NOT_FOUND"
     assert attributes(span)["semantic_memory.reason"] == "MEMORY_NOT_FOUND"
     assert "error.type" not in attributes(span)  # It is the caller's, not the server's.
 
 
-async def test_nothing_that_was_said_is_in_a_span(settings: Settings, collector: Collector, user: str) -> None:
-    async with traced(settings) as memories:
-        item = message(user, "zebra content", session="zebra_session")
+async def test_spans_contain_no_content(settings: Settings, collector: Collector, user: str) -> None:
+    async with traced_stub(settings) as stub:
+        item = store_request(user, "zebra content", session="zebra_session")
         item.labels.append("zebra_label")
-        await memories.Store(item, timeout=TIMEOUT)
+        await stub.Store(item, timeout=TIMEOUT)
         where = memory_pb2.MemoryFilter(user_id=user, session_ids=["zebra_session"])
-        await search(memories, pb.SearchRequest(query_text="zebra", filter=where, mode=pb.SEARCH_MODE_HYBRID))
+        await search(stub, pb.SearchRequest(query_text="zebra", filter=where, mode=pb.SEARCH_MODE_HYBRID))
         with pytest.raises(grpc.aio.AioRpcError):
-            await memories.Get(pb.GetRequest(user_id=user, id="zebra_id"), timeout=TIMEOUT)
+            await stub.Get(pb.GetRequest(user_id=user, id="zebra_id"), timeout=TIMEOUT)
     assert collector.spans
     for secret in ("zebra", user):
         assert secret not in collector.text()
 
 
-async def test_a_collector_that_is_away_keeps_nobody_waiting(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unreachable_collector_delays_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
-    async with traced(settings) as memories:
-        await memories.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
+    async with traced_stub(settings) as stub:
+        await stub.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
         stopping = time.monotonic()
     assert time.monotonic() - stopping < 15
 
 
-async def test_no_span_is_made_unless_it_is_asked_for(settings: Settings, collector: Collector) -> None:
-    async with traced(settings, traces=False) as memories:
-        await memories.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
+async def test_no_span_is_sent_when_traces_are_off(settings: Settings, collector: Collector) -> None:
+    async with traced_stub(settings, traces=False) as stub:
+        await stub.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
     assert collector.requests == []
 
 
-async def test_another_protocol_stops_the_start_in_words(
+async def test_an_unsupported_otlp_protocol_stops_the_start_with_a_clear_error(
     settings: Settings, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert collector.endpoint
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     with pytest.raises(Exception, match="OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf"):
-        async with traced(settings):
+        async with traced_stub(settings):
             pass
 
 
 @pytest.mark.parametrize("with_spans", [True, False])
-async def test_the_log_line_has_the_trace_of_the_caller(
-    collector: Collector, tmp_path_factory: pytest.TempPathFactory, with_spans: bool
-) -> None:
+async def test_the_log_line_has_the_callers_trace_id(collector: Collector, valkey_url: str, with_spans: bool) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-    data = str(tmp_path_factory.mktemp("data"))
-    with serving(MEMORY_DATA_DIR=data, MEMORY_TRACES=str(with_spans).lower()) as served:
-        async with grpc.aio.insecure_channel(served.address) as channel:
+    with run_server_process(MEMORY_VALKEY_URL=valkey_url, MEMORY_TRACES=str(with_spans).lower()) as server_process:
+        async with grpc.aio.insecure_channel(server_process.address) as channel:
             shown = (("traceparent", f"00-{trace}-00f067aa0ba902b7-01"),)
-            await connected(channel).ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=shown)
-        await asyncio.to_thread(served.process.terminate)
-        await asyncio.to_thread(served.process.wait, 30)
-    assert [line["trace_id"] for line in served.calls("ListIndexes")] == [trace]
+            await stub_for(channel).ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=shown)
+        await asyncio.to_thread(server_process.process.terminate)
+        await asyncio.to_thread(server_process.process.wait, 30)
+    assert [line["trace_id"] for line in server_process.call_lines("ListIndexes")] == [trace]
     assert bool(collector.spans) == with_spans

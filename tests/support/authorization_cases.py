@@ -1,4 +1,4 @@
-"""Every method of the contract with the right that it needs, and callers who have some of them."""
+"""Every method of the contract with the right that it needs, and keys with some of these rights."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -7,7 +7,7 @@ import grpc
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from tests.support.api import TIMEOUT, Stub, packed
+from tests.support.api import TIMEOUT, Stub, packed_embedding
 from tests.support.credentials import api_key
 
 ALICE = memory_pb2.MemoryFilter(user_id="alice")
@@ -22,14 +22,15 @@ KEYS = {
 }
 
 
-async def drained(stream: Any) -> None:
+async def drain(stream: Any) -> None:
+    """Read a stream to its end."""
     async for _ in stream:
         pass
 
 
 def store(user: str, **more: Any) -> pb.StoreRequest:
     return pb.StoreRequest(
-        user_id=user, role=memory_pb2.ROLE_USER, content="secret", embedding=packed(1.0), id="a", **more
+        user_id=user, role=memory_pb2.ROLE_USER, content="secret", embedding=packed_embedding(1.0), id="a", **more
     )
 
 
@@ -39,7 +40,7 @@ def where(user: str | None) -> memory_pb2.MemoryFilter:
 
 CALLS: dict[str, tuple[str, Callable[[Stub, str | None], Awaitable[Any]]]] = {
     "Store": ("write", lambda m, user: m.Store(store(user or "anyone"), timeout=TIMEOUT)),
-    "Store, telling near duplicates": (
+    "Store, with near duplicates": (
         "read and write",
         lambda m, user: m.Store(store(user or "anyone", near_duplicate_min_score=0.5), timeout=TIMEOUT),
     ),
@@ -51,8 +52,8 @@ CALLS: dict[str, tuple[str, Callable[[Stub, str | None], Awaitable[Any]]]] = {
     ),
     "Search": (
         "read",
-        lambda m, user: drained(
-            m.Search(pb.SearchRequest(query_embedding=packed(1.0), filter=where(user)), timeout=TIMEOUT)
+        lambda m, user: drain(
+            m.Search(pb.SearchRequest(query_embedding=packed_embedding(1.0), filter=where(user)), timeout=TIMEOUT)
         ),
     ),
     "List": ("read", lambda m, user: m.List(pb.ListRequest(filter=where(user), page_size=1), timeout=TIMEOUT)),
@@ -82,7 +83,8 @@ CALLS: dict[str, tuple[str, Callable[[Stub, str | None], Awaitable[Any]]]] = {
 }
 
 
-async def outcome(call: Awaitable[Any]) -> grpc.StatusCode:
+async def status_of(call: Awaitable[Any]) -> grpc.StatusCode:
+    """Return the status code of a call."""
     try:
         await call
     except grpc.aio.AioRpcError as error:

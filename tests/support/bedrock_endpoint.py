@@ -1,4 +1,4 @@
-"""A local HTTP endpoint that speaks Bedrock's wire format, with answers that a test scripts."""
+"""A local HTTP endpoint that speaks Bedrock's wire format and returns the answers that a test sets."""
 
 import hashlib
 import json
@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
+
+from memory_service.embedding.bedrock import BedrockEmbedder, BedrockSettings
 
 
 @dataclass(frozen=True)
@@ -27,18 +29,18 @@ class Answer:
 
 @dataclass
 class Endpoint:
-    """Answers with what is scripted, in order, then always with `otherwise`; remembers what it was asked."""
+    """Returns the answers of `script` in order, then always `otherwise`; records requests and models."""
 
     url: str = ""
     script: list[Answer] = field(default_factory=list)
     otherwise: Answer = field(default_factory=Answer)
     requests: list[dict[str, Any]] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
-    most_at_once: int = 0
+    max_concurrent: int = 0
 
 
 def embedding_of(text: str, dimension: int) -> list[float]:
-    """A vector that only this text has."""
+    """Return a vector that depends only on the text."""
     seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
     numbers = np.random.default_rng(seed).normal(size=dimension)
     return [float(one) for one in numbers]
@@ -61,27 +63,33 @@ def bedrock_endpoint() -> Iterator[Endpoint]:
         thread.join()
 
 
+def bedrock_embedder(endpoint: Endpoint, **changes: Any) -> BedrockEmbedder:
+    """An embedder that calls the endpoint once per text, unless `changes` say otherwise."""
+    settings = {"region": "us-east-1", "endpoint_url": endpoint.url, "attempts": 1, **changes}
+    return BedrockEmbedder(BedrockSettings(**settings))
+
+
 def _handler(endpoint: Endpoint) -> Callable[..., BaseHTTPRequestHandler]:
     lock = threading.Lock()
-    under_way = 0
+    in_progress = 0
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        # Headers and body go out apart: together with a client's delayed ACK the second would come 40 ms late.
+        # Headers and body are sent separately; Nagle's algorithm and a delayed ACK would delay the body by 40 ms.
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
-            nonlocal under_way
+            nonlocal in_progress
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with lock:
-                under_way += 1
-                endpoint.most_at_once = max(endpoint.most_at_once, under_way)
+                in_progress += 1
+                endpoint.max_concurrent = max(endpoint.max_concurrent, in_progress)
                 endpoint.requests.append(request)
                 endpoint.models.append(unquote(self.path.split("/")[2]))
                 answer = endpoint.script.pop(0) if endpoint.script else endpoint.otherwise
             time.sleep(answer.delay)
             with lock:
-                under_way -= 1
+                in_progress -= 1
             self._send(answer, request)
 
         def _send(self, answer: Answer, request: dict[str, Any]) -> None:
@@ -101,9 +109,9 @@ def _handler(endpoint: Endpoint) -> Callable[..., BaseHTTPRequestHandler]:
                 self.end_headers()
                 self.wfile.write(body)
             except OSError:
-                self.close_connection = True  # The client has given up on a slow answer.
+                self.close_connection = True  # The client has closed the connection before a slow answer.
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler

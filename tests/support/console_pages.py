@@ -1,4 +1,4 @@
-"""Somebody who looks at the console, for its tests."""
+"""A browser session with the console, and messages to show."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ import httpx
 
 from memory_service.cli.client import channel_to
 from memory_service.console.serving import serving
-from tests.support.api import TIMEOUT, Stub, message
+from tests.support.api import TIMEOUT, Stub, store_request
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -18,8 +18,8 @@ MARKUP = "<script>alert('owned')</script><img src=x onerror=alert(1)>"
 
 
 @asynccontextmanager
-async def looking(address: str, key: str = "") -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody who looks at the console of this service, as a browser would."""
+async def open_console(address: str, key: str = "") -> AsyncIterator[httpx.AsyncClient]:
+    """Run the console for a service; yield an HTTP client that behaves like a browser."""
     async with (
         serving(address, channel_to, key) as url,
         httpx.AsyncClient(base_url=url, timeout=TIMEOUT, headers={"origin": url}) as browser,
@@ -27,17 +27,17 @@ async def looking(address: str, key: str = "") -> AsyncIterator[httpx.AsyncClien
         yield browser
 
 
-async def told(memories: Stub, user: str, *contents: str, session: str = "s1") -> list[str]:
-    """Store these, a minute after each other; returns their ids."""
+async def store_messages(stub: Stub, user: str, *contents: str, session: str = "s1") -> list[str]:
+    """Store these messages with timestamps a minute apart; return their ids."""
     ids = []
     for number, content in enumerate(contents):
-        request = message(user, content, session)
+        request = store_request(user, content, session)
         request.timestamp.FromDatetime(START + timedelta(minutes=number))
-        ids.append((await memories.Store(request, timeout=TIMEOUT)).id)
+        ids.append((await stub.Store(request, timeout=TIMEOUT)).id)
     return ids
 
 
-async def seen(browser: httpx.AsyncClient, path: str, status: int = 200, **query: Any) -> str:
+async def page_text(browser: httpx.AsyncClient, path: str, status: int = 200, **query: Any) -> str:
     response = await browser.get(path, params=query)
     assert response.status_code == status, response.text
     return response.text

@@ -1,4 +1,4 @@
-"""Servers that know their callers, for tests: keys, tokens, certificates."""
+"""API keys and tokens, and servers and stubs that use them."""
 
 import time
 from collections.abc import AsyncIterator
@@ -17,12 +17,12 @@ from memory_service.cli import client
 from memory_service.rpc.server import RpcServer
 from memory_service.server import run_server
 from memory_service.settings import Settings
-from tests.support.api import Stub, connected
+from tests.support.api import Stub, stub_for
 
 ISSUER, AUDIENCE = "https://issuer.test", "semantic-memory"
-EVERYTHING = "memory.read memory.write memory.delete memory.admin memory.all_users"
+ALL_SCOPES = "memory.read memory.write memory.delete memory.admin memory.all_users"
 
-SIGNERS: dict[str, Any] = {
+SIGNING_KEYS: dict[str, Any] = {
     "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
     "ES256": ec.generate_private_key(ec.SECP256R1()),
     "EdDSA": ed25519.Ed25519PrivateKey.generate(),
@@ -30,17 +30,17 @@ SIGNERS: dict[str, Any] = {
 
 
 def jwks(*names: str) -> dict[str, Any]:
-    """The public keys of these signers, as a provider publishes them."""
+    """Return the public signing keys as a provider publishes them."""
     keys = []
-    for name in names or SIGNERS:
+    for name in names or SIGNING_KEYS:
         algorithm: Any = jwt.get_algorithm_by_name(name)
-        keys.append({**algorithm.to_jwk(SIGNERS[name].public_key(), as_dict=True), "kid": name, "alg": name})
+        keys.append({**algorithm.to_jwk(SIGNING_KEYS[name].public_key(), as_dict=True), "kid": name, "alg": name})
     return {"keys": keys}
 
 
 def token(algorithm: str = "RS256", *, kid: str | None = None, key: Any = None, **claims: Any) -> str:
-    """A token of alice's that may read and write, unless claims say otherwise."""
-    said = {
+    """Return a token for alice with read and write scopes, unless `claims` override them."""
+    defaults = {
         "iss": ISSUER,
         "aud": AUDIENCE,
         "exp": time.time() + 600,
@@ -48,40 +48,40 @@ def token(algorithm: str = "RS256", *, kid: str | None = None, key: Any = None, 
         "scope": "memory.read memory.write",
         **claims,
     }
-    kept = {name: value for name, value in said.items() if value is not None}
-    return jwt.encode(kept, key or SIGNERS[algorithm], algorithm, headers={"kid": kid or algorithm})
+    kept = {name: value for name, value in defaults.items() if value is not None}
+    return jwt.encode(kept, key or SIGNING_KEYS[algorithm], algorithm, headers={"kid": kid or algorithm})
 
 
-def signed(claims: bytes) -> str:
-    """A token with these claims as they are, whatever a library would say of them."""
-    return jwt.api_jws.encode(claims, SIGNERS["EdDSA"], "EdDSA", headers={"kid": "EdDSA"})
+def token_with_raw_claims(claims: bytes) -> str:
+    """Return a signed token with these bytes as claims, which a library would refuse to encode."""
+    return jwt.api_jws.encode(claims, SIGNING_KEYS["EdDSA"], "EdDSA", headers={"kid": "EdDSA"})
 
 
 def api_key(name: str, users: list[str] | None, *rights: str) -> tuple[str, str]:
-    """A key and its entry in the file."""
+    """Return a key and its entry for the key file."""
     return new_key(name, users, [Right(one) for one in rights])
 
 
 @asynccontextmanager
-async def guarded(settings: Settings, **changes: Any) -> AsyncIterator[RpcServer]:
-    """A server on the same engine and index as the others, with these settings."""
+async def server_with_auth(settings: Settings, **changes: Any) -> AsyncIterator[RpcServer]:
+    """Run a server on the engine and index of the other servers, with these settings."""
     async with run_server(Settings(**{**settings.model_dump(exclude={"data_dir"}), **changes})) as server:
         yield server
 
 
 @asynccontextmanager
-async def showing(server: RpcServer, credential: str = "", **shown: Any) -> AsyncIterator[Stub]:
-    """A client that shows a key or a token, and what else Credentials says."""
-    client.use(client.Credentials(token=credential, **shown))
+async def stub_with_credential(server: RpcServer, credential: str = "", **options: Any) -> AsyncIterator[Stub]:
+    """Open a stub that sends a key or a token, with further options of `client.Credentials`."""
+    client.use(client.Credentials(token=credential, **options))
     try:
         async with client.channel_to(server.address) as channel:
-            yield connected(channel)
+            yield stub_for(channel)
     finally:
         client.use(client.Credentials())
 
 
-def reason(error: grpc.aio.AioRpcError) -> str:
-    """The stable reason of an error."""
+def error_reason(error: grpc.aio.AioRpcError) -> str:
+    """Return the reason in an error's ErrorInfo."""
     status = rpc_status.from_call(error)
     info = error_details_pb2.ErrorInfo()
     assert status is not None

@@ -1,4 +1,4 @@
-"""Items of the LangGraph store, and what is to be seen of them."""
+"""Items of the LangGraph store, and every way to read them."""
 
 from typing import Any
 
@@ -6,18 +6,18 @@ from semantic_memory import MemoryClient
 from semantic_memory.langgraph import SemanticMemoryStore
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from tests.support.api import of
+from tests.support.api import filter_for_user
 
 NAMESPACE = ("users", "alice")
 OLD, NEW = {"text": "Alice likes tea"}, {"text": "Alice likes coffee"}
 
 
 def memory_count(client: MemoryClient, user: str) -> int:
-    return len(client.list(pb.ListRequest(filter=of(user), page_size=1000)).memories)
+    return len(client.list(pb.ListRequest(filter=filter_for_user(user), page_size=1000)).memories)
 
 
-def values(store: SemanticMemoryStore, key: str = "k") -> list[Any]:
-    """The value of a key by each way to read it; asserts that each returns it once."""
+def read_values(store: SemanticMemoryStore, key: str = "k") -> list[Any]:
+    """Return the value of a key by get, list and search; assert that each returns it at most once."""
     got = store.get(NAMESPACE, key)
     listed: list[Any] = [item.value for item in store.search(NAMESPACE) if item.key == key]
     ranked: list[Any] = [

@@ -1,4 +1,4 @@
-"""`memory-service` as a process, for tests that run it as its users do."""
+"""`memory-service` in a process of its own, as users run it."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ SERVICE = "semantic_memory.v1.MemoryService"
 COMMAND = [sys.executable, "-m", "memory_service"]
 
 
-class Served:
+class ServerProcess:
     """A running `memory-service serve`: its process, its address and its log."""
 
     def __init__(self, process: subprocess.Popen[str], address: str, log: list[dict[str, Any]]) -> None:
@@ -30,31 +30,32 @@ class Served:
         self.address = address
         self.first_line = log[0]
         self.log = log
-        """The lines so far: more come while it runs."""
+        """The lines so far. A thread adds lines while the server runs."""
         self.key = ""
-        """The API key of a test that shows one."""
+        """The API key for calls, in tests that use one."""
 
-    def calls(self, method: str) -> list[dict[str, Any]]:
-        """The lines of the calls of one method."""
+    def call_lines(self, method: str) -> list[dict[str, Any]]:
+        """Return the log lines of calls of one method."""
         return [line for line in self.log if line["event"] == "call" and line["method"] == method]
 
     def workers(self) -> dict[int, psutil.Process]:
-        """The workers that run, by number."""
+        """Return the running workers, by number."""
         children = psutil.Process(self.process.pid).children()
         return {int(one.cmdline()[-1]): one for one in children if "worker" in one.cmdline()}
 
-    def cli(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-        """Run a command against the server."""
-        return cli(self.address, *arguments, status=status)
+    def run_cli(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run a client command against the server."""
+        return run_cli(self.address, *arguments, status=status)
 
     def engine(self) -> psutil.Process:
-        """The embedded engine."""
+        """Return the process of the embedded engine."""
         children = psutil.Process(self.process.pid).children(recursive=True)
         [engine] = [one for one in children if "valkey-server" in one.name()]
         return engine
 
 
-def cli(address: str, *arguments: str, status: int = 0, given: str = "") -> subprocess.CompletedProcess[str]:
+def run_cli(address: str, *arguments: str, status: int = 0, given: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a client command against the server at an address, and assert its exit status."""
     done = subprocess.run(
         [*COMMAND, *arguments],
         env=environment(MEMORY_ADDRESS=address, COLUMNS="200"),
@@ -69,21 +70,21 @@ def cli(address: str, *arguments: str, status: int = 0, given: str = "") -> subp
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """This one without what may be set in it for a service, but for the layout that is under test."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MEMORY_", "FORCE_COLOR"))}
+    """The environment of this process without settings of the service, except for the layout under test."""
+    other = {name: value for name, value in os.environ.items() if not name.startswith(("MEMORY_", "FORCE_COLOR"))}
     layout = {name: value for name, value in os.environ.items() if name == "MEMORY_LAYOUT"}
-    return {**kept, **layout, **changes}
+    return {**other, **layout, **changes}
 
 
 @contextmanager
-def serving(**settings: str) -> Iterator[Served]:
-    """Run the server until the context closes."""
+def run_server_process(**settings: str) -> Iterator[ServerProcess]:
+    """Run a server until the context closes."""
     process = subprocess.Popen(
         [*COMMAND, "serve"],
         env=environment(**{"MEMORY_LISTEN": "127.0.0.1:0", "MEMORY_DRAIN": "0", **settings}),
         stderr=subprocess.PIPE,
         text=True,
-        errors="replace",  # gRPC repeats what it does not understand, byte for byte.
+        errors="replace",  # gRPC logs malformed input byte for byte.
     )
     assert process.stderr is not None
     lines: list[dict[str, Any]] = []
@@ -95,10 +96,10 @@ def serving(**settings: str) -> Iterator[Served]:
             if lines[-1]["event"] == "serving":
                 break
         else:
-            pytest.fail(f"it ended: {lines}")
+            pytest.fail(f"the server exited before it served: {lines}")
         address = lines[-1]["address"]
-        reader.start()  # A server whose log nobody reads stands still when the pipe is full.
-        yield Served(process, address, lines)
+        reader.start()  # Without a reader, the server would block once the pipe is full.
+        yield ServerProcess(process, address, lines)
     finally:
         if process.poll() is None:
             process.terminate()
@@ -109,26 +110,28 @@ def serving(**settings: str) -> Iterator[Served]:
 
 
 def _line(text: str) -> dict[str, Any]:
-    """A line of the log; what is not one, such as an error of a worker that does not start, under `said`."""
+    """Parse a log line. Other text, such as the error of a worker that does not start, is returned under `text`."""
     if not text.startswith("{"):
-        return {"event": "", "said": text}
+        return {"event": "", "text": text}
     line: dict[str, Any] = json.loads(text)
     return line
 
 
-async def logged(served: Served, event: str, count: int = 1, **told: Any) -> list[dict[str, Any]]:
-    """The lines of an event, once there are so many; the bound is only for when there never are."""
+async def wait_for_log_lines(
+    server_process: ServerProcess, event: str, count: int = 1, **fields: Any
+) -> list[dict[str, Any]]:
+    """Wait for `count` log lines of an event with these fields, and return them; fail after 30 seconds."""
     for _ in range(600):
-        found = [line for line in served.log if line["event"] == event and told.items() <= line.items()]
+        found = [line for line in server_process.log if line["event"] == event and fields.items() <= line.items()]
         if len(found) >= count:
             return found
         await asyncio.sleep(0.05)
-    pytest.fail(f"no {count} lines of {event} {told}: {served.log}")
+    pytest.fail(f"no {count} lines of {event} {fields}: {server_process.log}")
 
 
 @contextmanager
-def logs_taken(process: subprocess.Popen[str]) -> Iterator[None]:
-    """Read what a process logs, and end it, so that it never waits for a reader."""
+def drain_stderr(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Read the log of a process so that it never blocks on a full pipe; terminate it when the context closes."""
     assert process.stderr is not None
     reader = threading.Thread(target=process.stderr.read, daemon=True)
     reader.start()
@@ -142,23 +145,24 @@ def logs_taken(process: subprocess.Popen[str]) -> Iterator[None]:
 
 @asynccontextmanager
 async def channel_to(address: str) -> AsyncIterator[grpc.aio.Channel]:
+    """Open a channel to an address and wait until it is connected."""
     async with grpc.aio.insecure_channel(address) as channel:
         await asyncio.wait_for(channel.channel_ready(), TIMEOUT)
         yield channel
 
 
-def wait_until_gone(process: psutil.Process, seconds: float = 20.0) -> None:
-    """Fail if the process lives on; the bound is generous, and only for when it does."""
+def wait_for_exit(process: psutil.Process, seconds: float = 20.0) -> None:
+    """Wait until a process has ended; fail if it is still running after the timeout."""
     psutil.wait_procs([process], timeout=seconds)
     assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
-async def health_becomes(channel: grpc.aio.Channel, wanted: health_pb2.HealthCheckResponse.ServingStatus) -> None:
-    """Wait for a state of readiness; the bound is only for when it never comes."""
+async def wait_for_health(channel: grpc.aio.Channel, wanted: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+    """Wait until readiness has this status; fail after 20 seconds."""
     end = time.monotonic() + 20
     while time.monotonic() < end:
         request = health_pb2.HealthCheckRequest(service=SERVICE)
         if (await health_pb2_grpc.HealthStub(channel).Check(request, timeout=TIMEOUT)).status == wanted:
             return
         await asyncio.sleep(0.1)
-    pytest.fail(f"readiness never became {wanted}")
+    pytest.fail(f"readiness did not become {wanted}")

@@ -18,7 +18,7 @@ from memory_service.addresses import HostPort, is_loopback, parse_host_port, par
 from memory_service.listen_address import check_address
 from memory_service.settings import Settings
 from memory_service.valkey.url import parse_url
-from tests.support.server_process import COMMAND, environment, serving
+from tests.support.server_process import COMMAND, environment, run_server_process
 
 ports = st.integers(1, 65_535)
 ipv4 = st.ip_addresses(v=4).map(str)
@@ -238,5 +238,5 @@ def test_an_address_at_which_nobody_can_listen_is_told_before_an_engine_is_start
 
 async def test_a_server_listens_at_a_path_and_at_ipv6(tmp_path: Path) -> None:
     for listen in (f"unix:{tmp_path}/s", "::1:0"):
-        with serving(MEMORY_LISTEN=listen, MEMORY_DATA_DIR=str(tmp_path / "data")) as served:
-            assert served.cli("health", "live").stdout == "SERVING\n"
+        with run_server_process(MEMORY_LISTEN=listen, MEMORY_DATA_DIR=str(tmp_path / "data")) as server_process:
+            assert server_process.run_cli("health", "live").stdout == "SERVING\n"

@@ -1,19 +1,10 @@
-"""Titan on Bedrock through boto3, against a local endpoint that speaks its wire format."""
+"""The Bedrock embedder through boto3, against a local endpoint that speaks Bedrock's wire format."""
 
 import asyncio
-import gc
-from collections.abc import Iterator
 from typing import Any
 
-import grpc
 import numpy as np
 import pytest
-import structlog
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
-from pydantic import SecretStr
-from semantic_memory.v1 import memory_pb2
-from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.domain.deadline import set_deadline
 from memory_service.domain.errors import (
@@ -26,26 +17,9 @@ from memory_service.domain.errors import (
     Unavailable,
 )
 from memory_service.embedding.bedrock import TITAN_V1, TITAN_V2, BedrockEmbedder, BedrockSettings
-from memory_service.embedding.cache import CachedEmbedder
-from memory_service.server import run_server
-from memory_service.settings import Settings
-from tests.support.api import TIMEOUT, connected, message, search
-from tests.support.bedrock_endpoint import Answer, Endpoint, bedrock_endpoint, embedding_of
+from tests.support.bedrock_endpoint import Answer, Endpoint, bedrock_embedder, embedding_of
 
 TOO_LONG = "400 Bad Request: Too many input tokens. Max input tokens: 8192, request input token count: 9875"
-
-
-@pytest.fixture
-def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    with bedrock_endpoint() as endpoint:
-        yield endpoint
-
-
-def embedder(endpoint: Endpoint, **changes: Any) -> BedrockEmbedder:
-    settings = {"region": "us-east-1", "endpoint_url": endpoint.url, "attempts": 1, **changes}
-    return BedrockEmbedder(BedrockSettings(**settings))
 
 
 async def embedded(embedder: BedrockEmbedder, text: str = "text") -> Any:
@@ -55,8 +29,8 @@ async def embedded(embedder: BedrockEmbedder, text: str = "text") -> Any:
         embedder.close()
 
 
-async def test_titan_v1_is_asked_for_nothing_but_the_text(endpoint: Endpoint) -> None:
-    vector = await embedded(embedder(endpoint), "Grüße")
+async def test_titan_v1_requests_contain_only_the_text(endpoint: Endpoint) -> None:
+    vector = await embedded(bedrock_embedder(endpoint), "Grüße")
     assert endpoint.requests == [{"inputText": "Grüße"}]
     assert endpoint.models == [TITAN_V1]
     expected = np.array(embedding_of("Grüße", 1536))
@@ -65,8 +39,8 @@ async def test_titan_v1_is_asked_for_nothing_but_the_text(endpoint: Endpoint) ->
 
 
 @pytest.mark.parametrize("dimension", [256, 512, 1024])
-async def test_titan_v2_is_asked_for_its_dimension(endpoint: Endpoint, dimension: int) -> None:
-    one = embedder(endpoint, model=TITAN_V2, dimension=dimension)
+async def test_titan_v2_requests_contain_the_dimension(endpoint: Endpoint, dimension: int) -> None:
+    one = bedrock_embedder(endpoint, model=TITAN_V2, dimension=dimension)
     assert one.dimension == dimension
     assert (await embedded(one)).shape == (dimension,)
     assert endpoint.requests == [
@@ -97,12 +71,12 @@ async def test_titan_v2_is_asked_for_its_dimension(endpoint: Endpoint, dimension
         (Answer(body=b'{"embedding": [' + b"0," * 1535 + b"0]}"), Unavailable, Reason.EMBEDDER_UNAVAILABLE),
     ],
 )
-async def test_each_failure_has_its_meaning_and_shows_nothing_of_aws(
+async def test_each_aws_failure_has_a_reason_and_hides_aws_details(
     endpoint: Endpoint, answer: Answer, error: type[MemoryServiceError], reason: Reason
 ) -> None:
     endpoint.script = [answer]
     with pytest.raises(error) as caught:
-        await embedded(embedder(endpoint, read_timeout=1.0))
+        await embedded(bedrock_embedder(endpoint, read_timeout=1.0))
     assert caught.value.reason == reason
     assert "internals" not in caught.value.message
     assert (caught.value.retry_after is not None) == isinstance(caught.value, ResourceExhausted | Unavailable)
@@ -116,19 +90,23 @@ async def test_each_failure_has_its_meaning_and_shows_nothing_of_aws(
         "Malformed input request: #/inputText: expected maxLength: 50000, actual: 50001, please reformat your input.",
     ],
 )
-async def test_a_text_that_is_too_long_is_the_callers_matter(endpoint: Endpoint, text: str) -> None:
+async def test_a_text_that_is_too_long_is_an_invalid_request(endpoint: Endpoint, text: str) -> None:
     endpoint.script = [Answer(400, "ValidationException", text)]
     with pytest.raises(InvalidRequest, match="shorten it") as caught:
-        await embedded(embedder(endpoint))
+        await embedded(bedrock_embedder(endpoint))
     assert caught.value.reason == Reason.TEXT_NOT_EMBEDDABLE
 
 
 NO_ACCESS = "You don't have access to the model with the specified model ID."
+
+
 NO_RIGHT = (
     "User: arn:aws:sts::123456789012:assumed-role/memory/x is not authorized to perform: bedrock:InvokeModel on "
     "resource: arn:aws:bedrock:us-east-1::foundation-model/x because no identity-based policy allows the "
     "bedrock:InvokeModel action"
 )
+
+
 ON_DEMAND = (
     "Invocation of model ID amazon.titan-embed-text-v1 with on-demand throughput isn't supported. Retry your request "
     "with the ID or ARN of an inference profile that contains this model."
@@ -164,50 +142,40 @@ ON_DEMAND = (
         (404, "ResourceNotFoundException", "Could not resolve the foundation model", "MEMORY_BEDROCK_REGION"),
     ],
 )
-async def test_what_every_text_would_meet_is_the_operators_matter_and_says_what_to_do(
+async def test_a_configuration_failure_tells_the_operator_what_to_do(
     endpoint: Endpoint, status: int, code: str, text: str, told: str
 ) -> None:
     endpoint.script = [Answer(status, code, text)]
     with pytest.raises(FailedPrecondition, match=told) as caught:
-        await embedded(embedder(endpoint))
+        await embedded(bedrock_embedder(endpoint))
     assert caught.value.reason == Reason.SERVER_MISCONFIGURED
     assert "shorten" not in caught.value.message
     assert "123456789012" not in caught.value.message
 
 
-async def test_an_endpoint_that_is_not_there_is_unavailable(endpoint: Endpoint) -> None:
+async def test_an_unreachable_endpoint_is_unavailable(endpoint: Endpoint) -> None:
     with pytest.raises(Unavailable):
-        await embedded(embedder(endpoint, endpoint_url="http://127.0.0.1:1"))
+        await embedded(bedrock_embedder(endpoint, endpoint_url="http://127.0.0.1:1"))
 
 
-async def test_a_call_is_repeated_as_often_as_set(endpoint: Endpoint) -> None:
+async def test_calls_are_retried_up_to_the_configured_attempts(endpoint: Endpoint) -> None:
     endpoint.script = [Answer(503, "ServiceUnavailableException")]
-    assert (await embedded(embedder(endpoint, attempts=2))).shape == (1536,)
+    assert (await embedded(bedrock_embedder(endpoint, attempts=2))).shape == (1536,)
     assert len(endpoint.requests) == 2
 
 
-async def test_the_calls_deadline_ends_the_wait(endpoint: Endpoint) -> None:
+async def test_the_callers_deadline_ends_the_wait(endpoint: Endpoint) -> None:
     endpoint.script = [Answer(delay=3)]
 
     async def call() -> None:
         set_deadline(0.2)
-        await embedded(embedder(endpoint))
+        await embedded(bedrock_embedder(endpoint))
 
     with pytest.raises(DeadlineExceeded):
         await asyncio.create_task(call())
 
 
-async def test_no_more_calls_run_at_once_than_set_and_no_more_wait(endpoint: Endpoint) -> None:
-    endpoint.script = [Answer(delay=0.3)] * 4
-    one = embedder(endpoint, concurrency=2)
-    cached = CachedEmbedder(one, max_bytes=2**20, concurrency=one.concurrency, queue_capacity=2)
-    answers = await asyncio.gather(*(cached.embed(f"text {n}") for n in range(6)), return_exceptions=True)
-    one.close()
-    assert endpoint.most_at_once == 2
-    assert [isinstance(answer, ResourceExhausted) for answer in answers] == [False] * 4 + [True] * 2
-
-
-async def test_no_credentials_are_the_operators_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_credentials_are_a_configuration_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -224,132 +192,6 @@ async def test_no_credentials_are_the_operators_matter(monkeypatch: pytest.Monke
         BedrockSettings(model=TITAN_V2, dimension=1536, region="us-east-1"),
     ],
 )
-def test_a_model_or_dimension_that_titan_has_not_is_refused_at_the_start(settings: BedrockSettings) -> None:
+def test_an_unsupported_model_or_dimension_is_refused_at_startup(settings: BedrockSettings) -> None:
     with pytest.raises(FailedPrecondition, match="for example MEMORY_BEDROCK_"):
         BedrockEmbedder(settings)
-
-
-async def test_one_text_is_embedded_once_however_many_ask(endpoint: Endpoint) -> None:
-    endpoint.script = [Answer(delay=0.2)]
-    inner = embedder(endpoint)
-    cached = CachedEmbedder(inner, max_bytes=2**20)
-    first = asyncio.create_task(cached.embed("text"))
-    others = [asyncio.create_task(cached.embed("text")) for _ in range(9)]
-    await asyncio.sleep(0.05)
-    first.cancel()
-    vectors = await asyncio.gather(*others)
-    await cached.embed("text")
-    assert len(endpoint.requests) == 1
-    assert all(np.array_equal(vector.embedding, vectors[0].embedding) for vector in vectors)
-    inner.close()
-
-
-async def test_the_first_callers_deadline_does_not_end_the_others_wait(endpoint: Endpoint) -> None:
-    endpoint.script = [Answer(delay=2.5)]
-    inner = embedder(endpoint)
-    cached = CachedEmbedder(inner, max_bytes=2**20)
-
-    async def call(seconds: float) -> Any:
-        set_deadline(seconds)
-        async with asyncio.timeout(seconds):
-            return (await cached.embed("text")).embedding
-
-    hurried, patient = asyncio.create_task(call(1)), asyncio.create_task(call(20))
-    with pytest.raises(DeadlineExceeded):
-        await hurried
-    assert (await patient).shape == (1536,)
-    inner.close()
-
-
-async def test_a_failure_is_not_cached(endpoint: Endpoint) -> None:
-    endpoint.script = [Answer(503, "ServiceUnavailableException")]
-    inner = embedder(endpoint)
-    cached = CachedEmbedder(inner, max_bytes=2**20)
-    with pytest.raises(Unavailable):
-        await cached.embed("text")
-    assert (await cached.embed("text")).embedding.shape == (1536,)
-    inner.close()
-
-
-async def test_the_cache_is_bounded_by_bytes(endpoint: Endpoint) -> None:
-    inner = embedder(endpoint)
-    cached = CachedEmbedder(inner, max_bytes=20_000)  # three embeddings of 6 kB
-    for text in ("a", "b", "c", "d", "a"):
-        await cached.embed(text)
-    assert [one["inputText"] for one in endpoint.requests] == ["a", "b", "c", "d", "a"]
-    await cached.embed("d")
-    assert len(endpoint.requests) == 5
-    inner.close()
-
-
-async def test_the_service_stores_and_finds_with_titan_and_tells_of_throttling(
-    endpoint: Endpoint, valkey_url: str, user: str, new_index: Any
-) -> None:
-    settings = Settings(
-        listen="127.0.0.1:0",
-        valkey_url=SecretStr(valkey_url),
-        index=new_index(),
-        embedder="bedrock",
-        bedrock_region="us-east-1",
-        bedrock_endpoint_url=endpoint.url,
-        drain=0,
-    )
-    async with run_server(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
-        memories = connected(channel)
-        made = await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
-        assert (made.index.dimension, made.index.embedding_model) == (1536, TITAN_V1)
-        await memories.Store(message(user, "what was said"), timeout=TIMEOUT)
-        where = memory_pb2.MemoryFilter(user_id=user)
-        hits, _ = await search(memories, pb.SearchRequest(query_text="what was said", filter=where))
-        assert hits[0].score == pytest.approx(1, abs=1e-5)
-        endpoint.script = [Answer(429, "ThrottlingException")] * 2
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await memories.Store(message(user, "another"), timeout=TIMEOUT)
-        assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-        status = rpc_status.from_call(caught.value)
-        retry = error_details_pb2.RetryInfo()
-        assert status is not None
-        assert status.details[1].Unpack(retry)
-        assert retry.retry_delay.ToMilliseconds() > 0
-
-
-async def test_a_failure_that_nobody_waits_for_any_more_is_quiet(endpoint: Endpoint) -> None:
-    told: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, about: told.append(about))
-    endpoint.script = [Answer(403, "AccessDeniedException", delay=0.2)]
-    inner = embedder(endpoint)
-    cached = CachedEmbedder(inner, max_bytes=2**20)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05):
-            await cached.embed("text")
-    await asyncio.sleep(0.5)
-    gc.collect()
-    asyncio.get_running_loop().set_exception_handler(None)
-    assert told == []
-    inner.close()
-
-
-async def test_a_client_whose_deadline_has_passed_is_no_bug(
-    endpoint: Endpoint, valkey_url: str, user: str, new_index: Any
-) -> None:
-    settings = Settings(
-        listen="127.0.0.1:0",
-        valkey_url=SecretStr(valkey_url),
-        index=new_index(),
-        embedder="bedrock",
-        bedrock_region="us-east-1",
-        bedrock_endpoint_url=endpoint.url,
-        drain=0,
-    )
-    async with run_server(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
-        memories = connected(channel)
-        await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
-        endpoint.script = [Answer(delay=0.5)] * 16
-        where = memory_pb2.MemoryFilter(user_id=user)
-        with structlog.testing.capture_logs() as logged:
-            for number in range(16):
-                request = pb.SearchRequest(query_text=f"text {number}", filter=where)
-                with pytest.raises(grpc.aio.AioRpcError):
-                    _ = [response async for response in memories.Search(request, timeout=0.05)]
-            await asyncio.sleep(0.1)
-        assert [one for one in logged if one["event"] == "bug"] == []

@@ -30,7 +30,7 @@ memories = st.builds(
 
 
 @given(memories, st.booleans(), st.lists(names))
-def test_the_fields_read_back_as_their_memory(memory: Memory, own_id: bool, stems: list[str]) -> None:
+def test_encoded_fields_decode_to_the_same_memory(memory: Memory, own_id: bool, stems: list[str]) -> None:
     fields = encode_fields(memory, stems, own_id=own_id)
     assert decode_fields("some-storage_id" if own_id else memory.id, fields) == memory
     assert decode_tags(fields.get("terms")) == tuple(stems)
@@ -44,12 +44,12 @@ def test_seconds_are_exact_and_plain_decimals(microseconds: int) -> None:
 
 
 @given(times, times)
-def test_seconds_order_as_the_engine_reads_them_as_the_times_do(one: int, other: int) -> None:
+def test_seconds_sort_like_their_timestamps(one: int, other: int) -> None:
     if one < other:
         assert float(seconds(one)) <= float(seconds(other))
 
 
-def test_a_document_of_the_cookbook_reads_as_a_memory() -> None:
+def test_a_cookbook_document_decodes_to_a_memory() -> None:
     document = {
         "session_id": "sess_1",
         "user_id": "alice",
@@ -61,5 +61,5 @@ def test_a_document_of_the_cookbook_reads_as_a_memory() -> None:
 
 
 @given(st.dictionaries(st.sampled_from(MEMORY_FIELDS), st.text() | st.floats() | st.none() | st.integers()))
-def test_documents_of_other_software_never_break_the_reader(document: dict[str, object]) -> None:
+def test_any_document_of_other_software_decodes(document: dict[str, object]) -> None:
     assert isinstance(decode_fields("storage_id", document), Memory)

@@ -15,7 +15,7 @@ vectors = arrays.arrays(np.float32, st.integers(1, 64), elements=finite).filter(
 
 
 @given(vectors)
-def test_packing_is_little_endian_float32_and_loses_nothing(
+def test_packing_is_exact_little_endian_float32(
     vector: Embedding,
 ) -> None:
     assert pack_embedding(vector) == struct.pack(f"<{len(vector)}f", *vector)
@@ -35,13 +35,13 @@ def test_an_unpacked_embedding_has_unit_length_and_the_same_direction(
 
 
 @given(vectors, st.floats(0.001, 1000))
-def test_length_does_not_matter(vector: Embedding, factor: float) -> None:
+def test_unit_length_ignores_the_scale(vector: Embedding, factor: float) -> None:
     tame = (vector / np.abs(vector).max()).astype(np.float32)
     assert np.allclose(unit_length(tame), unit_length((tame * np.float32(factor)).astype(np.float32)), atol=1e-4)
 
 
 @given(vectors, st.sampled_from([np.nan, np.inf, -np.inf]), st.data())
-def test_what_is_not_finite_is_refused(vector: Embedding, bad: float, data: st.DataObject) -> None:
+def test_non_finite_numbers_are_refused(vector: Embedding, bad: float, data: st.DataObject) -> None:
     vector[data.draw(st.integers(0, len(vector) - 1))] = bad
     with pytest.raises(InvalidRequest) as caught:
         unpack_embedding(vector.astype("<f4").tobytes(), field="query_embedding")
@@ -49,7 +49,7 @@ def test_what_is_not_finite_is_refused(vector: Embedding, bad: float, data: st.D
 
 
 @given(st.binary(max_size=64).filter(lambda packed: len(packed) % 4 != 0))
-def test_bytes_that_are_no_whole_numbers_are_refused(packed: bytes) -> None:
+def test_a_byte_count_that_is_not_a_multiple_of_four_is_refused(packed: bytes) -> None:
     with pytest.raises(InvalidRequest, match="4 bytes per dimension"):
         unpack_embedding(packed, field="embedding")
 
@@ -59,7 +59,7 @@ def test_an_embedding_of_zeros_is_refused() -> None:
         unpack_embedding(bytes(16), field="embedding")
 
 
-def test_another_dimension_is_refused_with_both_numbers() -> None:
+def test_a_wrong_dimension_is_refused_with_both_numbers() -> None:
     with pytest.raises(InvalidRequest) as caught:
         check_dimension(np.ones(3, np.float32), index="memory_idx", dimension=4, field="embedding")
     assert caught.value.reason == Reason.DIMENSION_MISMATCH

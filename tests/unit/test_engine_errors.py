@@ -15,25 +15,25 @@ OPERATORS = ["NOPERM: User default has no permissions to run the 'ft.search' com
 
 
 @pytest.mark.parametrize("text", GONE)
-def test_a_connection_that_broke_is_worth_another_try(text: str) -> None:
+def test_a_broken_connection_is_unavailable(text: str) -> None:
     assert isinstance(translate(text), Unavailable)
     assert is_not_connected(text)
 
 
 @pytest.mark.parametrize("text", NOT_NOW)
-def test_an_engine_that_cannot_just_now_is_worth_another_try(text: str) -> None:
+def test_an_engine_that_is_loading_or_full_is_unavailable(text: str) -> None:
     assert isinstance(translate(text), Unavailable)
     assert not is_not_connected(text)
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_a_refusal_is_none(text: str) -> None:
+def test_a_refused_command_is_not_unavailable(text: str) -> None:
     assert isinstance(translate(text), CommandRefused)
     assert not is_not_connected(text)
 
 
 @pytest.mark.parametrize("text", OPERATORS)
-def test_what_the_operator_must_fix_says_so(text: str) -> None:
+def test_a_missing_permission_or_module_names_the_operator(text: str) -> None:
     error = translate(text)
     assert isinstance(error, FailedPrecondition)
     assert "operator" in error.message

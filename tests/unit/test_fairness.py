@@ -1,4 +1,4 @@
-"""Lines and queues that are fair between callers and their users."""
+"""The waiting list and the memory budget, which are fair between callers and their users."""
 
 import asyncio
 from contextvars import copy_context
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from memory_service.domain.errors import ResourceExhausted
 from memory_service.domain.fairness import FairBudget, FairWaitingList, Flow, set_flow
-from memory_service.embedding.fair_queue import FairQueue
+from tests.support.event_loop import let_tasks_run
 
 FLOWS = st.builds(Flow, st.sampled_from("abc"), st.sampled_from("xyz"), st.booleans())
 
@@ -29,7 +29,7 @@ def added(line: FairWaitingList[int], item: int, flow: Flow) -> int | None:
 
 
 @given(st.lists(FLOWS, max_size=60), st.integers(1, 60))
-def test_turns_go_round(flows: list[Flow], capacity: int) -> None:
+def test_callers_take_turns(flows: list[Flow], capacity: int) -> None:
     line: FairWaitingList[int] = FairWaitingList(capacity, "a turn")
     waiting = {}
     for item, flow in enumerate(flows):
@@ -53,7 +53,7 @@ def test_turns_go_round(flows: list[Flow], capacity: int) -> None:
 
 
 @given(st.lists(FLOWS, min_size=1, max_size=60), st.integers(1, 20))
-def test_nobody_is_refused_who_has_less_than_others(flows: list[Flow], capacity: int) -> None:
+def test_a_full_list_refuses_only_callers_with_the_most_items(flows: list[Flow], capacity: int) -> None:
     line: FairWaitingList[int] = FairWaitingList(capacity, "a turn")
     waiting: dict[int, Flow] = {}
 
@@ -73,163 +73,6 @@ def test_nobody_is_refused_who_has_less_than_others(flows: list[Flow], capacity:
         waiting[item] = flow
 
 
-def asked(queue: FairQueue[str], key: str, caller: str, user: str = "") -> "asyncio.Task[str]":
-    async def run() -> str:
-        set_flow(Flow(caller, user))
-        return await queue.run(key)
-
-    return asyncio.create_task(run())
-
-
-class Work:
-    """Work that a test lets end, one piece after another."""
-
-    def __init__(self) -> None:
-        self.done: list[str] = []
-        self.go = asyncio.Semaphore(0)
-
-    async def __call__(self, key: str) -> str:
-        await self.go.acquire()
-        self.done.append(key)
-        return key.upper()
-
-
-async def settled() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
-async def test_another_caller_waits_for_one_turn_and_not_for_a_thousand() -> None:
-    work = Work()
-    queue = FairQueue(work, concurrency=1, per_flow=1, capacity=2000)
-    many = [asked(queue, f"m{n}", "mallory") for n in range(1000)]
-    await settled()
-    bob = asked(queue, "b", "bob")
-    await settled()
-    for _ in range(3):
-        work.go.release()
-        await settled()
-    assert "b" in work.done
-    assert await bob == "B"
-    for one in many:
-        one.cancel()
-    work.go.release()
-
-
-async def test_one_user_of_a_caller_does_not_wait_for_all_of_another_ones() -> None:
-    work = Work()
-    queue = FairQueue(work, concurrency=1, per_flow=1, capacity=2000)
-    many = [asked(queue, f"m{n}", "backend", "mallory") for n in range(1000)]
-    await settled()
-    bob = asked(queue, "b", "backend", "bob")
-    await settled()
-    for _ in range(3):
-        work.go.release()
-        await settled()
-    assert await bob == "B"
-    for one in many:
-        one.cancel()
-    work.go.release()
-
-
-async def test_the_same_work_is_done_at_the_first_turn_of_those_who_wait_for_it() -> None:
-    work = Work()
-    queue = FairQueue(work, concurrency=1, per_flow=1, capacity=2000)
-    many = [asked(queue, f"m{n}", "mallory") for n in range(100)]
-    await settled()
-    bob = asked(queue, "m99", "bob")
-    await settled()
-    for _ in range(3):
-        work.go.release()
-        await settled()
-    assert await bob == "M99"
-    assert await many[99] == "M99"
-    assert work.done.count("m99") == 1
-    for one in many:
-        one.cancel()
-    work.go.release()
-
-
-async def test_work_that_nobody_waits_for_any_more_is_dropped() -> None:
-    work = Work()
-    queue = FairQueue(work, concurrency=1, per_flow=1, capacity=10)
-    first = asked(queue, "first", "a")
-    await settled()
-    abandoned, shared = asked(queue, "abandoned", "a"), [asked(queue, "shared", who) for who in ("a", "b", "c")]
-    last = asked(queue, "last", "a")
-    await settled()
-    for one in (abandoned, shared[0], shared[1]):
-        one.cancel()
-    await settled()
-    assert queue.waiting == 2
-    for _ in range(4):
-        work.go.release()
-    assert [await one for one in (first, shared[2], last)] == ["FIRST", "SHARED", "LAST"]
-    assert "abandoned" not in work.done
-    assert work.done.count("shared") == 1
-
-
-async def test_running_work_goes_on_for_those_who_still_wait() -> None:
-    work = Work()
-    queue = FairQueue(work, concurrency=1, per_flow=1, capacity=10)
-    first, second = asked(queue, "key", "a"), asked(queue, "key", "b")
-    await settled()
-    first.cancel()
-    work.go.release()
-    assert await second == "KEY"
-
-
-async def test_a_full_queue_refuses_the_caller_with_the_most_texts() -> None:
-    work = Work()
-    queue = FairQueue(work, concurrency=1, per_flow=1, capacity=4)
-    many = [asked(queue, f"m{n}", "mallory") for n in range(6)]
-    await settled()
-    assert [one.done() for one in many] == [False] * 5 + [True]
-    others = [asked(queue, f"b{n}", "bob") for n in range(3)]
-    await settled()
-    assert [one.done() for one in others] == [False, False, True]
-    refused = [one for one in [*many, *others] if one.done()]
-    assert len(refused) == 4
-    for one in refused:
-        with pytest.raises(ResourceExhausted) as caught:
-            await one
-        assert caught.value.retry_after
-    assert queue.waiting == 4
-    for one in [*many, *others]:
-        one.cancel()
-    work.go.release()
-
-
-async def test_a_failure_reaches_all_who_wait_and_the_next_tries_again() -> None:
-    failures = [OSError("once")]
-
-    async def work(key: str) -> str:
-        await asyncio.sleep(0)
-        if failures:
-            raise failures.pop()
-        return key
-
-    queue = FairQueue(work, concurrency=1, per_flow=1, capacity=10)
-    outcomes = await asyncio.gather(*(asked(queue, "key", who) for who in "abc"), return_exceptions=True)
-    assert [type(one) for one in outcomes] == [OSError] * 3
-    assert await asked(queue, "key", "a") == "key"
-
-
-async def test_one_flow_leaves_room_for_another_ones_first() -> None:
-    work = Work()
-    queue = FairQueue(work, concurrency=2, per_flow=1, capacity=10)
-    many = [asked(queue, f"m{n}", "mallory") for n in range(5)]
-    await settled()
-    assert queue.waiting == 4
-    bob = asked(queue, "b", "bob")
-    await settled()
-    assert queue.waiting == 4, "bob's runs beside mallory's"
-    for _ in range(6):
-        work.go.release()
-    assert await bob == "B"
-    assert await asyncio.gather(*many) == [f"M{n}" for n in range(5)]
-
-
 async def holding(budget: FairBudget, size: int, caller: str, held: list[str], go: asyncio.Event) -> None:
     set_flow(Flow(caller))
     async with budget.reserve(size):
@@ -237,7 +80,7 @@ async def holding(budget: FairBudget, size: int, caller: str, held: list[str], g
         await go.wait()
 
 
-async def test_a_budget_is_held_in_turn_between_callers() -> None:
+async def test_callers_take_turns_in_holding_a_budget() -> None:
     budget, held = FairBudget(10, capacity=100, what="memory"), list[str]()
     gates = [asyncio.Event() for _ in range(6)]
     sizes = [("a", 6), ("a", 6), ("a", 6), ("b", 4), ("c", 100), ("a", 1)]
@@ -245,14 +88,14 @@ async def test_a_budget_is_held_in_turn_between_callers() -> None:
         asyncio.create_task(holding(budget, size, caller, held, gate))
         for (caller, size), gate in zip(sizes, gates, strict=True)
     ]
-    await settled()
+    await let_tasks_run()
     assert held == ["a"], "4 are left, which the second needs more than and whose turn it is"
     gates[0].set()
-    await settled()
+    await let_tasks_run()
     assert held == ["a", "a", "b"]
     gates[1].set()
     gates[3].set()
-    await settled()
+    await let_tasks_run()
     assert held == ["a", "a", "b", "c"], "what exceeds all of it has all of it"
     for gate in gates:
         gate.set()
@@ -290,7 +133,7 @@ async def test_a_budget_is_never_exceeded_and_never_lost(steps: list[tuple[str, 
         assert budget.waiting == 0, "all of it is there again"
 
 
-async def test_who_waits_too_long_for_a_budget_is_told_to_come_again() -> None:
+async def test_a_long_wait_for_a_budget_ends_in_resource_exhausted() -> None:
     budget = FairBudget(10, capacity=8, what="memory")
     async with budget.reserve(10):
         with pytest.raises(ResourceExhausted) as caught:

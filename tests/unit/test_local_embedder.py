@@ -16,7 +16,7 @@ def embedder() -> Iterator[LocalEmbedder]:
     embedder.close()
 
 
-async def test_it_agrees_with_the_published_model(embedder: LocalEmbedder) -> None:
+async def test_similarities_match_the_published_model(embedder: LocalEmbedder) -> None:
     """The similarities that all-MiniLM-L6-v2's model card shows; int8 weights move them in the third decimal."""
     person, dog, very, sunny = [
         (await embedder.embed(text)).embedding
@@ -46,7 +46,7 @@ def test_tokens_are_those_of_bert_base_uncased(embedder: LocalEmbedder, text: st
     assert embedder.tokens(text) == ids
 
 
-async def test_a_long_text_is_read_up_to_256_tokens(embedder: LocalEmbedder) -> None:
+async def test_a_long_text_is_truncated_to_256_tokens(embedder: LocalEmbedder) -> None:
     assert len(embedder.tokens("word " * 50_000)) == 256
     long = await embedder.embed("word " * 300)
     longer = await embedder.embed("word " * 300 + "entirely different")
@@ -54,7 +54,7 @@ async def test_a_long_text_is_read_up_to_256_tokens(embedder: LocalEmbedder) -> 
 
 
 @pytest.mark.parametrize(("words", "truncated"), [(1, False), (254, False), (255, True), (10_000, True)])
-async def test_it_tells_when_it_reads_only_the_beginning(embedder: LocalEmbedder, words: int, truncated: bool) -> None:
+async def test_truncation_is_reported(embedder: LocalEmbedder, words: int, truncated: bool) -> None:
     assert (await embedder.embed("word " * words)).truncated == truncated
 
 

@@ -32,7 +32,7 @@ LONG = "\U0001f600" * 64
 
 
 @given(filters, terms)
-def test_a_filter_is_always_of_the_one_grammar_both_engines_share(where: Filter, words: list[str]) -> None:
+def test_every_filter_uses_the_grammar_that_both_engines_share(where: Filter, words: list[str]) -> None:
     text = filter_text(where, words)
     assert _FILTER.fullmatch(text)
     assert not text.startswith("-") or " @" in text, "valkey-search takes no query of negations alone"
@@ -51,7 +51,7 @@ def test_a_filter_never_loses_a_clause(where: Filter, words: list[str]) -> None:
         assert "@timestamp:" in text
 
 
-def test_the_sessions_of_the_longest_filter_fit_into_the_10240_bytes_of_valkey_search() -> None:
+def test_the_longest_filter_fits_into_the_query_limit_of_valkey_search() -> None:
     where = Filter(LONG, (LONG,) * 16, tuple(Role), -(10**17), 10**17)
     assert len(filter_text(where)) < 10_000
 
@@ -69,7 +69,7 @@ def test_the_last_words_are_left_out_of_a_full_query(count: int) -> None:
 
 
 @given(terms)
-def test_a_filter_longer_than_engines_take_is_refused_and_not_cut(words: list[str]) -> None:
+def test_a_filter_over_the_query_limit_is_refused(words: list[str]) -> None:
     with pytest.raises(InvalidRequest):
         filter_text(Filter("u", (LONG,) * 16, exclude_session_ids=(LONG,) * 16), words)
 
@@ -80,7 +80,7 @@ def command(effort: int | None = None, *, k: int = 5, all_shards: bool = False) 
     return knn_command(search, where, np.ones(4, np.float32), k, ef_runtime=effort, returned=MEMORY_FIELDS)
 
 
-def test_a_search_never_asks_for_embeddings_and_says_all_that_engines_differ_in() -> None:
+def test_a_search_command_sets_every_option_and_returns_no_embeddings() -> None:
     words = command()
     assert words[:3] == ["FT.SEARCH", "memory_idx", "(@user_id:{alice})=>[KNN 5 @embedding $vec AS distance]"]
     assert words[words.index("PARAMS") + 1 : words.index("PARAMS") + 3] == ["2", "vec"]
@@ -91,12 +91,12 @@ def test_a_search_never_asks_for_embeddings_and_says_all_that_engines_differ_in(
     assert not any("embedding" in str(one) for one in returned)
 
 
-def test_an_hnsw_search_sets_its_effort_and_never_below_k() -> None:
+def test_ef_runtime_is_at_least_k() -> None:
     assert "KNN 5 @embedding $vec EF_RUNTIME 200 AS distance" in str(command(200)[2])
     assert "EF_RUNTIME 900 AS" in str(command(200, k=900)[2])
 
 
-def test_all_shards_are_asked_for_only_where_the_engine_knows_the_word() -> None:
+def test_allshards_is_sent_only_to_engines_that_support_it() -> None:
     assert "ALLSHARDS" in command(all_shards=True)
     assert "ALLSHARDS" not in command()
 
@@ -105,7 +105,7 @@ spans = st.builds(Span, user_id=ids, session_id=ids, start=st.integers(-(10**16)
 
 
 @given(st.lists(spans, max_size=60))
-def test_spans_fill_a_query_as_far_as_engines_take_it(several: list[Span]) -> None:
+def test_spans_fill_a_query_up_to_its_limit(several: list[Span]) -> None:
     text = spans_text(several)
     assert len(text) <= 10_000
     clauses = text.split("|(")

@@ -54,7 +54,7 @@ def test_text_scores_are_bm25(several: list[list[str]], query: list[str]) -> Non
 
 
 @given(texts, st.lists(WORDS, unique=True, min_size=1, max_size=3), st.floats(0.1, 1), st.data())
-def test_neighbors_count_at_their_weight_within_their_session(
+def test_neighbors_count_with_their_weight_within_their_session(
     several: list[list[str]], query: list[str], weight: float, data: st.DataObject
 ) -> None:
     sessions = data.draw(st.lists(st.sampled_from(["s", "t"]), min_size=len(several), max_size=len(several)))
@@ -79,7 +79,7 @@ def test_neighbors_count_at_their_weight_within_their_session(
         assert one_similar == pytest.approx(expected)
 
 
-def test_what_was_said_an_hour_later_is_no_neighbor() -> None:
+def test_a_message_an_hour_later_is_not_a_neighbor() -> None:
     hour = context.NEIGHBORHOOD
     rows = [candidate("a", distance=0.5), candidate("b", time=hour, distance=0.5)]
     rows += [candidate("c", time=2 * hour + 1, distance=0.5)]
@@ -91,7 +91,7 @@ numbers = st.lists(st.floats(-1, 1), min_size=1, max_size=20).map(lambda values:
 
 
 @given(numbers)
-def test_shares_are_of_the_highest_and_never_negative(values: np.ndarray) -> None:
+def test_normalized_scores_are_shares_of_the_highest(values: np.ndarray) -> None:
     shares = normalize(values)
     assert ((shares >= 0) & (shares <= 1)).all()
     if values.max() > 0:
@@ -108,7 +108,7 @@ def test_fused_scores_lie_between_their_parts(values: np.ndarray, weight: float)
 
 
 @given(st.integers(1, 10**15), st.integers(0, 10**15))
-def test_recency_halves_with_every_half_life(half_life: int, age: int) -> None:
+def test_recency_scores_halve_per_half_life(half_life: int, age: int) -> None:
     now = 2 * 10**15
     fresh, aged, future = recency_scores([now, now - age, now + 5], half_life, now)
     assert (fresh, future) == (1.0, 1.0)
@@ -134,7 +134,7 @@ def test_diversity_picks_by_maximal_marginal_relevance(count: int, diversity: fl
 
 
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=6, unique=True), st.integers(0, 3), st.integers(0, 3))
-def test_windows_that_overlap_are_joined_and_the_best_hit_brings_them(hits: list[int], before: int, after: int) -> None:
+def test_overlapping_context_windows_are_merged_into_the_best_hit(hits: list[int], before: int, after: int) -> None:
     session = [candidate(f"{n:02}", time=n) for n in range(31)]
     windows = [context.window(f"{hit:02}", session, before, after) for hit in hits]
     assert [[int(one.storage_id) for one in found] for found in windows] == [
@@ -154,7 +154,7 @@ def test_windows_that_overlap_are_joined_and_the_best_hit_brings_them(hits: list
 
 
 @given(st.integers(0, 3), st.integers(0, 3))
-def test_text_scores_have_a_row_for_each_candidate_also_for_none(count: int, terms: int) -> None:
+def test_text_scores_have_one_row_per_candidate(count: int, terms: int) -> None:
     candidates = [Candidate(str(n), Memory(str(n), "u", "s", Role.USER, "", 0), 0.5, ("a",)) for n in range(count)]
     scores = text_scores(candidates, ["a"] * terms, [1] * terms, 3)
     assert scores.shape == (count,)

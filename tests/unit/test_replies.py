@@ -28,7 +28,7 @@ def with_our_names(reply: list[Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_recorded_search_parses_to_the_same_memories_nearest_first(engine: str) -> None:
+def test_recorded_searches_parse_to_the_same_memories(engine: str) -> None:
     found = parse_search(with_our_names(recorded(engine, "knn_return")), "mem:")
     assert [one.memory.id for one in found][:2] == ["a", "b"]
     assert found[0].distance == 0
@@ -63,7 +63,7 @@ def test_a_new_index_of_valkey_search_is_not_ready() -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("name", ["info_missing", "search_missing", "drop_missing"])
-def test_both_engines_ways_to_say_that_an_index_is_missing(engine: str, name: str) -> None:
+def test_both_engines_errors_for_a_missing_index_are_recognized(engine: str, name: str) -> None:
     assert is_missing_index(CommandRefused(RECORDED[engine][name]["error"]))
     assert not is_missing_index(CommandRefused(RECORDED[engine]["knn_wrong_blob"]["error"]))
 
@@ -73,7 +73,7 @@ keys = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, 
 
 
 @given(st.dictionaries(keys, distances, max_size=20), st.randoms())
-def test_hits_are_ordered_by_distance_then_id_whatever_the_engine_does(found: dict[str, str], random: Any) -> None:
+def test_hits_are_ordered_by_distance_then_id(found: dict[str, str], random: Any) -> None:
     items = list(found.items())
     random.shuffle(items)
     reply = [len(items), {b"mem:" + k.encode(): {b"distance": d.encode(), b"content": b"c"} for k, d in items}]

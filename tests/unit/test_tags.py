@@ -15,7 +15,7 @@ plain = st.from_regex(r"[a-z0-9_]{1,20}[a-z0-9][a-z0-9_]{1,20}", fullmatch=True)
 @example("alice")
 @example("_")
 @example("a,b|c}=>[KNN*")
-def test_a_tag_holds_only_safe_characters_and_decodes_to_its_id(identity: str) -> None:
+def test_a_tag_contains_only_safe_characters_and_decodes_to_its_id(identity: str) -> None:
     tag = encode_tag(identity)
     assert re.fullmatch(r"[a-z0-9_]+", tag)
     assert decode_tag(tag) == identity
@@ -30,7 +30,7 @@ def test_different_ids_have_different_tags(one: str, other: str) -> None:
 
 
 @given(plain.filter(lambda text: not text.startswith("x_")))
-def test_an_id_of_plain_characters_stays_as_the_cookbook_writes_it(identity: str) -> None:
+def test_an_id_of_plain_characters_is_its_own_tag(identity: str) -> None:
     assert encode_tag(identity) == identity
 
 

@@ -24,19 +24,19 @@ from memory_service.domain.text_analysis import MAX_TERMS, terms
         ("don't can't isn't", []),
     ],
 )
-def test_a_text_becomes_the_stems_of_its_words(text: str, stems: list[str]) -> None:
+def test_terms_are_the_stems_of_the_words(text: str, stems: list[str]) -> None:
     assert terms(text) == stems
 
 
 @given(st.text())
-def test_stems_are_short_and_bounded_and_never_empty(text: str) -> None:
+def test_stems_are_short_limited_in_number_and_never_empty(text: str) -> None:
     found = terms(text)
     assert len(found) <= MAX_TERMS
     assert all(0 < len(one.encode()) <= 64 for one in found)
 
 
 @given(st.text(st.characters(categories=["L", "N", "Zs"])))
-def test_case_and_forms_of_the_same_letters_do_not_matter(text: str) -> None:
+def test_letter_case_does_not_matter(text: str) -> None:
     assert terms(text.casefold()) == terms(text.casefold().casefold())
 
 
@@ -45,10 +45,10 @@ def test_words_keep_their_order_and_number(words: list[str]) -> None:
     assert terms(" ".join(words)) == [stem for word in words for stem in terms(word)]
 
 
-def test_a_long_text_is_cut() -> None:
+def test_a_long_text_has_a_limited_number_of_terms() -> None:
     assert len(terms("word " * 10_000)) == MAX_TERMS
 
 
-def test_a_long_word_is_cut_at_a_whole_character() -> None:
+def test_a_long_word_is_truncated_between_characters() -> None:
     [stem] = terms("é" * 200)
     assert stem == "é" * 32

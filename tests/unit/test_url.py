@@ -13,7 +13,7 @@ words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
 @given(words, words.filter(bool), st.lists(st.integers(1, 65535), min_size=1, max_size=4), st.booleans(), st.booleans())
-def test_every_part_of_a_url_arrives(user: str, password: str, ports: list[int], tls: bool, cluster: bool) -> None:
+def test_every_part_of_a_url_is_parsed(user: str, password: str, ports: list[int], tls: bool, cluster: bool) -> None:
     hosts = ",".join(f"node{number}:{port}" for number, port in enumerate(ports))
     scheme = "valkeys" if tls else "valkey"
     query = "/?cluster=true" if cluster else ""
@@ -23,14 +23,14 @@ def test_every_part_of_a_url_arrives(user: str, password: str, ports: list[int],
     assert (settings.username, settings.password) == (user or None, password)
 
 
-def test_defaults() -> None:
+def test_omitted_parts_of_a_url_have_defaults() -> None:
     settings = parse_url("valkey://cache.example.internal")
     assert settings.addresses == (Address("cache.example.internal", 6379),)
     assert (settings.tls, settings.cluster, settings.username, settings.password) == (False, False, None, None)
     assert parse_url("valkey://[::1]:7000").addresses == (Address("::1", 7000),)
 
 
-def test_a_file_of_authorities(tmp_path: Path) -> None:
+def test_the_ca_option_reads_a_file(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     file.write_bytes(b"PEM")
     assert parse_url(f"valkeys://h/?ca={file}").tls_ca == b"PEM"
@@ -58,7 +58,7 @@ def test_a_file_of_authorities(tmp_path: Path) -> None:
         "valkeys://u@h/?iam=elasticache",
     ],
 )
-def test_other_forms_are_refused_without_repeating_a_password(url: str) -> None:
+def test_invalid_urls_are_refused_without_showing_the_password(url: str) -> None:
     with pytest.raises(ValueError, match=re.compile("must|needs|has")) as caught:
         parse_url(url)
     assert "secret" not in str(caught.value)

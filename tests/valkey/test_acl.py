@@ -16,8 +16,10 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.settings import Settings
 from memory_service.valkey import Connections
-from tests.support.api import TIMEOUT, packed, search
-from tests.support.credentials import guarded, showing
+from tests.support.api import TIMEOUT, packed_embedding, search
+from tests.support.credentials import server_with_auth, stub_with_credential
+
+pytestmark = pytest.mark.slow
 
 RULE = Path(__file__).parents[2].joinpath("deploy", "valkey.acl").read_text().split()[2:]
 COMMANDS = [word for word in RULE if word.startswith("+")]
@@ -29,17 +31,17 @@ NICETIES = {"+client|setname", "+client|setinfo"}
 
 
 @asynccontextmanager
-async def only(raw: Connections, url: str, rule: list[str]) -> AsyncIterator[str]:
+async def only(engine: Connections, url: str, rule: list[str]) -> AsyncIterator[str]:
     """The engine's URL for a new user under this rule."""
     name = f"acl_{uuid.uuid4().hex[:8]}"
     words = [">secret" if word.startswith(">") else word for word in rule]
     # To RediSearch, unlike valkey-search, the name of an index is a key.
-    await raw.run(["ACL", "SETUSER", name, *words, "~test_*"])
+    await engine.run(["ACL", "SETUSER", name, *words, "~test_*"])
     scheme, rest = url.split("://")
     try:
         yield f"{scheme}://{name}:secret@{rest.rpartition('@')[2]}"
     finally:
-        await raw.run(["ACL", "DELUSER", name])
+        await engine.run(["ACL", "DELUSER", name])
 
 
 async def everything(settings: Settings, url: str) -> None:
@@ -52,42 +54,49 @@ async def every_call(settings: Settings, url: str, layout: index_pb2.Layout) -> 
     """One of each call, on an index of its own."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     alice = memory_pb2.MemoryFilter(user_id="alice")
-    async with guarded(settings, valkey_url=SecretStr(url), index=name) as server, showing(server) as memories:
-        await memories.EnsureIndex(pb.EnsureIndexRequest(layout=layout), timeout=TIMEOUT)
+    async with (
+        server_with_auth(settings, valkey_url=SecretStr(url), index=name) as server,
+        stub_with_credential(server) as stub,
+    ):
+        await stub.EnsureIndex(pb.EnsureIndexRequest(layout=layout), timeout=TIMEOUT)
         item = pb.StoreRequest(
-            user_id="alice", role=memory_pb2.ROLE_USER, content="apple", embedding=packed(1.0), ttl=Duration(seconds=60)
+            user_id="alice",
+            role=memory_pb2.ROLE_USER,
+            content="apple",
+            embedding=packed_embedding(1.0),
+            ttl=Duration(seconds=60),
         )
-        stored = await memories.Store(item, timeout=TIMEOUT)
-        await memories.BatchStore(pb.BatchStoreRequest(memories=[item, item]), timeout=TIMEOUT)
+        stored = await stub.Store(item, timeout=TIMEOUT)
+        await stub.BatchStore(pb.BatchStoreRequest(memories=[item, item]), timeout=TIMEOUT)
         for mode in (pb.SEARCH_MODE_VECTOR, pb.SEARCH_MODE_HYBRID):
-            query = pb.SearchRequest(query_embedding=packed(1.0), filter=alice, mode=mode, diversity=0.1)
+            query = pb.SearchRequest(query_embedding=packed_embedding(1.0), filter=alice, mode=mode, diversity=0.1)
             query.query_text = "apple" if mode == pb.SEARCH_MODE_HYBRID else ""
             query.context.before = 1
-            assert len((await search(memories, query))[0]) == 3
-        await memories.Get(pb.GetRequest(user_id="alice", id=stored.id), timeout=TIMEOUT)
-        page = await memories.List(pb.ListRequest(filter=alice, page_size=1), timeout=TIMEOUT)
+            assert len((await search(stub, query))[0]) == 3
+        await stub.Get(pb.GetRequest(user_id="alice", id=stored.id), timeout=TIMEOUT)
+        page = await stub.List(pb.ListRequest(filter=alice, page_size=1), timeout=TIMEOUT)
         assert page.next_page_token
-        await memories.Delete(pb.DeleteRequest(user_id="alice", ids=[stored.id]), timeout=TIMEOUT)
-        await memories.DeleteMatching(pb.DeleteMatchingRequest(filter=alice), timeout=TIMEOUT)
-        await memories.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
-        await memories.Store(item, timeout=TIMEOUT)
-        dropped = await memories.DropIndex(pb.DropIndexRequest(index=name, delete_memories=True), timeout=TIMEOUT)
+        await stub.Delete(pb.DeleteRequest(user_id="alice", ids=[stored.id]), timeout=TIMEOUT)
+        await stub.DeleteMatching(pb.DeleteMatchingRequest(filter=alice), timeout=TIMEOUT)
+        await stub.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
+        await stub.Store(item, timeout=TIMEOUT)
+        dropped = await stub.DropIndex(pb.DropIndexRequest(index=name, delete_memories=True), timeout=TIMEOUT)
         assert dropped.deleted_memory_count == 1
 
 
-async def test_the_rule_is_enough(settings: Settings, raw: Connections, valkey_url: str) -> None:
-    async with only(raw, valkey_url, RULE) as url:
+async def test_the_acl_rule_allows_every_call(settings: Settings, engine: Connections, valkey_url: str) -> None:
+    async with only(engine, valkey_url, RULE) as url:
         await everything(settings, url)
 
 
 @pytest.mark.parametrize("command", [one for one in COMMANDS if one not in NICETIES | {"+ping"}])
-async def test_the_rule_is_no_more_than_enough(
-    settings: Settings, raw: Connections, valkey_url: str, command: str
+async def test_every_command_of_the_acl_rule_is_needed(
+    settings: Settings, engine: Connections, valkey_url: str, command: str
 ) -> None:
     cluster = "cluster=true" in urlsplit(valkey_url).query
     if command in (OF_ONE_NODE if cluster else OF_CLUSTERS):
         pytest.skip("an engine of the other kind needs this one")
-    async with only(raw, valkey_url, [word for word in RULE if word != command]) as url:
+    async with only(engine, valkey_url, [word for word in RULE if word != command]) as url:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await everything(settings, url)
     assert failed.value.code() in {grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.UNAVAILABLE}
@@ -96,31 +105,31 @@ async def test_the_rule_is_no_more_than_enough(
 
 
 @pytest.mark.parametrize("key", ["session:1", "other", "mem", "membership:1", "semantic"])
-async def test_other_softwares_keys_are_out_of_reach(raw: Connections, key: str) -> None:
+async def test_the_acl_rule_denies_keys_of_other_software(engine: Connections, key: str) -> None:
     name = f"acl_{uuid.uuid4().hex[:8]}"
-    await raw.run(["ACL", "SETUSER", name, *[">secret" if word.startswith(">") else word for word in RULE]])
+    await engine.run(["ACL", "SETUSER", name, *[">secret" if word.startswith(">") else word for word in RULE]])
     try:
-        said = bytes(await raw.run(["ACL", "DRYRUN", name, "GET", key]))
+        said = bytes(await engine.run(["ACL", "DRYRUN", name, "GET", key]))
         assert re.search(rb"no permissions to access", said)
-        assert await raw.run(["ACL", "DRYRUN", name, "GET", "semantic_memory:secret"]) in {b"OK", "OK"}
+        assert await engine.run(["ACL", "DRYRUN", name, "GET", "semantic_memory:secret"]) in {b"OK", "OK"}
     finally:
-        await raw.run(["ACL", "DELUSER", name])
+        await engine.run(["ACL", "DELUSER", name])
 
 
-async def test_an_index_over_keys_out_of_reach_hides_no_other(
-    settings: Settings, raw: Connections, valkey_url: str
+async def test_an_unreadable_index_does_not_hide_others(
+    settings: Settings, engine: Connections, valkey_url: str
 ) -> None:
     name = f"other_{uuid.uuid4().hex[:8]}"
-    await raw.run(["FT.CREATE", name, "ON", "HASH", "PREFIX", "1", f"{name}:", "SCHEMA", "a", "AS", "a", "NUMERIC"])
+    await engine.run(["FT.CREATE", name, "ON", "HASH", "PREFIX", "1", f"{name}:", "SCHEMA", "a", "AS", "a", "NUMERIC"])
     try:
         async with (
-            only(raw, valkey_url, RULE) as url,
-            guarded(settings, valkey_url=SecretStr(url)) as server,
-            showing(server) as memories,
+            only(engine, valkey_url, RULE) as url,
+            server_with_auth(settings, valkey_url=SecretStr(url)) as server,
+            stub_with_credential(server) as stub,
         ):
-            await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
-            answer = await memories.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
+            await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+            answer = await stub.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)
         assert settings.index in {one.name for one in answer.indexes}
         assert name not in {one.name for one in answer.indexes}
     finally:
-        await raw.run(["FT.DROPINDEX", name])
+        await engine.run(["FT.DROPINDEX", name])

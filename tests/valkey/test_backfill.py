@@ -10,8 +10,10 @@ import pytest
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from tests.support.api import TIMEOUT, Stub, packed, search
-from tests.support.credentials import reason
+from tests.support.api import TIMEOUT, Stub, packed_embedding, search
+from tests.support.credentials import error_reason
+
+pytestmark = [pytest.mark.both_layouts, pytest.mark.slow]
 
 COUNT = 3000
 """Enough that engines take a while."""
@@ -20,10 +22,10 @@ NOT_MADE_YET = {"NOT_FOUND INDEX_NOT_FOUND", "FAILED_PRECONDITION MODEL_MISMATCH
 
 
 @pytest.fixture
-async def index(memories: Stub, new_index: Callable[[], str], user: str) -> str:
+async def index(stub: Stub, new_index: Callable[[], str], user: str) -> str:
     """The name of an index of the user's memories that has been dropped, and can be made again over them."""
     name = new_index()
-    await memories.EnsureIndex(pb.EnsureIndexRequest(index=name), timeout=TIMEOUT)
+    await stub.EnsureIndex(pb.EnsureIndexRequest(index=name), timeout=TIMEOUT)
     embeddings = np.random.default_rng(1).standard_normal((COUNT, 384)).astype("<f4")
     stored = [
         pb.StoreRequest(user_id=user, role=memory_pb2.ROLE_USER, content="c", embedding=one.tobytes())
@@ -31,17 +33,17 @@ async def index(memories: Stub, new_index: Callable[[], str], user: str) -> str:
     ]
     for start in range(0, COUNT, 100):
         request = pb.BatchStoreRequest(index=name, memories=stored[start : start + 100])
-        answer = await memories.BatchStore(request, timeout=TIMEOUT)
+        answer = await stub.BatchStore(request, timeout=TIMEOUT)
         assert all(one.HasField("stored") for one in answer.results)
-    await memories.DropIndex(pb.DropIndexRequest(index=name), timeout=TIMEOUT)
+    await stub.DropIndex(pb.DropIndexRequest(index=name), timeout=TIMEOUT)
     return name
 
 
 class Asking:
     """Asks for all memories in each way there is; whatever answers has all of them, or says that it may not."""
 
-    def __init__(self, memories: Stub, index: str, user: str) -> None:
-        self.memories = memories
+    def __init__(self, stub: Stub, index: str, user: str) -> None:
+        self.memories = stub
         self.index = index
         self.where = memory_pb2.MemoryFilter(user_id=user)
         self.refused: Counter[str] = Counter()
@@ -50,7 +52,7 @@ class Asking:
         ways = (self._counts, self._lists, self._searches)
         for error in await asyncio.gather(*(way() for way in ways), return_exceptions=True):
             if isinstance(error, grpc.aio.AioRpcError):
-                self.refused[f"{error.code().name} {reason(error)}"] += 1
+                self.refused[f"{error.code().name} {error_reason(error)}"] += 1
             elif error is not None:
                 raise error
 
@@ -68,16 +70,16 @@ class Asking:
         assert (found, page.next_page_token) == (COUNT, "")
 
     async def _searches(self) -> None:
-        request = pb.SearchRequest(index=self.index, query_embedding=packed(1.0), filter=self.where, k=1000)
+        request = pb.SearchRequest(index=self.index, query_embedding=packed_embedding(1.0), filter=self.where, k=1000)
         hits, summary = await search(self.memories, request)
         assert len(hits) == 1000 or summary.degraded
 
 
-async def test_an_index_that_is_not_whole_lists_counts_and_deletes_nothing_and_searches_say_so(
-    memories: Stub, index: str, user: str
+async def test_calls_fail_and_searches_are_degraded_while_an_index_is_building(
+    stub: Stub, index: str, user: str
 ) -> None:
-    asking = Asking(memories, index, user)
-    made = memories.EnsureIndex(pb.EnsureIndexRequest(index=index), timeout=TIMEOUT)
+    asking = Asking(stub, index, user)
+    made = stub.EnsureIndex(pb.EnsureIndexRequest(index=index), timeout=TIMEOUT)
     while not made.done():
         await asking.once()
     assert (await made).created
@@ -86,5 +88,5 @@ async def test_an_index_that_is_not_whole_lists_counts_and_deletes_nothing_and_s
     asking.refused.clear()
     await asking.once()
     assert not asking.refused
-    deleted = await memories.DeleteMatching(pb.DeleteMatchingRequest(index=index, filter=asking.where), timeout=TIMEOUT)
+    deleted = await stub.DeleteMatching(pb.DeleteMatchingRequest(index=index, filter=asking.where), timeout=TIMEOUT)
     assert deleted.count == COUNT

@@ -15,7 +15,7 @@ from memory_service.embedding import bedrock
 from memory_service.server import run_server
 from memory_service.settings import Settings
 from memory_service.valkey import Connections
-from tests.support.api import TIMEOUT, Stub, connected, packed, search
+from tests.support.api import TIMEOUT, Stub, packed_embedding, search, stub_for
 
 CREATE = (
     "FT.CREATE memory_idx ON JSON PREFIX 1 mem: SCHEMA $.session_id AS session_id TAG $.role AS role TAG "
@@ -26,19 +26,19 @@ CREATED = ["memory_idx", "memory_idx_flat"]
 
 
 @pytest.fixture
-async def cookbook(raw: Connections) -> AsyncIterator[Connections]:
+async def cookbook(engine: Connections) -> AsyncIterator[Connections]:
     """An engine with the cookbook's index and nothing else in it."""
-    await clear(raw)
-    await raw.run(CREATE.split())
-    yield raw
-    await clear(raw)
+    await clear(engine)
+    await engine.run(CREATE.split())
+    yield engine
+    await clear(engine)
 
 
-async def clear(raw: Connections) -> None:
-    names = {bytes(one).decode() for one in await raw.run(["FT._LIST"])}
+async def clear(engine: Connections) -> None:
+    names = {bytes(one).decode() for one in await engine.run(["FT._LIST"])}
     for name in names.intersection(CREATED):
-        await raw.run(["FT.DROPINDEX", name])
-    await raw.run(["DEL", "semantic_memory:index:memory_idx"])
+        await engine.run(["FT.DROPINDEX", name])
+    await engine.run(["DEL", "semantic_memory:index:memory_idx"])
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ async def titan(cookbook: Connections, valkey_url: str, monkeypatch: pytest.Monk
         listen="127.0.0.1:0", valkey_url=SecretStr(valkey_url), embedder="bedrock", bedrock_region="us-east-1", drain=0
     )
     async with run_server(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
-        yield connected(channel)
+        yield stub_for(channel)
 
 
 async def test_the_cookbooks_index_is_adopted_and_its_documents_are_found(
@@ -64,11 +64,11 @@ async def test_the_cookbooks_index_is_adopted_and_its_documents_are_found(
         "role": "assistant",
         "content": "We deployed to ECS",
         "timestamp": 1700000000.123,
-        "embedding": np.frombuffer(packed(1.0, 1.0, dimension=1536), "<f4").tolist(),
+        "embedding": np.frombuffer(packed_embedding(1.0, 1.0, dimension=1536), "<f4").tolist(),
     }
     await cookbook.run(["JSON.SET", key, "$", json.dumps(document)])
     request = pb.SearchRequest(
-        query_embedding=packed(1.0, dimension=1536),
+        query_embedding=packed_embedding(1.0, dimension=1536),
         filter=memory_pb2.MemoryFilter(user_id=user, session_ids=["sess_1"], roles=[memory_pb2.ROLE_ASSISTANT]),
     )
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -101,12 +101,12 @@ async def test_our_documents_are_found_by_the_cookbooks_code(titan: Stub, cookbo
         session_id="sess_9",
         role=memory_pb2.ROLE_USER,
         content="hello",
-        embedding=packed(3.0, 4.0, dimension=1536),
+        embedding=packed_embedding(3.0, 4.0, dimension=1536),
     )
     request.timestamp.FromMilliseconds(1_700_000_000_123)
     stored = await titan.Store(request, timeout=TIMEOUT)
     query = f"(@user_id:{{{user}}} @session_id:{{sess_9}})=>[KNN 3 @embedding $vec AS score]"
-    vec = packed(1.0, dimension=1536)
+    vec = packed_embedding(1.0, dimension=1536)
     found = await cookbook.run(["FT.SEARCH", "memory_idx", query, "PARAMS", "2", "vec", vec, "DIALECT", "2"])
     [(key, fields)] = found[1].items()
     assert key == f"mem:{stored.id}".encode()

@@ -12,7 +12,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.doctor.finding import Finding, State
 from memory_service.doctor.index import check_documents
 from memory_service.valkey import Connections
-from tests.support.api import TIMEOUT, Stub, packed
+from tests.support.api import TIMEOUT, Stub, packed_embedding
 
 GOOD = {"user_id": "a", "role": "user", "content": "d", "timestamp": 1, "embedding": [0.05] * 384}
 FLAWS: dict[str, tuple[dict[str, Any], str]] = {
@@ -26,42 +26,44 @@ FLAWS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.fixture
-async def index(memories: Stub) -> AsyncIterator[str]:
+async def index(stub: Stub) -> AsyncIterator[str]:
     """An index of JSON documents with one memory."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     ensure = pb.EnsureIndexRequest(index=name, layout=index_pb2.LAYOUT_JSON)
-    await memories.EnsureIndex(ensure, timeout=TIMEOUT)
-    item = pb.StoreRequest(index=name, user_id="a", role=memory_pb2.ROLE_USER, content="c", embedding=packed(1.0))
-    await memories.Store(item, timeout=TIMEOUT)
+    await stub.EnsureIndex(ensure, timeout=TIMEOUT)
+    item = pb.StoreRequest(
+        index=name, user_id="a", role=memory_pb2.ROLE_USER, content="c", embedding=packed_embedding(1.0)
+    )
+    await stub.Store(item, timeout=TIMEOUT)
     yield name
-    await memories.DropIndex(pb.DropIndexRequest(index=name, delete_memories=True), timeout=TIMEOUT)
+    await stub.DropIndex(pb.DropIndexRequest(index=name, delete_memories=True), timeout=TIMEOUT)
 
 
-async def check(index: str, raw: Connections) -> Finding:
-    finding = await check_documents(index, raw)
+async def check(index: str, engine: Connections) -> Finding:
+    finding = await check_documents(index, engine)
     assert finding is not None
     return finding
 
 
-async def test_valid_memories_are_good(index: str, raw: Connections) -> None:
-    finding = await check(index, raw)
+async def test_valid_memories_are_good(index: str, engine: Connections) -> None:
+    finding = await check(index, engine)
     assert (finding.state, finding.summary) == (State.GOOD, f"{index}: 1 documents checked, all valid")
 
 
 @pytest.mark.parametrize("name", FLAWS)
-async def test_a_damaged_document_is_reported_with_its_flaw(index: str, raw: Connections, name: str) -> None:
+async def test_a_damaged_document_is_reported_with_its_flaw(index: str, engine: Connections, name: str) -> None:
     changes, flaw = FLAWS[name]
-    await raw.run(["JSON.SET", f"mem_{index}:{name}", "$", json.dumps({**GOOD, **changes})])
-    finding = await check(index, raw)
+    await engine.run(["JSON.SET", f"mem_{index}:{name}", "$", json.dumps({**GOOD, **changes})])
+    finding = await check(index, engine)
     assert finding.state is State.RISK
     assert f"1 of 2 checked documents are not valid memories: mem_{index}:{name} " in finding.summary
     assert flaw in finding.summary
 
 
-async def test_the_key_of_another_program_is_reported(index: str, raw: Connections) -> None:
+async def test_the_key_of_another_program_is_reported(index: str, engine: Connections) -> None:
     key = f"mem_{index}:other"
-    await raw.run(["SET", key, "x"])
-    finding = await check(index, raw)
+    await engine.run(["SET", key, "x"])
+    finding = await check(index, engine)
     assert f"{key} is no JSON document" in finding.summary
-    assert await raw.run(["GET", key]) == b"x"
-    await raw.run(["DEL", key])
+    assert await engine.run(["GET", key]) == b"x"
+    await engine.run(["DEL", key])

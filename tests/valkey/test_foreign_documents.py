@@ -13,7 +13,7 @@ from semantic_memory.v1 import index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.valkey import Connections
-from tests.support.api import TIMEOUT, Stub, listed, packed, search
+from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding, search
 from tests.support.two_servers import outcome
 
 EMBEDDING = [0.05] * 384
@@ -55,11 +55,11 @@ DAMAGED: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(params=[index_pb2.LAYOUT_JSON, index_pb2.LAYOUT_HASH], ids=["json", "hash"])
-async def index(request: pytest.FixtureRequest, memories: Stub, new_index: Callable[[], str]) -> tuple[str, bool]:
+async def index(request: pytest.FixtureRequest, stub: Stub, new_index: Callable[[], str]) -> tuple[str, bool]:
     """An index with one good memory, and whether its memories are hashes."""
     name = new_index()
-    await memories.EnsureIndex(pb.EnsureIndexRequest(index=name, layout=request.param), timeout=TIMEOUT)
-    await memories.Store(
+    await stub.EnsureIndex(pb.EnsureIndexRequest(index=name, layout=request.param), timeout=TIMEOUT)
+    await stub.Store(
         pb.StoreRequest(
             index=name, user_id="a", session_id="s", id="ok", role=memory_pb2.ROLE_USER, content="fine",
             embedding=np.array(EMBEDDING, "<f4").tobytes(),
@@ -69,10 +69,10 @@ async def index(request: pytest.FixtureRequest, memories: Stub, new_index: Calla
     return name, request.param == index_pb2.LAYOUT_HASH
 
 
-async def write(raw: Connections, key: str, changes: dict[str, Any], *, as_hash: bool) -> None:
+async def write(engine: Connections, key: str, changes: dict[str, Any], *, as_hash: bool) -> None:
     document = {name: value for name, value in {**GOOD, **changes}.items() if value is not ...}
     if not as_hash:
-        await raw.run(["JSON.SET", key, "$", json.dumps(document)])
+        await engine.run(["JSON.SET", key, "$", json.dumps(document)])
         return
     words: list[str | bytes] = []
     for name, value in document.items():
@@ -80,13 +80,13 @@ async def write(raw: Connections, key: str, changes: dict[str, Any], *, as_hash:
             words += [name, np.array(value, "<f4").tobytes()]
         elif value is not None:
             words += [name, value if isinstance(value, str) else json.dumps(value)]
-    await raw.run(["HSET", key, *(words or ["other", "1"])])
+    await engine.run(["HSET", key, *(words or ["other", "1"])])
 
 
-async def every_call(memories: Stub, index: str) -> None:
+async def every_call(stub: Stub, index: str) -> None:
     """Every read finds the good memory; none fails."""
-    assert "fine" in [one.content for one in await listed(memories, EVERYONE, index=index)]
-    both = [one.content for one in await listed(memories, EVERYONE, index=index, include_embeddings=True)]
+    assert "fine" in [one.content for one in await list_all(stub, EVERYONE, index=index)]
+    both = [one.content for one in await list_all(stub, EVERYONE, index=index, include_embeddings=True)]
     assert "fine" in both
     near = np.array(EMBEDDING, "<f4").tobytes()
     for options in (
@@ -101,33 +101,33 @@ async def every_call(memories: Stub, index: str) -> None:
             request.query_embedding = near
         if request.mode in {pb.SEARCH_MODE_TEXT, pb.SEARCH_MODE_HYBRID}:
             request.query_text = "fine"
-        hits, _ = await search(memories, request)
+        hits, _ = await search(stub, request)
         assert "fine" in [hit.memory.content for hit in hits]
     for id_ in ("foreign", "other"):
-        get = memories.Get(pb.GetRequest(index=index, all_users=True, id=id_), timeout=TIMEOUT)
+        get = stub.Get(pb.GetRequest(index=index, all_users=True, id=id_), timeout=TIMEOUT)
         assert await outcome(get) in {"OK", "NOT_FOUND MEMORY_NOT_FOUND"}
     count = pb.DeleteMatchingRequest(index=index, filter=memory_pb2.MemoryFilter(user_id="a"), dry_run=True)
-    assert (await memories.DeleteMatching(count, timeout=TIMEOUT)).count >= 1
-    await memories.Delete(pb.DeleteRequest(index=index, all_users=True, ids=["foreign", "other"]), timeout=TIMEOUT)
+    assert (await stub.DeleteMatching(count, timeout=TIMEOUT)).count >= 1
+    await stub.Delete(pb.DeleteRequest(index=index, all_users=True, ids=["foreign", "other"]), timeout=TIMEOUT)
 
 
 @pytest.mark.parametrize("changes", DAMAGED.values(), ids=DAMAGED)
-async def test_a_damaged_document_hides_no_other(
-    memories: Stub, raw: Connections, index: tuple[str, bool], changes: dict[str, Any]
+async def test_a_damaged_document_hides_no_memory(
+    stub: Stub, engine: Connections, index: tuple[str, bool], changes: dict[str, Any]
 ) -> None:
     name, as_hash = index
-    await write(raw, f"mem_{name}:foreign", changes, as_hash=as_hash)
-    await write(raw, f"mem_{name}:other", changes, as_hash=not as_hash)
-    await every_call(memories, name)
+    await write(engine, f"mem_{name}:foreign", changes, as_hash=as_hash)
+    await write(engine, f"mem_{name}:other", changes, as_hash=not as_hash)
+    await every_call(stub, name)
 
 
 @pytest.mark.parametrize("kind", ["string", "list", "set", "hash", "stream"])
-async def test_a_drop_deletes_the_memories_and_keeps_the_keys_of_other_programs(
-    memories: Stub, raw: Connections, index: tuple[str, bool], kind: str
+async def test_drop_deletes_memories_and_keeps_keys_of_other_programs(
+    stub: Stub, engine: Connections, index: tuple[str, bool], kind: str
 ) -> None:
     name, _ = index
     key = f"mem_{name}:session-of-another-program"
-    await raw.run(
+    await engine.run(
         {
             "string": ["SET", key, "x"],
             "list": ["RPUSH", key, "x"],
@@ -136,25 +136,25 @@ async def test_a_drop_deletes_the_memories_and_keeps_the_keys_of_other_programs(
             "stream": ["XADD", key, "*", "field", "x"],
         }[kind]
     )
-    await every_call(memories, name)
-    answer = await memories.DropIndex(pb.DropIndexRequest(index=name, delete_memories=True), timeout=TIMEOUT)
+    await every_call(stub, name)
+    answer = await stub.DropIndex(pb.DropIndexRequest(index=name, delete_memories=True), timeout=TIMEOUT)
     assert (answer.deleted_memory_count, answer.kept_key_count) == (1, 1)
-    assert await raw.run(["EXISTS", key]) == 1
-    await raw.run(["DEL", key])
+    assert await engine.run(["EXISTS", key]) == 1
+    await engine.run(["DEL", key])
 
 
-async def test_a_store_to_an_id_whose_key_holds_something_else_says_so(
-    memories: Stub, raw: Connections, index: tuple[str, bool]
+async def test_store_to_a_key_of_another_type_fails_with_advice(
+    stub: Stub, engine: Connections, index: tuple[str, bool]
 ) -> None:
     name, as_hash = index
-    [key] = [key.decode() async for lot in raw.scan(f"mem_{name}:*") for key in lot]
-    await raw.run(["DEL", key])
-    await raw.run(["JSON.SET", key, "$", "{}"] if as_hash else ["HSET", key, "a", "1"])
+    [key] = [key.decode() async for lot in engine.scan(f"mem_{name}:*") for key in lot]
+    await engine.run(["DEL", key])
+    await engine.run(["JSON.SET", key, "$", "{}"] if as_hash else ["HSET", key, "a", "1"])
     item = pb.StoreRequest(
-        index=name, user_id="a", id="ok", role=memory_pb2.ROLE_USER, content="fine", embedding=packed(1.0)
+        index=name, user_id="a", id="ok", role=memory_pb2.ROLE_USER, content="fine", embedding=packed_embedding(1.0)
     )
     with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await memories.Store(item, timeout=TIMEOUT)
+        await stub.Store(item, timeout=TIMEOUT)
     assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
     assert "Delete the id" in str(failed.value.details())
 
@@ -172,18 +172,20 @@ fields = st.sampled_from(
 @settings(max_examples=60)
 @given(st.dictionaries(fields, values, max_size=6))
 @example({"timestamp": [None, 0.0]})
-async def test_no_document_of_any_shape_hides_another(
-    memories: Stub, raw: Connections, new_index: Callable[[], str], document: dict[str, Any]
+async def test_no_document_of_any_shape_hides_a_memory(
+    stub: Stub, engine: Connections, new_index: Callable[[], str], document: dict[str, Any]
 ) -> None:
     name = new_index()
-    await memories.EnsureIndex(pb.EnsureIndexRequest(index=name), timeout=TIMEOUT)
-    good = pb.StoreRequest(index=name, user_id="a", role=memory_pb2.ROLE_USER, content="fine", embedding=packed(1.0))
-    await memories.Store(good, timeout=TIMEOUT)
+    await stub.EnsureIndex(pb.EnsureIndexRequest(index=name), timeout=TIMEOUT)
+    good = pb.StoreRequest(
+        index=name, user_id="a", role=memory_pb2.ROLE_USER, content="fine", embedding=packed_embedding(1.0)
+    )
+    await stub.Store(good, timeout=TIMEOUT)
     try:
         text = json.dumps({**GOOD, **document}).encode()
     except (UnicodeEncodeError, ValueError):
         return
-    await raw.run_each([["JSON.SET", f"mem_{name}:foreign", "$", text]])  # RedisJSON refuses some numbers.
-    await every_call(memories, name)
-    answer = await memories.DropIndex(pb.DropIndexRequest(index=name, delete_memories=True), timeout=TIMEOUT)
+    await engine.run_each([["JSON.SET", f"mem_{name}:foreign", "$", text]])  # RedisJSON refuses some numbers.
+    await every_call(stub, name)
+    answer = await stub.DropIndex(pb.DropIndexRequest(index=name, delete_memories=True), timeout=TIMEOUT)
     assert answer.deleted_memory_count >= 1

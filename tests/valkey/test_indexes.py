@@ -1,263 +1,150 @@
+"""EnsureIndex creates an index, or reports how the existing one differs."""
+
 import asyncio
-from collections.abc import Callable
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
 from semantic_memory.v1 import index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.settings import Settings
 from memory_service.valkey import Connections
 from memory_service.valkey.schema import key_prefix
-from tests.support.api import TIMEOUT, Stub, packed, search
-
-NewIndex = Callable[[], str]
-BOTH = [index_pb2.ALGORITHM_HNSW, index_pb2.ALGORITHM_FLAT]
+from tests.support.api import TIMEOUT, Stub, packed_embedding, search
+from tests.support.indexes import BOTH_ALGORITHMS, NewIndex, differences, ensure_request
 
 
-def mine(name: str, dimension: int = 3, **changes: object) -> pb.EnsureIndexRequest:
-    return pb.EnsureIndexRequest(index=name, dimension=dimension, embedding_model="mine", **changes)  # type: ignore[arg-type]
-
-
-async def differences(memories: Stub, request: pb.EnsureIndexRequest) -> set[str]:
-    """The subjects of a refusal of EnsureIndex."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await memories.EnsureIndex(request, timeout=TIMEOUT)
-    assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION
-    status = rpc_status.from_call(caught.value)
-    unmet = error_details_pb2.PreconditionFailure()
-    assert status is not None
-    assert status.details[1].Unpack(unmet)
-    return {one.subject for one in unmet.violations}
-
-
-async def test_an_index_is_created_once_and_then_found_as_asked(memories: Stub, new_index: NewIndex) -> None:
+async def test_ensure_index_creates_an_index_once(stub: Stub, new_index: NewIndex) -> None:
     name = new_index()
-    first = await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
-    again = await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
+    first = await stub.EnsureIndex(ensure_request(name), timeout=TIMEOUT)
+    again = await stub.EnsureIndex(ensure_request(name), timeout=TIMEOUT)
     assert (first.created, again.created) == (True, False)
     assert again.index == index_pb2.Index(
         name=name,
         state=index_pb2.INDEX_STATE_READY,
         dimension=3,
         embedding_model="mine",
-        algorithms=BOTH,
+        algorithms=BOTH_ALGORITHMS,
         layout=first.index.layout,
     )
 
 
-async def test_the_default_is_the_embedders_dimension_and_model(memories: Stub, settings: Settings) -> None:
-    answer = await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+async def test_the_default_index_has_the_embedders_dimension_and_model(stub: Stub, settings: Settings) -> None:
+    answer = await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
     assert not answer.created
     assert (answer.index.name, answer.index.dimension) == (settings.index, 384)
     assert answer.index.embedding_model == "all-minilm-l6-v2-int8"
 
 
-async def test_any_number_of_callers_at_once_succeed(memories: Stub, new_index: NewIndex) -> None:
+async def test_concurrent_ensure_index_calls_succeed(stub: Stub, new_index: NewIndex) -> None:
     name = new_index()
-    answers = await asyncio.gather(*(memories.EnsureIndex(mine(name), timeout=TIMEOUT) for _ in range(10)))
+    answers = await asyncio.gather(*(stub.EnsureIndex(ensure_request(name), timeout=TIMEOUT) for _ in range(10)))
     assert any(answer.created for answer in answers)
     assert {answer.index.state for answer in answers} == {index_pb2.INDEX_STATE_READY}
 
 
-async def test_callers_who_disagree_never_both_succeed(memories: Stub, new_index: NewIndex) -> None:
+async def test_conflicting_ensure_index_calls_do_not_both_succeed(stub: Stub, new_index: NewIndex) -> None:
     name = new_index()
-    requests = [mine(name), pb.EnsureIndexRequest(index=name, dimension=3, embedding_model="yours")]
+    requests = [ensure_request(name), pb.EnsureIndexRequest(index=name, dimension=3, embedding_model="yours")]
     answers = await asyncio.gather(
-        *(memories.EnsureIndex(one, timeout=TIMEOUT) for one in requests), return_exceptions=True
+        *(stub.EnsureIndex(one, timeout=TIMEOUT) for one in requests), return_exceptions=True
     )
     assert sum(isinstance(one, grpc.aio.AioRpcError) for one in answers) == 1
 
 
-async def test_every_difference_is_told(memories: Stub, new_index: NewIndex) -> None:
+async def test_ensure_index_reports_every_difference(stub: Stub, new_index: NewIndex) -> None:
     name = new_index()
-    await memories.EnsureIndex(mine(name, algorithms=[index_pb2.ALGORITHM_FLAT]), timeout=TIMEOUT)
-    assert await differences(memories, mine(name, dimension=4)) == {"dimension"}
-    other = pb.EnsureIndexRequest(index=name, dimension=5, embedding_model="yours", algorithms=BOTH)
-    assert await differences(memories, other) == {"dimension", "embedding_model", "algorithms"}
-    assert await differences(memories, pb.EnsureIndexRequest(dimension=7)) == {"dimension"}, "not the embedder's"
+    await stub.EnsureIndex(ensure_request(name, algorithms=[index_pb2.ALGORITHM_FLAT]), timeout=TIMEOUT)
+    assert await differences(stub, ensure_request(name, dimension=4)) == {"dimension"}
+    other = pb.EnsureIndexRequest(index=name, dimension=5, embedding_model="yours", algorithms=BOTH_ALGORITHMS)
+    assert await differences(stub, other) == {"dimension", "embedding_model", "algorithms"}
+    assert await differences(stub, pb.EnsureIndexRequest(dimension=7)) == {"dimension"}, "not the embedder's"
 
 
-async def test_an_index_of_other_software_that_differs_is_not_touched(
-    memories: Stub, raw: Connections, new_index: NewIndex
+async def test_a_differing_index_of_other_software_is_not_changed(
+    stub: Stub, engine: Connections, new_index: NewIndex
 ) -> None:
     name = new_index()
     fields = ["$.who", "AS", "user_id", "TAG", "$.timestamp", "AS", "timestamp", "NUMERIC"]
     vector = ["$.embedding", "AS", "embedding", "VECTOR", "FLAT", "6", "DIM", "3", "TYPE", "FLOAT32"]
     create = ["FT.CREATE", name, "ON", "JSON", "PREFIX", "1", key_prefix(name), "SCHEMA", *fields, *vector]
-    await raw.run([*create, "DISTANCE_METRIC", "L2"])
-    found = await differences(memories, mine(name))
+    await engine.run([*create, "DISTANCE_METRIC", "L2"])
+    found = await differences(stub, ensure_request(name))
     assert found == {"algorithm", "metric", "field session_id", "field role", "field user_id"}
-    names = {bytes(one).decode() for one in await raw.run(["FT._LIST"])}
+    names = {bytes(one).decode() for one in await engine.run(["FT._LIST"])}
     assert f"{name}_flat" not in names, "nothing is created beside an index that differs"
 
 
-@pytest.mark.parametrize("algorithm", BOTH)
-async def test_one_algorithm_alone_answers_every_search(
-    memories: Stub, user: str, new_index: NewIndex, algorithm: index_pb2.Algorithm
+@pytest.mark.parametrize("algorithm", BOTH_ALGORITHMS)
+async def test_an_index_with_one_algorithm_answers_every_search(
+    stub: Stub, user: str, new_index: NewIndex, algorithm: index_pb2.Algorithm
 ) -> None:
     name = new_index()
-    made = await memories.EnsureIndex(mine(name, algorithms=[algorithm]), timeout=TIMEOUT)
+    made = await stub.EnsureIndex(ensure_request(name, algorithms=[algorithm]), timeout=TIMEOUT)
     assert list(made.index.algorithms) == [algorithm]
-    kept = await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
+    kept = await stub.EnsureIndex(ensure_request(name), timeout=TIMEOUT)
     assert not kept.created, "to ask for no algorithm is to take what is there"
-    embedding = packed(1.0, 2.0, dimension=3)
-    await memories.Store(
+    embedding = packed_embedding(1.0, 2.0, dimension=3)
+    await stub.Store(
         pb.StoreRequest(index=name, user_id=user, role=memory_pb2.ROLE_USER, content="c", embedding=embedding),
         timeout=TIMEOUT,
     )
     for where in (memory_pb2.MemoryFilter(user_id=user), memory_pb2.MemoryFilter(all_users=True)):
-        hits, summary = await search(memories, pb.SearchRequest(index=name, query_embedding=embedding, filter=where))
+        hits, summary = await search(stub, pb.SearchRequest(index=name, query_embedding=embedding, filter=where))
         assert [hit.memory.content for hit in hits] == ["c"]
         assert hits[0].score == pytest.approx(1)
         assert summary.algorithm == algorithm
 
 
-async def test_memories_from_before_an_index_are_found_when_ensure_returns(
-    memories: Stub, raw: Connections, user: str, new_index: NewIndex
+async def test_existing_memories_are_found_when_ensure_index_returns(
+    stub: Stub, engine: Connections, user: str, new_index: NewIndex
 ) -> None:
     name = new_index()
     for number in range(300):
         document = f'{{"user_id":"{user}","role":"user","content":"{number}","timestamp":1,"embedding":[1,{number},0]}}'
-        await raw.run(["JSON.SET", f"{key_prefix(name)}{number}", "$", document])
-    await memories.EnsureIndex(mine(name, layout=index_pb2.LAYOUT_JSON), timeout=TIMEOUT)
+        await engine.run(["JSON.SET", f"{key_prefix(name)}{number}", "$", document])
+    await stub.EnsureIndex(ensure_request(name, layout=index_pb2.LAYOUT_JSON), timeout=TIMEOUT)
     where = memory_pb2.MemoryFilter(user_id=user)
-    request = pb.SearchRequest(index=name, query_embedding=packed(1.0, dimension=3), filter=where, k=1000)
-    hits, summary = await search(memories, request)
+    request = pb.SearchRequest(index=name, query_embedding=packed_embedding(1.0, dimension=3), filter=where, k=1000)
+    hits, summary = await search(stub, request)
     assert len(hits) == 300
     assert not summary.degraded
-    described = await memories.GetIndex(pb.GetIndexRequest(index=name), timeout=TIMEOUT)
+    described = await stub.GetIndex(pb.GetIndexRequest(index=name), timeout=TIMEOUT)
     assert described.index.memory_count == 300
 
 
-async def test_indexes_are_listed_once_and_in_order(memories: Stub, new_index: NewIndex, settings: Settings) -> None:
+async def test_indexes_are_listed_once_and_in_order(stub: Stub, new_index: NewIndex, settings: Settings) -> None:
     names = sorted(new_index() for _ in range(3))
     for name in names:
-        await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
-    listed = [one.name for one in (await memories.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)).indexes]
+        await stub.EnsureIndex(ensure_request(name), timeout=TIMEOUT)
+    listed = [one.name for one in (await stub.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT)).indexes]
     assert listed == sorted(set(listed))
     assert {*names, settings.index} <= set(listed)
 
 
-async def test_indexes_keep_their_memories_apart(memories: Stub, user: str, new_index: NewIndex) -> None:
+async def test_indexes_do_not_share_memories(stub: Stub, user: str, new_index: NewIndex) -> None:
     one, other = new_index(), new_index()
     for name in (one, other):
-        await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
-    embedding = packed(1.0, dimension=3)
-    stored = await memories.Store(
+        await stub.EnsureIndex(ensure_request(name), timeout=TIMEOUT)
+    embedding = packed_embedding(1.0, dimension=3)
+    stored = await stub.Store(
         pb.StoreRequest(index=one, user_id=user, role=memory_pb2.ROLE_USER, content="c", embedding=embedding),
         timeout=TIMEOUT,
     )
     where = memory_pb2.MemoryFilter(user_id=user)
-    hits, _ = await search(memories, pb.SearchRequest(index=other, query_embedding=embedding, filter=where))
+    hits, _ = await search(stub, pb.SearchRequest(index=other, query_embedding=embedding, filter=where))
     assert hits == []
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await memories.Get(pb.GetRequest(index=other, user_id=user, id=stored.id), timeout=TIMEOUT)
+        await stub.Get(pb.GetRequest(index=other, user_id=user, id=stored.id), timeout=TIMEOUT)
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND
 
 
-async def one_memory(memories: Stub, name: str, user: str) -> str:
-    request = pb.StoreRequest(
-        index=name, user_id=user, role=memory_pb2.ROLE_USER, content="c", embedding=packed(1.0, dimension=3)
-    )
-    return (await memories.Store(request, timeout=TIMEOUT)).id
-
-
-async def test_a_dropped_index_is_gone_and_its_memories_come_back_with_it(
-    memories: Stub, user: str, new_index: NewIndex
-) -> None:
+async def test_an_index_of_an_earlier_schema_is_reported(stub: Stub, engine: Connections, new_index: NewIndex) -> None:
     name = new_index()
-    await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
-    id_ = await one_memory(memories, name, user)
-    dropped = await memories.DropIndex(pb.DropIndexRequest(index=name), timeout=TIMEOUT)
-    assert dropped.deleted_memory_count == 0
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await one_memory(memories, name, user)
-    assert caught.value.code() == grpc.StatusCode.NOT_FOUND
-    await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
-    request = pb.SearchRequest(
-        index=name, query_embedding=packed(1.0, dimension=3), filter=memory_pb2.MemoryFilter(user_id=user)
-    )
-    assert [hit.memory.id for hit in (await search(memories, request))[0]] == [id_]
-
-
-async def test_an_index_is_dropped_with_its_memories_when_told_to(
-    memories: Stub, raw: Connections, user: str, new_index: NewIndex
-) -> None:
-    name, other = new_index(), new_index()
-    for one in (name, other):
-        await memories.EnsureIndex(mine(one), timeout=TIMEOUT)
-        for _ in range(3):
-            await one_memory(memories, one, user)
-    dropped = await memories.DropIndex(pb.DropIndexRequest(index=name, delete_memories=True), timeout=TIMEOUT)
-    assert dropped.deleted_memory_count == 3
-    left = [key async for keys in raw.scan(f"{key_prefix(name)}*") for key in keys]
-    assert left == []
-    kept = await memories.GetIndex(pb.GetIndexRequest(index=other), timeout=TIMEOUT)
-    assert kept.index.memory_count == 3, "another index's memories stay"
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await memories.DropIndex(pb.DropIndexRequest(index=name), timeout=TIMEOUT)
-    assert caught.value.code() == grpc.StatusCode.NOT_FOUND
-
-
-async def test_an_index_of_an_earlier_schema_says_what_to_do(
-    memories: Stub, raw: Connections, new_index: NewIndex
-) -> None:
-    name = new_index()
-    await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
+    await stub.EnsureIndex(ensure_request(name), timeout=TIMEOUT)
     key = f"semantic_memory:index:{name}"
-    metadata = bytes(await raw.run(["GET", key])).replace(b'"schema_version":3', b'"schema_version":1')
-    await raw.run(["SET", key, metadata])
-    assert await differences(memories, mine(name)) == {"schema_version"}
-    await memories.DropIndex(pb.DropIndexRequest(index=name), timeout=TIMEOUT)
-    await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
-
-
-@pytest.mark.parametrize("vanished", ["", "_flat", "both"])
-async def test_only_ensure_index_restores_a_part_that_someone_dropped_in_the_engine(
-    memories: Stub, raw: Connections, user: str, new_index: NewIndex, vanished: str
-) -> None:
-    name = new_index()
-    await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
-    id_ = await one_memory(memories, name, user)
-    request = pb.SearchRequest(
-        index=name, query_embedding=packed(1.0, dimension=3), filter=memory_pb2.MemoryFilter(user_id=user)
-    )
-    await search(memories, request)
-    dropped = {name, f"{name}_flat"} if vanished == "both" else {name + vanished}
-    for part in dropped:
-        await raw.run(["FT.DROPINDEX", part])
-    if vanished == "both":
-        for call in (search(memories, request), memories.GetIndex(pb.GetIndexRequest(index=name))):
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await call
-            assert caught.value.code() == grpc.StatusCode.NOT_FOUND
-    else:
-        hits, _ = await search(memories, request)
-        assert [hit.memory.id for hit in hits] == [id_], "the other part answers"
-    assert dropped.isdisjoint({bytes(one).decode() for one in await raw.run(["FT._LIST"])})
-    answer = await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
-    assert answer.created
-    assert list(answer.index.algorithms) == BOTH
-    hits, summary = await search(memories, request)
-    assert [hit.memory.id for hit in hits] == [id_]
-    assert not summary.degraded
-
-
-async def test_an_index_that_was_flushed_with_its_memories_is_not_found(
-    memories: Stub, raw: Connections, user: str, new_index: NewIndex
-) -> None:
-    name = new_index()
-    await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
-    for part in (name, f"{name}_flat"):
-        await raw.run(["FT.DROPINDEX", part])
-    await raw.run(["DEL", f"semantic_memory:index:{name}"])
-    where = memory_pb2.MemoryFilter(user_id=user)
-    request = pb.SearchRequest(index=name, query_embedding=packed(1.0, dimension=3), filter=where)
-    for _ in range(2):
-        for call in (search(memories, request), memories.List(pb.ListRequest(index=name, filter=where))):
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await call
-            assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+    metadata = bytes(await engine.run(["GET", key])).replace(b'"schema_version":3', b'"schema_version":1')
+    await engine.run(["SET", key, metadata])
+    assert await differences(stub, ensure_request(name)) == {"schema_version"}
+    await stub.DropIndex(pb.DropIndexRequest(index=name), timeout=TIMEOUT)
+    await stub.EnsureIndex(ensure_request(name), timeout=TIMEOUT)

@@ -14,7 +14,9 @@ from memory_service.domain.ids import derived_id
 from memory_service.server import run_server
 from memory_service.settings import Settings
 from memory_service.valkey import Connections
-from tests.support.api import TIMEOUT, Stub, connected, listed, of, packed, search
+from tests.support.api import TIMEOUT, Stub, filter_for_user, list_all, packed_embedding, search, stub_for
+
+pytestmark = [pytest.mark.both_layouts, pytest.mark.slow]
 
 
 @pytest.fixture
@@ -22,56 +24,62 @@ async def sweeping(settings: Settings) -> AsyncIterator[Stub]:
     """A server that looks for expired memories all the time; the others do so rarely."""
     here = settings.model_copy(update={"expiry_sweep_every": 0.1})
     async with run_server(here) as server, grpc.aio.insecure_channel(server.address) as channel:
-        yield connected(channel)
+        yield stub_for(channel)
 
 
 def ending(user: str, id_: str, seconds: float) -> pb.StoreRequest:
     ttl = Duration()
     ttl.FromMicroseconds(int(seconds * 1e6))
     return pb.StoreRequest(
-        user_id=user, session_id="s", role=memory_pb2.ROLE_USER, content="c", id=id_, embedding=packed(1.0), ttl=ttl
+        user_id=user,
+        session_id="s",
+        role=memory_pb2.ROLE_USER,
+        content="c",
+        id=id_,
+        embedding=packed_embedding(1.0),
+        ttl=ttl,
     )
 
 
-async def left(raw: Connections, settings: Settings, user: str, ids: list[str]) -> list[str]:
+async def left(engine: Connections, settings: Settings, user: str, ids: list[str]) -> list[str]:
     """The ids whose keys are there."""
     keys = [f"mem_{settings.index}:{derived_id('id', user, id_)}" for id_ in ids]
-    found = await raw.run_all([["PTTL", key] for key in keys])
+    found = await engine.run_all([["PTTL", key] for key in keys])
     return [id_ for id_, ttl in zip(ids, found, strict=True) if ttl != -2]
 
 
-async def gone(raw: Connections, settings: Settings, user: str, ids: list[str]) -> bool:
+async def gone(engine: Connections, settings: Settings, user: str, ids: list[str]) -> bool:
     """Wait until none of their keys is there; the bound is only for when that never comes."""
     for _ in range(200):
-        if not await left(raw, settings, user, ids):
+        if not await left(engine, settings, user, ids):
             return True
         await asyncio.sleep(0.05)
     return False
 
 
-async def test_a_store_whose_caller_gave_up_while_the_engine_stood_still_keeps_its_ttl(
-    memories: Stub, user: str, raw: Connections, settings: Settings
+async def test_a_store_that_timed_out_while_the_engine_was_paused_keeps_its_ttl(
+    stub: Stub, user: str, engine: Connections, settings: Settings
 ) -> None:
-    await memories.Store(ending(user, "warm", 60), timeout=TIMEOUT)
-    await raw.run(["CLIENT", "PAUSE", "800", "WRITE"])
+    await stub.Store(ending(user, "warm", 60), timeout=TIMEOUT)
+    await engine.run(["CLIENT", "PAUSE", "800", "WRITE"])
     ids = [f"z{number}" for number in range(3)]
     for id_ in ids:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
-            await memories.Store(ending(user, id_, 60), timeout=0.1)
+            await stub.Store(ending(user, id_, 60), timeout=0.1)
         assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await asyncio.sleep(1.2)
     keys = [f"mem_{settings.index}:{derived_id('id', user, id_)}" for id_ in ids]
-    assert all(ttl != -1 for ttl in await raw.run_all([["PTTL", key] for key in keys]))
+    assert all(ttl != -1 for ttl in await engine.run_all([["PTTL", key] for key in keys]))
 
 
-async def test_whatever_interrupts_them_no_memory_with_a_ttl_stays(
-    memories: Stub, sweeping: Stub, user: str, raw: Connections, settings: Settings
+async def test_interrupted_stores_leave_no_memory_without_its_ttl(
+    stub: Stub, sweeping: Stub, user: str, engine: Connections, settings: Settings
 ) -> None:
     random_ = random.Random(7)
     acknowledged: set[str] = set()
 
     async def store(id_: str) -> None:
-        call = memories.Store(ending(user, id_, 2.0), timeout=random_.choice([0.002, 0.005, 0.01, TIMEOUT]))
+        call = stub.Store(ending(user, id_, 2.0), timeout=random_.choice([0.002, 0.005, 0.01, TIMEOUT]))
         if random_.random() < 0.4:
             await asyncio.sleep(random_.random() * 0.02)
             call.cancel()
@@ -87,34 +95,36 @@ async def test_whatever_interrupts_them_no_memory_with_a_ttl_stays(
     assert acknowledged
     assert len(acknowledged) < len(ids)
     await asyncio.sleep(2.1)
-    assert await listed(sweeping, of(user)) == []
-    assert await gone(raw, settings, user, ids)
+    assert await list_all(sweeping, filter_for_user(user)) == []
+    assert await gone(engine, settings, user, ids)
 
 
-async def test_what_a_killed_server_left_without_an_expiry_is_removed(
-    sweeping: Stub, user: str, raw: Connections, settings: Settings
+async def test_expired_memories_without_an_engine_ttl_are_removed(
+    sweeping: Stub, user: str, engine: Connections, settings: Settings
 ) -> None:
     ids = [f"i{number}" for number in range(20)]
     for id_ in ids:
         await sweeping.Store(ending(user, id_, 0.5), timeout=TIMEOUT)
-        await raw.run(["PERSIST", f"mem_{settings.index}:{derived_id('id', user, id_)}"])
+        await engine.run(["PERSIST", f"mem_{settings.index}:{derived_id('id', user, id_)}"])
     await sweeping.Store(ending(user, "lives", 60), timeout=TIMEOUT)
     await sweeping.Store(pb.StoreRequest(user_id=user, role=memory_pb2.ROLE_USER, content="c", id="no end"))
-    assert await gone(raw, settings, user, ids)
-    assert {one.id for one in await listed(sweeping, of(user))} == {"lives", "no end"}
+    assert await gone(engine, settings, user, ids)
+    assert {one.id for one in await list_all(sweeping, filter_for_user(user))} == {"lives", "no end"}
 
 
-async def test_memories_without_an_expiry_in_the_engine_take_no_place_in_k(
-    memories: Stub, user: str, raw: Connections, settings: Settings
+async def test_expired_memories_without_an_engine_ttl_do_not_count_towards_k(
+    stub: Stub, user: str, engine: Connections, settings: Settings
 ) -> None:
     for number in range(20):
-        await memories.Store(ending(user, f"i{number}", 0.3), timeout=TIMEOUT)
-        await raw.run(["PERSIST", f"mem_{settings.index}:{derived_id('id', user, f'i{number}')}"])
-    live = pb.StoreRequest(user_id=user, role=memory_pb2.ROLE_USER, content="c", embedding=packed(1.0, 1.0))
-    stored = await memories.Store(live, timeout=TIMEOUT)
+        await stub.Store(ending(user, f"i{number}", 0.3), timeout=TIMEOUT)
+        await engine.run(["PERSIST", f"mem_{settings.index}:{derived_id('id', user, f'i{number}')}"])
+    live = pb.StoreRequest(user_id=user, role=memory_pb2.ROLE_USER, content="c", embedding=packed_embedding(1.0, 1.0))
+    stored = await stub.Store(live, timeout=TIMEOUT)
     await asyncio.sleep(0.4)
     for mode, text in ((pb.SEARCH_MODE_VECTOR, ""), (pb.SEARCH_MODE_HYBRID, "c")):
-        request = pb.SearchRequest(query_embedding=packed(1.0), query_text=text, mode=mode, filter=of(user), k=3)
-        hits, summary = await search(memories, request)
+        request = pb.SearchRequest(
+            query_embedding=packed_embedding(1.0), query_text=text, mode=mode, filter=filter_for_user(user), k=3
+        )
+        hits, summary = await search(stub, request)
         assert [hit.memory.id for hit in hits] == [stored.id]
         assert summary.candidate_count == 1

@@ -15,11 +15,11 @@ from memory_service.settings import Settings
 from memory_service.valkey import Connections, ValkeyMemories
 from memory_service.valkey.documents import encode_fields
 from memory_service.valkey.layouts import layout_of
-from tests.support.api import TIMEOUT, Stub, packed, search
-from tests.support.credentials import guarded, showing
+from tests.support.api import TIMEOUT, Stub, packed_embedding, search
+from tests.support.credentials import server_with_auth, stub_with_credential
+from tests.support.indexes import NewIndex, differences, ensure_request
 from tests.unit.test_documents import memories as any_memories
 from tests.unit.test_documents import names
-from tests.valkey.test_indexes import NewIndex, differences, mine
 
 LAYOUTS = {Layout.JSON: index_pb2.LAYOUT_JSON, Layout.HASH: index_pb2.LAYOUT_HASH}
 both = pytest.mark.parametrize("layout", Layout)
@@ -33,10 +33,10 @@ def keys_of(layout: Layout) -> IndexInfo:
 
 @both
 @given(any_memories, st.lists(names, max_size=4), embeddings)
-async def test_what_is_written_reads_back_bit_for_bit(
-    raw: Connections, layout: Layout, memory: Memory, stems: list[str], embedding: Embedding
+async def test_a_memory_reads_back_bit_for_bit(
+    engine: Connections, layout: Layout, memory: Memory, stems: list[str], embedding: Embedding
 ) -> None:
-    store, index, slot = ValkeyMemories(raw), keys_of(layout), uuid.uuid4().hex
+    store, index, slot = ValkeyMemories(engine), keys_of(layout), uuid.uuid4().hex
     memory = replace(memory, expires_at=None)  # The engine would remove at once what has ended.
     assert await store.insert(index, slot, memory, embedding, stems)
     try:
@@ -49,8 +49,8 @@ async def test_what_is_written_reads_back_bit_for_bit(
 
 
 @both
-async def test_a_slot_is_written_once_however_many_try(raw: Connections, layout: Layout) -> None:
-    store, index, slot = ValkeyMemories(raw), keys_of(layout), uuid.uuid4().hex
+async def test_concurrent_inserts_write_a_storage_id_once(engine: Connections, layout: Layout) -> None:
+    store, index, slot = ValkeyMemories(engine), keys_of(layout), uuid.uuid4().hex
     tried = [Memory("i", "u", "", Role.USER, f"content {number}", number) for number in range(10)]
     written = await asyncio.gather(*(store.insert(index, slot, one, np.ones(3, np.float32), []) for one in tried))
     assert written.count(True) == 1
@@ -59,8 +59,8 @@ async def test_a_slot_is_written_once_however_many_try(raw: Connections, layout:
 
 
 @both
-async def test_what_is_not_there_reads_as_none(raw: Connections, layout: Layout) -> None:
-    store, index = ValkeyMemories(raw), keys_of(layout)
+async def test_a_missing_memory_reads_as_none(engine: Connections, layout: Layout) -> None:
+    store, index = ValkeyMemories(engine), keys_of(layout)
     assert await store.read(index, ["none"]) == [None]
     assert await store.embeddings(index, ["none"]) == [None]
 
@@ -72,64 +72,69 @@ def test_numbers_of_a_json_document_are_the_shortest_float32_text() -> None:
     assert b"[0.1,-0.33333334]" in text
 
 
-async def test_a_hash_takes_a_third_of_the_memory_of_a_json_document(raw: Connections) -> None:
+async def test_a_hash_takes_a_third_of_the_memory_of_a_json_document(engine: Connections) -> None:
     numbers = np.random.default_rng(1).normal(size=1536).astype(np.float32)
     taken = {}
     for layout in Layout:
         fields = encode_fields(Memory("i", "u", "s", Role.USER, "a message of some words", 1), ["messag"], own_id=False)
         key = f"test_layouts:{uuid.uuid4().hex}"
-        await raw.run(layout_of(layout).insert(key, fields, numbers))
+        await engine.run(layout_of(layout).insert(key, fields, numbers))
         # All fields: from the five that Valkey samples by default it takes the embedding for none or for half of them.
-        taken[layout] = await raw.run(["MEMORY", "USAGE", key, "SAMPLES", "0"])
-        await raw.run(["DEL", key])
+        taken[layout] = await engine.run(["MEMORY", "USAGE", key, "SAMPLES", "0"])
+        await engine.run(["DEL", key])
     assert taken[Layout.HASH] * 3 <= taken[Layout.JSON]
 
 
-async def test_an_index_keeps_its_layout_and_says_when_another_is_asked_for(
-    memories: Stub, new_index: NewIndex
-) -> None:
+async def test_an_index_keeps_its_layout_and_refuses_another(stub: Stub, new_index: NewIndex) -> None:
     name = new_index()
-    made = await memories.EnsureIndex(mine(name, layout=index_pb2.LAYOUT_HASH), timeout=TIMEOUT)
+    made = await stub.EnsureIndex(ensure_request(name, layout=index_pb2.LAYOUT_HASH), timeout=TIMEOUT)
     assert made.index.layout == index_pb2.LAYOUT_HASH
-    again = await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
+    again = await stub.EnsureIndex(ensure_request(name), timeout=TIMEOUT)
     assert again.index == made.index
-    assert await differences(memories, mine(name, layout=index_pb2.LAYOUT_JSON)) == {"layout"}
+    assert await differences(stub, ensure_request(name, layout=index_pb2.LAYOUT_JSON)) == {"layout"}
 
 
 @both
-async def test_a_dropped_index_finds_its_memories_when_it_is_made_again_without_a_layout(
-    memories: Stub, new_index: NewIndex, user: str, layout: Layout
+async def test_recreating_an_index_keeps_the_layout_of_its_memories(
+    stub: Stub, new_index: NewIndex, user: str, layout: Layout
 ) -> None:
     name, other = new_index(), next(LAYOUTS[one] for one in Layout if one is not layout)
-    await memories.EnsureIndex(mine(name, layout=LAYOUTS[layout]), timeout=TIMEOUT)
+    await stub.EnsureIndex(ensure_request(name, layout=LAYOUTS[layout]), timeout=TIMEOUT)
     request = pb.StoreRequest(
-        index=name, user_id=user, role=memory_pb2.ROLE_USER, content="kept", embedding=packed(1.0, dimension=3)
+        index=name,
+        user_id=user,
+        role=memory_pb2.ROLE_USER,
+        content="kept",
+        embedding=packed_embedding(1.0, dimension=3),
     )
-    await memories.Store(request, timeout=TIMEOUT)
-    await memories.DropIndex(pb.DropIndexRequest(index=name), timeout=TIMEOUT)
-    assert await differences(memories, mine(name, layout=other)) == {"layout"}, "its memories would not be found"
-    await memories.EnsureIndex(mine(name), timeout=TIMEOUT)
+    await stub.Store(request, timeout=TIMEOUT)
+    await stub.DropIndex(pb.DropIndexRequest(index=name), timeout=TIMEOUT)
+    assert await differences(stub, ensure_request(name, layout=other)) == {"layout"}, "its memories would not be found"
+    await stub.EnsureIndex(ensure_request(name), timeout=TIMEOUT)
     wanted = pb.SearchRequest(
-        index=name, query_embedding=packed(1.0, dimension=3), filter=memory_pb2.MemoryFilter(user_id=user)
+        index=name, query_embedding=packed_embedding(1.0, dimension=3), filter=memory_pb2.MemoryFilter(user_id=user)
     )
-    hits, _ = await search(memories, wanted)
+    hits, _ = await search(stub, wanted)
     assert [hit.memory.content for hit in hits] == ["kept"]
-    await memories.DropIndex(pb.DropIndexRequest(index=name, delete_memories=True), timeout=TIMEOUT)
-    made = await memories.EnsureIndex(mine(name, layout=other), timeout=TIMEOUT)
+    await stub.DropIndex(pb.DropIndexRequest(index=name, delete_memories=True), timeout=TIMEOUT)
+    made = await stub.EnsureIndex(ensure_request(name, layout=other), timeout=TIMEOUT)
     assert made.index.layout == other, "no memories, no layout to keep to"
 
 
-async def test_callers_who_disagree_about_the_layout_never_both_succeed(memories: Stub, new_index: NewIndex) -> None:
+async def test_conflicting_layouts_do_not_both_succeed(stub: Stub, new_index: NewIndex) -> None:
     name = new_index()
-    requests = [mine(name, layout=one) for one in LAYOUTS.values()]
+    requests = [ensure_request(name, layout=one) for one in LAYOUTS.values()]
     answers = await asyncio.gather(
-        *(memories.EnsureIndex(one, timeout=TIMEOUT) for one in requests), return_exceptions=True
+        *(stub.EnsureIndex(one, timeout=TIMEOUT) for one in requests), return_exceptions=True
     )
     assert sum(isinstance(one, grpc.aio.AioRpcError) for one in answers) == 1
 
 
 @both
-async def test_new_indexes_have_the_layout_that_is_set(settings: Settings, new_index: NewIndex, layout: Layout) -> None:
-    async with guarded(settings, layout=layout.lower(), index=new_index()) as server, showing(server) as memories:
-        made = await memories.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+async def test_new_indexes_have_the_configured_layout(settings: Settings, new_index: NewIndex, layout: Layout) -> None:
+    async with (
+        server_with_auth(settings, layout=layout.lower(), index=new_index()) as server,
+        stub_with_credential(server) as stub,
+    ):
+        made = await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
     assert made.index.layout == LAYOUTS[layout]

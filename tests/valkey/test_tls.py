@@ -49,7 +49,7 @@ async def who_am_i(url: str) -> object:
         await connections.close()
 
 
-async def test_valkey_is_reached_by_tls(behind_tls: tuple[str, Path], valkey_url: str) -> None:
+async def test_valkey_is_reached_over_tls(behind_tls: tuple[str, Path], valkey_url: str) -> None:
     address, ca = behind_tls
     credentials = valkey_url.partition("://")[2].rpartition("@")[0]
     at = f"{credentials}@{address}" if credentials else address
@@ -58,17 +58,17 @@ async def test_valkey_is_reached_by_tls(behind_tls: tuple[str, Path], valkey_url
         await who_am_i(f"valkeys://{at}")  # The system does not know this authority.
 
 
-async def test_a_user_is_known_by_aws_tokens(
-    behind_tls: tuple[str, Path], raw: Connections, monkeypatch: pytest.MonkeyPatch
+async def test_aws_tokens_authenticate_a_user(
+    behind_tls: tuple[str, Path], engine: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address, ca = behind_tls
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
     user = f"iam-{uuid.uuid4().hex[:8]}"
     # ElastiCache verifies the signed token; this one takes whatever it is shown.
-    await raw.run(["ACL", "SETUSER", user, "on", "nopass", "~*", "+@all"])
+    await engine.run(["ACL", "SETUSER", user, "on", "nopass", "~*", "+@all"])
     try:
         url = f"valkeys://{user}@{address}/?ca={ca}&iam=elasticache:eu-west-1:my-cluster"
         assert await who_am_i(url) == user.encode()
     finally:
-        await raw.run(["ACL", "DELUSER", user])
+        await engine.run(["ACL", "DELUSER", user])
