@@ -9,7 +9,7 @@ from typing import TypeAlias
 CALLERS, KNOWN = 64, 256
 """Callers at once; texts that the embedding cache has from the start."""
 SUBJECTS = ("our deployment", "the index of Valkey", "Anna's holiday", "the invoice of March", "the rota")
-QUESTIONS = ("What did we decide about {}", "When will {} be ready", "Who told me that {} has to change")
+QUESTIONS = ("What did we decide about {}", "When will {} be ready", "Who informed me that {} has to change")
 
 Search: TypeAlias = "Callable[[str], Awaitable[None]]"
 Load: TypeAlias = "Callable[[Search, Texts, float], Awaitable[None]]"
