@@ -56,6 +56,13 @@ WRONG_CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], s
     ("store", (5,), {}, TypeError, "content is 5 (int): it must be a str"),
     ("store", ("\ud800",), {}, ValueError, "content has a lone surrogate at 0, which UTF-8 cannot encode: remove it"),
     ("batch_store", ([{"role": "none"}],), {}, ValueError, "memories[0].role is 'none' (str): use one of"),
+    (
+        "batch_store",
+        ([{"ttl": timedelta(1), "expire_time": NOW}],),
+        {},
+        TypeError,
+        "memories[0].ttl and memories[0].expire_time are both given: use one of them",
+    ),
     ("batch_store", ([5],), {}, TypeError, "memories[0] is 5 (int): it must be a dict or a StoreRequest"),
 ]
 

@@ -64,7 +64,7 @@ function build(schema: DescMessage, fields: object, path = ""): Fields {
     }
     const converted = convert(field, value, path + name, build);
     if (field.oneof) {
-      requireOne(field.oneof, fields);
+      requireOne(field.oneof, fields, path);
       init[field.oneof.localName] = { case: field.localName, value: converted };
     } else {
       init[field.localName] = converted;
@@ -81,10 +81,10 @@ function build(schema: DescMessage, fields: object, path = ""): Fields {
   return create(schema, init);
 }
 
-function requireOne(oneof: DescOneof, fields: object): void {
+function requireOne(oneof: DescOneof, fields: object, path: string): void {
   const given = Object.entries(fields).filter(([name, value]) => value !== undefined && byOptionName(oneof).has(name));
   if (given.length > 1) {
-    throw new TypeError(`${given.map(([name]) => name).join(" and ")} are both given: use one of them`);
+    throw new TypeError(`${given.map(([name]) => path + name).join(" and ")} are both given: use one of them`);
   }
 }
 

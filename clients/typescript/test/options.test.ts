@@ -166,6 +166,10 @@ const WRONG: [(memories: any) => unknown, string][] = [
   [(memories) => memories.store("x", { ttlMs: 1, expireTime: eight }), "ttlMs and expireTime are both given: use one of them"],
   [(memories) => memories.store("x", { embedding: ["a"] }), 'embedding is ["a"]: it must be an array of numbers, a Float32Array or a Uint8Array'],
   [(memories) => memories.store("x", { metadata: { a: 1 } }), 'metadata is {"a":1}: it must be an object of strings'],
+  [
+    (memories) => memories.batchStore([{ ttlMs: 1, expireTime: eight }]),
+    "memories[0].ttlMs and memories[0].expireTime are both given: use one of them",
+  ],
   [(memories) => memories.batchStore([{ role: "none" }]), 'memories[0].role is "none": use one of "user", "assistant", "system", "tool"'],
 ];
 

@@ -74,7 +74,7 @@ def _build(kind: type[Request], fields: Mapping[str, Any], path: str = "") -> Re
         # An empty filter is sent too: then the server asks for a user_id, and not for a filter.
         given.setdefault("filter", _build(MemoryFilter, lifted))
     for oneof in kind.DESCRIPTOR.oneofs:
-        if len(both := [field.name for field in oneof.fields if field.name in given]) > 1:
+        if len(both := [path + field.name for field in oneof.fields if field.name in given]) > 1:
             raise TypeError(f"{' and '.join(both)} are both given: use one of them")
     message = kind()
     for name, value in given.items():
