@@ -164,7 +164,7 @@ func withToken(ctx context.Context, token string) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+token)
 }
 
-// withRequestIDs adds a request id to each memory that has no id. A retry of the Store then makes no second memory.
+// withRequestIDs adds a request id to each memory that has no id. A retry of the Store then creates no duplicate.
 func withRequestIDs(request any) any {
 	switch original := request.(type) {
 	case *pb.StoreRequest:

@@ -12,7 +12,7 @@ import (
 	pb "github.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1"
 )
 
-// callWithOptions makes a unary call with the fields of the request as options.
+// callWithOptions sends a unary call with the fields of the request as options.
 func callWithOptions(ctx context.Context, client *memory.Client, request proto.Message) (proto.Message, error) {
 	switch r := request.(type) {
 	case *pb.StoreRequest:

@@ -148,7 +148,7 @@ CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], Any]] = [
 
 
 class Recorder(MemoryServiceServicer):
-    """Answers every RPC and keeps its request."""
+    """Answers every RPC and records its request."""
 
     def __init__(self) -> None:
         self.requests: list[Any] = []

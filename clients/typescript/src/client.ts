@@ -110,7 +110,7 @@ function cancelOn(signal: AbortSignal | undefined, call: { cancel(): void }): ()
   return cancel;
 }
 
-/** Adds a request id to each memory that has no id. A retry of the store then makes no second memory. */
+/** Adds a request id to each memory that has no id. A retry of the store then creates no duplicate. */
 function withRequestIds<T>(method: DescMethod, request: T): T {
   const { store, batchStore } = MemoryService.method;
   const memories =

@@ -49,11 +49,11 @@ function single(field: DescField, value: unknown, path: string, build: Build): u
 /** The number of an enum's value, such as Role.USER or "user". */
 function enumNumber(type: DescEnum, value: unknown, path: string): number {
   const known = type.values.filter((one) => one.number !== 0);
-  const found = known.find((one) => one.number === value || one.localName.toLowerCase() === value);
-  if (!found) {
+  const match = known.find((one) => one.number === value || one.localName.toLowerCase() === value);
+  if (!match) {
     throw new TypeError(`${path} is ${show(value)}: use one of ${known.map((one) => show(one.localName.toLowerCase())).join(", ")}`);
   }
-  return found.number;
+  return match.number;
 }
 
 function submessage(schema: DescMessage, value: unknown, path: string, build: Build): object {

@@ -15,7 +15,7 @@ export type AlgorithmLike = Algorithm | "hnsw" | "flat";
 export type LayoutLike = Layout | "json" | "hash";
 /** A Timestamp has microseconds, a Date has milliseconds. */
 export type TimeLike = Date | Timestamp;
-/** Numbers, or the bytes that `pack` makes of them. */
+/** Numbers, or the result of `pack`. */
 export type EmbeddingLike = readonly number[] | Float32Array | Uint8Array;
 
 export interface CallOptions {

@@ -29,7 +29,7 @@ export function toCall(method: DescMethod, first: unknown = {}, second: object =
     }
     const { timeoutMs, signal, ...options } = second as CallOptions;
     if (positional in options) {
-      throw new TypeError(`${positional} is given twice: pass it as the first argument alone`);
+      throw new TypeError(`${positional} is set twice: pass it only as the first argument`);
     }
     return [build(method.input, { [positional]: first, ...options }), { timeoutMs, signal }];
   }
@@ -64,27 +64,27 @@ function build(schema: DescMessage, fields: object, path = ""): Fields {
     }
     const converted = convert(field, value, path + name, build);
     if (field.oneof) {
-      requireOne(field.oneof, fields);
+      requireOne(field.oneof, fields, path);
       init[field.oneof.localName] = { case: field.localName, value: converted };
     } else {
       init[field.localName] = converted;
     }
   }
   if (ofFilter.size > 0) {
-    const [lifted] = Object.keys(filter);
-    if (lifted && init["filter"]) {
-      throw new TypeError(`filter and ${lifted} are both given: use one of them`);
+    const [inFilter] = Object.keys(filter);
+    if (inFilter && init["filter"]) {
+      throw new TypeError(`filter and ${inFilter} are both set: use one of them`);
     }
-    // An empty filter is sent too: then the server asks for a user_id, and not for a filter.
+    // Send an empty filter too: the error of the server then names user_id and not filter.
     init["filter"] ??= build(MemoryFilterSchema, filter);
   }
   return create(schema, init);
 }
 
-function requireOne(oneof: DescOneof, fields: object): void {
-  const given = Object.entries(fields).filter(([name, value]) => value !== undefined && byOptionName(oneof).has(name));
-  if (given.length > 1) {
-    throw new TypeError(`${given.map(([name]) => name).join(" and ")} are both given: use one of them`);
+function requireOne(oneof: DescOneof, fields: object, path: string): void {
+  const present = Object.entries(fields).filter(([name, value]) => value !== undefined && byOptionName(oneof).has(name));
+  if (present.length > 1) {
+    throw new TypeError(`${present.map(([name]) => path + name).join(" and ")} are both set: use one of them`);
   }
 }
 

@@ -156,16 +156,20 @@ const WRONG: [(memories: any) => unknown, string][] = [
   [(memories) => memories.search("x", { context: { befor: 1 } }), "context.befor is not a field of ContextSize: use one of after, before"],
   [(memories) => memories.search("x", { context: 2 }), "context is 2: it must be an object"],
   [(memories) => memories.search("x", { allowDegraded: 1 }), "allowDegraded is 1: it must be a boolean"],
-  [(memories) => memories.search("x", { filter: {}, userId: "me" }), "filter and userId are both given: use one of them"],
-  [(memories) => memories.search("x", { queryText: "y" }), "queryText is given twice: pass it as the first argument alone"],
+  [(memories) => memories.search("x", { filter: {}, userId: "me" }), "filter and userId are both set: use one of them"],
+  [(memories) => memories.search("x", { queryText: "y" }), "queryText is set twice: pass it only as the first argument"],
   [(memories) => memories.list("me"), 'the first argument of list is "me": pass an object'],
   [(memories) => memories.store(5), "the first argument of store is 5: pass content"],
   [(memories) => memories.store("x", { role: "users" }), 'role is "users": use one of "user", "assistant", "system", "tool"'],
   [(memories) => memories.store("x", { timestamp: 5 }), "timestamp is 5: it must be a valid Date or a Timestamp"],
   [(memories) => memories.store("x", { ttlMs: "1h" }), 'ttlMs is "1h": it must be a number of milliseconds'],
-  [(memories) => memories.store("x", { ttlMs: 1, expireTime: eight }), "ttlMs and expireTime are both given: use one of them"],
+  [(memories) => memories.store("x", { ttlMs: 1, expireTime: eight }), "ttlMs and expireTime are both set: use one of them"],
   [(memories) => memories.store("x", { embedding: ["a"] }), 'embedding is ["a"]: it must be an array of numbers, a Float32Array or a Uint8Array'],
   [(memories) => memories.store("x", { metadata: { a: 1 } }), 'metadata is {"a":1}: it must be an object of strings'],
+  [
+    (memories) => memories.batchStore([{ ttlMs: 1, expireTime: eight }]),
+    "memories[0].ttlMs and memories[0].expireTime are both set: use one of them",
+  ],
   [(memories) => memories.batchStore([{ role: "none" }]), 'memories[0].role is "none": use one of "user", "assistant", "system", "tool"'],
 ];
 

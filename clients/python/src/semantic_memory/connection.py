@@ -48,7 +48,7 @@ def authorization(token: str | None) -> tuple[tuple[str, str], ...]:
 
 
 def with_request_id(memory: StoreRequest) -> StoreRequest:
-    """Return the memory with a request id, unless it has an id. A retry of the Store then makes no second memory."""
+    """Return the memory with a request id, unless it has an id. A retry of the Store then creates no duplicate."""
     if memory.id or memory.request_id:
         return memory
     copy = StoreRequest()

@@ -31,7 +31,7 @@ TimeLike: TypeAlias = datetime | Timestamp
 """A datetime needs a time zone."""
 DurationLike: TypeAlias = timedelta | Duration
 EmbeddingLike: TypeAlias = Sequence[float] | bytes
-"""Numbers, or the bytes that `pack` makes of them."""
+"""Numbers, or the result of `pack`."""
 
 
 class StoreFields(TypedDict, total=False):

@@ -49,7 +49,7 @@ class SemanticMemoryRetriever(BaseRetriever):
         self,
         query: str,
         *,
-        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 - LangChain gives the signature
+        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 - LangChain defines the signature
         k: int | None = None,
     ) -> list[Document]:
         hits = self.client.search(query, user_id=self.user_id, k=k or self.k, min_score=self.min_score)

@@ -32,7 +32,7 @@ from semantic_memory.v1.memory_service_pb2 import StoreRequest
 
 
 class SemanticMemoryStore(BaseStore):
-    """A store whose queries search by meaning. The server makes the embeddings. A ttl starts at put, not at reads."""
+    """A store whose queries search by meaning. The server creates the embeddings. A ttl starts at put, not at reads."""
 
     supports_ttl = True
 

@@ -43,11 +43,11 @@ def to_request(kind: type[Request], argument: object, fields: Mapping[str, Any])
     """Return the first argument of a method if it is a request, otherwise a request of all arguments.
 
     Raises:
-        TypeError, ValueError: a field is unknown, given twice, or has a wrong value. The message names the field.
+        TypeError, ValueError: a field is unknown, set twice, or has a wrong value. The message names the field.
     """
     if isinstance(argument, kind):
         if fields:
-            raise TypeError(f"{next(iter(fields))} is given beside a {kind.__name__}: set it in the request")
+            raise TypeError(f"{next(iter(fields))} is set beside a {kind.__name__}: set it in the request")
         return argument
     if argument is None:
         return _build(kind, fields)
@@ -55,7 +55,7 @@ def to_request(kind: type[Request], argument: object, fields: Mapping[str, Any])
     if name is None or isinstance(argument, Message):
         raise TypeError(f"the first argument is {_short(argument)}: pass a {kind.__name__}, or keyword arguments")
     if name in fields:
-        raise TypeError(f"{name} is given twice: pass it as the first argument or by keyword")
+        raise TypeError(f"{name} is set twice: pass it as the first argument or by keyword")
     return _build(kind, {name: argument, **fields})
 
 
@@ -66,18 +66,18 @@ def _build(kind: type[Request], fields: Mapping[str, Any], path: str = "") -> Re
     for name in fields:
         if name not in own and name not in of_filter:
             raise TypeError(f"{path}{name} is not a field of {kind.__name__}: {_suggestion(name, [*own, *of_filter])}")
-    given = {name: value for name, value in fields.items() if value is not None}
+    present = {name: value for name, value in fields.items() if value is not None}
     if of_filter:
-        lifted = {name: given.pop(name) for name in list(given) if name not in own}
-        if lifted and "filter" in given:
-            raise TypeError(f"filter and {next(iter(lifted))} are both given: use one of them")
-        # An empty filter is sent too: then the server asks for a user_id, and not for a filter.
-        given.setdefault("filter", _build(MemoryFilter, lifted))
+        filter_fields = {name: present.pop(name) for name in list(present) if name not in own}
+        if filter_fields and "filter" in present:
+            raise TypeError(f"filter and {next(iter(filter_fields))} are both set: use one of them")
+        # Send an empty filter too: the error of the server then names user_id and not filter.
+        present.setdefault("filter", _build(MemoryFilter, filter_fields))
     for oneof in kind.DESCRIPTOR.oneofs:
-        if len(both := [field.name for field in oneof.fields if field.name in given]) > 1:
-            raise TypeError(f"{' and '.join(both)} are both given: use one of them")
+        if len(both := [path + field.name for field in oneof.fields if field.name in present]) > 1:
+            raise TypeError(f"{' and '.join(both)} are both set: use one of them")
     message = kind()
-    for name, value in given.items():
+    for name, value in present.items():
         message.MergeFrom(_with_field(kind, own[name], value, path + name))
     return message
 

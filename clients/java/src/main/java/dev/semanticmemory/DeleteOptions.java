@@ -17,7 +17,7 @@ public final class DeleteOptions {
     return options;
   }
 
-  /** For a memory of any user. Only with an id that the server made. */
+  /** For a memory of any user. Only with an id that the server created. */
   public static DeleteOptions forAllUsers() {
     DeleteOptions options = new DeleteOptions();
     options.request.setAllUsers(true);

@@ -16,7 +16,7 @@ public final class GetOptions {
     return options;
   }
 
-  /** For a memory of any user. Only with an id that the server made. */
+  /** For a memory of any user. Only with an id that the server created. */
   public static GetOptions forAllUsers() {
     GetOptions options = new GetOptions();
     options.request.setAllUsers(true);

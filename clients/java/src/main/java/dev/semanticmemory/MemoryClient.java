@@ -228,7 +228,7 @@ public final class MemoryClient implements AutoCloseable {
     }
   }
 
-  /** Adds a request id to a memory that has no id. A retry of the store then makes no second memory. */
+  /** Adds a request id to a memory that has no id. A retry of the store then creates no duplicate. */
   private static StoreRequest withRequestId(StoreRequest memory) {
     if (memory.getId().isEmpty() && memory.getRequestId().isEmpty()) {
       return memory.toBuilder().setRequestId(UUID.randomUUID().toString()).build();
