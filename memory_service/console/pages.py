@@ -1,11 +1,13 @@
-"""What pages are made of: templates, and how times, scores and errors read in them."""
+"""Page rendering: templates, links, and the text of times and errors."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 from urllib.parse import urlencode
 
 import grpc
+import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2_grpc
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from memory_service.cli.client import Stub, told
+from memory_service.cli.options import parse_time
 from memory_service.cli.output import in_words
 from memory_service.console.forms import MODES, ROLES, Form, FormError
 
@@ -28,7 +31,9 @@ STATUSES = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: 503,
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
 }
-"""Statuses of HTTP; what is not here is the console's own trouble with the service: 502."""
+"""HTTP status for each gRPC status. All others become 502."""
+
+RPC_TIMEOUT = 30.0
 
 _INPUTS = {
     "content": "content",
@@ -49,12 +54,12 @@ _INPUTS = {
     "timestamp": "at",
     "user_id": "user",
 }
-"""Which input of a page a field of a request comes from, where they have different names."""
+"""The form input for a request field, where their names differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The service, as the pages call it."""
+    """Stubs of the service that the pages call."""
 
     address: str
     memories: Stub
@@ -64,22 +69,22 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What went wrong: in words, and by the inputs of the page that it is about."""
+    """An error to show on a page."""
 
     title: str
     lines: list[tuple[str, str, str]]
-    """What, why, and the input of the page, which may be none."""
+    """For each violation: the field, the message, and the form input, which may be empty."""
     status: int
 
 
 def problem_of(error: grpc.aio.AioRpcError | FormError) -> Problem:
-    """An error as the page tells it."""
+    """Convert an error to a Problem."""
     if isinstance(error, FormError):
-        return Problem("Some fields cannot be read", [(name, why, name) for name, why in error.problems], 400)
+        return Problem("Some fields are invalid", [(name, message, name) for name, message in error.problems], 400)
     (code, details), *rest = told(error)
     if rest and error.code() is grpc.StatusCode.INVALID_ARGUMENT:
-        details = "the service cannot take this"  # it says no more than the lines do
-    lines = [(what.strip(), why, _input_of(what.strip())) for what, why in rest]
+        details = "the service rejected the request"  # its own text only repeats the lines
+    lines = [(field.strip(), message, _input_of(field.strip())) for field, message in rest]
     return Problem(f"{code}: {details}", lines, STATUSES.get(error.code(), 502))
 
 
@@ -89,19 +94,41 @@ def _input_of(field: str) -> str:
     return _INPUTS.get(path, path.partition(".")[0])
 
 
-def written(moment: Timestamp) -> str:
-    """A time as it is read: to the second, UTC."""
-    return moment.ToDatetime(UTC).strftime("%Y-%m-%d %H:%M:%S")
+def display_time(timestamp: Timestamp) -> str:
+    """A time for reading, in UTC, to the second."""
+    return timestamp.ToDatetime(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def clipped(text: str, most: int) -> str:
-    """The text, or its beginning."""
-    return text if len(text) <= most else f"{text[:most].rstrip()} …"
+def input_time(text: str) -> str:
+    """The value of a datetime-local input, in UTC, for a time in any ISO 8601 form. Empty for any other text: the page
+    reports that as an error.
+
+    The input holds milliseconds at most, so that shorter fractions are cut off."""
+    try:
+        moment = parse_time(text).ToDatetime()
+    except typer.BadParameter:
+        return ""
+    precision = "milliseconds" if moment.microsecond >= 1000 else "seconds" if moment.second else "minutes"
+    return moment.isoformat(timespec=precision)
+
+
+def clipped(text: str, limit: int) -> str:
+    """The text, shortened to `limit` characters."""
+    return text if len(text) <= limit else f"{text[:limit].rstrip()} …"
 
 
 def link(path: str, **query: str) -> str:
-    """An address within the console, with what of the query is not empty."""
-    kept = {name: value for name, value in query.items() if value}
+    """An address within the console. Empty parameters are left out."""
+    return _address(path, query.items())
+
+
+def link_with(path: str, form: Form, **changed: str) -> str:
+    """An address within the console with the form's fields, some of them changed."""
+    return _address(path, [*((name, value) for name, value in form.items() if name not in changed), *changed.items()])
+
+
+def _address(path: str, query: Iterable[tuple[str, str]]) -> str:
+    kept = [(name, value) for name, value in query if value]
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
@@ -112,7 +139,7 @@ def role_name(role: memory_pb2.Role) -> str:
 
 _templates = Environment(
     loader=PackageLoader("memory_service.console"),
-    autoescape=True,  # all text of memories is data
+    autoescape=True,  # text of memories is untrusted
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -122,32 +149,33 @@ _templates.filters.update(
     algorithm=lambda one: index_pb2.Algorithm.Name(one).removeprefix("ALGORITHM_"),
     layout=lambda one: index_pb2.Layout.Name(one).removeprefix("LAYOUT_"),
     clipped=clipped,
-    in_words=lambda summary, by_words: in_words(summary, by_words=by_words),
-    iso=lambda moment: moment.ToJsonString(),
+    input_time=input_time,
+    iso=lambda timestamp: timestamp.ToJsonString(),
     role=role_name,
     state=lambda one: index_pb2.IndexState.Name(one).removeprefix("INDEX_STATE_").lower(),
-    written=written,
+    summary=lambda summary, by_text: in_words(summary, by_words=by_text),
+    time=display_time,
 )
 
 
 def form_of(request: Request) -> Form:
-    """What the address of the page says."""
+    """The query parameters of the page as a form."""
     return Form(QueryParams(request.url.query).multi_items())
 
 
 def api_of(request: Request) -> Api:
-    """The service that the pages are about."""
+    """The stubs for this request."""
     api: Api = request.state.api
     return api
 
 
 def render(request: Request, template: str, form: Form, **context: Any) -> str:
-    """A page, or a part of one."""
+    """Render a template."""
     api = api_of(request)
     return _templates.get_template(template).render(
         api=api,
         form=form,
-        # Links keep these: whoever looks at a user goes on looking at the user.
+        # Navigation links keep the index and the user.
         scope={"index": form.word("index"), "user": form.word("user")},
         path=request.url.path,
         **context,
@@ -155,5 +183,5 @@ def render(request: Request, template: str, form: Form, **context: Any) -> str:
 
 
 def page(request: Request, template: str, form: Form, status: int = 200, **context: Any) -> HTMLResponse:
-    """A whole page as an answer."""
+    """Render a template as a response."""
     return HTMLResponse(render(request, template, form, **context), status)

@@ -1,0 +1,94 @@
+"""Groups of memories for the colours of the map: by content, session or label."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from semantic_memory.v1 import memory_pb2
+
+COLOURS = 6
+"""Groups with a colour and shape of their own. More could not be told apart, in particular by colour-blind readers."""
+KINDS = ("content", "session", "label")
+
+_ROUNDS = 25
+_PER_GROUP = 4
+"""Memories per group of similar content, at the least, on average."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Memories that share a colour."""
+
+    name: str
+    """The session, the label, or the text of the most typical memory."""
+    rows: list[int]
+    typical: int
+    """The row of the memory that stands for the group."""
+    rest: bool = False
+    """Whether the group combines all that has no colour of its own, and is drawn in grey."""
+
+
+def group_memories(kind: str, memories: Sequence[memory_pb2.Memory], embeddings: NDArray[np.float32]) -> list[Group]:
+    """Return at most COLOURS groups, largest first, and a last one with all remaining memories."""
+    if kind == "content":
+        return _by_content(memories, embeddings)
+    if kind == "session":
+        keys = [one.session_id for one in memories]
+    else:
+        counts = Counter(label for one in memories for label in one.labels)
+        # A memory with several labels counts for the most frequent one.
+        keys = [max(one.labels, key=lambda label: (counts[label], label), default="") for one in memories]
+    named = [name for name, _ in Counter(keys).most_common() if name]
+    groups = [Group(name, rows, rows[0]) for name in named[:COLOURS] if (rows := _rows_of(keys, {name}))]
+    smaller = named[COLOURS:]
+    others = _rows_of(keys, {"", *smaller})
+    if others:
+        parts = [f"{len(smaller):,} other {kind}{'s' if len(smaller) > 1 else ''}"] if smaller else []
+        parts += [f"no {kind}"] if "" in keys else []
+        groups.append(Group(", ".join(parts), others, others[0], rest=True))
+    return groups
+
+
+def _rows_of(keys: Sequence[str], names: set[str]) -> list[int]:
+    return [row for row, key in enumerate(keys) if key in names]
+
+
+def _by_content(memories: Sequence[memory_pb2.Memory], embeddings: NDArray[np.float32]) -> list[Group]:
+    labels, centres = cluster(embeddings, max(1, min(COLOURS, len(memories) // _PER_GROUP)))
+    groups = []
+    for label, centre in enumerate(centres):
+        rows = np.flatnonzero(labels == label)
+        if len(rows):
+            typical = int(rows[((embeddings[rows] - centre) ** 2).sum(axis=1).argmin()])
+            groups.append(Group(memories[typical].content, [int(row) for row in rows], typical))
+    return sorted(groups, key=lambda group: -len(group.rows))
+
+
+def cluster(embeddings: NDArray[np.float32], count: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Assign each embedding to one of `count` clusters by k-means, and return the clusters' centres too. Equal input
+    gives equal output."""
+    random = np.random.default_rng(0)
+    centres = embeddings[[int(random.integers(len(embeddings)))]]
+    # k-means++: each further centre is likely to lie far from those before it.
+    while len(centres) < count:
+        nearest = _distances(embeddings, centres).min(axis=1).astype(np.float64)
+        weights = nearest / nearest.sum() if nearest.sum() > 0 else None
+        centres = np.vstack([centres, embeddings[random.choice(len(embeddings), p=weights)]])
+    labels = _distances(embeddings, centres).argmin(axis=1)
+    for _ in range(_ROUNDS):
+        centres = np.stack(
+            [embeddings[labels == one].mean(axis=0) if (labels == one).any() else centres[one] for one in range(count)]
+        )
+        before, labels = labels, _distances(embeddings, centres).argmin(axis=1)
+        if (before == labels).all():
+            break
+    return labels, centres
+
+
+def _distances(embeddings: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Squared distances, one row per embedding and one column per centre."""
+    squares = (embeddings**2).sum(axis=1)[:, None] + (centres**2).sum(axis=1)
+    distances: NDArray[np.float32] = np.maximum(squares - 2 * embeddings @ centres.T, 0)
+    return distances
