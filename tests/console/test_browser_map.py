@@ -1,0 +1,183 @@
+"""The map in a browser: pointing, keyboard, zoom, legend, and its text alternative."""
+
+import uuid
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from tests.console.conftest import DEVICES, Screenshot
+from tests.console.sample_sessions import store_sessions
+from tests.support.api import Stub
+from tests.support.console_pages import MARKUP, store_messages
+
+SESSIONS = 250
+
+
+@pytest.fixture(scope="module")
+async def busy_user(memories: Stub) -> str:
+    """A user with 250 sessions."""
+    user = f"user_{uuid.uuid4().hex}"
+    await store_sessions(memories, user, SESSIONS)
+    return user
+
+
+async def view_box(page: Page) -> list[float]:
+    return [float(one) for one in str(await page.locator("#map").get_attribute("viewBox")).split()]
+
+
+async def test_map_is_read_by_pointing_and_by_arrow_keys(
+    page: Page, memories: Stub, user: str, screenshot: Screenshot
+) -> None:
+    await store_messages(memories, user, "Tomatoes like sun", "Basil likes sun", "Water the tomatoes", session="garden")
+    await store_messages(memories, user, "The p99 alarm fired", "Roll back the release", MARKUP, session="on-call")
+    await page.goto(f"/map?user={user}&colour=session")
+    readout = page.locator("#readout .text")
+    await page.locator("#map a[tabindex='0']").focus()
+    visited = {await readout.inner_text()}
+    for key in ["ArrowLeft"] * 6 + ["ArrowDown"] * 6 + ["ArrowRight"] * 6 + ["ArrowUp"] * 6:
+        await page.keyboard.press(key)
+        visited.add(await readout.inner_text())
+        assert await page.locator("#map a[tabindex='0']").count() == 1
+    assert len(visited) >= 4
+
+    point = page.locator("#map").get_by_role("link", name="Roll back the release")
+    await page.locator("#map").evaluate("one => one.scrollIntoView()")
+    box = await point.bounding_box()
+    assert box is not None
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    if page.viewport_size == DEVICES["phone"]["viewport"]:
+        await page.touchscreen.tap(*middle)
+    else:
+        await page.mouse.move(*middle)
+    assert await readout.inner_text() == "Roll back the release"
+    await page.locator(".legend a", has_text="garden").focus()
+    assert await page.locator("#map g.lit a").count() == 3
+    await screenshot("map-small")
+    await page.click("#readout a")
+    await page.wait_for_url("**/memory?*")
+    assert "Roll back the release" in await page.inner_text("article")
+
+
+async def test_map_is_one_tab_stop_that_shows_where_it_is(page: Page, busy_user: str) -> None:
+    await page.goto(f"/map?user={busy_user}")
+    await page.locator("form button", has_text="Show").focus()
+    await page.keyboard.press("Tab")
+    assert await page.evaluate("document.activeElement.closest('#map') !== null")
+    assert await page.locator("#map #ring").count() == 1
+    first = await page.locator("#readout .text").inner_text()
+    await page.keyboard.press("ArrowLeft")
+    await page.keyboard.press("ArrowDown")
+    assert await page.locator("#readout .text").inner_text() != first
+    address = await page.evaluate("document.activeElement.getAttribute('href')")
+    await page.keyboard.press("Tab")
+    assert await page.evaluate("document.activeElement.closest('#map') === null")
+    await page.keyboard.press("Shift+Tab")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/memory?*")
+    assert page.url.endswith(address)
+
+
+async def test_map_zooms_and_pans(page: Page, busy_user: str) -> None:
+    await page.goto(f"/map?user={busy_user}")
+    whole = await view_box(page)
+    size = "one => one.querySelector('use').getBoundingClientRect().width"
+    before = await page.locator("#map").evaluate(size)
+    await page.get_by_role("button", name="Zoom in").click()
+    zoomed = await view_box(page)
+    assert zoomed[2] == pytest.approx(whole[2] / 1.5)
+    # Points keep their size, so that crowded ones come apart.
+    assert await page.locator("#map").evaluate(size) == pytest.approx(before, rel=0.05)
+    await page.get_by_role("button", name="Reset").click()
+    assert await view_box(page) == whole
+
+    # By keyboard: zoom at a point, which stays in view, and so does each next one.
+    await page.locator("#map a[tabindex='0']").focus()
+    for key in ["+"] * 6 + ["ArrowLeft"] * 4 + ["ArrowUp"] * 4:
+        await page.keyboard.press(key)
+        x, y = await page.evaluate("(({ e, f }) => [e, f])(document.activeElement.transform.baseVal[0].matrix)")
+        left, top, width, _ = await view_box(page)
+        assert left <= x <= left + width
+        assert top <= y <= top + width
+    await page.keyboard.press("0")
+    assert await view_box(page) == whole
+
+
+@pytest.mark.parametrize("page", ["desktop"], indirect=True)
+async def test_mouse_zooms_at_the_pointer_and_drags(page: Page, busy_user: str) -> None:
+    await page.goto(f"/map?user={busy_user}")
+    await page.locator("#map").evaluate("one => one.scrollIntoView()")
+    box = await page.locator("#map").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 4, box["y"] + box["height"] / 4
+    await page.mouse.move(x, y)
+    scroll = await page.evaluate("scrollY")
+    await page.keyboard.down("Control")
+    await page.mouse.wheel(0, -400)
+    await page.keyboard.up("Control")
+    zoomed = await view_box(page)
+    assert zoomed[2] < 1
+    # The point under the mouse keeps its place.
+    assert zoomed[0] + zoomed[2] / 4 == pytest.approx(-1.06 + 2.12 / 4, abs=0.01)
+    assert await page.evaluate("scrollY") == scroll
+
+    await page.mouse.down()
+    await page.mouse.move(x - 60, y - 40, steps=4)
+    await page.mouse.up()
+    moved = await view_box(page)
+    assert moved[2] == zoomed[2]
+    assert moved[0] - zoomed[0] == pytest.approx(60 / box["width"] * zoomed[2], rel=0.2)
+    assert moved[1] - zoomed[1] == pytest.approx(40 / box["height"] * zoomed[2], rel=0.2)
+    # A drag opens nothing.
+    assert "/map?" in page.url
+
+
+@pytest.mark.parametrize("page", ["dark", "desktop", "phone"], indirect=True)
+async def test_map_of_250_sessions_is_readable(page: Page, busy_user: str, screenshot: Screenshot) -> None:
+    await page.goto(f"/map?user={busy_user}&colour=session")
+    assert await page.locator(".legend li").count() == 7
+    assert await page.locator(".legend li").last.inner_text() == f"{SESSIONS - 6} other sessions\n{2 * (SESSIONS - 6)}"
+    await page.goto(f"/map?user={busy_user}")
+    assert await page.locator("#map a").count() == 2 * SESSIONS
+    assert await page.locator(".legend li").count() == 6
+    fills = "all => new Set(all.map((one) => getComputedStyle(one).fill)).size"
+    assert await page.locator(".legend svg").evaluate_all(fills) == 6
+    assert await page.locator("#map > g").evaluate_all(fills) == 6
+    shapes = "all => new Set(all.map((one) => one.getAttribute('href'))).size"
+    assert await page.locator(".legend use").evaluate_all(shapes) == 6
+
+    await page.locator(".legend a").first.hover()
+    dimmed = "one => getComputedStyle(one).fillOpacity"
+    assert await page.locator("#map g.lit use").first.evaluate(dimmed) == "0.85"
+    await page.wait_for_function(
+        "getComputedStyle(document.querySelector('#map g:not(.lit) use')).fillOpacity === '0.1'"
+    )
+    await page.locator("#map").hover()
+    await screenshot("map")
+
+
+async def test_table_has_the_same_memories(page: Page, busy_user: str, screenshot: Screenshot) -> None:
+    await page.goto(f"/map?user={busy_user}")
+    await page.get_by_text("Show the memories as a table").click()
+    rows = page.locator("tbody tr")
+    assert await rows.count() == 2 * SESSIONS
+    links = "all => all.map((one) => one.getAttribute('href')).sort()"
+    assert await rows.locator("a").evaluate_all(links) == await page.locator("#map a").evaluate_all(links)
+    await screenshot("map-table", full_page=False)
+
+
+async def test_map_without_javascript_has_the_table_and_no_tab_stop(
+    chromium: Browser, console_url: str, memories: Stub, user: str
+) -> None:
+    await store_messages(memories, user, "Tomatoes like sun", "Basil likes sun")
+    options: dict[str, Any] = {**DEVICES["desktop"], "java_script_enabled": False}
+    context = await chromium.new_context(base_url=console_url, **options)
+    page = await context.new_page()
+    await page.goto(f"/map?user={user}")
+    assert await page.locator("#map a").count() == 2
+    assert await page.locator("#map a:not([tabindex='-1'])").count() == 0
+    assert not await page.get_by_role("button", name="Zoom in").is_visible()
+    await page.get_by_text("Show the memories as a table").click()
+    await page.get_by_role("cell", name="Basil likes sun").get_by_role("link").click()
+    await page.wait_for_url("**/memory?*")
+    await context.close()
