@@ -22,12 +22,12 @@ async def suggestions(request: Request) -> Response:
     query = pb.ListRequest(
         index=form.word("index"), filter=scope, order=pb.LIST_ORDER_NEWEST_FIRST, page_size=_PAGE_SIZE
     )
-    what = "Sessions" if user else "Users"
+    what = "sessions" if user else "users"
     try:
         response = await api_of(request).memories.List(query, timeout=RPC_TIMEOUT)
     except grpc.aio.AioRpcError as error:
-        return JSONResponse({"values": [], "note": f"{what} cannot be suggested: {error.code().name}."})
+        return JSONResponse({"values": [], "note": f"No suggestions: the service does not list {what} ({error.code().name})."})
     found = [one.session_id if user else one.user_id for one in response.memories]
     values = list(dict.fromkeys(filter(None, found)))
-    scanned = f"the newest {len(found):,}" if response.next_page_token else f"all {len(found):,}"
-    return JSONResponse({"values": values, "note": f"{what} in {scanned} memories are suggested."})
+    scope_note = f"from the newest {len(found):,} memories" if response.next_page_token else f"all {what}"
+    return JSONResponse({"values": values, "note": f"Suggestions: {scope_note}."})

@@ -45,15 +45,17 @@ WORDS = {
     "sport": ("Maria", "Jonas", "the club", "Priya", "the B team"),
 }
 
+ENDINGS = ("", " this weekend", ", says Sam", " before the holidays", " after all")
+
 
 async def store_sessions(memories: Stub, user: str, sessions: int) -> None:
-    """Store two messages in each session, on five topics, an hour between sessions."""
+    """Store two messages in each session, on five topics, an hour between sessions. 250 sessions have 500 texts."""
     requests = []
     for number in range(sessions):
         topic = list(TOPICS)[number % len(TOPICS)]
         for part in range(2):
-            step = number // len(TOPICS) + 7 * part
-            text = TOPICS[topic][step % 4].format(WORDS[topic][step // 4 % 5])
+            step = 2 * (number // len(TOPICS)) + part
+            text = TOPICS[topic][step % 4].format(WORDS[topic][step // 4 % 5]) + ENDINGS[step // 20 % 5]
             request = message(user, text[:1].upper() + text[1:], f"{topic} {number}", ROLES[part])
             request.timestamp.FromDatetime(START + timedelta(hours=number, minutes=part))
             requests.append(request)

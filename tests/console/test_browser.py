@@ -75,7 +75,7 @@ async def test_filters_and_their_errors(page: Page, memories: Stub, user: str, s
     await page.locator("select[data-adds-to=session]").select_option("s2")
     await page.locator("select[data-adds-to=session] + button").click()
     assert await page.get_by_label("Only these sessions", exact=True).input_value() == "s2"
-    assert await page.locator("#session-hint .note").inner_text() == "Sessions in all 2 memories are suggested."
+    assert await page.locator("#session-hint .note").inner_text() == "Suggestions: all sessions."
     await screenshot("filters")
     await page.get_by_label("hybrid", exact=True).check()
     await page.get_by_label("Maximum hits").fill("0")
@@ -101,7 +101,7 @@ async def test_users_and_sessions_are_suggested(page: Page, memories: Stub, user
     await page.get_by_label("Session").focus()
     await page.wait_for_selector("#session-list option", state="attached")
     assert await page.locator("#session-list option").evaluate_all("all => all.map((one) => one.value)") == ["s2", "s1"]
-    assert "all 2 memories" in await page.locator("#session-hint").inner_text()
+    assert "Suggestions: all sessions." in await page.locator("#session-hint").inner_text()
 
 
 async def test_times_are_entered_in_time_fields(page: Page, memories: Stub, user: str) -> None:

@@ -21,7 +21,7 @@ async def test_sessions_of_a_user_are_suggested_newest_first(
     await store_messages(memories, user, "oldest", "newest", session="s2")
     await store_messages(memories, user, "no session", session="")
     answer = (await http.get("/suggestions", params={"user": user})).json()
-    assert answer == {"values": ["s2", "s1"], "note": "Sessions in all 4 memories are suggested."}
+    assert answer == {"values": ["s2", "s1"], "note": "Suggestions: all sessions."}
     assert (await http.get("/suggestions", params={"user": "nobody"})).json()["values"] == []
 
 
@@ -32,7 +32,7 @@ async def test_suggestions_say_how_many_memories_they_cover(
     await store_messages(memories, user, "oldest", session="s1")
     await store_messages(memories, user, "one", "two", "three", session="s2")
     answer = (await http.get("/suggestions", params={"user": user})).json()
-    assert answer == {"values": ["s2"], "note": "Sessions in the newest 2 memories are suggested."}
+    assert answer == {"values": ["s2"], "note": "Suggestions: from the newest 2 memories."}
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ async def test_users_are_suggested_only_to_callers_that_may_list_them(
     await store_messages(memories, user, "message")
     assert user in (await http.get("/suggestions")).json()["values"]
     answer = (await restricted.get("/suggestions")).json()
-    assert answer == {"values": [], "note": "Users cannot be suggested: PERMISSION_DENIED."}
+    assert answer == {"values": [], "note": "No suggestions: the service does not list users (PERMISSION_DENIED)."}
     assert (await restricted.get("/suggestions", params={"user": user})).json()["values"] == ["s1"]
 
 

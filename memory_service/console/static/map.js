@@ -82,7 +82,8 @@ function start() {
     else if (point) show(point);
   });
 
-  map.addEventListener("focusin", (event) => {
+  // On the parent: Chromium makes an SVG with a focus listener a Tab stop itself, which would do nothing.
+  map.parentElement.addEventListener("focusin", (event) => {
     const point = points.find((one) => one.link === event.target);
     if (!point) return;
     show(point);

@@ -26,13 +26,16 @@ const options = (values) =>
   });
 
 // Input fields offer the values as a native list while they are edited.
-document.addEventListener("focusin", async ({ target }) => {
+async function suggest({ target }) {
   const kind = target.dataset?.suggest;
   if (!kind || (kind === "session" && !target.form.elements.user.value)) return;
   const { values, note } = await suggestions(target.form, kind);
   target.list.replaceChildren(...options(values));
   target.closest(".field").querySelector(".note").textContent = note;
-});
+}
+document.addEventListener("focusin", suggest);
+// The field with autofocus has the focus before this script runs.
+if (document.activeElement) suggest({ target: document.activeElement });
 
 // Text areas have a select with a button that adds its value as a line.
 async function fill(select) {

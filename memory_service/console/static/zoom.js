@@ -3,7 +3,7 @@
 const MAX_ZOOM = 40;
 
 export function zoomable(svg) {
-  const { x: left, y: top, width } = svg.viewBox.baseVal;
+  const [left, top, width] = svg.getAttribute("viewBox").split(" ").map(Number);
   let view = { x: left, y: top, width };
   let zoom = 1;
   let moved = false;
