@@ -55,8 +55,8 @@ def project(embeddings: NDArray[np.float32]) -> Projection:
 
 def _fitted(flat: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Scale points into the square, and move outliers to its edge without changing their direction."""
-    if len(flat) >= _OUTLIER_COUNT:
-        flat = flat - np.median(flat, axis=0).astype(np.float32)
+    trimmed = 1 - _OUTLIER_QUANTILE if len(flat) >= _OUTLIER_COUNT else 0
+    flat = flat - np.quantile(flat, [trimmed, 1 - trimmed], axis=0).mean(axis=0).astype(np.float32)
     distances = np.abs(flat).max(axis=1)
     widest = float(distances.max())
     scale = widest

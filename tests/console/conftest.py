@@ -5,9 +5,9 @@ With MEMORY_CONSOLE_SHOTS=DIRECTORY the browser tests save screenshots there.
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import pytest
@@ -16,7 +16,8 @@ from playwright.async_api import Browser, Page, async_playwright
 from memory_service.cli.client import channel_to
 from memory_service.console.serving import serving
 from memory_service.rpc.server import RpcServer
-from tests.support.api import TIMEOUT
+from tests.console.sample_sessions import store_sessions
+from tests.support.api import TIMEOUT, Stub
 from tests.support.console_pages import console_client
 
 FLAGS = [
@@ -32,11 +33,16 @@ FLAGS = [
 DEVICES: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1200, "height": 850}},
     "phone": {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True},
-    "dark": {"viewport": {"width": 1000, "height": 860}, "color_scheme": "dark"},
+    "small": {"viewport": {"width": 1000, "height": 760}},
+    "dark": {"viewport": {"width": 1000, "height": 920}, "color_scheme": "dark"},
 }
 """How a page is opened; a test chooses others by `pytest.mark.parametrize("page", ..., indirect=True)`."""
 
-Screenshot = Callable[[str], Awaitable[None]]
+
+class Screenshot(Protocol):
+    """Saves a screenshot: of the visible part only, or of the full page."""
+
+    async def __call__(self, name: str, *, full_page: bool = True) -> None: ...
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +71,13 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+@pytest.fixture(scope="session")
+async def busy_user(memories: Stub) -> str:
+    """A user with 250 sessions. The name is one for screenshots."""
+    await store_sessions(memories, "alice", 250)
+    return "alice"
+
+
 @pytest.fixture(params=["desktop", "phone"])
 async def page(chromium: Browser, console_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
     """A page on each device. The test fails on a request to another host, and on an error or warning in the page."""
@@ -86,13 +99,15 @@ async def page(chromium: Browser, console_url: str, request: pytest.FixtureReque
 
 @pytest.fixture
 def screenshot(page: Page, request: pytest.FixtureRequest) -> Screenshot:
-    """Assert that the page is no wider than its window, and save a screenshot if MEMORY_CONSOLE_SHOTS is set."""
+    """Assert that the page is no wider than its window, and save a screenshot if MEMORY_CONSOLE_SHOTS is set.
+
+    Names that start with "console-" are pictures of docs/, and get no device."""
     device = request.node.callspec.params["page"]
 
-    async def save(name: str, *, full_page: bool = True, suffix: bool = True) -> None:
+    async def save(name: str, *, full_page: bool = True) -> None:
         assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), name
         if directory := os.environ.get("MEMORY_CONSOLE_SHOTS"):
-            path = Path(directory) / (f"{name}-{device}.png" if suffix else f"{name}.png")
+            path = Path(directory) / (f"{name}.png" if name.startswith("console-") else f"{name}-{device}.png")
             await page.screenshot(path=path, full_page=full_page)
 
     return save

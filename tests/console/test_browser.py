@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 
+import pytest
 from playwright.async_api import Browser, Page
 from semantic_memory.v1 import memory_pb2
 
@@ -62,6 +63,18 @@ async def test_bars_and_more_hits(page: Page, memories: Stub, user: str) -> None
     assert await page.locator(".hit").count() == 8
     # The first new hit is in view.
     assert await page.locator("#hit-6").evaluate("one => one.getBoundingClientRect().top < innerHeight")
+
+
+@pytest.mark.parametrize("page", ["small"], indirect=True)
+async def test_hit_shows_its_scores_and_context(page: Page, busy_user: str, screenshot: Screenshot) -> None:
+    options = "mode=hybrid&recency=365d&before=1&after=1&until=2026-01-31T00:00"
+    await page.goto(f"/search?q=What+do+slugs+like+to+eat%3F&user={busy_user}&{options}")
+    hit = page.locator(".hit").first
+    assert await hit.locator("dt").all_inner_texts() == ["similarity", "recency", "text score"]
+    assert await hit.locator(".bar").count() == 2
+    assert "slugs" in await hit.locator(".is-hit").inner_text()
+    assert await hit.locator(".context li").count() == 2
+    await screenshot("console-search", full_page=False)
 
 
 async def test_filters_and_their_errors(page: Page, memories: Stub, user: str, screenshot: Screenshot) -> None:

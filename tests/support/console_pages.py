@@ -37,7 +37,7 @@ async def store_messages(memories: Stub, user: str, *contents: str, session: str
     return ids
 
 
-async def get_page(client: httpx.AsyncClient, path: str, status: int = 200, **query: Any) -> str:
+async def get_page(client: httpx.AsyncClient, path: str, status: int = 200, /, **query: Any) -> str:
     """Return the text of a page, and assert its status."""
     response = await client.get(path, params=query)
     assert response.status_code == status, response.text

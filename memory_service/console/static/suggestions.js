@@ -41,6 +41,8 @@ if (document.activeElement) suggest({ target: document.activeElement });
 async function fill(select) {
   const field = select.closest(".field");
   const user = select.form.elements.user.value;
+  // Take up the space at once, so that the page below does not move when the values arrive.
+  select.parentElement.hidden = !user;
   const { values, note } = user ? await suggestions(select.form, "session") : { values: [], note: "" };
   select.replaceChildren(...options(values));
   select.parentElement.hidden = !values.length;
@@ -52,7 +54,7 @@ for (const select of document.querySelectorAll("select[data-adds-to]")) {
   const details = select.closest("details");
   select.nextElementSibling.addEventListener("click", () => {
     const lines = area.value.split("\n").filter((line) => line.trim());
-    if (!lines.includes(select.value)) area.value = [...lines, select.value].join("\n");
+    if (select.value && !lines.includes(select.value)) area.value = [...lines, select.value].join("\n");
   });
   const refresh = () => (!details || details.open) && fill(select);
   details?.addEventListener("toggle", refresh);
