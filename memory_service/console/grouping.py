@@ -12,6 +12,7 @@ COLOURS = 6
 """Groups with a colour and shape of their own. More could not be told apart, in particular by colour-blind readers."""
 KINDS = ("content", "session", "label")
 
+_ATTEMPTS = 5
 _ROUNDS = 25
 _PER_GROUP = 4
 """Memories per group of similar content, at the least, on average."""
@@ -70,25 +71,43 @@ def cluster(embeddings: NDArray[np.float32], count: int) -> tuple[NDArray[np.int
     """Assign each embedding to one of `count` clusters by k-means, and return the clusters' centres too. Equal input
     gives equal output."""
     random = np.random.default_rng(0)
+    # Centred values are smaller, so that distances lose less precision to rounding.
+    mean = embeddings.mean(axis=0)
+    centred = embeddings - mean
+    # k-means finds a local optimum, so the best of some attempts counts.
+    attempts = [_k_means(centred, _seeds(centred, count, random)) for _ in range(_ATTEMPTS)]
+    labels, centres = max(attempts, key=lambda one: float(_closeness(centred, one[1]).max(axis=1).sum()))
+    return labels, centres + mean
+
+
+def _seeds(embeddings: NDArray[np.float32], count: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """Initial centres by k-means++: each further one is likely to be far from those before it."""
+    squares = (embeddings**2).sum(axis=1)
     centres = embeddings[[int(random.integers(len(embeddings)))]]
-    # k-means++: each further centre is likely to lie far from those before it.
     while len(centres) < count:
-        nearest = _distances(embeddings, centres).min(axis=1).astype(np.float64)
-        weights = nearest / nearest.sum() if nearest.sum() > 0 else None
+        distances = np.maximum(squares - 2 * _closeness(embeddings, centres).max(axis=1), 0).astype(np.float64)
+        weights = distances / distances.sum() if distances.sum() > 0 else None
         centres = np.vstack([centres, embeddings[random.choice(len(embeddings), p=weights)]])
-    labels = _distances(embeddings, centres).argmin(axis=1)
+    return centres
+
+
+def _k_means(
+    embeddings: NDArray[np.float32], centres: NDArray[np.float32]
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    labels = _closeness(embeddings, centres).argmax(axis=1)
     for _ in range(_ROUNDS):
-        centres = np.stack(
-            [embeddings[labels == one].mean(axis=0) if (labels == one).any() else centres[one] for one in range(count)]
-        )
-        before, labels = labels, _distances(embeddings, centres).argmin(axis=1)
+        members = (labels == np.arange(len(centres))[:, None]).astype(np.float32)
+        sizes = members.sum(axis=1, keepdims=True)
+        # An empty cluster keeps its centre.
+        centres = np.where(sizes > 0, members @ embeddings / np.maximum(sizes, 1), centres)
+        before, labels = labels, _closeness(embeddings, centres).argmax(axis=1)
         if (before == labels).all():
             break
     return labels, centres
 
 
-def _distances(embeddings: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Squared distances, one row per embedding and one column per centre."""
-    squares = (embeddings**2).sum(axis=1)[:, None] + (centres**2).sum(axis=1)
-    distances: NDArray[np.float32] = np.maximum(squares - 2 * embeddings @ centres.T, 0)
-    return distances
+def _closeness(embeddings: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.float32]:
+    """One row per embedding and one column per centre: larger means closer. It is the negative squared distance, halved
+    and without the embedding's own square, which is the same in each column."""
+    closeness: NDArray[np.float32] = embeddings @ centres.T - (centres**2).sum(axis=1) / 2
+    return closeness

@@ -26,7 +26,9 @@ async def suggestions(request: Request) -> Response:
     try:
         response = await api_of(request).memories.List(query, timeout=RPC_TIMEOUT)
     except grpc.aio.AioRpcError as error:
-        return JSONResponse({"values": [], "note": f"No suggestions: the service does not list {what} ({error.code().name})."})
+        return JSONResponse(
+            {"values": [], "note": f"No suggestions: the service does not list {what} ({error.code().name})."}
+        )
     found = [one.session_id if user else one.user_id for one in response.memories]
     values = list(dict.fromkeys(filter(None, found)))
     scope_note = f"from the newest {len(found):,} memories" if response.next_page_token else f"all {what}"

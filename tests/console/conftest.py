@@ -34,7 +34,7 @@ DEVICES: dict[str, dict[str, Any]] = {
     "desktop": {"viewport": {"width": 1200, "height": 850}},
     "phone": {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True},
     "small": {"viewport": {"width": 1000, "height": 760}},
-    "dark": {"viewport": {"width": 1000, "height": 920}, "color_scheme": "dark"},
+    "dark": {"viewport": {"width": 1000, "height": 1000}, "color_scheme": "dark"},
 }
 """How a page is opened; a test chooses others by `pytest.mark.parametrize("page", ..., indirect=True)`."""
 

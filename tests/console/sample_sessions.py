@@ -45,7 +45,7 @@ WORDS = {
     "sport": ("Maria", "Jonas", "the club", "Priya", "the B team"),
 }
 
-ENDINGS = ("", " this weekend", ", says Sam", " before the holidays", " after all")
+OPENINGS = ("", "Note: ", "Sam says: ", "Reminder: ", "As agreed: ")
 
 
 async def store_sessions(memories: Stub, user: str, sessions: int) -> None:
@@ -55,8 +55,9 @@ async def store_sessions(memories: Stub, user: str, sessions: int) -> None:
         topic = list(TOPICS)[number % len(TOPICS)]
         for part in range(2):
             step = 2 * (number // len(TOPICS)) + part
-            text = TOPICS[topic][step % 4].format(WORDS[topic][step // 4 % 5]) + ENDINGS[step // 20 % 5]
-            request = message(user, text[:1].upper() + text[1:], f"{topic} {number}", ROLES[part])
+            text = TOPICS[topic][step % 4].format(WORDS[topic][step // 4 % 5])
+            content = OPENINGS[step // 20 % 5] + text[0].upper() + text[1:]
+            request = message(user, content, f"{topic} {number}", ROLES[part])
             request.timestamp.FromDatetime(START + timedelta(hours=number, minutes=part))
             requests.append(request)
     for first in range(0, len(requests), 100):
