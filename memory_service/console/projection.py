@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _DIRECTIONS = 8
-"""Directions that the iteration follows; it converges faster with some more than the two that it returns."""
+"""Principal components to compute. The map shows two, and its groups need one fewer than there are groups."""
 _ROUNDS = 12
 
 _OUTLIER_COUNT = 20
@@ -24,6 +24,8 @@ class Projection:
     """Share of the variance of all embeddings that the two directions explain, 0 to 1."""
     outliers: NDArray[np.bool_]
     """Which points lie outside the square and were moved to its edge."""
+    components: NDArray[np.float32]
+    """The embeddings in their first principal components, not scaled."""
 
 
 def project(embeddings: NDArray[np.float32]) -> Projection:
@@ -40,17 +42,17 @@ def project(embeddings: NDArray[np.float32]) -> Projection:
         directions = np.linalg.qr(centred.T @ (centred @ directions))[0]
     rotated, spread, _ = np.linalg.svd(centred @ directions, full_matrices=False)
 
+    components = rotated * spread
     flat = np.zeros((len(embeddings), 2), np.float32)
-    shown = min(2, len(spread))
-    flat[:, :shown] = rotated[:, :shown] * spread[:shown]
+    flat[:, : len(spread)] = components[:, :2]
     # The sign of a component is arbitrary. Put the point with the largest coordinate on the positive side.
     farthest = flat[np.abs(flat).argmax(axis=0), [0, 1]]
     flat *= np.where(farthest < 0, -1, 1)
     total = float((centred**2).sum())
     if float(np.abs(flat).max()) < 1e-6:
-        return Projection(np.zeros_like(flat), 1.0, np.zeros(len(flat), np.bool_))
+        return Projection(np.zeros_like(flat), 1.0, np.zeros(len(flat), np.bool_), components)
     points, outliers = _fitted(flat)
-    return Projection(points, min(1.0, float((spread[:2] ** 2).sum()) / total), outliers)
+    return Projection(points, min(1.0, float((spread[:2] ** 2).sum()) / total), outliers, components)
 
 
 def _fitted(flat: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
 from tests.console.conftest import DEVICES, Screenshot
 from tests.support.api import Stub
@@ -143,11 +143,8 @@ async def test_map_of_250_sessions_is_readable(page: Page, busy_user: str, scree
     assert await page.locator(".legend use").evaluate_all(shapes) == 6
 
     await page.locator(".legend a").first.hover()
-    dimmed = "one => getComputedStyle(one).fillOpacity"
-    assert await page.locator("#map g.lit use").first.evaluate(dimmed) == "0.85"
-    await page.wait_for_function(
-        "getComputedStyle(document.querySelector('#map g:not(.lit) use')).fillOpacity === '0.1'"
-    )
+    await expect(page.locator("#map g.lit use").first).to_have_css("fill-opacity", "0.85")
+    await expect(page.locator("#map g:not(.lit) use").first).to_have_css("fill-opacity", "0.1")
     await page.locator("#map g[data-group='3'] a").first.hover()
     await page.evaluate("scrollTo(0, 0)")
     await screenshot("console-map" if page.viewport_size == DEVICES["dark"]["viewport"] else "map", full_page=False)
