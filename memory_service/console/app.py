@@ -18,8 +18,10 @@ from starlette.staticfiles import StaticFiles
 from memory_service.cli.client import Stub
 from memory_service.console import map_view, read_views, search_view, suggestions, write_views
 from memory_service.console.forms import FormError
-from memory_service.console.guard import Guard, Sessions
-from memory_service.console.pages import Api, Problem, form_of, page, problem_of
+from memory_service.console.guard import Guard
+from memory_service.console.pages import Api, form_of, page
+from memory_service.console.problems import Problem, problem_of
+from memory_service.console.sessions import Sessions
 
 _ROUTES = [
     Route("/", read_views.overview, methods=["GET"]),

@@ -9,10 +9,12 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from starlette.requests import Request
 from starlette.responses import Response
 
-from memory_service.console.forms import Form, FormError, filter_of
+from memory_service.console.forms import Form, FormError
 from memory_service.console.grouping import KINDS, group_memories
-from memory_service.console.pages import RPC_TIMEOUT, Api, api_of, form_of, link_with, page, problem_of
+from memory_service.console.pages import RPC_TIMEOUT, Api, api_of, form_of, link_with, page
+from memory_service.console.problems import problem_of
 from memory_service.console.projection import project
+from memory_service.console.requests import filter_of
 
 MAP_LIMIT = 2000
 """Memories on one map."""

@@ -1,4 +1,4 @@
-"""Page rendering: templates, links, and the text of times and errors."""
+"""Page rendering: templates, links and times."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,6 @@ from datetime import UTC
 from typing import Any
 from urllib.parse import urlencode
 
-import grpc
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2_grpc
@@ -16,45 +15,13 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from memory_service.cli.client import Stub, told
+from memory_service.cli.client import Stub
 from memory_service.cli.options import parse_time
 from memory_service.cli.output import in_words
-from memory_service.console.forms import MODES, ROLES, Form, FormError
-
-STATUSES = {
-    grpc.StatusCode.INVALID_ARGUMENT: 400,
-    grpc.StatusCode.PERMISSION_DENIED: 403,
-    grpc.StatusCode.NOT_FOUND: 404,
-    grpc.StatusCode.ALREADY_EXISTS: 409,
-    grpc.StatusCode.FAILED_PRECONDITION: 409,
-    grpc.StatusCode.UNAVAILABLE: 503,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: 503,
-    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
-}
-"""HTTP status for each gRPC status. All others become 502."""
+from memory_service.console.forms import Form
+from memory_service.console.requests import MODES, ROLES
 
 RPC_TIMEOUT = 30.0
-
-_INPUTS = {
-    "content": "content",
-    "context": "before",
-    "filter.all_labels": "all_label",
-    "filter.any_labels": "any_label",
-    "filter.end_time": "until",
-    "filter.exclude_session_ids": "exclude_session",
-    "filter.roles": "role",
-    "filter.session_ids": "session",
-    "filter.start_time": "since",
-    "filter.user_id": "user",
-    "filter": "user",
-    "labels": "label",
-    "neighbor_weight": "neighbors",
-    "query_text": "q",
-    "session_id": "session",
-    "timestamp": "at",
-    "user_id": "user",
-}
-"""The form input for a request field, where their names differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,33 +32,6 @@ class Api:
     memories: Stub
     health: health_pb2_grpc.HealthStub
     with_key: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """An error to show on a page."""
-
-    title: str
-    lines: list[tuple[str, str, str]]
-    """For each violation: the field, the message, and the form input, which may be empty."""
-    status: int
-
-
-def problem_of(error: grpc.aio.AioRpcError | FormError) -> Problem:
-    """Convert an error to a Problem."""
-    if isinstance(error, FormError):
-        return Problem("Some fields are invalid", [(name, message, name) for name, message in error.problems], 400)
-    (code, details), *rest = told(error)
-    if rest and error.code() is grpc.StatusCode.INVALID_ARGUMENT:
-        details = "the service rejected the request"  # its own text only repeats the lines
-    lines = [(field.strip(), message, _input_of(field.strip())) for field, message in rest]
-    return Problem(f"{code}: {details}", lines, STATUSES.get(error.code(), 502))
-
-
-def _input_of(field: str) -> str:
-    """`session` for filter.session_ids[3]."""
-    path = field.partition("[")[0]
-    return _INPUTS.get(path, path.partition(".")[0])
 
 
 def display_time(timestamp: Timestamp) -> str:
@@ -105,11 +45,11 @@ def input_time(text: str) -> str:
 
     The input holds milliseconds at most, so that shorter fractions are cut off."""
     try:
-        moment = parse_time(text).ToDatetime()
+        time = parse_time(text).ToDatetime()
     except typer.BadParameter:
         return ""
-    precision = "milliseconds" if moment.microsecond >= 1000 else "seconds" if moment.second else "minutes"
-    return moment.isoformat(timespec=precision)
+    precision = "milliseconds" if time.microsecond >= 1000 else "seconds" if time.second else "minutes"
+    return time.isoformat(timespec=precision)
 
 
 def clipped(text: str, limit: int) -> str:
@@ -128,8 +68,8 @@ def link_with(path: str, form: Form, **changed: str) -> str:
 
 
 def _address(path: str, query: Iterable[tuple[str, str]]) -> str:
-    kept = [(name, value) for name, value in query if value]
-    return f"{path}?{urlencode(kept)}" if kept else path
+    parameters = [(name, value) for name, value in query if value]
+    return f"{path}?{urlencode(parameters)}" if parameters else path
 
 
 def role_name(role: memory_pb2.Role) -> str:

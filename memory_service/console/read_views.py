@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from memory_service.cli.options import parse_time
 from memory_service.console.forms import Form
-from memory_service.console.pages import RPC_TIMEOUT, Api, api_of, form_of, link, page, problem_of
+from memory_service.console.pages import RPC_TIMEOUT, Api, api_of, form_of, link, page
+from memory_service.console.problems import problem_of
 
 _SERVICE = "semantic_memory.v1.MemoryService"
 _HEALTH_TIMEOUT = 5.0
@@ -69,10 +70,10 @@ async def read(request: Request) -> Response:
 def _page_link(form: Form, direction: str, page_token: str, edge: memory_pb2.Memory | None) -> str:
     """The address of the next page in a direction: by its page token, or around the edge of the present page if the
     present page was reached from the other direction."""
-    kept = {name: form.text(name) for name in ("index", "user", "session")}
+    scope = {name: form.text(name) for name in ("index", "user", "session")}
     if page_token:
-        return link("/read", **kept, at=form.word("at"), **{direction: page_token})
-    return link("/read", **kept, at=edge.timestamp.ToJsonString()) if edge else ""
+        return link("/read", **scope, at=form.word("at"), **{direction: page_token})
+    return link("/read", **scope, at=edge.timestamp.ToJsonString()) if edge else ""
 
 
 async def memory(request: Request) -> Response:

@@ -7,8 +7,10 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from memory_service.console.forms import FormError, search_request
-from memory_service.console.pages import RPC_TIMEOUT, api_of, form_of, link_with, problem_of, render
+from memory_service.console.forms import FormError
+from memory_service.console.pages import RPC_TIMEOUT, api_of, form_of, link_with, render
+from memory_service.console.problems import problem_of
+from memory_service.console.requests import search_request
 
 _HITS_MARK = "<!-- hits -->"
 """Where the hits go in the rendered page. No text of a user contains this tag, since templates escape it."""

@@ -9,10 +9,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from memory_service.console.forms import Form, FormError, store_request
-from memory_service.console.guard import COOKIE, Sessions
-from memory_service.console.pages import RPC_TIMEOUT, api_of, form_of, link, page, problem_of
+from memory_service.console.forms import Form, FormError
+from memory_service.console.pages import RPC_TIMEOUT, api_of, form_of, link, page
+from memory_service.console.problems import problem_of
 from memory_service.console.read_views import get_memory
+from memory_service.console.requests import store_request
+from memory_service.console.sessions import COOKIE, Sessions
 
 _MAX_BODY = 2**20
 """Bytes. The longest content takes 600,000 with every character percent-encoded."""
@@ -29,9 +31,9 @@ async def store(request: Request) -> Response:
         problem = problem_of(error)
         request_id = form.word("request_id")
         return page(request, "store.html", form, problem.status, problem=problem, request_id=request_id)
-    kept = {name: form.text(name) for name in ("index", "user", "session")}
+    scope = {name: form.text(name) for name in ("index", "user", "session")}
     outcome = "already" if stored.already_stored else "stored"
-    return RedirectResponse(link("/store", **kept, **{outcome: stored.id}), 303)
+    return RedirectResponse(link("/store", **scope, **{outcome: stored.id}), 303)
 
 
 async def delete(request: Request) -> Response:
@@ -41,8 +43,8 @@ async def delete(request: Request) -> Response:
         return page(request, "delete.html", form, memory=await get_memory(api_of(request), form))
     command = pb.DeleteRequest(index=form.word("index"), user_id=form.text("user"), ids=[form.text("id")])
     response = await api_of(request).memories.Delete(command, timeout=RPC_TIMEOUT)
-    kept = {name: form.text(name) for name in ("index", "user", "session", "at")}
-    return RedirectResponse(link("/read", **kept, done="deleted" if response.deleted_ids else "missing"), 303)
+    scope = {name: form.text(name) for name in ("index", "user", "session", "at")}
+    return RedirectResponse(link("/read", **scope, done="deleted" if response.deleted_ids else "missing"), 303)
 
 
 async def login(request: Request) -> Response:

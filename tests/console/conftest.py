@@ -16,8 +16,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from memory_service.cli.client import channel_to
 from memory_service.console.serving import serving
 from memory_service.rpc.server import RpcServer
-from tests.console.sample_sessions import store_sessions
-from tests.support.api import TIMEOUT, Stub
+from tests.support.api import TIMEOUT
 from tests.support.console_pages import console_client
 
 FLAGS = [
@@ -69,13 +68,6 @@ async def chromium() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=executable, args=FLAGS)
         yield browser
         await browser.close()
-
-
-@pytest.fixture(scope="session")
-async def busy_user(memories: Stub) -> str:
-    """A user with 250 sessions. The name is one for screenshots."""
-    await store_sessions(memories, "alice", 250)
-    return "alice"
 
 
 @pytest.fixture(params=["desktop", "phone"])

@@ -8,6 +8,7 @@ from playwright.async_api import Browser, Page
 from semantic_memory.v1 import memory_pb2
 
 from tests.console.conftest import Screenshot
+from tests.console.sample_sessions import store_sessions
 from tests.support.api import TIMEOUT, Stub, listed, message
 from tests.support.console_pages import MARKUP, store_messages
 
@@ -66,9 +67,10 @@ async def test_bars_and_more_hits(page: Page, memories: Stub, user: str) -> None
 
 
 @pytest.mark.parametrize("page", ["small"], indirect=True)
-async def test_hit_shows_its_scores_and_context(page: Page, busy_user: str, screenshot: Screenshot) -> None:
+async def test_hit_shows_its_scores_and_context(page: Page, memories: Stub, screenshot: Screenshot) -> None:
+    await store_sessions(memories, "bob", 15)
     options = "mode=hybrid&recency=365d&before=1&after=1&until=2026-01-31T00:00"
-    await page.goto(f"/search?q=What+do+slugs+like+to+eat%3F&user={busy_user}&{options}")
+    await page.goto(f"/search?q=What+do+slugs+like+to+eat%3F&user=bob&{options}")
     hit = page.locator(".hit").first
     assert await hit.locator("dt").all_inner_texts() == ["similarity", "recency", "text score"]
     assert await hit.locator(".bar").count() == 2

@@ -6,11 +6,18 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.console.conftest import DEVICES, Screenshot
+from tests.console.sample_sessions import store_sessions
 from tests.support.api import Stub
 from tests.support.console_pages import MARKUP, store_messages
 
 SESSIONS = 250
-"""Sessions of `busy_user`."""
+
+
+@pytest.fixture(scope="module")
+async def busy_user(memories: Stub) -> str:
+    """A user with 250 sessions, and with a name for screenshots."""
+    await store_sessions(memories, "alice", SESSIONS)
+    return "alice"
 
 
 async def view_box(page: Page) -> list[float]:
@@ -74,16 +81,16 @@ async def test_map_is_one_tab_stop_that_shows_where_it_is(page: Page, busy_user:
 
 async def test_map_zooms_and_pans(page: Page, busy_user: str) -> None:
     await page.goto(f"/map?user={busy_user}")
-    whole = await view_box(page)
+    full = await view_box(page)
     size = "one => one.querySelector('use').getBoundingClientRect().width"
     before = await page.locator("#map").evaluate(size)
     await page.get_by_role("button", name="Zoom in").click()
     zoomed = await view_box(page)
-    assert zoomed[2] == pytest.approx(whole[2] / 1.5)
+    assert zoomed[2] == pytest.approx(full[2] / 1.5)
     # Points keep their size, so that crowded ones come apart.
     assert await page.locator("#map").evaluate(size) == pytest.approx(before, rel=0.05)
     await page.get_by_role("button", name="Reset").click()
-    assert await view_box(page) == whole
+    assert await view_box(page) == full
 
     # By keyboard: zoom at a point, which stays in view, and so does each next one.
     await page.locator("#map a[tabindex='0']").focus()
@@ -94,7 +101,7 @@ async def test_map_zooms_and_pans(page: Page, busy_user: str) -> None:
         assert left <= x <= left + width
         assert top <= y <= top + width
     await page.keyboard.press("0")
-    assert await view_box(page) == whole
+    assert await view_box(page) == full
 
 
 @pytest.mark.parametrize("page", ["desktop"], indirect=True)
@@ -124,6 +131,30 @@ async def test_mouse_zooms_at_the_pointer_and_drags(page: Page, busy_user: str) 
     assert moved[1] - zoomed[1] == pytest.approx(40 / box["height"] * zoomed[2], rel=0.2)
     # A drag opens nothing.
     assert "/map?" in page.url
+
+
+@pytest.mark.parametrize("page", ["phone"], indirect=True)
+async def test_two_fingers_zoom(page: Page, busy_user: str) -> None:
+    await page.goto(f"/map?user={busy_user}")
+    await page.locator("#map").evaluate("one => one.scrollIntoView()")
+    box = await page.locator("#map").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    touch = await page.context.new_cdp_session(page)
+
+    async def send(kind: str, *distances: int) -> None:
+        points = [{"x": x + distance, "y": y, "id": number} for number, distance in enumerate(distances)]
+        await touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    await send("touchStart", -20, 20)
+    for distance in (25, 30, 40, 50, 60):
+        await send("touchMove", -distance, distance)
+    await send("touchEnd")
+    left, top, width, _ = await view_box(page)
+    assert width < 1
+    # The middle between the fingers stays in the middle.
+    assert left + width / 2 == pytest.approx(0, abs=0.1)
+    assert top + width / 2 == pytest.approx(0, abs=0.1)
 
 
 @pytest.mark.parametrize("page", ["dark", "phone"], indirect=True)

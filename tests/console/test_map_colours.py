@@ -57,9 +57,9 @@ def group_colours(scheme: str) -> list[Colour]:
 @pytest.mark.parametrize("vision", VISION)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_colours_differ_with_every_kind_of_colour_vision(scheme: str, vision: str) -> None:
-    seen = [lab(VISION[vision] @ one) for one in group_colours(scheme)]
+    perceived = [lab(VISION[vision] @ one) for one in group_colours(scheme)]
     # A difference of 2.3 in CIELAB is just noticeable; 20 is clear for small marks too.
-    assert min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(seen, 2)) > 20
+    assert min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(perceived, 2)) > 20
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from memory_service.console import map_view
-from tests.support.api import TIMEOUT, Stub, message
+from tests.support.api import TIMEOUT, Stub, message, packed
 from tests.support.console_pages import get_page, store_messages
 
 
@@ -79,6 +79,24 @@ async def test_similar_memories_share_a_colour(http: httpx.AsyncClient, memories
     assert len({numbers[text] for text in alarms}) == 1
     assert numbers[garden[0]] != numbers[alarms[0]]
     assert {name for _, name, _ in legend(html)} <= set(garden + alarms)
+
+
+async def test_outlier_is_drawn_at_the_edge(http: httpx.AsyncClient, memories: Stub, user: str) -> None:
+    for number in range(25):
+        request = message(user, f"message {number}")
+        # The last embedding is at a right angle to the others, which differ by a few degrees.
+        request.embedding = packed(0, 0, 1) if number == 24 else packed(1, 0.01 * (number % 5), 0, 0.01 * (number % 7))
+        request.embedding_model = "all-minilm-l6-v2-int8"
+        await memories.Store(request, timeout=TIMEOUT)
+    html = await get_page(http, "/map", user=user)
+    assert "1 outlier is drawn at the edge" in html
+    points = re.findall(r'<a( class="outlier")? href="[^"]+" [^>]*translate\(([-\d.]+) ([-\d.]+)\)', html)
+    distances = {bool(outlier): set[float]() for outlier, _, _ in points}
+    for outlier, x, y in points:
+        distances[bool(outlier)].add(max(abs(float(x)), abs(float(y))))
+    assert distances[True] == {1.0}
+    # The other points use the space.
+    assert max(distances[False]) > 0.6
 
 
 async def test_older_memories_are_on_further_maps(

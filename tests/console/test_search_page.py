@@ -30,10 +30,10 @@ async def test_search_shows_hits_and_their_scores(http: httpx.AsyncClient, memor
 
 def bars(html: str) -> list[tuple[str, float, float]]:
     """Each bar on a page: the name of its score, the score, and the width in percent."""
-    found = re.findall(
+    matches = re.findall(
         r"<dt>([\w ]+)</dt><dd>([+-][\d.]+|[\d.]+)</dd><svg class=\"bar\".*?<rect width=\"([\d.]+)\"", html
     )
-    return [(name, float(value), float(width)) for name, value, width in found]
+    return [(name, float(value), float(width)) for name, value, width in matches]
 
 
 async def test_score_bars_have_an_absolute_scale(http: httpx.AsyncClient, memories: Stub, user: str) -> None:
