@@ -141,7 +141,7 @@ def _try_console(image: Image) -> None:
                 break
             assert console.poll() is None, "the console exited"
             time.sleep(0.2)
-        assert "This console wants its key" in page
+        assert "Log in to the console" in page
         print("the console responds")
     finally:
         console.kill()

@@ -1,1 +1,1 @@
-"""A web page for people who would rather look: a client of the gRPC API like any other."""
+"""Web console for developers and operators: a client of the gRPC API."""

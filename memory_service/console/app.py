@@ -1,4 +1,4 @@
-"""The application: its pages, what they need, and how they tell errors."""
+"""The console's web application: routes, shared state and error pages."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,17 +16,20 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from memory_service.cli.client import Stub
-from memory_service.console import read_views, write_views
+from memory_service.console import map_view, read_views, search_view, suggestions, write_views
 from memory_service.console.forms import FormError
-from memory_service.console.guard import Guard, Sessions
-from memory_service.console.pages import Api, Problem, form_of, page, problem_of
+from memory_service.console.guard import Guard
+from memory_service.console.pages import Api, form_of, page
+from memory_service.console.problems import Problem, problem_of
+from memory_service.console.sessions import Sessions
 
 _ROUTES = [
     Route("/", read_views.overview, methods=["GET"]),
-    Route("/search", read_views.search, methods=["GET"]),
+    Route("/search", search_view.search, methods=["GET"]),
     Route("/read", read_views.read, methods=["GET"]),
     Route("/memory", read_views.memory, methods=["GET"]),
-    Route("/map", read_views.map_, methods=["GET"]),
+    Route("/map", map_view.map_, methods=["GET"]),
+    Route("/suggestions", suggestions.suggestions, methods=["GET"]),
     Route("/store", write_views.store, methods=["GET", "POST"]),
     Route("/delete", write_views.delete, methods=["GET", "POST"]),
     Route("/login", write_views.login, methods=["GET", "POST"]),
@@ -36,14 +39,14 @@ _ROUTES = [
 
 
 class State(TypedDict):
-    """What every page finds in its request."""
+    """State that every request carries."""
 
     api: Api
     sessions: Sessions | None
 
 
 def application(address: str, connect: Callable[[str], grpc.aio.Channel], key: str) -> Starlette:
-    """The console of the service at this address; open to whoever reaches it when there is no key."""
+    """Return the console of the service at this address. Without a key it asks for no login."""
     sessions = Sessions(key) if key else None
 
     @asynccontextmanager
@@ -53,7 +56,11 @@ def application(address: str, connect: Callable[[str], grpc.aio.Channel], key: s
             api = Api(address, memories, health_pb2_grpc.HealthStub(channel), with_key=bool(key))
             yield {"api": api, "sessions": sessions}
 
-    handlers: dict[Any, Any] = {grpc.aio.AioRpcError: _failed, FormError: _failed, HTTPException: _unknown}
+    handlers: dict[Any, Any] = {
+        grpc.aio.AioRpcError: _on_api_error,
+        FormError: _on_api_error,
+        HTTPException: _on_http_error,
+    }
     return Starlette(
         routes=_ROUTES,
         lifespan=connected,
@@ -62,13 +69,13 @@ def application(address: str, connect: Callable[[str], grpc.aio.Channel], key: s
     )
 
 
-async def _failed(request: Request, error: grpc.aio.AioRpcError | FormError) -> Response:
-    return _told(request, problem_of(error))
+async def _on_api_error(request: Request, error: grpc.aio.AioRpcError | FormError) -> Response:
+    return _error_page(request, problem_of(error))
 
 
-async def _unknown(request: Request, error: HTTPException) -> Response:
-    return _told(request, Problem(error.detail, [], error.status_code))
+async def _on_http_error(request: Request, error: HTTPException) -> Response:
+    return _error_page(request, Problem(error.detail, [], error.status_code))
 
 
-def _told(request: Request, problem: Problem) -> Response:
-    return page(request, "failed.html", form_of(request), problem.status, problem=problem)
+def _error_page(request: Request, problem: Problem) -> Response:
+    return page(request, "error.html", form_of(request), problem.status, problem=problem)

@@ -1,32 +1,24 @@
-"""What a person filled in, as requests of the API."""
+"""The fields of a form, parsed and checked."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 import typer
 from google.protobuf.message import Message
-from semantic_memory.v1 import memory_pb2
-from semantic_memory.v1 import memory_service_pb2 as pb
-
-from memory_service.cli.options import Role, memory_filter, parse_duration, parse_time
 
 T = TypeVar("T")
 
-MODES = ("vector", "text", "hybrid")
-ROLES = tuple(one.value for one in Role)
-
 
 class FormError(ValueError):
-    """Fields that cannot be read: each with what is wrong."""
+    """Invalid fields, each with its error message."""
 
     def __init__(self, problems: list[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{name}: {why}" for name, why in problems))
+        super().__init__("; ".join(f"{name}: {message}" for name, message in problems))
         self.problems = problems
 
 
 class Form:
-    """The fields of a form; one that is empty is as if it were not there."""
+    """The fields of a form. Empty fields count as absent."""
 
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
         self._values: dict[str, list[str]] = {}
@@ -38,24 +30,32 @@ class Form:
     def __contains__(self, name: str) -> bool:
         return name in self._values
 
+    def items(self) -> list[tuple[str, str]]:
+        """All fields with their values; a field with several values occurs several times."""
+        return [(name, value) for name, values in self._values.items() for value in values]
+
     def text(self, name: str, default: str = "") -> str:
-        """The text as it was written."""
+        """The unchanged value."""
         return self._values.get(name, [default])[0]
 
     def word(self, name: str, default: str = "") -> str:
-        """The text without the space around it."""
+        """The value without surrounding whitespace."""
         return self.text(name, default).strip()
 
+    def joined(self, name: str) -> str:
+        """All values of the field, one per line."""
+        return "\n".join(self._values.get(name, ()))
+
     def lines(self, name: str) -> list[str]:
-        """One text from each line."""
+        """The lines of all values, without surrounding whitespace and empty lines."""
         return [line.strip() for value in self._values.get(name, ()) for line in value.splitlines() if line.strip()]
 
     def read(self, name: str, parse: Callable[[str], T]) -> T | None:
-        """What the field says; none when it is empty, or wrong, which `built` will tell."""
+        """The parsed value. None if the field is empty or invalid; `build` reports invalid fields."""
         return next(iter(self._parsed(name, [self.word(name)] if name in self else [], parse)), None)
 
     def read_lines(self, name: str, parse: Callable[[str], T]) -> list[T]:
-        """What each line says; `built` will tell which are wrong."""
+        """The parsed lines, without invalid ones; `build` reports those."""
         return list(self._parsed(name, self.lines(name), parse))
 
     def _parsed(self, name: str, texts: list[str], parse: Callable[[str], T]) -> Iterator[T]:
@@ -65,88 +65,15 @@ class Form:
             except (ValueError, typer.BadParameter) as error:
                 self._problems.append((name, getattr(error, "message", "") or str(error)))
 
-    def built(self, message: type[Message], **fields: Any) -> Any:
-        """The message; fails when a field could not be read, or can be no part of it."""
+    def build(self, message: type[Message], **fields: Any) -> Any:
+        """Build the message.
+
+        Raises:
+            FormError: a field is invalid, or its value does not fit the message.
+        """
         if self._problems:
             raise FormError(self._problems)
         try:
             return message(**fields)
         except ValueError as error:
             raise FormError([("request", str(error))]) from error
-
-
-def filter_of(form: Form) -> memory_pb2.MemoryFilter:
-    """Which memories."""
-    return memory_filter(
-        user=form.word("user"),
-        all_users="all_users" in form,
-        session=form.lines("session"),
-        exclude_session=form.lines("exclude_session"),
-        role=form.read_lines("role", Role),
-        since=form.read("since", parse_time),
-        until=form.read("until", parse_time),
-        any_label=form.lines("any_label"),
-        all_label=form.lines("all_label"),
-    )
-
-
-def search_request(form: Form) -> pb.SearchRequest:
-    """What to look for; the server's defaults where nothing is said."""
-    half_life, weight = form.read("recency", parse_duration), form.read("recency_weight", _number)
-    before, after = form.read("before", _count), form.read("after", _count)
-    mode = form.word("mode", MODES[0])
-    request: pb.SearchRequest = form.built(
-        pb.SearchRequest,
-        index=form.word("index"),
-        query_text=form.word("q"),
-        filter=filter_of(form),
-        k=form.read("k", _count),
-        min_score=form.read("min_score", _number),
-        mode=f"SEARCH_MODE_{mode.upper()}",
-        text_weight=form.read("text_weight", _number) if mode == "hybrid" else None,
-        neighbor_weight=form.read("neighbors", _number),
-        recency=None if half_life is None else pb.Recency(half_life=half_life, weight=weight),
-        diversity=form.read("diversity", _number),
-        context=pb.ContextSize(before=before or 0, after=after or 0) if before or after else None,
-    )
-    return request
-
-
-def store_request(form: Form) -> pb.StoreRequest:
-    """A memory to be stored; the page that was filled in names it, so that sending it twice stores it once."""
-    own_id = form.word("id")
-    request: pb.StoreRequest = form.built(
-        pb.StoreRequest,
-        index=form.word("index"),
-        user_id=form.word("user"),
-        session_id=form.word("session"),
-        role=f"ROLE_{form.word('role', ROLES[0]).upper()}",
-        content=form.text("content").replace("\r\n", "\n"),
-        timestamp=form.read("at", parse_time),
-        id=own_id,
-        request_id="" if own_id else form.word("request_id"),
-        ttl=form.read("ttl", parse_duration),
-        labels=form.lines("label"),
-        metadata=dict(form.read_lines("metadata", _pair)),
-    )
-    return request
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no number") from None
-
-
-def _count(text: str) -> int:
-    if re.fullmatch(r"[0-9]{1,9}", text) is None:
-        raise ValueError(f"{text!r} is no whole number")
-    return int(text)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"{text!r} is no key=value")
-    return key.strip(), value.strip()

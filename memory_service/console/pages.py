@@ -1,11 +1,12 @@
-"""What pages are made of: templates, and how times, scores and errors read in them."""
+"""Page rendering: templates, links and times."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 from urllib.parse import urlencode
 
-import grpc
+import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2_grpc
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -14,47 +15,18 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from memory_service.cli.client import Stub, told
+from memory_service.cli.client import Stub
+from memory_service.cli.options import parse_time
 from memory_service.cli.output import in_words
-from memory_service.console.forms import MODES, ROLES, Form, FormError
+from memory_service.console.forms import Form
+from memory_service.console.requests import MODES, ROLES
 
-STATUSES = {
-    grpc.StatusCode.INVALID_ARGUMENT: 400,
-    grpc.StatusCode.PERMISSION_DENIED: 403,
-    grpc.StatusCode.NOT_FOUND: 404,
-    grpc.StatusCode.ALREADY_EXISTS: 409,
-    grpc.StatusCode.FAILED_PRECONDITION: 409,
-    grpc.StatusCode.UNAVAILABLE: 503,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: 503,
-    grpc.StatusCode.DEADLINE_EXCEEDED: 504,
-}
-"""Statuses of HTTP; what is not here is the console's own trouble with the service: 502."""
-
-_INPUTS = {
-    "content": "content",
-    "context": "before",
-    "filter.all_labels": "all_label",
-    "filter.any_labels": "any_label",
-    "filter.end_time": "until",
-    "filter.exclude_session_ids": "exclude_session",
-    "filter.roles": "role",
-    "filter.session_ids": "session",
-    "filter.start_time": "since",
-    "filter.user_id": "user",
-    "filter": "user",
-    "labels": "label",
-    "neighbor_weight": "neighbors",
-    "query_text": "q",
-    "session_id": "session",
-    "timestamp": "at",
-    "user_id": "user",
-}
-"""Which input of a page a field of a request comes from, where they have different names."""
+RPC_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The service, as the pages call it."""
+    """Stubs of the service that the pages call."""
 
     address: str
     memories: Stub
@@ -62,47 +34,42 @@ class Api:
     with_key: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What went wrong: in words, and by the inputs of the page that it is about."""
-
-    title: str
-    lines: list[tuple[str, str, str]]
-    """What, why, and the input of the page, which may be none."""
-    status: int
+def display_time(timestamp: Timestamp) -> str:
+    """A time for reading, in UTC, to the second."""
+    return timestamp.ToDatetime(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def problem_of(error: grpc.aio.AioRpcError | FormError) -> Problem:
-    """An error as the page tells it."""
-    if isinstance(error, FormError):
-        return Problem("Some fields cannot be read", [(name, why, name) for name, why in error.problems], 400)
-    (code, details), *rest = told(error)
-    if rest and error.code() is grpc.StatusCode.INVALID_ARGUMENT:
-        details = "the service cannot take this"  # it says no more than the lines do
-    lines = [(what.strip(), why, _input_of(what.strip())) for what, why in rest]
-    return Problem(f"{code}: {details}", lines, STATUSES.get(error.code(), 502))
+def input_time(text: str) -> str:
+    """The value of a datetime-local input, in UTC, for a time in any ISO 8601 form. Empty for any other text: the page
+    reports that as an error.
+
+    The input holds milliseconds at most, so that shorter fractions are cut off."""
+    try:
+        time = parse_time(text).ToDatetime()
+    except typer.BadParameter:
+        return ""
+    precision = "milliseconds" if time.microsecond >= 1000 else "seconds" if time.second else "minutes"
+    return time.isoformat(timespec=precision)
 
 
-def _input_of(field: str) -> str:
-    """`session` for filter.session_ids[3]."""
-    path = field.partition("[")[0]
-    return _INPUTS.get(path, path.partition(".")[0])
-
-
-def written(moment: Timestamp) -> str:
-    """A time as it is read: to the second, UTC."""
-    return moment.ToDatetime(UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def clipped(text: str, most: int) -> str:
-    """The text, or its beginning."""
-    return text if len(text) <= most else f"{text[:most].rstrip()} …"
+def clipped(text: str, limit: int) -> str:
+    """The text, shortened to `limit` characters."""
+    return text if len(text) <= limit else f"{text[:limit].rstrip()} …"
 
 
 def link(path: str, **query: str) -> str:
-    """An address within the console, with what of the query is not empty."""
-    kept = {name: value for name, value in query.items() if value}
-    return f"{path}?{urlencode(kept)}" if kept else path
+    """An address within the console. Empty parameters are left out."""
+    return _address(path, query.items())
+
+
+def link_with(path: str, form: Form, **changed: str) -> str:
+    """An address within the console with the form's fields, some of them changed."""
+    return _address(path, [*((name, value) for name, value in form.items() if name not in changed), *changed.items()])
+
+
+def _address(path: str, query: Iterable[tuple[str, str]]) -> str:
+    parameters = [(name, value) for name, value in query if value]
+    return f"{path}?{urlencode(parameters)}" if parameters else path
 
 
 def role_name(role: memory_pb2.Role) -> str:
@@ -112,7 +79,7 @@ def role_name(role: memory_pb2.Role) -> str:
 
 _templates = Environment(
     loader=PackageLoader("memory_service.console"),
-    autoescape=True,  # all text of memories is data
+    autoescape=True,  # text of memories is untrusted
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -122,32 +89,33 @@ _templates.filters.update(
     algorithm=lambda one: index_pb2.Algorithm.Name(one).removeprefix("ALGORITHM_"),
     layout=lambda one: index_pb2.Layout.Name(one).removeprefix("LAYOUT_"),
     clipped=clipped,
-    in_words=lambda summary, by_words: in_words(summary, by_words=by_words),
-    iso=lambda moment: moment.ToJsonString(),
+    input_time=input_time,
+    iso=lambda timestamp: timestamp.ToJsonString(),
     role=role_name,
     state=lambda one: index_pb2.IndexState.Name(one).removeprefix("INDEX_STATE_").lower(),
-    written=written,
+    summary=lambda summary, by_text: in_words(summary, by_words=by_text),
+    time=display_time,
 )
 
 
 def form_of(request: Request) -> Form:
-    """What the address of the page says."""
+    """The query parameters of the page as a form."""
     return Form(QueryParams(request.url.query).multi_items())
 
 
 def api_of(request: Request) -> Api:
-    """The service that the pages are about."""
+    """The stubs for this request."""
     api: Api = request.state.api
     return api
 
 
 def render(request: Request, template: str, form: Form, **context: Any) -> str:
-    """A page, or a part of one."""
+    """Render a template."""
     api = api_of(request)
     return _templates.get_template(template).render(
         api=api,
         form=form,
-        # Links keep these: whoever looks at a user goes on looking at the user.
+        # Navigation links keep the index and the user.
         scope={"index": form.word("index"), "user": form.word("user")},
         path=request.url.path,
         **context,
@@ -155,5 +123,5 @@ def render(request: Request, template: str, form: Form, **context: Any) -> str:
 
 
 def page(request: Request, template: str, form: Form, status: int = 200, **context: Any) -> HTMLResponse:
-    """A whole page as an answer."""
+    """Render a template as a response."""
     return HTMLResponse(render(request, template, form, **context), status)

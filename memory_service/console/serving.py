@@ -1,4 +1,4 @@
-"""`memory-service console`: where the page is served, and to whom."""
+"""`memory-service console`: listen on an address and serve the console."""
 
 import asyncio
 import os
@@ -14,44 +14,45 @@ from memory_service.cli.output import console, fail
 from memory_service.console.app import application
 from memory_service.console.guard import SHORTEST_KEY, is_loopback
 
-USUAL_PORT = 8080
+DEFAULT_PORT = 8080
 
 
 def run_console(address: str, connect: Callable[[str], grpc.aio.Channel], listen: str, key: str) -> None:
-    """Serve until a signal ends it; what is wrong with the settings is told in words, with exit status 1."""
-    # The page shows what went wrong; gRPC's own lines would repeat it.
+    """Serve until a signal ends the process. An invalid setting prints an error and exits with status 1."""
+    # The pages show errors. gRPC's log lines would repeat them.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    host, port = _host_and_port(listen or f"127.0.0.1:{USUAL_PORT}")
+    host, port = _host_and_port(listen or f"127.0.0.1:{DEFAULT_PORT}")
     if not is_loopback(host) and not key:
         fail(
-            "MEMORY_CONSOLE_KEY", f"beyond this machine ({host}) the console wants a key: --admin-key, or this variable"
+            "MEMORY_CONSOLE_KEY",
+            f"other machines can reach {host}, so the console needs a key: set this variable or --admin-key",
         )
     if key and len(key) < SHORTEST_KEY:
         fail(
             "MEMORY_CONSOLE_KEY",
-            f"it has {len(key)} characters and needs {SHORTEST_KEY}, such as: openssl rand -hex 16",
+            f"the key has {len(key)} characters and needs at least {SHORTEST_KEY}: use openssl rand -hex 16",
         )
     try:
-        bound = _bound(host, port, or_any=not listen)
+        listener = _listener(host, port, any_port_if_taken=not listen)
     except OSError as error:
         fail("--listen", f"cannot listen on {host}:{port}: {error.strerror or error}")
-    console.print(f"The console of {address} is at {_url(bound)} (Ctrl-C ends it)")
-    asyncio.run(_serve(address, connect, bound, key))
+    console.print(f"The console of {address} is at {_url(listener)} (press Ctrl-C to stop)")
+    asyncio.run(_serve(address, connect, listener, key))
 
 
-async def _serve(address: str, connect: Callable[[str], grpc.aio.Channel], bound: socket.socket, key: str) -> None:
-    await _server(address, connect, key).serve(sockets=[bound])
+async def _serve(address: str, connect: Callable[[str], grpc.aio.Channel], listener: socket.socket, key: str) -> None:
+    await _server(address, connect, key).serve(sockets=[listener])
 
 
 @asynccontextmanager
 async def serving(address: str, connect: Callable[[str], grpc.aio.Channel], key: str = "") -> AsyncIterator[str]:
-    """A console on a free port of loopback, while the context is open: its URL."""
-    bound = _bound("127.0.0.1", 0, or_any=False)
+    """Serve a console on a free loopback port while the context is open, and yield its URL."""
+    listener = _listener("127.0.0.1", 0, any_port_if_taken=False)
     server = _server(address, connect, key)
-    # Whoever comes before it is up waits in the socket's queue.
-    running = asyncio.create_task(server.serve(sockets=[bound]))
+    # Connections made before the server runs wait in the socket's queue.
+    running = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        yield _url(bound)
+        yield _url(listener)
     finally:
         server.should_exit = True
         await running
@@ -60,7 +61,7 @@ async def serving(address: str, connect: Callable[[str], grpc.aio.Channel], key:
 def _server(address: str, connect: Callable[[str], grpc.aio.Channel], key: str) -> uvicorn.Server:
     config = uvicorn.Config(
         application(address, connect, key),
-        access_log=False,  # addresses of pages hold what people search for
+        access_log=False,  # page addresses contain search queries
         http="h11",
         limit_concurrency=200,
         log_level="warning",
@@ -72,18 +73,18 @@ def _server(address: str, connect: Callable[[str], grpc.aio.Channel], key: str) 
     return uvicorn.Server(config)
 
 
-def _bound(host: str, port: int, *, or_any: bool) -> socket.socket:
-    """A socket that listens there, or where it is taken and that is well, on any free port."""
+def _listener(host: str, port: int, *, any_port_if_taken: bool) -> socket.socket:
+    """A socket that listens on the address. If the port is taken, it may use any free port instead."""
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError:
-        if not or_any:
+        if not any_port_if_taken:
             raise
         return socket.create_server((host, 0))
 
 
-def _url(bound: socket.socket) -> str:
-    host, port = bound.getsockname()[:2]
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
@@ -91,5 +92,5 @@ def _host_and_port(listen: str) -> tuple[str, int]:
     try:
         address = parse_host_port(listen, free_port=True)
     except ValueError as error:
-        fail("--listen", f"{error}; for example 127.0.0.1:{USUAL_PORT}")
+        fail("--listen", f"{error}; for example 127.0.0.1:{DEFAULT_PORT}")
     return address.host, address.port

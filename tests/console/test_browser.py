@@ -1,93 +1,25 @@
-"""The console in a real browser: Debian's chromium, headless.
-
-With MEMORY_CONSOLE_SHOTS=DIRECTORY it leaves pictures there, to be looked at.
-"""
+"""Pages of the console in a browser: keyboard use, filters, suggestions, times, and changes."""
 
 import asyncio
 import contextlib
-import os
-import shutil
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 from semantic_memory.v1 import memory_pb2
 
-from memory_service.cli.client import channel_to
-from memory_service.console.serving import serving
-from memory_service.rpc.server import RpcServer
+from tests.console.conftest import Screenshot
+from tests.console.sample_sessions import store_sessions
 from tests.support.api import TIMEOUT, Stub, list_all, store_request
 from tests.support.console_pages import MARKUP, store_messages
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    # Without these it asks its maker's hosts at every start.
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-LOOKS: dict[str, dict[str, Any]] = {
-    "desktop": {"viewport": {"width": 1200, "height": 850}},
-    "phone": {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True},
-    "dark": {"viewport": {"width": 1200, "height": 850}, "color_scheme": "dark"},
-}
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="NOT TESTED IN A BROWSER: there is no chromium here (apt-get install chromium)"
-)
-
-
-@pytest.fixture(scope="module")
-async def url(server: RpcServer) -> AsyncIterator[str]:
-    async with serving(server.address, channel_to) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-async def chromium() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture(params=LOOKS)
-async def page(chromium: Browser, url: str, request: pytest.FixtureRequest) -> AsyncIterator[Page]:
-    """A page at one of the widths; whatever it asks for lies on the console, and nothing in it goes wrong."""
-    context = await chromium.new_context(base_url=url, **LOOKS[request.param])
-    page = await context.new_page()
-    page.set_default_timeout(TIMEOUT * 1000)
-    wrong: list[str] = []
-    page.on("request", lambda one: wrong.extend(() if one.url.startswith(f"{url}/") else [f"asked for {one.url}"]))
-    page.on("console", lambda one: wrong.extend([one.text] if one.type in {"error", "warning"} else ()))
-    page.on("pageerror", lambda one: wrong.append(str(one)))
-    page.on("dialog", lambda one: wrong.append(f"a dialog: {one.message}"))
-    yield page
-    await context.close()
-    assert not wrong
-
-
-async def shot(page: Page, name: str, request: pytest.FixtureRequest) -> None:
-    """No page is wider than its window; a picture of it where one is wanted."""
-    assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), name
-    if wanted := os.environ.get("MEMORY_CONSOLE_SHOTS"):
-        look = request.node.callspec.params["page"]
-        await page.screenshot(path=Path(wanted) / f"{name}-{look}.png", full_page=name != "read")
-
-
-async def test_from_a_search_to_the_session_by_keyboard(
-    page: Page, stub: Stub, user: str, request: pytest.FixtureRequest
+async def test_search_and_read_in_context_by_keyboard(
+    page: Page, stub: Stub, user: str, screenshot: Screenshot
 ) -> None:
-    said = [f"small talk, part {number}" for number in range(30)]
-    await store_messages(stub, user, *said[:15], "The canary deploys run on Fridays", *said[15:])
+    small_talk = [f"small talk, part {number}" for number in range(30)]
+    await store_messages(stub, user, *small_talk[:15], "The canary deploys run on Fridays", *small_talk[15:])
     await page.goto("/")
-    await shot(page, "overview", request)
+    await screenshot("overview")
 
     await page.keyboard.press("Tab")
     assert await page.evaluate("document.activeElement.className") == "skip"
@@ -102,32 +34,68 @@ async def test_from_a_search_to_the_session_by_keyboard(
     # Empty fields stay out of the address.
     assert set(await page.evaluate("[...new URLSearchParams(location.search).keys()]")) == {"q", "user", "mode"}
     assert "canary deploys" in (await page.locator(".hit").first.inner_text())
-    await shot(page, "search", request)
+    await screenshot("search")
 
-    await page.locator(".hit >> text=Read around it").first.focus()
+    await page.locator(".hit >> text=Read in context").first.focus()
     await page.keyboard.press("Enter")
     await page.wait_for_url("**/read?*")
-    turn = page.locator("[aria-current=true].turn")
-    assert "canary deploys" in await turn.inner_text()
-    assert await turn.evaluate(
+    current = page.locator("[aria-current=true].message")
+    assert "canary deploys" in await current.inner_text()
+    assert await current.evaluate(
         "one => { const r = one.getBoundingClientRect(); return r.top >= 0 && r.bottom <= innerHeight }"
     )
-    await shot(page, "read", request)
+    await screenshot("read", full_page=False)
 
 
-async def test_filters_are_found_and_told(page: Page, stub: Stub, user: str, request: pytest.FixtureRequest) -> None:
+async def test_bars_and_more_hits(page: Page, stub: Stub, user: str) -> None:
+    await store_messages(stub, user, *[f"canary number {number}" for number in range(8)])
+    await page.goto(f"/search?q=a+yellow+bird&user={user}")
+    first = page.locator(".hit").first
+    similarity = float(await first.locator("dd").first.inner_text())
+    bar, filled = [await first.locator(one).bounding_box() for one in (".bar", ".bar rect")]
+    assert bar is not None
+    assert filled is not None
+    assert 0 < similarity < 0.9
+    assert abs(filled["width"] / bar["width"] - similarity) < 0.02
+    assert await page.locator(".hit").count() == 5
+
+    await page.get_by_role("link", name="More hits").click()
+    await page.wait_for_url("**#hit-6")
+    assert await page.locator(".hit").count() == 8
+    # The first new hit is in view.
+    assert await page.locator("#hit-6").evaluate("one => one.getBoundingClientRect().top < innerHeight")
+
+
+@pytest.mark.parametrize("page", ["small"], indirect=True)
+async def test_hit_shows_its_scores_and_context(page: Page, stub: Stub, screenshot: Screenshot) -> None:
+    await store_sessions(stub, "bob", 15)
+    options = "mode=hybrid&recency=365d&before=1&after=1&until=2026-01-31T00:00"
+    await page.goto(f"/search?q=What+do+slugs+like+to+eat%3F&user=bob&{options}")
+    hit = page.locator(".hit").first
+    assert await hit.locator("dt").all_inner_texts() == ["similarity", "recency", "text score"]
+    assert await hit.locator(".bar").count() == 2
+    assert "slugs" in await hit.locator(".is-hit").inner_text()
+    assert await hit.locator(".context li").count() == 2
+    await screenshot("console-search", full_page=False)
+
+
+async def test_filters_and_their_errors(page: Page, stub: Stub, user: str, screenshot: Screenshot) -> None:
     await store_messages(stub, user, "one canary", session="s1")
     await store_messages(stub, user, "another canary", session="s2")
     await page.goto(f"/search?user={user}")
     assert await page.evaluate("document.activeElement.id") == "q"
     await page.keyboard.type("canary")
     await page.click("summary")
-    await shot(page, "filters", request)
-    await page.get_by_label("Only these sessions").fill("s2")
+    # Suggestions come from this user's memories.
+    await page.locator("select[data-adds-to=session]").select_option("s2")
+    await page.locator("select[data-adds-to=session] + button").click()
+    assert await page.get_by_label("Only these sessions", exact=True).input_value() == "s2"
+    assert await page.locator("#session-hint .note").inner_text() == "Suggestions: all sessions."
+    await screenshot("filters")
     await page.get_by_label("hybrid", exact=True).check()
-    await page.get_by_label("Most hits").fill("0")
+    await page.get_by_label("Maximum hits").fill("0")
     await page.keyboard.press("Enter")
-    # What is wrong leads to the field, though that is folded away.
+    # The error links to its field, and opens the section that hides it.
     await page.click(".problem a >> text=k")
     assert await page.evaluate("document.activeElement.id") == "k"
     await page.keyboard.type("9")
@@ -139,80 +107,75 @@ async def test_filters_are_found_and_told(page: Page, stub: Stub, user: str, req
     assert await page.locator(".used li").all_inner_texts() == ["mode hybrid", "session s2", "k 9"]
 
 
-async def test_the_map_is_read_by_pointing_and_by_arrow_keys(
-    page: Page, stub: Stub, user: str, request: pytest.FixtureRequest
-) -> None:
-    await store_messages(stub, user, "Tomatoes like sun", "Basil likes sun", "Water the tomatoes", session="garden")
-    await store_messages(stub, user, "The p99 alarm went off", "Roll back the release", MARKUP, session="oncall")
-    await page.goto(f"/map?user={user}")
-    readout = page.locator("#readout .text")
-    await page.locator("#map a[tabindex='0']").focus()
-    met = {await readout.inner_text()}
-    for key in ["ArrowLeft"] * 6 + ["ArrowDown"] * 6 + ["ArrowRight"] * 6 + ["ArrowUp"] * 6:
-        await page.keyboard.press(key)
-        met.add(await readout.inner_text())
-        assert await page.locator("#map a[tabindex='0']").count() == 1
-    assert len(met) >= 4
-
-    circle = page.locator("#map a", has=page.locator("circle")).and_(page.get_by_label("Roll back the release"))
-    await page.locator("#map").evaluate("one => one.scrollIntoView()")
-    box = await circle.bounding_box()
-    assert box is not None
-    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    if page.viewport_size == LOOKS["phone"]["viewport"]:
-        await page.touchscreen.tap(*middle)
-    else:
-        await page.mouse.move(*middle)
-    assert await readout.inner_text() == "Roll back the release"
-    await page.locator(".legend a", has_text="garden").focus()
-    assert await page.locator("#map .lit").count() == 3
-    await shot(page, "map", request)
-    await page.click("#readout a")
-    await page.wait_for_url("**/memory?*")
-    assert "Roll back the release" in await page.inner_text("article")
+async def test_users_and_sessions_are_suggested(page: Page, stub: Stub, user: str) -> None:
+    await store_messages(stub, user, "one", session="s1")
+    await store_messages(stub, user, "two", session="s2")
+    await page.goto("/read")
+    await page.wait_for_selector(f"#user-list option[value={user}]", state="attached")
+    await page.keyboard.type(user)
+    await page.get_by_label("Session").focus()
+    await page.wait_for_selector("#session-list option", state="attached")
+    assert await page.locator("#session-list option").evaluate_all("all => all.map((one) => one.value)") == ["s2", "s1"]
+    assert "Suggestions: all sessions." in await page.locator("#session-hint").inner_text()
 
 
-async def test_store_and_delete(page: Page, stub: Stub, user: str, request: pytest.FixtureRequest) -> None:
+async def test_times_are_entered_in_time_fields(page: Page, stub: Stub, user: str) -> None:
+    await store_messages(stub, user, "first canary", "second canary", "third canary")
+    # An address from the time when the field took any text, with seconds and an offset.
+    await page.goto(f"/search?user={user}&q=canary&since=2026-01-01T02:00:30%2B02:00")
+    assert await page.locator(".hit").count() == 2
+    await page.click("summary")
+    start, end = page.get_by_label("From (UTC)"), page.get_by_label("Until (UTC)")
+    assert await start.input_value() == "2026-01-01T00:00:30"
+    await end.fill("2026-01-01T00:02")
+    await page.locator("form.search").get_by_role("button", name="Search").click()
+    await page.wait_for_url("**until=*")
+    assert "second canary" in await page.locator(".hit").inner_text()
+    assert await page.locator(".used li").all_inner_texts() == ["since 2026-01-01T00:00:30", "until 2026-01-01T00:02"]
+
+
+async def test_store_and_delete(page: Page, stub: Stub, user: str, screenshot: Screenshot) -> None:
     await page.goto("/store")
-    await page.get_by_label("What was said").fill(MARKUP)
+    await page.get_by_label("Content").fill(MARKUP)
     await page.get_by_label("User", exact=True).fill(user)
     await page.click("text=Labels, time, metadata")
     await page.get_by_label("Labels").fill("ops\nurgent")
-    await shot(page, "store", request)
-    await page.click("main button")
+    await page.get_by_label("Written at (UTC)").fill("2026-01-31T10:30")
+    await screenshot("store")
+    await page.click("main form > p button")
     await page.wait_for_selector(".notice")
     await page.click(".notice a")
     await page.wait_for_url("**/memory?*")
     assert MARKUP in await page.inner_text("article")
     await page.click("text=Delete …")
     await page.wait_for_selector("button.danger")
-    await shot(page, "delete", request)
-    assert len(await list_all(stub, memory_pb2.MemoryFilter(user_id=user))) == 1
+    await screenshot("delete")
+    [stored] = await list_all(stub, memory_pb2.MemoryFilter(user_id=user))
+    assert stored.timestamp.ToJsonString() == "2026-01-31T10:30:00Z"
     await page.click("button.danger")
-    await page.wait_for_selector("text=It is deleted.")
+    await page.wait_for_selector("text=The memory was deleted.")
     assert not await list_all(stub, memory_pb2.MemoryFilter(user_id=user))
 
 
-async def test_another_sites_form_deletes_nothing(chromium: Browser, url: str, stub: Stub, user: str) -> None:
+async def test_form_of_another_site_deletes_nothing(chromium: Browser, console_url: str, stub: Stub, user: str) -> None:
     id_ = (await stub.Store(store_request(user, "stays"), timeout=TIMEOUT)).id
     context = await chromium.new_context()
     page = await context.new_page()
-    form = (
-        f'<form method="post" action="{url}/delete"><input name="user" value="{user}"><input name="id" value="{id_}">'
-    )
+    inputs = f'<input name="user" value="{user}"><input name="id" value="{id_}">'
+    form = f'<form method="post" action="{console_url}/delete">{inputs}<button>win</button></form>'
 
-    async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # Closing before all is read would reset the connection; a browser opens some that it does not use.
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Closing early would reset the connection. A browser also opens connections that it does not use.
         with contextlib.suppress(asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
-        writer.write(f"HTTP/1.0 200 OK\r\ncontent-type: text/html\r\n\r\n{form}<button>win</button></form>".encode())
+        writer.write(f"HTTP/1.0 200 OK\r\ncontent-type: text/html\r\n\r\n{form}".encode())
         await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(served, "127.0.0.1", 0) as elsewhere:
-        await page.goto(f"http://localhost:{elsewhere.sockets[0].getsockname()[1]}/")
+    async with await asyncio.start_server(respond, "127.0.0.1", 0) as other_site:
+        await page.goto(f"http://localhost:{other_site.sockets[0].getsockname()[1]}/")
         await page.click("button")
-        await page.wait_for_url(f"{url}/delete")
-        assert "sent by another site" in await page.inner_text("body")
+        await page.wait_for_url(f"{console_url}/delete")
+        assert "came from another site" in await page.inner_text("body")
     await context.close()
     assert len(await list_all(stub, memory_pb2.MemoryFilter(user_id=user))) == 1

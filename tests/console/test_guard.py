@@ -1,176 +1,192 @@
-"""Whom the console lets in, and which requests it takes for its own pages'."""
+"""Access control of the console: host names, origins, the login key and its sessions, and security headers."""
 
 import asyncio
 import html
 import re
 import signal
+import ssl
 import time
 from collections.abc import AsyncIterator
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from memory_service.cli.app import app
 from memory_service.cli.client import channel_to
 from memory_service.console.guard import is_loopback
 from memory_service.console.serving import serving
 from memory_service.rpc.server import RpcServer
-from tests.support.server_process import COMMAND, environment, run_cli
+from tests.support.server_process import COMMAND, environment
 
 KEY = "a key of thirty-two characters, é"
-FORM = {"user": "u"}  # it lacks the content: nothing is stored
+FORM = {"user": "u"}
+"""A form without content, so that no request stores anything."""
 
 
 @pytest.fixture(scope="module")
-async def url(server: RpcServer) -> AsyncIterator[str]:
-    async with serving(server.address, channel_to) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-async def locked(server: RpcServer) -> AsyncIterator[str]:
+async def url_with_key(server: RpcServer) -> AsyncIterator[str]:
+    """The URL of a console with a key."""
     async with serving(server.address, channel_to, KEY) as url:
         yield url
 
 
+# Every request goes over plain HTTP. Without this, each client would load the system's certificates.
+TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 async def status(url: str, path: str, method: str = "GET", **headers: str) -> int:
-    async with httpx.AsyncClient() as browser:
-        shown = {name.replace("_", "-"): value for name, value in headers.items()}
+    async with httpx.AsyncClient(verify=TLS) as client:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
         return (
-            await browser.request(method, url + path, headers=shown, data=FORM if method == "POST" else None)
+            await client.request(method, url + path, headers=sent, data=FORM if method == "POST" else None)
         ).status_code
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:8080", "localhost.evil.example", "10.0.0.1", "", "[::1", "a@b:c"]
 )
-async def test_other_names_than_this_machines_are_refused(url: str, host: str) -> None:
-    assert await status(url, "/", host=host) in {400, 421}
+async def test_foreign_host_names_are_rejected(console_url: str, host: str) -> None:
+    assert await status(console_url, "/", host=host) in {400, 421}
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1:99", "[::1]:8080"])
-async def test_this_machines_names_are_well(url: str, host: str) -> None:
-    assert await status(url, "/store", host=host) == 200
+async def test_loopback_host_names_are_accepted(console_url: str, host: str) -> None:
+    assert await status(console_url, "/store", host=host) == 200
 
 
-async def test_forms_of_other_sites_are_refused(url: str) -> None:
+async def test_forms_of_other_sites_are_rejected(console_url: str) -> None:
     for path in ("/store", "/delete", "/login", "/logout"):
-        assert await status(url, path, "POST") == 403
-        assert await status(url, path, "POST", origin="http://evil.example") == 403
-        assert await status(url, path, "POST", origin="null") == 403
-        assert await status(url, path, "POST", origin=url.replace("127.0.0.1", "localhost")) == 403
+        assert await status(console_url, path, "POST") == 403
+        assert await status(console_url, path, "POST", origin="http://evil.example") == 403
+        assert await status(console_url, path, "POST", origin="null") == 403
+        assert await status(console_url, path, "POST", origin=console_url.replace("127.0.0.1", "localhost")) == 403
         for site in ("cross-site", "same-site", "none"):
-            assert await status(url, path, "POST", sec_fetch_site=site, origin=url) == 403
-    assert await status(url, "/store", "POST", host="localhost", origin="localhost") == 403
-    assert await status(url, "/store", "POST", sec_fetch_site="same-origin") == 400
-    assert await status(url, "/store", "PUT", sec_fetch_site="same-origin") == 405
+            assert await status(console_url, path, "POST", sec_fetch_site=site, origin=console_url) == 403
+    assert await status(console_url, "/store", "POST", host="localhost", origin="localhost") == 403
+    assert await status(console_url, "/store", "POST", sec_fetch_site="same-origin") == 400
+    assert await status(console_url, "/store", "PUT", sec_fetch_site="same-origin") == 405
 
 
-async def test_other_sites_may_link_but_not_load(url: str) -> None:
+async def test_other_sites_may_link_to_pages_but_not_load_them(console_url: str) -> None:
     link = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
-    assert await status(url, "/store", **link) == 200
-    assert await status(url, "/store", **{**link, "sec_fetch_dest": "iframe"}) == 403
-    assert await status(url, "/search?q=x", sec_fetch_site="cross-site", sec_fetch_mode="no-cors") == 403
-    assert await status(url, "/static/console.js", sec_fetch_site="cross-site", sec_fetch_mode="no-cors") == 403
+    assert await status(console_url, "/store", **link) == 200
+    assert await status(console_url, "/store", **{**link, "sec_fetch_dest": "iframe"}) == 403
+    assert await status(console_url, "/search?q=x", sec_fetch_site="cross-site", sec_fetch_mode="no-cors") == 403
+    assert await status(console_url, "/static/console.js", sec_fetch_site="cross-site", sec_fetch_mode="no-cors") == 403
 
 
-async def test_every_answer_has_the_headers(url: str) -> None:
-    async with httpx.AsyncClient() as browser:
+async def test_every_response_has_the_security_headers(console_url: str) -> None:
+    async with httpx.AsyncClient(verify=TLS) as client:
         for path in ("/", "/nowhere", "/static/console.css", "/static/../app.py"):
-            headers = (await browser.get(url + path)).headers
+            headers = (await client.get(console_url + path)).headers
             assert "default-src 'self'" in headers["content-security-policy"]
             assert "unsafe" not in headers["content-security-policy"]
             assert headers["x-content-type-options"] == "nosniff"
             assert headers["cache-control"] == "no-store"
 
 
-async def test_nothing_is_shown_before_the_key(locked: str) -> None:
-    async with httpx.AsyncClient(base_url=locked, headers={"origin": locked}) as browser:
-        for path in ("/", "/search?q=x&all_users=yes", "/read", "/memory", "/map", "/store", "/delete", "/nowhere"):
-            answer = await browser.get(path)
-            assert answer.status_code == 303
-            assert answer.headers["location"].startswith("/login?next=%2F")
-        assert (await browser.post("/store", data=FORM)).headers["location"] == "/login"
-        assert (await browser.get("/static/console.css")).status_code == 200
+async def test_nothing_is_shown_before_the_login(url_with_key: str) -> None:
+    async with httpx.AsyncClient(verify=TLS, base_url=url_with_key, headers={"origin": url_with_key}) as client:
+        for path in (
+            "/",
+            "/search?q=x&all_users=yes",
+            "/read",
+            "/memory",
+            "/map",
+            "/store",
+            "/delete",
+            "/suggestions",
+            "/nowhere",
+        ):
+            response = await client.get(path)
+            assert response.status_code == 303
+            assert response.headers["location"].startswith("/login?next=%2F")
+        assert (await client.post("/store", data=FORM)).headers["location"] == "/login"
+        assert (await client.get("/static/console.css")).status_code == 200
         for path in ("/login", "/loginx", "/static/nowhere"):
-            assert "127.0.0.1:" not in (await browser.get(path)).text
+            assert "127.0.0.1:" not in (await client.get(path)).text
 
         for wrong in ("", KEY[:-1], KEY + "x"):
-            answer = await browser.post("/login", data={"key": wrong})
-            assert answer.status_code == 403
-            assert "That is not the key." in answer.text
-            assert "set-cookie" not in answer.headers
-        browser.cookies.set("memory_console", "guessed")
-        assert (await browser.get("/")).status_code == 303
-        browser.cookies.clear()
+            response = await client.post("/login", data={"key": wrong})
+            assert response.status_code == 403
+            assert "The key is wrong." in response.text
+            assert "set-cookie" not in response.headers
+        client.cookies.set("memory_console", "guessed")
+        assert (await client.get("/")).status_code == 303
+        client.cookies.clear()
 
-        answer = await browser.post("/login", data={"key": KEY})
-        assert answer.status_code == 303
-        cookie = answer.headers["set-cookie"].lower()
+        response = await client.post("/login", data={"key": KEY})
+        assert response.status_code == 303
+        cookie = response.headers["set-cookie"].lower()
         assert "httponly" in cookie
         assert "samesite=strict" in cookie
         assert "secure" not in cookie
         assert KEY not in cookie
-        kept = browser.cookies["memory_console"]
-        assert (await browser.get("/store")).status_code == 200
-        # Behind a proxy, under its own name: the cookie is what counts.
-        assert (await browser.get("/store", headers={"host": "console.example"})).status_code == 200
+        token = client.cookies["memory_console"]
+        assert (await client.get("/store")).status_code == 200
+        # A proxy may forward another host name. The cookie alone counts.
+        assert (await client.get("/store", headers={"host": "console.example"})).status_code == 200
 
-        await browser.post("/logout")
-        browser.cookies.set("memory_console", kept)
-        assert (await browser.get("/store")).status_code == 303
+        await client.post("/logout")
+        client.cookies.set("memory_console", token)
+        assert (await client.get("/store")).status_code == 303
 
 
-async def test_the_key_leads_to_the_page_that_was_asked_for_and_to_no_other_host(locked: str) -> None:
-    asked = "/search?q=a+b%26c&user=u"
-    async with httpx.AsyncClient(base_url=locked, headers={"origin": locked}) as browser:
-        shown = await browser.get((await browser.get(asked)).headers["location"])
-        [kept] = re.findall(r'name="next" value="([^"]*)"', shown.text)
-        sent = html.unescape(kept)
-        assert (await browser.post("/login", data={"key": KEY, "next": sent})).headers["location"] == asked
-        for wanted in ("//evil.example", "/\\evil.example", "/\t/evil.example", "https://evil.example", "evil", ""):
-            location = (await browser.post("/login", data={"key": KEY, "next": wanted})).headers["location"]
-            at = urljoin(locked, location)
-            assert urlsplit(at).netloc == urlsplit(locked).netloc
+async def test_login_redirects_to_the_requested_page_and_to_no_other_host(url_with_key: str) -> None:
+    target = "/search?q=a+b%26c&user=u"
+    async with httpx.AsyncClient(verify=TLS, base_url=url_with_key, headers={"origin": url_with_key}) as client:
+        login = await client.get((await client.get(target)).headers["location"])
+        [escaped] = re.findall(r'name="next" value="([^"]*)"', login.text)
+        following = html.unescape(escaped)
+        assert (await client.post("/login", data={"key": KEY, "next": following})).headers["location"] == target
+        for foreign in ("//evil.example", "/\\evil.example", "/\t/evil.example", "https://evil.example", "evil", ""):
+            location = (await client.post("/login", data={"key": KEY, "next": foreign})).headers["location"]
+            at = urljoin(url_with_key, location)
+            assert urlsplit(at).netloc == urlsplit(url_with_key).netloc
             assert "\\" not in location
 
 
-async def test_keys_cannot_be_tried_fast(locked: str) -> None:
-    async with httpx.AsyncClient(base_url=locked, headers={"origin": locked}) as browser:
+async def test_wrong_keys_are_limited_to_ten_a_second(url_with_key: str) -> None:
+    async with httpx.AsyncClient(verify=TLS, base_url=url_with_key, headers={"origin": url_with_key}) as client:
         started = time.monotonic()
-        answers = await asyncio.gather(*(browser.post("/login", data={"key": f"guess {n}"}) for n in range(40)))
+        responses = await asyncio.gather(*(client.post("/login", data={"key": f"guess {n}"}) for n in range(40)))
         assert time.monotonic() - started >= 1
-        told = [one.status_code for one in answers]
-        assert told.count(403) == 10
-        assert told.count(429) == 30
-        assert (await browser.post("/login", data={"key": KEY})).status_code == 303
+        codes = [one.status_code for one in responses]
+        assert codes.count(403) == 10
+        assert codes.count(429) == 30
+        assert (await client.post("/login", data={"key": KEY})).status_code == 303
 
 
-async def test_the_cookie_is_for_tls_alone_behind_tls(locked: str) -> None:
-    async with httpx.AsyncClient(base_url=locked) as browser:
+async def test_cookie_is_secure_behind_tls(url_with_key: str) -> None:
+    async with httpx.AsyncClient(verify=TLS, base_url=url_with_key) as client:
         headers = {"origin": "https://console.example", "host": "console.example"}
-        answer = await browser.post("/login", data={"key": KEY}, headers=headers)
-    assert answer.status_code == 303
-    assert "; secure" in answer.headers["set-cookie"].lower()
+        response = await client.post("/login", data={"key": KEY}, headers=headers)
+    assert response.status_code == 303
+    assert "; secure" in response.headers["set-cookie"].lower()
 
 
-def test_names_of_this_machine() -> None:
+def test_loopback_names() -> None:
     assert all(is_loopback(one) for one in ("localhost", "127.0.0.1", "127.9.9.9", "::1"))
     assert not any(is_loopback(one) for one in ("0.0.0.0", "::", "10.0.0.1", "localhost.evil.example", ""))
 
 
-async def test_the_command_wants_a_key_beyond_this_machine(server: RpcServer) -> None:
-    refused = await asyncio.to_thread(run_cli, server.address, "console", "--listen", "0.0.0.0:0", status=1)
-    assert "MEMORY_CONSOLE_KEY: beyond this machine (0.0.0.0)" in refused.stderr
-    short = await asyncio.to_thread(
-        run_cli, server.address, "console", "--listen", "0.0.0.0:0", "--admin-key", "short", status=1
-    )
-    assert "it has 5 characters and needs 16" in short.stderr
-    nowhere = await asyncio.to_thread(run_cli, server.address, "console", "--listen", "nowhere", status=1)
-    assert "'nowhere' has no port" in nowhere.stderr
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["--listen", "0.0.0.0:0"], "MEMORY_CONSOLE_KEY: other machines can reach 0.0.0.0, so the console needs a key"),
+        (["--listen", "0.0.0.0:0", "--admin-key", "short"], "MEMORY_CONSOLE_KEY: the key has 5 characters and needs"),
+        (["--listen", "nowhere"], "'nowhere' has no port"),
+    ],
+)
+def test_command_rejects_unsafe_or_invalid_settings(arguments: list[str], error: str) -> None:
+    result = CliRunner().invoke(app, ["console", *arguments], env={"MEMORY_CONSOLE_KEY": None, "COLUMNS": "200"})
+    assert result.exit_code == 1
+    assert error in " ".join(result.stderr.split())
 
 
-async def test_the_command_serves_until_it_is_told_to_end(server: RpcServer) -> None:
+async def test_command_serves_until_a_signal(server: RpcServer) -> None:
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
         *("console", "--listen", "0.0.0.0:0"),

@@ -12,7 +12,7 @@ from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
 from tests.support.api import TIMEOUT
 from tests.support.authorization_cases import store
-from tests.support.console_pages import open_console
+from tests.support.console_pages import console_client
 from tests.support.credentials import api_key, server_with_auth, stub_with_credential
 from tests.support.server_process import COMMAND, environment
 
@@ -67,7 +67,7 @@ async def page(browser: httpx.AsyncClient, path: str, **query: str) -> str:
 async def test_a_console_page_shows_only_the_keys_users(keyed: RpcServer, name: str) -> None:
     path, query = PAGES[name]
     client.use(client.Credentials(token=KEYS["alice"][0]))
-    async with open_console(keyed.address) as browser:
+    async with console_client(keyed.address) as browser:
         assert "secret" in await page(browser, path, user="alice", **query)
         denied = await page(browser, path, user="bob", **query)
     assert "PERMISSION_DENIED" in denied
@@ -83,13 +83,13 @@ async def test_a_console_form_changes_only_what_the_key_allows(
 ) -> None:
     path, fields = FORMS[name]
     client.use(client.Credentials(token=KEYS[key][0]))
-    async with open_console(keyed.address) as browser:
+    async with console_client(keyed.address) as browser:
         assert (await browser.post(path, data={"user": user, **fields})).status_code == status
 
 
 async def test_the_console_overview_shows_no_index_to_a_key_of_some_users(keyed: RpcServer, settings: Settings) -> None:
     client.use(client.Credentials(token=KEYS["alice"][0]))
-    async with open_console(keyed.address) as browser:
+    async with console_client(keyed.address) as browser:
         html = await page(browser, "/")
     assert "PERMISSION_DENIED" in html
     assert settings.index not in html

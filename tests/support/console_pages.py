@@ -1,4 +1,4 @@
-"""A browser session with the console, and messages to show."""
+"""A console of the service under test, an HTTP client for its pages, and memories to show on them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,23 +12,23 @@ from memory_service.console.serving import serving
 from tests.support.api import TIMEOUT, Stub, store_request
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-
+"""The time of the first message that `store_messages` stores."""
 
 MARKUP = "<script>alert('owned')</script><img src=x onerror=alert(1)>"
 
 
 @asynccontextmanager
-async def open_console(address: str, key: str = "") -> AsyncIterator[httpx.AsyncClient]:
-    """Run the console for a service; yield an HTTP client that behaves like a browser."""
+async def console_client(address: str, key: str = "") -> AsyncIterator[httpx.AsyncClient]:
+    """Serve a console of this service, and yield an HTTP client that sends the headers of a browser."""
     async with (
         serving(address, channel_to, key) as url,
-        httpx.AsyncClient(base_url=url, timeout=TIMEOUT, headers={"origin": url}) as browser,
+        httpx.AsyncClient(base_url=url, timeout=TIMEOUT, headers={"origin": url}) as client,
     ):
-        yield browser
+        yield client
 
 
 async def store_messages(stub: Stub, user: str, *contents: str, session: str = "s1") -> list[str]:
-    """Store these messages with timestamps a minute apart; return their ids."""
+    """Store the messages, one minute apart, and return their ids."""
     ids = []
     for number, content in enumerate(contents):
         request = store_request(user, content, session)
@@ -37,7 +37,8 @@ async def store_messages(stub: Stub, user: str, *contents: str, session: str = "
     return ids
 
 
-async def page_text(browser: httpx.AsyncClient, path: str, status: int = 200, **query: Any) -> str:
-    response = await browser.get(path, params=query)
+async def get_page(client: httpx.AsyncClient, path: str, status: int = 200, /, **query: Any) -> str:
+    """Return the text of a page, and assert its status."""
+    response = await client.get(path, params=query)
     assert response.status_code == status, response.text
     return response.text

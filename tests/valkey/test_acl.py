@@ -31,7 +31,7 @@ NICETIES = {"+client|setname", "+client|setinfo"}
 
 
 @asynccontextmanager
-async def only(engine: Connections, url: str, rule: list[str]) -> AsyncIterator[str]:
+async def user_with_rule(engine: Connections, url: str, rule: list[str]) -> AsyncIterator[str]:
     """The engine's URL for a new user under this rule."""
     name = f"acl_{uuid.uuid4().hex[:8]}"
     words = [">secret" if word.startswith(">") else word for word in rule]
@@ -85,7 +85,7 @@ async def every_call(settings: Settings, url: str, layout: index_pb2.Layout) -> 
 
 
 async def test_the_acl_rule_allows_every_call(settings: Settings, engine: Connections, valkey_url: str) -> None:
-    async with only(engine, valkey_url, RULE) as url:
+    async with user_with_rule(engine, valkey_url, RULE) as url:
         await everything(settings, url)
 
 
@@ -96,7 +96,7 @@ async def test_every_command_of_the_acl_rule_is_needed(
     cluster = "cluster=true" in urlsplit(valkey_url).query
     if command in (OF_ONE_NODE if cluster else OF_CLUSTERS):
         pytest.skip("an engine of the other kind needs this one")
-    async with only(engine, valkey_url, [word for word in RULE if word != command]) as url:
+    async with user_with_rule(engine, valkey_url, [word for word in RULE if word != command]) as url:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await everything(settings, url)
     assert failed.value.code() in {grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.UNAVAILABLE}
@@ -123,7 +123,7 @@ async def test_an_unreadable_index_does_not_hide_others(
     await engine.run(["FT.CREATE", name, "ON", "HASH", "PREFIX", "1", f"{name}:", "SCHEMA", "a", "AS", "a", "NUMERIC"])
     try:
         async with (
-            only(engine, valkey_url, RULE) as url,
+            user_with_rule(engine, valkey_url, RULE) as url,
             server_with_auth(settings, valkey_url=SecretStr(url)) as server,
             stub_with_credential(server) as stub,
         ):

@@ -1,9 +1,9 @@
-// What the pages do beyond what the browser does by itself.
+// Keyboard shortcut, short addresses, and links from errors to their fields.
 
-// "/" goes to the search box, or to the page that has one.
+// "/" focuses the search box, or opens the search page.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest("input:not([type=checkbox], [type=radio]), textarea")) return;
+  if (event.target.closest("input:not([type=checkbox], [type=radio]), textarea, select")) return;
   event.preventDefault();
   const box = document.getElementById("q");
   if (box) {
@@ -14,7 +14,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// Addresses of pages hold what was filled in, and no empty fields.
+// Leave empty fields out of the address.
 document.addEventListener("formdata", (event) => {
   if (event.target.method !== "get") return;
   for (const name of new Set(event.formData.keys())) {
@@ -22,7 +22,7 @@ document.addEventListener("formdata", (event) => {
   }
 });
 
-// A link to a field goes into it, wherever it is folded away.
+// A link to a field focuses it, and opens the <details> that contains it.
 document.addEventListener("click", (event) => {
   const link = event.target.closest(".problem a[href^='#']");
   const field = link && document.getElementById(link.hash.slice(1));
