@@ -162,7 +162,7 @@ environments: .venv/installed .venv-generate/installed .venv-deploy/installed \
 	.venv-generate/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/generate.txt
 	touch $@
 
-# helm and kube-score are to be had as Go modules alone.
+# helm and kube-score are installed as Go modules.
 .venv-deploy/installed: requirements/deploy.txt
 	$(CHECK_PYTHON)
 	"$(PYTHON)" -m venv .venv-deploy

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from memory_service.cli.client import told
+from memory_service.cli.client import describe_error
 from memory_service.console.forms import FormError
 
 STATUSES = {
@@ -55,7 +55,7 @@ def problem_of(error: grpc.aio.AioRpcError | FormError) -> Problem:
     """Convert an error to a Problem."""
     if isinstance(error, FormError):
         return Problem("Some fields are invalid", [(name, message, name) for name, message in error.problems], 400)
-    (code, details), *rest = told(error)
+    (code, details), *rest = describe_error(error)
     if rest and error.code() is grpc.StatusCode.INVALID_ARGUMENT:
         details = "the service rejected the request"  # its own text only repeats the lines
     lines = [(field.strip(), message, _input_of(field.strip())) for field, message in rest]

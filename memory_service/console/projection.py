@@ -31,7 +31,7 @@ class Projection:
 def project(embeddings: NDArray[np.float32]) -> Projection:
     """Project embeddings on their first two principal components (PCA). Equal input gives equal output.
 
-    The scale is robust: it ignores the most distant 5 % of points if they lie far outside the others. Otherwise a
+    The scale is robust: it ignores the most distant 5 % of points if they are far outside the others. Otherwise a
     single outlier would shrink all other points to a dot.
 
     PCA runs by subspace iteration, which takes milliseconds for thousands of embeddings. A full decomposition would
