@@ -147,6 +147,3 @@ def show_error(error: grpc.aio.AioRpcError, address: str) -> None:
     """Print an error of a call to this address."""
     for subject, text in describe_for_command(error, address):
         print_error(subject, text)
-
-
-told = describe_error  # the name that memory_service.console uses
