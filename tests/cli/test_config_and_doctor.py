@@ -21,7 +21,7 @@ from memory_service.valkey.server_info import Node, nodes
 from tests.support.api import TIMEOUT
 from tests.support.credentials import server_with_auth, stub_with_credential
 from tests.support.server_process import COMMAND, environment, run_server_process
-from tests.valkey.test_acl import RULE, only
+from tests.valkey.test_acl import RULE, user_with_rule
 
 HERE = ConnectionSettings((Address("valkey"),))
 GOOD = Node((9, 1, 2), (1, 2, 1), (1, 0, 2), False, True, "always", "", 2**30, "noeviction")
@@ -162,12 +162,12 @@ async def test_doctor_tells_of_an_engine_that_is_away(settings: Settings) -> Non
 
 
 async def test_doctor_tells_which_rights_are_missing(ensured: Settings, engine: Connections, valkey_url: str) -> None:
-    async with only(engine, valkey_url, RULE) as url:
+    async with user_with_rule(engine, valkey_url, RULE) as url:
         found = await findings(ensured, valkey_url=SecretStr(url))
         assert found["acl"].state is State.GOOD
         assert found["index"].state is State.GOOD
     rule = [word for word in RULE if word not in {"+json.set", "+ft._list", "+pexpireat"}]
-    async with only(engine, valkey_url, rule) as url:
+    async with user_with_rule(engine, valkey_url, rule) as url:
         found = await findings(ensured, valkey_url=SecretStr(url))
         assert found["acl"].state is State.WRONG
         assert found["acl"].told == "Valkey refuses PEXPIREAT, JSON.SET, FT._LIST"

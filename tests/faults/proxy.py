@@ -92,12 +92,12 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 @asynccontextmanager
 async def faulty_proxy(engine_port: int) -> AsyncIterator[FaultyProxy]:
     """Run a proxy to the engine at a local port."""
-    proxy = FaultyProxy(engine_port)
-    server = await asyncio.start_server(proxy.handle_connection, "127.0.0.1", 0)
-    proxy.url = f"valkey://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    faulty_proxy = FaultyProxy(engine_port)
+    server = await asyncio.start_server(faulty_proxy.handle_connection, "127.0.0.1", 0)
+    faulty_proxy.url = f"valkey://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
-        yield proxy
+        yield faulty_proxy
     finally:
         server.close()
-        await proxy.close()
+        await faulty_proxy.close()
         await server.wait_closed()

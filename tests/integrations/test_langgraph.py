@@ -1,4 +1,4 @@
-"""The store for LangGraph, in a graph and against what LangGraph's own store does."""
+"""The LangGraph store, in a graph and compared with LangGraph's own store."""
 
 import asyncio
 import uuid
@@ -17,7 +17,7 @@ from memory_service.rpc.server import RpcServer
 
 @pytest.fixture
 def stores(server: RpcServer) -> Iterator[list[BaseStore]]:
-    """LangGraph's own store, and ours, of a user of its own."""
+    """LangGraph's own store, and ours for a new user."""
     with MemoryClient(server.address) as client:
         yield [InMemoryStore(), SemanticMemoryStore(client, user_id=f"user_{uuid.uuid4().hex}")]
 

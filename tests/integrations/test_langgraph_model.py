@@ -1,4 +1,4 @@
-"""The LangGraph store against a dict, with memories of other software beside its items."""
+"""The LangGraph store compared with a dict, with memories of other software beside its items."""
 
 import hashlib
 import json

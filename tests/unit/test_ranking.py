@@ -1,4 +1,4 @@
-"""Ranking by itself, against the formulas written out."""
+"""Ranking functions against independent implementations of their formulas."""
 
 import math
 
@@ -143,7 +143,7 @@ def test_overlapping_context_windows_are_merged_into_the_best_hit(hits: list[int
     joined = context.merge_windows(windows)
     brought = [[int(one.storage_id) for one in memories] for _, memories in joined]
     shown = [n for number, (bringer, _) in enumerate(joined) if bringer == number for n in brought[number]]
-    assert len(shown) == len(set(shown)), "nothing is told twice"
+    assert len(shown) == len(set(shown)), "no message is returned twice"
     assert set(shown) == {int(one.storage_id) for found in windows for one in found}
     for number, (bringer, memories) in enumerate(joined):
         assert bringer <= number
