@@ -67,22 +67,22 @@ def admitted_peers(manifests: list[dict[str, Any]]) -> dict[str, Any]:
 @pytest.mark.parametrize("by", WAYS)
 def test_integers_reach_settings_unrounded(by: str, number: int) -> None:
     if by == "--values":
-        made = render({"settings": {"MEMORY_ANY": number}})
+        manifests = render({"settings": {"MEMORY_ANY": number}})
     else:
-        made = render({}, by, f"settings.MEMORY_ANY={number}")
-    assert variables(made)["MEMORY_ANY"] == str(number)
+        manifests = render({}, by, f"settings.MEMORY_ANY={number}")
+    assert variables(manifests)["MEMORY_ANY"] == str(number)
 
 
 @pytest.mark.parametrize("by", WAYS)
 @pytest.mark.parametrize(("value", "text"), [("0.5", "0.5"), ("true", "true"), ("0", "0"), ('"1e6"', "1e6")])
 def test_other_values_reach_settings_as_written(by: str, value: str, text: str) -> None:
     if by == "--values":
-        made = render({"settings": {"MEMORY_ANY": json.loads(value)}})
+        manifests = render({"settings": {"MEMORY_ANY": json.loads(value)}})
     elif by == "--set" and value.startswith('"'):
-        made = render({}, "--set-string", f"settings.MEMORY_ANY={json.loads(value)}")
+        manifests = render({}, "--set-string", f"settings.MEMORY_ANY={json.loads(value)}")
     else:
-        made = render({}, by, f"settings.MEMORY_ANY={value}")
-    assert variables(made)["MEMORY_ANY"] == text
+        manifests = render({}, by, f"settings.MEMORY_ANY={value}")
+    assert variables(manifests)["MEMORY_ANY"] == text
 
 
 def test_an_integer_that_helm_rounds_is_refused() -> None:
@@ -97,13 +97,13 @@ def test_numbers_in_manifests_are_integers(by: str) -> None:
         "podDisruptionBudget": {"maxUnavailable": 3_000_000},
     }
     if by == "--values":
-        made = render(large)
+        manifests = render(large)
     else:
         options = ["replicas=2000000", "autoscaling.enabled=false", "podDisruptionBudget.maxUnavailable=3000000"]
-        made = render({}, *(part for option in options for part in (by, option)))
+        manifests = render({}, *(part for option in options for part in (by, option)))
     counts = (
-        of_kind(made, "Deployment")["spec"]["replicas"],
-        of_kind(made, "PodDisruptionBudget")["spec"]["maxUnavailable"],
+        of_kind(manifests, "Deployment")["spec"]["replicas"],
+        of_kind(manifests, "PodDisruptionBudget")["spec"]["maxUnavailable"],
     )
     assert counts == (2_000_000, 3_000_000)
     assert {type(one) for one in counts} == {int}
@@ -114,10 +114,10 @@ def test_numbers_in_manifests_are_integers(by: str) -> None:
 def test_an_empty_list_of_peers_admits_no_peer(given_by: str, value: str, port: str) -> None:
     by, _, written = given_by.partition(", ")
     if by == "values":
-        made = render({"networkPolicy": {value: [] if written == "empty" else None}})
+        manifests = render({"networkPolicy": {value: [] if written == "empty" else None}})
     else:
-        made = render({}, by, f"networkPolicy.{value}={'[]' if written == 'empty' else 'null'}")
-    open_ports = admitted_peers(made)
+        manifests = render({}, by, f"networkPolicy.{value}={'[]' if written == 'empty' else 'null'}")
+    open_ports = admitted_peers(manifests)
     assert port not in open_ports
     assert [name for name, peers in open_ports.items() if peers is None] == ["health"]
 
@@ -129,10 +129,10 @@ def test_a_peer_that_selects_nothing_is_refused(value: str) -> None:
 
 def test_a_key_set_in_a_secret_is_mounted_where_the_setting_names_it() -> None:
     jwt = {"jwksSecret": "provider-keys", "issuer": "https://id.example", "audience": "memory"}
-    made = render({"access": {"insecure": True, "jwt": jwt}})
-    file = Path(variables(made)["MEMORY_JWT_JWKS"])
-    [volume] = [one["name"] for one in container(made)["volumeMounts"] if one["mountPath"] == str(file.parent)]
-    volumes = of_kind(made, "Deployment")["spec"]["template"]["spec"]["volumes"]
+    manifests = render({"access": {"insecure": True, "jwt": jwt}})
+    file = Path(variables(manifests)["MEMORY_JWT_JWKS"])
+    [volume] = [one["name"] for one in container(manifests)["volumeMounts"] if one["mountPath"] == str(file.parent)]
+    volumes = of_kind(manifests, "Deployment")["spec"]["template"]["spec"]["volumes"]
     assert {"name": volume, "secret": {"secretName": "provider-keys", "defaultMode": 0o440}} in volumes
 
 
@@ -150,18 +150,20 @@ def test_an_unreachable_key_set_is_refused(jwt: dict[str, str], why: str) -> Non
 
 @pytest.mark.parametrize("operator", [False, True])
 def test_the_metrics_of_every_worker_can_be_scraped(operator: bool) -> None:
-    made = render({"workers": 12, "metrics": {"serviceMonitor": {"enabled": operator}}})
-    assert variables(made)["MEMORY_WORKERS"] == "12"
-    first = int(variables(made)["MEMORY_METRICS_LISTEN"].rpartition(":")[2])
-    ports = {one["name"]: one["containerPort"] for one in container(made)["ports"] if one["name"].startswith("metrics")}
+    manifests = render({"workers": 12, "metrics": {"serviceMonitor": {"enabled": operator}}})
+    assert variables(manifests)["MEMORY_WORKERS"] == "12"
+    first = int(variables(manifests)["MEMORY_METRICS_LISTEN"].rpartition(":")[2])
+    ports = {
+        one["name"]: one["containerPort"] for one in container(manifests)["ports"] if one["name"].startswith("metrics")
+    }
     assert sorted(ports.values()) == [first + worker for worker in range(12)]
-    assert {name for name in admitted_peers(made) if name.startswith("metrics")} == ports.keys()
-    scraped = [one for one in made if one["metadata"]["labels"].get("semantic-memory/metrics") == "true"]
+    assert {name for name in admitted_peers(manifests) if name.startswith("metrics")} == ports.keys()
+    scraped = [one for one in manifests if one["metadata"]["labels"].get("semantic-memory/metrics") == "true"]
     annotated = {one["metadata"].get("annotations", {}).get("prometheus.io/port") for one in scraped}
     assert annotated == ({None} if operator else {str(port) for port in ports.values()})
     assert {ports[one["spec"]["ports"][0]["targetPort"]] for one in scraped} == set(ports.values())
     if operator:
-        monitor = of_kind(made, "ServiceMonitor")["spec"]
+        monitor = of_kind(manifests, "ServiceMonitor")["spec"]
         assert [one["port"] for one in monitor["endpoints"]] == ["metrics"]
         assert {one["spec"]["ports"][0]["name"] for one in scraped} == {"metrics"}
         assert all(monitor["selector"]["matchLabels"].items() <= one["metadata"]["labels"].items() for one in scraped)

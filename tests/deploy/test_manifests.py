@@ -36,12 +36,12 @@ def image_value(name: str) -> str:
     return str(value)
 
 
-def settings_from(given: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings_from(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Return the settings of a container with this environment; fail on an unknown setting."""
-    mine = {name: value for name, value in given.items() if name.startswith("MEMORY_")}
+    own = {name: value for name, value in environment.items() if name.startswith("MEMORY_")}
     known = {f"MEMORY_{name.upper()}" for name in Settings.model_fields}
-    assert mine.keys() <= known
-    for name, value in mine.items():
+    assert own.keys() <= known
+    for name, value in own.items():
         monkeypatch.setenv(name, value)
     return Settings()
 
@@ -74,11 +74,11 @@ def test_files_that_settings_name_are_mounted(manifest: Path) -> None:
 
 
 def test_the_compose_file_sets_known_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {
+    environment = {
         name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", value)
         for name, value in COMPOSE["services"]["memory"]["environment"].items()
     }
-    settings = settings_from({"MEMORY_LISTEN": image_value("MEMORY_LISTEN"), **given}, monkeypatch)
+    settings = settings_from({"MEMORY_LISTEN": image_value("MEMORY_LISTEN"), **environment}, monkeypatch)
     grace = int(COMPOSE["services"]["memory"]["stop_grace_period"].removesuffix("s"))
     assert grace > settings.drain + settings.grace
 

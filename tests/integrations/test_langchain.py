@@ -114,12 +114,12 @@ async def test_long_messages_are_stored_in_several_requests(
 async def test_messages_added_one_by_one_or_together_keep_their_order(
     history: SemanticMemoryChatMessageHistory, client: MemoryClient, user: str
 ) -> None:
-    said = [HumanMessage(str(number)) for number in range(350)]
-    await history.aadd_messages(said[:250])
-    for message in said[250:270]:
+    messages = [HumanMessage(str(number)) for number in range(350)]
+    await history.aadd_messages(messages[:250])
+    for message in messages[250:270]:
         await history.aadd_messages([message])
-    await history.aadd_messages(said[270:])
-    assert await history.aget_messages() == said
+    await history.aadd_messages(messages[270:])
+    assert await history.aget_messages() == messages
     listed = await asyncio.to_thread(client.list, pb.ListRequest(filter=filter_for_user(user), page_size=1000))
     times = [one.timestamp.ToMicroseconds() for one in listed.memories]
     assert all(earlier < later for earlier, later in pairwise(times))

@@ -106,14 +106,14 @@ async def test_a_batch_runs_in_order(stores: list[BaseStore]) -> None:
 
 
 class State(TypedDict):
-    said: str
+    message: str
     recalled: list[str]
 
 
 async def test_a_graph_remembers_across_threads(stores: list[BaseStore]) -> None:
     async def remember(state: State, *, store: BaseStore) -> dict[str, list[str]]:
-        found = await store.asearch(("memories",), query=state["said"], limit=1)
-        await store.aput(("memories",), uuid.uuid4().hex, {"text": state["said"]})
+        found = await store.asearch(("memories",), query=state["message"], limit=1)
+        await store.aput(("memories",), uuid.uuid4().hex, {"text": state["message"]})
         return {"recalled": [item.value["text"] for item in found]}
 
     builder = StateGraph(State)
@@ -121,6 +121,6 @@ async def test_a_graph_remembers_across_threads(stores: list[BaseStore]) -> None
     builder.add_edge(START, "remember")
     builder.add_edge("remember", END)
     graph = builder.compile(store=stores[1])
-    await graph.ainvoke({"said": "We ship on Fridays", "recalled": []})
-    answer = await graph.ainvoke({"said": "When do we release?", "recalled": []})
+    await graph.ainvoke({"message": "We ship on Fridays", "recalled": []})
+    answer = await graph.ainvoke({"message": "When do we release?", "recalled": []})
     assert answer["recalled"] == ["We ship on Fridays"]

@@ -125,10 +125,10 @@ async def outcome(stub: Stub, name: str, request: Any) -> grpc.StatusCode:
 def requests(name: str) -> dict[str, Any]:
     """Return the requests of a row, by their scopes."""
     if name in ONE_USER:
-        made = {scope: ONE_USER[name][1](users[0]) for scope, users in USERS.items() if len(users) == 1}
+        by_scope = {scope: ONE_USER[name][1](users[0]) for scope, users in USERS.items() if len(users) == 1}
         if name.startswith("Store"):
-            del made["all_users"]  # Store has no all_users.
-        return made
+            del by_scope["all_users"]  # Store has no all_users.
+        return by_scope
     if name in SEVERAL_USERS:
         return {scope: SEVERAL_USERS[name][1](*users) for scope, users in USERS.items() if users != [None]}
     return {"all_users": EVERY_USER[name][1]}

@@ -1,4 +1,4 @@
-"""No response message exceeds gRPC's default limit of 4 MiB, whatever the memories are."""
+"""No response message exceeds gRPC's default limit of 4 MiB, for the largest memories too."""
 
 from collections.abc import Callable
 from typing import Any

@@ -55,19 +55,19 @@ words = st.lists(st.sampled_from(["apple", "pear", "plum", "fig", "date"]), max_
 @settings(max_examples=20)
 @given(st.lists(words, min_size=1, max_size=8), words.filter(bool), st.floats(0, 1, width=32))
 async def test_hybrid_scores_are_the_documented_sum(
-    stub: Stub, texts: list[list[str]], asked: list[str], w: float
+    stub: Stub, texts: list[list[str]], query_words: list[str], w: float
 ) -> None:
     user = uuid.uuid4().hex
     turns = [
         scored_message(user, f"{n} {' '.join(text)}", x=math.cos(n), y=math.sin(n)) for n, text in enumerate(texts)
     ]
     await store_messages(stub, *turns)
-    request = search_request(user, " ".join(asked), mode=HYBRID, text_weight=w, k=100)
+    request = search_request(user, " ".join(query_words), mode=HYBRID, text_weight=w, k=100)
     hits, _ = await search(stub, request)
     assert len(hits) == len(texts)
 
     stems = {hit.memory.id: terms(hit.memory.content) for hit in hits}
-    wanted = list(dict.fromkeys(terms(" ".join(asked))))
+    wanted = list(dict.fromkeys(terms(" ".join(query_words))))
     df = {term: sum(term in each for each in stems.values()) for term in wanted}
     average = sum(map(len, stems.values())) / len(stems)
 

@@ -38,17 +38,17 @@ def test_callers_take_turns(flows: list[Flow], capacity: int) -> None:
         if lost is not None and lost != -1:
             del waiting[lost]
         assert len(line) == len(waiting) <= capacity
-    taken = []
+    served = []
     while (first := line.first()) is not None:
         line.pop(first)
-        taken.append(first)
-    assert sorted(taken) == sorted(waiting)
-    for place, after in enumerate(taken[1:], 1):
-        before, flow, left = waiting[taken[place - 1]], waiting[after], [waiting[one] for one in taken[place:]]
+        served.append(first)
+    assert sorted(served) == sorted(waiting)
+    for place, after in enumerate(served[1:], 1):
+        before, flow, left = waiting[served[place - 1]], waiting[after], [waiting[one] for one in served[place:]]
         if before.caller == flow.caller:
             assert all(one.caller == flow.caller for one in left), "no caller is served twice while another waits"
     for flow in set(waiting.values()):
-        own = [one for one in taken if waiting[one] == flow]
+        own = [one for one in served if waiting[one] == flow]
         assert own == sorted(own), "items of one flow keep their order"
 
 
@@ -73,53 +73,53 @@ def test_a_full_list_refuses_only_callers_with_the_most_items(flows: list[Flow],
         waiting[item] = flow
 
 
-async def holding(budget: FairBudget, size: int, caller: str, held: list[str], go: asyncio.Event) -> None:
+async def holding(budget: FairBudget, size: int, caller: str, holders: list[str], go: asyncio.Event) -> None:
     set_flow(Flow(caller))
     async with budget.reserve(size):
-        held.append(caller)
+        holders.append(caller)
         await go.wait()
 
 
 async def test_callers_take_turns_in_holding_a_budget() -> None:
-    budget, held = FairBudget(10, capacity=100, what="memory"), list[str]()
+    budget, holders = FairBudget(10, capacity=100, what="memory"), list[str]()
     gates = [asyncio.Event() for _ in range(6)]
     sizes = [("a", 6), ("a", 6), ("a", 6), ("b", 4), ("c", 100), ("a", 1)]
     calls = [
-        asyncio.create_task(holding(budget, size, caller, held, gate))
+        asyncio.create_task(holding(budget, size, caller, holders, gate))
         for (caller, size), gate in zip(sizes, gates, strict=True)
     ]
     await let_tasks_run()
-    assert held == ["a"], "the second caller needs more than the 4 that are left"
+    assert holders == ["a"], "the second caller needs more than the 4 that are left"
     gates[0].set()
     await let_tasks_run()
-    assert held == ["a", "a", "b"]
+    assert holders == ["a", "a", "b"]
     gates[1].set()
     gates[3].set()
     await let_tasks_run()
-    assert held == ["a", "a", "b", "c"], "a size above the budget gets all of it"
+    assert holders == ["a", "a", "b", "c"], "a size above the budget gets all of it"
     for gate in gates:
         gate.set()
     await asyncio.gather(*calls)
-    assert held == ["a", "a", "b", "c", "a", "a"]
+    assert holders == ["a", "a", "b", "c", "a", "a"]
     assert budget.waiting == 0
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 12), st.integers(0, 3)), max_size=25), st.randoms())
 async def test_a_budget_is_never_exceeded_and_never_lost(steps: list[tuple[str, int, int]], random: Random) -> None:
     budget = FairBudget(10, capacity=8, what="memory")
-    held = 0
+    in_use = 0
 
     async def call(caller: str, size: int, pauses: int) -> None:
-        nonlocal held
+        nonlocal in_use
         set_flow(Flow(caller))
         async with budget.reserve(size):
-            held += min(size, 10)
+            in_use += min(size, 10)
             try:
-                assert held <= 10
+                assert in_use <= 10
                 for _ in range(pauses):
                     await asyncio.sleep(0)
             finally:
-                held -= min(size, 10)
+                in_use -= min(size, 10)
 
     calls = []
     for step in steps:

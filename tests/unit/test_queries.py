@@ -63,11 +63,11 @@ def test_the_last_words_are_left_out_of_a_full_query(count: int) -> None:
     where = Filter(LONG, (LONG,) * 16)
     words = [f"word{n}" * 8 for n in range(count)]
     text = filter_text(where, words)
-    kept = text.partition("@terms:{")[2].removesuffix("}").split("|")
+    included = text.partition("@terms:{")[2].removesuffix("}").split("|")
     assert len(text) <= 10_000
     assert text.startswith(filter_text(where) + " @terms:{word0")
-    assert kept == words[: len(kept)]
-    assert kept == words or len(text) + len("|") + len(words[len(kept)]) > 10_000
+    assert included == words[: len(included)]
+    assert included == words or len(text) + len("|") + len(words[len(included)]) > 10_000
 
 
 @given(terms)

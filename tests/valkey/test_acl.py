@@ -109,8 +109,8 @@ async def test_the_acl_rule_denies_keys_of_other_software(engine: Connections, k
     name = f"acl_{uuid.uuid4().hex[:8]}"
     await engine.run(["ACL", "SETUSER", name, *[">secret" if word.startswith(">") else word for word in RULE]])
     try:
-        said = bytes(await engine.run(["ACL", "DRYRUN", name, "GET", key]))
-        assert re.search(rb"no permissions to access", said)
+        reply = bytes(await engine.run(["ACL", "DRYRUN", name, "GET", key]))
+        assert re.search(rb"no permissions to access", reply)
         assert await engine.run(["ACL", "DRYRUN", name, "GET", "semantic_memory:secret"]) in {b"OK", "OK"}
     finally:
         await engine.run(["ACL", "DELUSER", name])
