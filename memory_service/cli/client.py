@@ -14,7 +14,7 @@ import typer
 from semantic_memory import TLS, AsyncMemoryClient
 from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
 
-from memory_service.cli.errors import describe_error, describe_for_command
+from memory_service.cli.errors import describe_for_command
 from memory_service.cli.output import print_error
 
 if TYPE_CHECKING:

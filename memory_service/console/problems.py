@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from memory_service.cli.client import describe_error
+from memory_service.cli.errors import describe_error
 from memory_service.console.forms import FormError
 
 STATUSES = {

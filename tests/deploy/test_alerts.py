@@ -1,4 +1,4 @@
-"""The alert rules and the dashboard speak of metrics that there are, and each alert has its page."""
+"""Alert rules and dashboard use existing metrics, and each alert has a section in docs/alerts.md."""
 
 import json
 import re
@@ -11,7 +11,7 @@ import yaml
 
 from memory_service.domain.errors import Reason
 from memory_service.settings import Settings
-from tests.rpc.test_metrics import becomes, metered_server
+from tests.rpc.test_metrics import metered_server, wait_for_metric
 from tests.support.api import TIMEOUT, store_request
 
 ROOT = Path(__file__).parents[2]
@@ -25,32 +25,32 @@ def expressions() -> Iterator[str]:
 
 
 async def test_every_metric_of_alerts_and_dashboard_exists(settings: Settings) -> None:
-    asked = {name for one in expressions() for name in re.findall(r"\b(?:grpc|semantic_memory|process)_[a-z_]+", one)}
-    asked -= {"grpc_method", "grpc_code", "grpc_service", "semantic_memory"}
+    used = {name for one in expressions() for name in re.findall(r"\b(?:grpc|semantic_memory|process)_[a-z_]+", one)}
+    used -= {"grpc_method", "grpc_code", "grpc_service", "semantic_memory"}
     async with metered_server(settings, index_look_every=0.2) as (server, memories):
         await memories.Store(store_request("alice", "a canary"), timeout=TIMEOUT)
-        await becomes(server, "semantic_memory_index_memories", 1)
-        seen = await becomes(server, "semantic_memory_index_drift", 0)
-    shown = {one.name for one in seen.samples} | set(re.findall(r"^# TYPE (\S+)", seen.text, re.MULTILINE))
-    missing = {name for name in asked if name not in shown}
-    # Of histograms and counters without a sample only the family is shown.
-    families = {re.sub(r"_(bucket|sum|count|total)$", "", name) for name in shown}
+        await wait_for_metric(server, "semantic_memory_index_memories", 1)
+        metrics = await wait_for_metric(server, "semantic_memory_index_drift", 0)
+    exported = {one.name for one in metrics.samples} | set(re.findall(r"^# TYPE (\S+)", metrics.text, re.MULTILINE))
+    missing = {name for name in used if name not in exported}
+    # Histograms and counters without a sample show only their family.
+    families = {re.sub(r"_(bucket|sum|count|total)$", "", name) for name in exported}
     assert {re.sub(r"_(bucket|sum|count|total)$", "", name) for name in missing} <= families
-    assert len(asked) > 20
+    assert len(used) > 20
 
 
 @pytest.mark.parametrize(
     "panel", [one for one in DASHBOARD["panels"] if one["type"] == "stat"], ids=lambda one: one["title"]
 )
 def test_stat_panels_are_instant_and_have_their_own_thresholds(panel: dict[str, Any]) -> None:
-    # Left to Grafana it is the last one of the time that is shown, be the server gone since, and red from 80 on.
+    # By default, Grafana shows the last value of the time range, even if the server is down, and turns red from 80.
     assert all(target["instant"] and not target["range"] for target in panel["targets"])
     assert "thresholds" in panel["fieldConfig"]["defaults"]
 
 
 def test_codes_and_reasons_of_alerts_and_dashboard_exist() -> None:
-    told = [value for one in expressions() for value in re.findall(r'(?:reason|outcome)[!=]~?"([^"]+)"', one)]
-    assert {one for value in told for one in value.split("|")} <= {*Reason, "OK"}
+    values = [value for one in expressions() for value in re.findall(r'(?:reason|outcome)[!=]~?"([^"]+)"', one)]
+    assert {one for value in values for one in value.split("|")} <= {*Reason, "OK"}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: str(rule["alert"]))

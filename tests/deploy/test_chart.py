@@ -1,4 +1,4 @@
-"""The chart, rendered by Helm: what it makes of values, however they are given. Its examples: `make check-deploy`."""
+"""The chart, rendered by Helm with values passed in each possible way. `make check-deploy` checks its examples."""
 
 import json
 import os
@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy/helm/semantic-memory"
 HELM = shutil.which("helm", path=f"{ROOT / '.venv-deploy/bin'}{os.pathsep}{os.environ['PATH']}")
 TRIAL = {"valkey": {"trial": {"enabled": True}}, "access": {"insecure": True}}
-BY = ["--values", "--set", "--set-json"]
-"""The ways in which Helm takes a value; two of them make a floating-point number of every number."""
+WAYS = ["--values", "--set", "--set-json"]
+"""The ways to pass a value to Helm; two of them turn every number into a floating-point number."""
 
 pytestmark = [
     pytest.mark.skipif(HELM is None, reason="needs helm: make check-deploy installs it if Go is present"),
@@ -30,13 +30,13 @@ def helm(values: dict[str, Any], *options: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command, input=json.dumps(TRIAL | values), capture_output=True, text=True, check=False)
 
 
-def rendered(values: dict[str, Any], *options: str) -> list[dict[str, Any]]:
+def render(values: dict[str, Any], *options: str) -> list[dict[str, Any]]:
     done = helm(values, *options)
     assert done.returncode == 0, done.stderr
     return [one for one in yaml.safe_load_all(done.stdout) if one is not None]
 
 
-def refusal(values: dict[str, Any], *options: str) -> str:
+def error_of(values: dict[str, Any], *options: str) -> str:
     done = helm(values, *options)
     assert done.returncode != 0
     return done.stderr
@@ -56,40 +56,40 @@ def variables(manifests: list[dict[str, Any]]) -> dict[str, str]:
     return {one["name"]: one.get("value", "") for one in container(manifests)["env"]}
 
 
-def admitted(manifests: list[dict[str, Any]]) -> dict[str, Any]:
-    """For each port of the service, the peers that its network policy admits; None admits everyone."""
+def admitted_peers(manifests: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the peers that the network policy admits for each port; None admits everyone."""
     rules = of_kind(manifests, "NetworkPolicy")["spec"]["ingress"]
     return {port["port"]: rule.get("from") or None for rule in rules for port in rule["ports"]}
 
 
 @settings(max_examples=15)
 @given(number=st.integers(-(2**53), 2**53) | st.integers(10**6, 10**10))
-@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize("by", WAYS)
 def test_integers_reach_settings_unrounded(by: str, number: int) -> None:
     if by == "--values":
-        made = rendered({"settings": {"MEMORY_ANY": number}})
+        manifests = render({"settings": {"MEMORY_ANY": number}})
     else:
-        made = rendered({}, by, f"settings.MEMORY_ANY={number}")
-    assert variables(made)["MEMORY_ANY"] == str(number)
+        manifests = render({}, by, f"settings.MEMORY_ANY={number}")
+    assert variables(manifests)["MEMORY_ANY"] == str(number)
 
 
-@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize("by", WAYS)
 @pytest.mark.parametrize(("value", "text"), [("0.5", "0.5"), ("true", "true"), ("0", "0"), ('"1e6"', "1e6")])
 def test_other_values_reach_settings_as_written(by: str, value: str, text: str) -> None:
     if by == "--values":
-        made = rendered({"settings": {"MEMORY_ANY": json.loads(value)}})
+        manifests = render({"settings": {"MEMORY_ANY": json.loads(value)}})
     elif by == "--set" and value.startswith('"'):
-        made = rendered({}, "--set-string", f"settings.MEMORY_ANY={json.loads(value)}")
+        manifests = render({}, "--set-string", f"settings.MEMORY_ANY={json.loads(value)}")
     else:
-        made = rendered({}, by, f"settings.MEMORY_ANY={value}")
-    assert variables(made)["MEMORY_ANY"] == text
+        manifests = render({}, by, f"settings.MEMORY_ANY={value}")
+    assert variables(manifests)["MEMORY_ANY"] == text
 
 
 def test_an_integer_that_helm_rounds_is_refused() -> None:
-    assert "settings" in refusal({"settings": {"MEMORY_ANY": 2**54}})
+    assert "settings" in error_of({"settings": {"MEMORY_ANY": 2**54}})
 
 
-@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize("by", WAYS)
 def test_numbers_in_manifests_are_integers(by: str) -> None:
     large = {
         "replicas": 2_000_000,
@@ -97,13 +97,13 @@ def test_numbers_in_manifests_are_integers(by: str) -> None:
         "podDisruptionBudget": {"maxUnavailable": 3_000_000},
     }
     if by == "--values":
-        made = rendered(large)
+        manifests = render(large)
     else:
         options = ["replicas=2000000", "autoscaling.enabled=false", "podDisruptionBudget.maxUnavailable=3000000"]
-        made = rendered({}, *(part for option in options for part in (by, option)))
+        manifests = render({}, *(part for option in options for part in (by, option)))
     counts = (
-        of_kind(made, "Deployment")["spec"]["replicas"],
-        of_kind(made, "PodDisruptionBudget")["spec"]["maxUnavailable"],
+        of_kind(manifests, "Deployment")["spec"]["replicas"],
+        of_kind(manifests, "PodDisruptionBudget")["spec"]["maxUnavailable"],
     )
     assert counts == (2_000_000, 3_000_000)
     assert {type(one) for one in counts} == {int}
@@ -114,25 +114,25 @@ def test_numbers_in_manifests_are_integers(by: str) -> None:
 def test_an_empty_list_of_peers_admits_no_peer(given_by: str, value: str, port: str) -> None:
     by, _, written = given_by.partition(", ")
     if by == "values":
-        made = rendered({"networkPolicy": {value: [] if written == "empty" else None}})
+        manifests = render({"networkPolicy": {value: [] if written == "empty" else None}})
     else:
-        made = rendered({}, by, f"networkPolicy.{value}={'[]' if written == 'empty' else 'null'}")
-    open_ports = admitted(made)
+        manifests = render({}, by, f"networkPolicy.{value}={'[]' if written == 'empty' else 'null'}")
+    open_ports = admitted_peers(manifests)
     assert port not in open_ports
     assert [name for name, peers in open_ports.items() if peers is None] == ["health"]
 
 
 @pytest.mark.parametrize("value", ["clients", "metricsFrom", "valkeyTo"])
 def test_a_peer_that_selects_nothing_is_refused(value: str) -> None:
-    assert value in refusal({"networkPolicy": {value: [{}]}})
+    assert value in error_of({"networkPolicy": {value: [{}]}})
 
 
 def test_a_key_set_in_a_secret_is_mounted_where_the_setting_names_it() -> None:
     jwt = {"jwksSecret": "provider-keys", "issuer": "https://id.example", "audience": "memory"}
-    made = rendered({"access": {"insecure": True, "jwt": jwt}})
-    file = Path(variables(made)["MEMORY_JWT_JWKS"])
-    [volume] = [one["name"] for one in container(made)["volumeMounts"] if one["mountPath"] == str(file.parent)]
-    volumes = of_kind(made, "Deployment")["spec"]["template"]["spec"]["volumes"]
+    manifests = render({"access": {"insecure": True, "jwt": jwt}})
+    file = Path(variables(manifests)["MEMORY_JWT_JWKS"])
+    [volume] = [one["name"] for one in container(manifests)["volumeMounts"] if one["mountPath"] == str(file.parent)]
+    volumes = of_kind(manifests, "Deployment")["spec"]["template"]["spec"]["volumes"]
     assert {"name": volume, "secret": {"secretName": "provider-keys", "defaultMode": 0o440}} in volumes
 
 
@@ -145,23 +145,25 @@ def test_a_key_set_in_a_secret_is_mounted_where_the_setting_names_it() -> None:
     ],
 )
 def test_an_unreachable_key_set_is_refused(jwt: dict[str, str], why: str) -> None:
-    assert why in refusal({"access": {"insecure": True, "jwt": jwt}})
+    assert why in error_of({"access": {"insecure": True, "jwt": jwt}})
 
 
 @pytest.mark.parametrize("operator", [False, True])
 def test_the_metrics_of_every_worker_can_be_scraped(operator: bool) -> None:
-    made = rendered({"workers": 12, "metrics": {"serviceMonitor": {"enabled": operator}}})
-    assert variables(made)["MEMORY_WORKERS"] == "12"
-    first = int(variables(made)["MEMORY_METRICS_LISTEN"].rpartition(":")[2])
-    ports = {one["name"]: one["containerPort"] for one in container(made)["ports"] if one["name"].startswith("metrics")}
+    manifests = render({"workers": 12, "metrics": {"serviceMonitor": {"enabled": operator}}})
+    assert variables(manifests)["MEMORY_WORKERS"] == "12"
+    first = int(variables(manifests)["MEMORY_METRICS_LISTEN"].rpartition(":")[2])
+    ports = {
+        one["name"]: one["containerPort"] for one in container(manifests)["ports"] if one["name"].startswith("metrics")
+    }
     assert sorted(ports.values()) == [first + worker for worker in range(12)]
-    assert {name for name in admitted(made) if name.startswith("metrics")} == ports.keys()
-    scraped = [one for one in made if one["metadata"]["labels"].get("semantic-memory/metrics") == "true"]
+    assert {name for name in admitted_peers(manifests) if name.startswith("metrics")} == ports.keys()
+    scraped = [one for one in manifests if one["metadata"]["labels"].get("semantic-memory/metrics") == "true"]
     annotated = {one["metadata"].get("annotations", {}).get("prometheus.io/port") for one in scraped}
     assert annotated == ({None} if operator else {str(port) for port in ports.values()})
     assert {ports[one["spec"]["ports"][0]["targetPort"]] for one in scraped} == set(ports.values())
     if operator:
-        monitor = of_kind(made, "ServiceMonitor")["spec"]
+        monitor = of_kind(manifests, "ServiceMonitor")["spec"]
         assert [one["port"] for one in monitor["endpoints"]] == ["metrics"]
         assert {one["spec"]["ports"][0]["name"] for one in scraped} == {"metrics"}
         assert all(monitor["selector"]["matchLabels"].items() <= one["metadata"]["labels"].items() for one in scraped)
@@ -169,5 +171,5 @@ def test_the_metrics_of_every_worker_can_be_scraped(operator: bool) -> None:
 
 @pytest.mark.parametrize("name", ["MEMORY_LISTEN", "MEMORY_HEALTH_LISTEN", "MEMORY_METRICS_LISTEN", "MEMORY_WORKERS"])
 def test_settings_that_determine_ports_are_refused(name: str) -> None:
-    assert name in refusal({"settings": {name: "2"}})
-    assert name in refusal({"extraEnv": [{"name": name, "value": "2"}]})
+    assert name in error_of({"settings": {name: "2"}})
+    assert name in error_of({"extraEnv": [{"name": name, "value": "2"}]})

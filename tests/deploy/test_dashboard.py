@@ -1,4 +1,4 @@
-"""The dashboard and the rules over a real Prometheus (Debian's, or any on the PATH) that scrapes a server at work."""
+"""The dashboard and the alert rules on a real Prometheus that scrapes a server under load."""
 
 import asyncio
 import contextlib
@@ -38,13 +38,13 @@ QUERIES = [
 
 
 class Prometheus:
-    """What a running Prometheus answers."""
+    """The query API of a running Prometheus."""
 
     def __init__(self, port: int) -> None:
         self._port = port
 
     async def ask(self, path: str, **parameters: str) -> Any:
-        """The data of an answer of its API."""
+        """Return the data of an API response."""
 
         def read() -> Any:
             url = f"http://127.0.0.1:{self._port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
@@ -54,36 +54,36 @@ class Prometheus:
         return await asyncio.to_thread(read)
 
     async def values(self, expression: str, *, instance: str = ".*") -> list[float]:
-        """What Grafana would draw of an expression now; waits for the first number."""
-        asked = expression.replace("$instance", instance).replace("$__rate_interval", "10s")
+        """Return the current values of an expression, as Grafana shows them; wait for the first number."""
+        query = expression.replace("$instance", instance).replace("$__rate_interval", "10s")
         for _ in range(150):
             with contextlib.suppress(urllib.error.URLError):
-                found = [float(one["value"][1]) for one in (await self.ask("query", query=asked))["result"]]
+                found = [float(one["value"][1]) for one in (await self.ask("query", query=query))["result"]]
                 if any(one == one for one in found):  # noqa: PLR0124 - quantiles of nothing are no numbers
                     return found
             await asyncio.sleep(0.2)
-        pytest.fail(f"no figure within half a minute: {asked}")
+        pytest.fail(f"no value within 30 seconds: {query}")
 
 
 @pytest.fixture(scope="module")
 async def prometheus(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Prometheus]:
-    """Prometheus as the compose file has it, but scraping a test's server each second, while that is used."""
+    """Prometheus configured as in the compose file, but it scrapes a test server under load every second."""
     assert PROMETHEUS is not None
     folder = tmp_path_factory.mktemp("prometheus")
     config = yaml.safe_load(ROOT.joinpath("deploy/prometheus/prometheus.yaml").read_text())
     config["rule_files"] = [str(ROOT / "deploy/prometheus" / name) for name in config["rule_files"]]
     config["global"] |= {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    async with metered_server(settings, index_look_every=0.5) as (server, stub), _in_use(stub):
+    async with metered_server(settings, index_look_every=0.5) as (server, stub), _load(stub):
         [job] = config["scrape_configs"]
         job["static_configs"] = [{"targets": [server.metrics_address]}]
         folder.joinpath("prometheus.yaml").write_text(yaml.safe_dump(config))
         port = free_port()
-        with _running(PROMETHEUS, folder, port):
+        with _run_prometheus(PROMETHEUS, folder, port):
             yield Prometheus(port)
 
 
 @contextlib.contextmanager
-def _running(program: str, folder: Path, port: int) -> Iterator[None]:
+def _run_prometheus(program: str, folder: Path, port: int) -> Iterator[None]:
     options = [
         f"--config.file={folder / 'prometheus.yaml'}",
         f"--storage.tsdb.path={folder}",
@@ -97,8 +97,8 @@ def _running(program: str, folder: Path, port: int) -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _in_use(stub: Stub) -> AsyncIterator[None]:
-    """Calls of every kind that the dashboard tells of, a failing one among them, while the context is open."""
+async def _load(stub: Stub) -> AsyncIterator[None]:
+    """Make calls of every kind that the dashboard shows, including a failing one, while the context is open."""
 
     async def use() -> None:
         alice = memory_pb2.MemoryFilter(user_id="alice")
@@ -111,12 +111,12 @@ async def _in_use(stub: Stub) -> AsyncIterator[None]:
                 await stub.Get(pb.GetRequest(user_id="alice", id="nowhere"), timeout=TIMEOUT)
             await asyncio.sleep(0.1)
 
-    using = asyncio.create_task(use())
+    task = asyncio.create_task(use())
     try:
         yield
-        assert not using.done(), using.exception()
+        assert not task.done(), task.exception()
     finally:
-        using.cancel()
+        task.cancel()
 
 
 @pytest.mark.parametrize("expression", QUERIES)
@@ -125,14 +125,14 @@ async def test_every_panel_has_live_values(prometheus: Prometheus, expression: s
 
 
 async def test_panels_show_the_state_of_the_server(prometheus: Prometheus) -> None:
-    shown = {panel["title"]: panel["targets"][0]["expr"] for panel in DASHBOARD["panels"] if "targets" in panel}
-    assert await prometheus.values(shown["Ready"]) == [1]
-    assert await prometheus.values(shown["Ready"], instance="gone") == [0]
-    assert await prometheus.values(shown["Failing"]) == [0]
-    [memories] = await prometheus.values(shown["Memories"])
+    expressions = {panel["title"]: panel["targets"][0]["expr"] for panel in DASHBOARD["panels"] if "targets" in panel}
+    assert await prometheus.values(expressions["Ready"]) == [1]
+    assert await prometheus.values(expressions["Ready"], instance="gone") == [0]
+    assert await prometheus.values(expressions["Failing"]) == [0]
+    [memories] = await prometheus.values(expressions["Memories"])
     assert memories > 0
-    [hits] = await prometheus.values(shown["Cache hits"])
-    assert 0 < hits < 1  # the query is known after its first time, what is stored is new each time
+    [hits] = await prometheus.values(expressions["Cache hits"])
+    assert 0 < hits < 1  # the query is cached after its first use; stored texts are always new
 
 
 async def test_every_rule_evaluates_and_none_fires_for_a_healthy_server(prometheus: Prometheus) -> None:

@@ -1,4 +1,4 @@
-"""What deploys the service agrees with the service: names, ports, probes, times. Their form: `make check-deploy`."""
+"""Names, ports, probes and times in the deployment files match the service. `make check-deploy` checks their syntax."""
 
 import re
 import tomllib
@@ -19,29 +19,29 @@ COMPOSE = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())
 
 
 def pod(manifest: Path) -> dict[str, Any]:
-    """The pod of the Deployment."""
+    """Return the pod template of the Deployment."""
     [deployment] = [one for one in yaml.safe_load_all(manifest.read_text()) if one["kind"] == "Deployment"]
     found: dict[str, Any] = deployment["spec"]["template"]["spec"]
     return found
 
 
 def variables(manifest: Path) -> dict[str, str]:
-    """The environment of the service, with a URL for the one in a Secret."""
+    """Return the environment of the service, with a URL in place of the one in a Secret."""
     [container] = pod(manifest)["containers"]
     return {one["name"]: one.get("value", "valkey://valkey") for one in container["env"]}
 
 
-def of_image(name: str) -> str:
+def image_value(name: str) -> str:
     [value] = re.findall(rf"{name}=(\S+)", DOCKERFILE)
     return str(value)
 
 
-def settings_from(given: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The settings that a container with this environment has; a name that is no setting fails."""
-    mine = {name: value for name, value in given.items() if name.startswith("MEMORY_")}
+def settings_from(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Return the settings of a container with this environment; fail on an unknown setting."""
+    own = {name: value for name, value in environment.items() if name.startswith("MEMORY_")}
     known = {f"MEMORY_{name.upper()}" for name in Settings.model_fields}
-    assert mine.keys() <= known
-    for name, value in mine.items():
+    assert own.keys() <= known
+    for name, value in own.items():
         monkeypatch.setenv(name, value)
     return Settings()
 
@@ -74,17 +74,17 @@ def test_files_that_settings_name_are_mounted(manifest: Path) -> None:
 
 
 def test_the_compose_file_sets_known_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = {
+    environment = {
         name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", value)
         for name, value in COMPOSE["services"]["memory"]["environment"].items()
     }
-    settings = settings_from({"MEMORY_LISTEN": of_image("MEMORY_LISTEN"), **given}, monkeypatch)
+    settings = settings_from({"MEMORY_LISTEN": image_value("MEMORY_LISTEN"), **environment}, monkeypatch)
     grace = int(COMPOSE["services"]["memory"]["stop_grace_period"].removesuffix("s"))
     assert grace > settings.drain + settings.grace
 
 
 def test_the_health_check_of_the_image_uses_its_health_port() -> None:
-    port = of_image("MEMORY_HEALTH_LISTEN").rpartition(":")[2]
+    port = image_value("MEMORY_HEALTH_LISTEN").rpartition(":")[2]
     assert f'CMD ["memory-service", "health", "--address", "127.0.0.1:{port}"]' in DOCKERFILE
 
 
@@ -92,7 +92,7 @@ def test_all_files_have_the_same_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     chart = yaml.safe_load((ROOT / "deploy/helm/semantic-memory/Chart.yaml").read_text())
     assert chart["appVersion"] == project
-    assert of_image("ARG VERSION") == project
+    assert image_value("ARG VERSION") == project
 
 
 def test_the_runbook_has_every_error_reason() -> None:

@@ -120,5 +120,5 @@ async def _send_bytes(address: str, words: bytes) -> None:
 
 
 if __name__ == "__main__":
-    kinds = {**KINDS, "whole_streams": complete_streams}
+    kinds = {**KINDS, "complete_streams": complete_streams}
     asyncio.run(kinds[sys.argv[1]](sys.argv[2], int(sys.argv[3])))

@@ -92,12 +92,12 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 @asynccontextmanager
 async def faulty_proxy(engine_port: int) -> AsyncIterator[FaultyProxy]:
     """Run a proxy to the engine at a local port."""
-    faulty_proxy = FaultyProxy(engine_port)
-    server = await asyncio.start_server(faulty_proxy.handle_connection, "127.0.0.1", 0)
-    faulty_proxy.url = f"valkey://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    running = FaultyProxy(engine_port)
+    server = await asyncio.start_server(running.handle_connection, "127.0.0.1", 0)
+    running.url = f"valkey://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
-        yield faulty_proxy
+        yield running
     finally:
         server.close()
-        await faulty_proxy.close()
+        await running.close()
         await server.wait_closed()

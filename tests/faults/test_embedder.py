@@ -86,14 +86,14 @@ async def test_the_breaker_opens_fails_fast_and_closes_by_itself(stub: Stub, end
     endpoint.script = [DOWN] * 1000
     for number in range(5):
         await error_of(stub.Store(store_request(user, f"text {number}"), timeout=TIMEOUT))
-    asked = len(endpoint.requests)
+    request_count = len(endpoint.requests)
     started = time.monotonic()
     for number in range(20):
         error = await error_of(stub.Store(store_request(user, f"another text {number}"), timeout=TIMEOUT))
         assert error.code() == grpc.StatusCode.UNAVAILABLE
         assert 0 < (retry_delay(error) or 0) <= PAUSE
     assert time.monotonic() - started < PAUSE, "the calls did not fail fast"
-    assert len(endpoint.requests) == asked
+    assert len(endpoint.requests) == request_count
     endpoint.script.clear()
     await asyncio.sleep(PAUSE)
     await stub.Store(store_request(user, "after it"), timeout=TIMEOUT)

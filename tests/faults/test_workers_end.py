@@ -44,11 +44,11 @@ def process_tree(server_process: ServerProcess) -> list[psutil.Process]:
 async def test_no_process_remains_after_the_supervisor_ends(tmp_path: Path, number: signal.Signals) -> None:
     with run_server_process(MEMORY_DATA_DIR=str(tmp_path), **TWO_WORKERS) as server_process:
         await wait_for_log_lines(server_process, "serving", 2)
-        left = process_tree(server_process)
-        assert len(left) == 5  # itself, two workers, the engine and its guard
+        processes = process_tree(server_process)
+        assert len(processes) == 5  # itself, two workers, the engine and its guard
         server_process.process.send_signal(number)
         assert await asyncio.to_thread(server_process.process.wait, 30) == (0 if number != signal.SIGKILL else -number)
-        for one in left:
+        for one in processes:
             await asyncio.to_thread(wait_for_exit, one)
 
 
@@ -56,10 +56,10 @@ async def test_no_process_remains_after_a_signal_during_startup(tmp_path: Path) 
     with run_server_process(
         MEMORY_DATA_DIR=str(tmp_path), **TWO_WORKERS
     ) as server_process:  # One worker serves, the other is starting.
-        left = process_tree(server_process)
+        processes = process_tree(server_process)
         server_process.process.send_signal(signal.SIGINT)
         assert await asyncio.to_thread(server_process.process.wait, 30) == 0
-        for one in left:
+        for one in processes:
             await asyncio.to_thread(wait_for_exit, one)
     assert [line for line in server_process.log if line["event"] == "worker_ended"] == []
 
@@ -135,8 +135,8 @@ async def test_a_worker_that_cannot_restart_is_retried_at_growing_intervals(
         assert [line["again_in"] for line in ended] == [0.5, 1.0, 2.0]
         assert [line["status"] for line in ended] == [-signal.SIGKILL, 1, 1]
         async with channel_to(server_process.address) as channel:
-            shown = (("authorization", f"Bearer {key}"),)
-            await stub_for(channel).ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=shown)
+            metadata = (("authorization", f"Bearer {key}"),)
+            await stub_for(channel).ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=metadata)
         (tmp_path / "away").rename(keys)
         await wait_for_log_lines(server_process, "serving", 2, worker=0)
 

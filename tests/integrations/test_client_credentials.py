@@ -1,4 +1,4 @@
-"""The console and the MCP server reach what the key that they show reaches, and nothing else."""
+"""The console and the MCP server reach only what their key allows."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -26,11 +26,11 @@ KEYS = {
 
 
 @pytest.fixture(scope="module")
-async def keyed(
+async def server_with_keys(
     settings: Settings, server: RpcServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RpcServer]:
-    """A server with a memory of alice's and one of bob's."""
-    assert server, "its index is there"
+    """A server with API keys, a memory of alice and one of bob."""
+    assert server, "the index exists"
     file = tmp_path_factory.mktemp("keys") / "keys.toml"
     file.write_text("\n".join(entry for _, entry in KEYS.values()))
     async with server_with_auth(settings, api_keys=file) as one:
@@ -41,7 +41,8 @@ async def keyed(
 
 
 @pytest.fixture(autouse=True)
-def no_key_afterwards() -> Iterator[None]:
+def remove_credentials() -> Iterator[None]:
+    """Remove the credentials of the CLI after each test."""
     yield
     client.use(client.Credentials())
 
@@ -64,10 +65,10 @@ async def page(browser: httpx.AsyncClient, path: str, **query: str) -> str:
 
 
 @pytest.mark.parametrize("name", PAGES)
-async def test_a_console_page_shows_only_the_keys_users(keyed: RpcServer, name: str) -> None:
+async def test_a_console_page_shows_only_the_keys_users(server_with_keys: RpcServer, name: str) -> None:
     path, query = PAGES[name]
     client.use(client.Credentials(token=KEYS["alice"][0]))
-    async with console_client(keyed.address) as browser:
+    async with console_client(server_with_keys.address) as browser:
         assert "secret" in await page(browser, path, user="alice", **query)
         denied = await page(browser, path, user="bob", **query)
     assert "PERMISSION_DENIED" in denied
@@ -79,17 +80,19 @@ async def test_a_console_page_shows_only_the_keys_users(keyed: RpcServer, name: 
     ("key", "user", "status"), [("alice", "alice", 303), ("alice", "bob", 403), ("reader", "alice", 403)]
 )
 async def test_a_console_form_changes_only_what_the_key_allows(
-    keyed: RpcServer, name: str, key: str, user: str, status: int
+    server_with_keys: RpcServer, name: str, key: str, user: str, status: int
 ) -> None:
     path, fields = FORMS[name]
     client.use(client.Credentials(token=KEYS[key][0]))
-    async with console_client(keyed.address) as browser:
+    async with console_client(server_with_keys.address) as browser:
         assert (await browser.post(path, data={"user": user, **fields})).status_code == status
 
 
-async def test_the_console_overview_shows_no_index_to_a_key_of_some_users(keyed: RpcServer, settings: Settings) -> None:
+async def test_the_console_overview_shows_no_index_to_a_key_of_some_users(
+    server_with_keys: RpcServer, settings: Settings
+) -> None:
     client.use(client.Credentials(token=KEYS["alice"][0]))
-    async with console_client(keyed.address) as browser:
+    async with console_client(server_with_keys.address) as browser:
         html = await page(browser, "/")
     assert "PERMISSION_DENIED" in html
     assert settings.index not in html
@@ -106,7 +109,7 @@ async def test_the_console_overview_shows_no_index_to_a_key_of_some_users(keyed:
     ],
 )
 async def test_mcp_tools_reach_one_user_with_the_rights_of_the_key(
-    keyed: RpcServer, key: str, user: str, allowed: set[str]
+    server_with_keys: RpcServer, key: str, user: str, allowed: set[str]
 ) -> None:
     arguments: dict[str, dict[str, Any]] = {
         "remember": {"content": "told"},
@@ -114,8 +117,8 @@ async def test_mcp_tools_reach_one_user_with_the_rights_of_the_key(
         "forget": {"ids": ["never"]},
     }
     command, *options = [*COMMAND, "mcp", "--user", user]
-    shown = environment(MEMORY_ADDRESS=keyed.address, MEMORY_TOKEN=KEYS[key][0])
-    async with Client(StdioServerParameters(command=command, args=options, env=shown)) as assistant:
+    variables = environment(MEMORY_ADDRESS=server_with_keys.address, MEMORY_TOKEN=KEYS[key][0])
+    async with Client(StdioServerParameters(command=command, args=options, env=variables)) as assistant:
         for tool, given in arguments.items():
             result = await assistant.call_tool(tool, given)
             assert result.is_error == (tool not in allowed), result.content

@@ -1,4 +1,4 @@
-"""The examples of all clients, as their documentation runs them."""
+"""The examples of all clients, run as their documentation says."""
 
 import asyncio
 import shutil
@@ -11,7 +11,7 @@ import pytest
 from memory_service.rpc.server import RpcServer
 
 CLIENTS = Path(__file__).parents[2] / "clients"
-# As `make test` has built them.
+# `make test` builds them first.
 EXAMPLES = {
     "python": [sys.executable, "examples/remember.py"],
     "go": ["go", "run", "./examples/remember"],
@@ -24,7 +24,7 @@ EXAMPLES = {
 async def test_an_example_finds_what_it_stored(language: str, server: RpcServer) -> None:
     command = EXAMPLES[language]
     if not shutil.which(command[0]):
-        pytest.skip(f"LEFT OUT: there is no {command[0]} here")
+        pytest.skip(f"LEFT OUT: needs {command[0]}")
     done = await asyncio.to_thread(
         subprocess.run,
         [*command, server.address],

@@ -1,4 +1,4 @@
-"""The retriever and the history for LangChain, by LangChain's own tests and in a chain."""
+"""The LangChain retriever and chat history, with LangChain's own tests and in a chain."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ async def test_a_history_returns_messages_unchanged_in_order(history: SemanticMe
     assert await history.aget_messages() == [*MESSAGES * 30, HumanMessage("x" * 60_000)]
 
 
-async def store_of_other_software(client: MemoryClient, user: str, metadata: dict[str, str]) -> None:
+async def store_by_other_software(client: MemoryClient, user: str, metadata: dict[str, str]) -> None:
     request = pb.StoreRequest(
         user_id=user, session_id="s1", role=ROLE_USER, content="by other software", metadata=metadata
     )
@@ -77,7 +77,7 @@ async def test_memories_of_other_software_in_the_session_are_neither_shown_nor_c
     history = SemanticMemoryChatMessageHistory(client, user_id=user, session_id="s1")
     await history.aadd_messages(MESSAGES[:2])
     for metadata in others:
-        await store_of_other_software(client, user, metadata)
+        await store_by_other_software(client, user, metadata)
     await history.aadd_messages(MESSAGES[2:])
     assert await history.aget_messages() == MESSAGES
     await history.aclear()
@@ -114,12 +114,12 @@ async def test_long_messages_are_stored_in_several_requests(
 async def test_messages_added_one_by_one_or_together_keep_their_order(
     history: SemanticMemoryChatMessageHistory, client: MemoryClient, user: str
 ) -> None:
-    said = [HumanMessage(str(number)) for number in range(350)]
-    await history.aadd_messages(said[:250])
-    for message in said[250:270]:
+    messages = [HumanMessage(str(number)) for number in range(350)]
+    await history.aadd_messages(messages[:250])
+    for message in messages[250:270]:
         await history.aadd_messages([message])
-    await history.aadd_messages(said[270:])
-    assert await history.aget_messages() == said
+    await history.aadd_messages(messages[270:])
+    assert await history.aget_messages() == messages
     listed = await asyncio.to_thread(client.list, pb.ListRequest(filter=filter_for_user(user), page_size=1000))
     times = [one.timestamp.ToMicroseconds() for one in listed.memories]
     assert all(earlier < later for earlier, later in pairwise(times))
@@ -191,7 +191,7 @@ class TestRetrieverByLangChain(RetrieversIntegrationTests):
     """LangChain's standard tests of a retriever."""
 
     @pytest.fixture(autouse=True)
-    def _filled(self, client: MemoryClient, user: str) -> None:
+    def _store_facts(self, client: MemoryClient, user: str) -> None:
         self._params = {"client": client, "user_id": user}
         history = SemanticMemoryChatMessageHistory(client, user_id=user, session_id="s")
         history.add_messages([HumanMessage(f"fact {number}") for number in range(10)])

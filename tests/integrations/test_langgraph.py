@@ -1,4 +1,4 @@
-"""The store for LangGraph, in a graph and against what LangGraph's own store does."""
+"""The LangGraph store, in a graph and compared with LangGraph's own store."""
 
 import asyncio
 import uuid
@@ -17,7 +17,7 @@ from memory_service.rpc.server import RpcServer
 
 @pytest.fixture
 def stores(server: RpcServer) -> Iterator[list[BaseStore]]:
-    """LangGraph's own store, and ours, of a user of its own."""
+    """LangGraph's own store, and ours for a new user."""
     with MemoryClient(server.address) as client:
         yield [InMemoryStore(), SemanticMemoryStore(client, user_id=f"user_{uuid.uuid4().hex}")]
 
@@ -106,14 +106,14 @@ async def test_a_batch_runs_in_order(stores: list[BaseStore]) -> None:
 
 
 class State(TypedDict):
-    said: str
+    message: str
     recalled: list[str]
 
 
 async def test_a_graph_remembers_across_threads(stores: list[BaseStore]) -> None:
     async def remember(state: State, *, store: BaseStore) -> dict[str, list[str]]:
-        found = await store.asearch(("memories",), query=state["said"], limit=1)
-        await store.aput(("memories",), uuid.uuid4().hex, {"text": state["said"]})
+        found = await store.asearch(("memories",), query=state["message"], limit=1)
+        await store.aput(("memories",), uuid.uuid4().hex, {"text": state["message"]})
         return {"recalled": [item.value["text"] for item in found]}
 
     builder = StateGraph(State)
@@ -121,6 +121,6 @@ async def test_a_graph_remembers_across_threads(stores: list[BaseStore]) -> None
     builder.add_edge(START, "remember")
     builder.add_edge("remember", END)
     graph = builder.compile(store=stores[1])
-    await graph.ainvoke({"said": "We ship on Fridays", "recalled": []})
-    answer = await graph.ainvoke({"said": "When do we release?", "recalled": []})
+    await graph.ainvoke({"message": "We ship on Fridays", "recalled": []})
+    answer = await graph.ainvoke({"message": "When do we release?", "recalled": []})
     assert answer["recalled"] == ["We ship on Fridays"]

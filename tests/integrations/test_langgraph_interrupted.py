@@ -1,4 +1,4 @@
-"""A put or delete of the LangGraph store that is interrupted leaves one of both values."""
+"""An interrupted put or delete of the LangGraph store leaves the old or the new value."""
 
 import random
 import subprocess
@@ -24,36 +24,36 @@ def store(client: MemoryClient, user: str) -> SemanticMemoryStore:
     return SemanticMemoryStore(client, user_id=user)
 
 
-class Interrupted(MemoryClient):
-    """Fails one of its calls, before or after the server has carried it out."""
+class InterruptedClient(MemoryClient):
+    """A client that fails one of its calls, before or after the server has executed it."""
 
-    def __init__(self, address: str, call: int, *, carried_out: bool) -> None:
+    def __init__(self, address: str, call: int, *, executed: bool) -> None:
         super().__init__(address)
         self.calls_left = call
-        self.carried_out = carried_out
+        self.executed = executed
 
     def _call(self, method: Any, request: Any, timeout: float | None) -> Any:
         self.calls_left -= 1
         if self.calls_left == 0:
-            if self.carried_out:
+            if self.executed:
                 super()._call(method, request, timeout)
             raise MemoryServiceError(grpc.StatusCode.CANCELLED, "interrupted")
         return super()._call(method, request, timeout)
 
 
-@pytest.mark.parametrize("carried_out", [False, True])
+@pytest.mark.parametrize("executed", [False, True])
 @pytest.mark.parametrize("value", [NEW, None])
 def test_an_interrupted_put_or_delete_leaves_the_old_or_the_new_value(
-    server_process: ServerProcess, client: MemoryClient, user: str, value: dict[str, str] | None, *, carried_out: bool
+    server_process: ServerProcess, client: MemoryClient, user: str, value: dict[str, str] | None, *, executed: bool
 ) -> None:
     store = SemanticMemoryStore(client, user_id=user)
     interrupted = 0
     for call in range(1, 10):
         key = f"k{call}"
         store.put(NAMESPACE, key, OLD)
-        with Interrupted(server_process.address, call, carried_out=carried_out) as interrupting:
+        with InterruptedClient(server_process.address, call, executed=executed) as failing:
             try:
-                SemanticMemoryStore(interrupting, user_id=user).batch([PutOp(NAMESPACE, key, value)])
+                SemanticMemoryStore(failing, user_id=user).batch([PutOp(NAMESPACE, key, value)])
             except MemoryServiceError:
                 interrupted += 1
         seen = read_values(store, key)
@@ -69,10 +69,13 @@ def test_an_interrupted_put_or_delete_leaves_the_old_or_the_new_value(
 def test_an_older_version_does_not_count_towards_the_limit(
     server_process: ServerProcess, client: MemoryClient, store: SemanticMemoryStore, user: str
 ) -> None:
-    """A put was interrupted: its item no longer says what the query asks for, though its older version does."""
+    """After an interrupted put, only the older version of the item matches the query."""
     store.put(NAMESPACE, "stale", {"text": "Alice likes tea best"})
-    with Interrupted(server_process.address, 4, carried_out=False) as interrupting, pytest.raises(MemoryServiceError):
-        SemanticMemoryStore(interrupting, user_id=user).put(NAMESPACE, "stale", {"text": "Rome is in Italy"})
+    with (
+        InterruptedClient(server_process.address, 4, executed=False) as failing,
+        pytest.raises(MemoryServiceError),
+    ):
+        SemanticMemoryStore(failing, user_id=user).put(NAMESPACE, "stale", {"text": "Rome is in Italy"})
     assert memory_count(client, user) == 2
     store.put(NAMESPACE, "fresh", {"text": "Tea is what she likes"})
     store.put(NAMESPACE, "hidden", {"text": "Alice likes tea"}, index=False)
@@ -83,10 +86,10 @@ def test_an_older_version_does_not_count_towards_the_limit(
     assert both[1].value == {"text": "Rome is in Italy"}
 
 
-class Hurried(MemoryClient):
-    """Gives each call a few milliseconds."""
+class ShortDeadlineClient(MemoryClient):
+    """A client whose calls have a deadline of a few milliseconds."""
 
-    def _call(self, method: Any, request: Any, timeout: float | None) -> Any:  # noqa: ARG002 - too long a time
+    def _call(self, method: Any, request: Any, timeout: float | None) -> Any:  # noqa: ARG002 - replaced by a shorter one
         return super()._call(method, request, random.uniform(0.001, 0.008))
 
 
@@ -96,18 +99,18 @@ def test_a_put_whose_deadline_passes_leaves_the_old_or_the_new_value(
     store = SemanticMemoryStore(client, user_id=user)
     store.put(NAMESPACE, "k", {"n": 0})
     failed = 0
-    with Hurried(server_process.address) as hurried:
-        grpc.channel_ready_future(hurried.channel).result(30)
+    with ShortDeadlineClient(server_process.address) as short_client:
+        grpc.channel_ready_future(short_client.channel).result(30)
         for n in range(1, 100):
             try:
-                SemanticMemoryStore(hurried, user_id=user).put(NAMESPACE, "k", {"n": n})
+                SemanticMemoryStore(short_client, user_id=user).put(NAMESPACE, "k", {"n": n})
             except MemoryServiceError:
                 failed += 1
             item = store.get(NAMESPACE, "k")
             assert item is not None
             assert item.value["n"] <= n
     assert failed
-    time.sleep(1)  # A Store that has begun runs to its end.
+    time.sleep(1)  # A Store that has started runs to its end.
     store.put(NAMESPACE, "k", NEW)
     assert read_values(store) == [NEW] * 3
     assert memory_count(client, user) == 1

@@ -1,4 +1,4 @@
-"""The LangGraph store against a dict, with memories of other software beside its items."""
+"""The LangGraph store compared with a dict, with memories of other software beside its items."""
 
 import hashlib
 import json
@@ -61,11 +61,11 @@ steps = st.lists(puts | foreign_memories, max_size=12)
 @settings(max_examples=40)
 @given(steps, st.lists(addresses, max_size=3), st.integers(0, 3), st.integers(0, 4), st.integers(0, 3))
 def test_the_store_behaves_like_a_dict_beside_foreign_memories(
-    client: MemoryClient, written: list[Any], asked: list[Address], number: int, limit: int, offset: int
+    client: MemoryClient, operations: list[Any], other_addresses: list[Address], number: int, limit: int, offset: int
 ) -> None:
     user = uuid.uuid4().hex
     store, model = SemanticMemoryStore(client, user_id=user), dict[Address, dict[str, Any]]()
-    for step in written:
+    for step in operations:
         if isinstance(step, pb.StoreRequest):
             step.user_id = user
             client.store(step)
@@ -77,7 +77,7 @@ def test_the_store_behaves_like_a_dict_beside_foreign_memories(
         else:
             model[step.namespace, step.key] = dict(step.value)
 
-    for address in [*model, *asked]:
+    for address in [*model, *other_addresses]:
         item = store.get(*address)
         assert (item and item.value) == model.get(address)
 

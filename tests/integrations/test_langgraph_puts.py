@@ -1,4 +1,4 @@
-"""A put of the LangGraph store replaces an item, whatever is refused or put at the same time."""
+"""Puts of the LangGraph store: refused ones change nothing, and concurrent ones leave one value."""
 
 import asyncio
 import threading
@@ -66,16 +66,16 @@ def test_a_put_refused_by_the_server_keeps_the_item(client: MemoryClient, user: 
 async def test_a_put_without_the_right_to_delete_keeps_the_item(
     settings: Settings, server: RpcServer, tmp_path: Path, user: str
 ) -> None:
-    """It could not delete what it replaces."""
-    assert server, "its index is there"
+    """A put deletes the value that it replaces, which this caller may not."""
+    assert server, "the index exists"
     keys = [api_key("all", [user], "read", "write", "delete"), api_key("writer", [user], "read", "write")]
     (tmp_path / "keys.toml").write_text("\n".join(entry for _, entry in keys))
-    async with server_with_auth(settings, api_keys=tmp_path / "keys.toml") as guarding:
+    async with server_with_auth(settings, api_keys=tmp_path / "keys.toml") as server_with_keys:
 
         def put_by_both() -> None:
             with (
-                MemoryClient(guarding.address, token=keys[0][0]) as able,
-                MemoryClient(guarding.address, token=keys[1][0]) as unable,
+                MemoryClient(server_with_keys.address, token=keys[0][0]) as able,
+                MemoryClient(server_with_keys.address, token=keys[1][0]) as unable,
             ):
                 SemanticMemoryStore(able, user_id=user).put(NAMESPACE, "k", OLD)
                 store = SemanticMemoryStore(unable, user_id=user)
@@ -90,7 +90,7 @@ async def test_a_put_without_the_right_to_delete_keeps_the_item(
 def test_the_last_of_concurrent_puts_wins_and_readers_always_find_the_key(
     server_process: ServerProcess, client: MemoryClient, user: str
 ) -> None:
-    """The readers use clients of their own, as other processes do."""
+    """The readers use their own clients, like other processes."""
     stop = threading.Event()
     reads: list[Any] = []
     spans: dict[int, tuple[float, float]] = {}

@@ -1,4 +1,4 @@
-"""The versions in which the LangGraph store keeps items: those from before, their times, and deep namespaces."""
+"""Versions of items in the LangGraph store: items without a version, their times, and deep namespaces."""
 
 import hashlib
 import json
@@ -19,8 +19,8 @@ def store(client: MemoryClient, user: str) -> SemanticMemoryStore:
     return SemanticMemoryStore(client, user_id=user)
 
 
-def put_as_before(client: MemoryClient, user: str, key: str, value: dict[str, str]) -> None:
-    """Store an item as the adapter did before there were versions."""
+def put_without_version(client: MemoryClient, user: str, key: str, value: dict[str, str]) -> None:
+    """Store an item as the adapter did before it had versions."""
     labels = [hashlib.sha256(json.dumps(NAMESPACE[:depth]).encode()).hexdigest() for depth in (1, 2)]
     client.store(
         pb.StoreRequest(
@@ -38,13 +38,13 @@ def test_items_without_a_version_are_found_replaced_and_deleted(
     client: MemoryClient, store: SemanticMemoryStore, user: str
 ) -> None:
     for key in ("k", "other"):
-        put_as_before(client, user, key, OLD)
+        put_without_version(client, user, key, OLD)
     assert read_values(store) == [OLD] * 3
     assert store.list_namespaces() == [NAMESPACE]
     store.put(NAMESPACE, "k", NEW)
     assert read_values(store) == [NEW] * 3
     assert memory_count(client, user) == 2
-    put_as_before(client, user, "k", OLD)  # as a put that was interrupted before it deleted it
+    put_without_version(client, user, "k", OLD)  # as after a put that was interrupted before it deleted the old item
     assert read_values(store) == [NEW] * 3
     for key in ("k", "other"):
         store.delete(NAMESPACE, key)

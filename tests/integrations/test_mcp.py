@@ -1,4 +1,4 @@
-"""`memory-service mcp` as assistants run it, by the client of the official SDK."""
+"""`memory-service mcp` as assistants run it, through the client of the official SDK."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ MCP = [*COMMAND, "mcp", "--user"]
 
 
 @asynccontextmanager
-async def by_stdio(address: str, user: str) -> AsyncIterator[Client]:
+async def client_over_stdio(address: str, user: str) -> AsyncIterator[Client]:
     command, *arguments = [*MCP, user]
     async with Client(
         StdioServerParameters(command=command, args=arguments, env=environment(MEMORY_ADDRESS=address))
@@ -30,12 +30,12 @@ async def by_stdio(address: str, user: str) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def over_http(address: str, user: str, *options: str, host: str = "127.0.0.1") -> AsyncIterator[str]:
-    """The place of a server that listens at a free port of this host."""
+async def mcp_server_over_http(address: str, user: str, *options: str, host: str = "127.0.0.1") -> AsyncIterator[str]:
+    """Run the MCP server over HTTP on a free port; yield its host and port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    place = f"{host}:{port}".replace("0.0.0.0", "127.0.0.1")
+    host_and_port = f"{host}:{port}".replace("0.0.0.0", "127.0.0.1")
     process = subprocess.Popen(  # noqa: ASYNC220 - it starts at once
         [*MCP, user, "--http", f"{host}:{port}", *options],
         env=environment(MEMORY_ADDRESS=address),
@@ -45,19 +45,19 @@ async def over_http(address: str, user: str, *options: str, host: str = "127.0.0
         async with asyncio.timeout(30), httpx.AsyncClient() as probe:
             while True:
                 try:
-                    await probe.get(f"http://{place}/")
+                    await probe.get(f"http://{host_and_port}/")
                     break
                 except httpx.ConnectError:
                     await asyncio.sleep(0.1)
-        yield place
+        yield host_and_port
     finally:
         process.terminate()
         assert await asyncio.to_thread(process.wait, 20) in (0, -15)
 
 
 @asynccontextmanager
-async def by_http(address: str, user: str) -> AsyncIterator[Client]:
-    async with over_http(address, user) as place, Client(f"http://{place}/mcp") as client:
+async def client_over_http(address: str, user: str) -> AsyncIterator[Client]:
+    async with mcp_server_over_http(address, user) as host_and_port, Client(f"http://{host_and_port}/mcp") as client:
         yield client
 
 
@@ -68,7 +68,7 @@ async def call(client: Client, tool: str, **arguments: Any) -> Any:
     return result.structured_content.get("result", result.structured_content)
 
 
-@pytest.mark.parametrize("connect", [by_stdio, by_http])
+@pytest.mark.parametrize("connect", [client_over_stdio, client_over_http])
 async def test_an_assistant_remembers_recalls_and_forgets(connect: Any, server: RpcServer, user: str) -> None:
     async with connect(server.address, user) as client:
         tools = (await client.list_tools()).tools
@@ -85,14 +85,14 @@ async def test_an_assistant_remembers_recalls_and_forgets(connect: Any, server: 
 
 
 async def test_a_server_error_message_reaches_the_assistant(server: RpcServer, user: str) -> None:
-    async with by_stdio(server.address, user) as client:
+    async with client_over_stdio(server.address, user) as client:
         result = await client.call_tool("remember", {"content": ""})
         assert result.is_error
         assert "INVALID_ARGUMENT INVALID_REQUEST: content" in json.dumps([one.model_dump() for one in result.content])
 
 
 async def test_an_unreachable_server_is_reported_to_the_assistant(user: str) -> None:
-    async with by_stdio("127.0.0.1:1", user) as client:
+    async with client_over_stdio("127.0.0.1:1", user) as client:
         result = await client.call_tool("recall", {"query": "x"})
         assert result.is_error
         assert "UNAVAILABLE" in str(result.content)
@@ -107,10 +107,10 @@ INITIALIZE = {
 }
 
 
-async def status(place: str, **headers: str) -> int:
-    shown = {"accept": "application/json, text/event-stream", **headers}
+async def status(host_and_port: str, **headers: str) -> int:
+    all_headers = {"accept": "application/json, text/event-stream", **headers}
     async with httpx.AsyncClient() as client:
-        return (await client.post(f"http://{place}/mcp", json=INITIALIZE, headers=shown)).status_code
+        return (await client.post(f"http://{host_and_port}/mcp", json=INITIALIZE, headers=all_headers)).status_code
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "192.0.2.1:8000", "memory.example.com:8000"])
@@ -121,7 +121,7 @@ def test_mcp_beyond_loopback_needs_a_key(listen: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--http", "127.0.0.1:0", "--http-key", "short"], "5 characters"),
         (["--http", "0.0.0.0:0", "--http-key", KEY], "--http-name"),
@@ -131,26 +131,26 @@ def test_mcp_beyond_loopback_needs_a_key(listen: str) -> None:
         (["--http", "http://127.0.0.1:8000"], "--http"),
     ],
 )
-def test_invalid_options_stop_the_start(options: list[str], told: str) -> None:
-    assert told in run_cli("127.0.0.1:1", "mcp", "--user", "alice", *options, status=1).stderr
+def test_invalid_options_stop_the_start(options: list[str], message: str) -> None:
+    assert message in run_cli("127.0.0.1:1", "mcp", "--user", "alice", *options, status=1).stderr
 
 
 async def test_only_clients_with_the_key_get_access(server: RpcServer, user: str) -> None:
     options = ["--http-key", KEY, "--http-name", "mcp.test"]
-    async with over_http(server.address, user, *options, host="0.0.0.0") as place:
-        assert await status(place) == 401
-        assert await status(place, authorization="Bearer another key of sixteen") == 401
-        assert await status(place, authorization=f"Basic {KEY}") == 401
-        assert await status(place, authorization=f"Bearer {KEY}") == 200
-        assert await status(place, authorization=f"Bearer {KEY}", host="mcp.test") == 200
-        assert await status(place, authorization=f"Bearer {KEY}", host="evil.test") == 421
+    async with mcp_server_over_http(server.address, user, *options, host="0.0.0.0") as host_and_port:
+        assert await status(host_and_port) == 401
+        assert await status(host_and_port, authorization="Bearer another key of sixteen") == 401
+        assert await status(host_and_port, authorization=f"Basic {KEY}") == 401
+        assert await status(host_and_port, authorization=f"Bearer {KEY}") == 200
+        assert await status(host_and_port, authorization=f"Bearer {KEY}", host="mcp.test") == 200
+        assert await status(host_and_port, authorization=f"Bearer {KEY}", host="evil.test") == 421
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
 async def test_dns_rebinding_is_refused(server: RpcServer, user: str, host: str) -> None:
-    async with over_http(server.address, user, host=host) as place:
-        assert await status(place) == 200
-        assert await status(place, host="evil.test") == 421
-        assert await status(place, host=f"evil.test:{place.rpartition(':')[2]}") == 421
-        assert await status(place, origin="http://evil.test") == 403
-        assert await status(place, origin=f"http://{place}") == 200
+    async with mcp_server_over_http(server.address, user, host=host) as host_and_port:
+        assert await status(host_and_port) == 200
+        assert await status(host_and_port, host="evil.test") == 421
+        assert await status(host_and_port, host=f"evil.test:{host_and_port.rpartition(':')[2]}") == 421
+        assert await status(host_and_port, origin="http://evil.test") == 403
+        assert await status(host_and_port, origin=f"http://{host_and_port}") == 200

@@ -1,4 +1,4 @@
-"""Who is let in by an API key, and to what: every method, every right, over a real socket."""
+"""Access by API key: every method with every right, over a real socket."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,8 +26,8 @@ from tests.support.credentials import api_key, error_reason, server_with_auth, s
 async def server_with_keys(
     settings: Settings, server: RpcServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RpcServer]:
-    """A server that knows the callers of KEYS."""
-    assert server, "its index is there"
+    """A server with the API keys of KEYS."""
+    assert server, "the index exists"
     file = tmp_path_factory.mktemp("keys") / "keys.toml"
     file.write_text("\n".join(entry for _, entry in KEYS.values()))
     async with server_with_auth(settings, api_keys=file) as one:
@@ -78,17 +78,17 @@ async def test_a_caller_learns_nothing_about_other_users(
 
 
 @pytest.mark.parametrize(
-    "shown", [None, "", "Bearer", "Bearer ", "Basic YTpi", "Bearer smk_unknown", "Bearer nonsense", "Bearer a.b.c"]
+    "header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "Bearer smk_unknown", "Bearer nonsense", "Bearer a.b.c"]
 )
 async def test_a_call_without_a_valid_credential_is_unauthenticated(
-    server_with_keys: RpcServer, shown: str | None
+    server_with_keys: RpcServer, header: str | None
 ) -> None:
-    metadata = () if shown is None else (("authorization", shown),)
+    metadata = () if header is None else (("authorization", header),)
     async with grpc.aio.insecure_channel(server_with_keys.address) as channel:
         search: Any = channel.unary_unary("/semantic_memory.v1.MemoryService/Search")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await search(b"\xff not even a message", metadata=metadata, timeout=TIMEOUT)
-    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED, "before anything is read of the request"
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED, "the request is not parsed before"
     assert error_reason(caught.value) == "UNAUTHENTICATED"
     assert "smk_" not in str(caught.value.details())
 
@@ -113,20 +113,20 @@ async def test_keys_are_added_and_removed_without_a_restart(
     (old, old_entry), (new, new_entry) = KEYS["reader"], api_key("new", ["alice"], "read")
     file.write_text(old_entry)
 
-    async def lets_in(key: str) -> bool:
+    async def accepts(key: str) -> bool:
         async with stub_with_credential(one, key) as stub:
             return await status_of(CALLS["List"][1](stub, "alice")) is grpc.StatusCode.OK
 
     async with server_with_auth(settings, api_keys=file) as one:
-        assert [await lets_in(old), await lets_in(new)] == [True, False]
+        assert [await accepts(old), await accepts(new)] == [True, False]
         file.write_text(new_entry)
-        assert [await lets_in(old), await lets_in(new)] == [False, True]
+        assert [await accepts(old), await accepts(new)] == [False, True]
         file.write_text("[[keys]]\nname = 'half writ")
-        assert await lets_in(new), "a file that is wrong changes nothing"
+        assert await accepts(new), "an invalid file changes nothing"
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ("keys = 3", "[[keys]]"),
         ("[[keys]]\nsha256 = 'x'", "no name"),
@@ -138,7 +138,7 @@ async def test_keys_are_added_and_removed_without_a_restart(
     ],
 )
 async def test_an_invalid_key_file_stops_the_start_with_a_reason(
-    settings: Settings, tmp_path: Path, content: str, told: str
+    settings: Settings, tmp_path: Path, content: str, message: str
 ) -> None:
     file = tmp_path / "keys.toml"
     file.write_text(content)
@@ -146,7 +146,7 @@ async def test_an_invalid_key_file_stops_the_start_with_a_reason(
         async with server_with_auth(settings, api_keys=file):
             pass
     assert "MEMORY_API_KEYS" in stopped.value.message
-    assert told in stopped.value.message
+    assert message in stopped.value.message
 
 
 @given(st.text(min_size=1), st.none() | st.lists(st.text(min_size=1), min_size=1, max_size=3, unique=True))

@@ -1,4 +1,5 @@
-"""Every method with every right, every scope of a key and every scope of a request, derived from the descriptor."""
+"""Every method with every right, every scope of a key and every scope of a request; the methods are those of the
+contract's descriptor."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -31,14 +32,14 @@ KEYS = {
     for grant, rights in GRANTS.items()
 }
 
-REACHES: dict[str, set[str]] = {
+ALLOWED_SCOPES: dict[str, set[str]] = {
     "own user": {"one user", "two users", "every user"},
     "several users": {"two users", "every user"},
     "other user": {"every user"},
     "all_users": {"every user"},
     "no scope": {"one user", "two users", "every user"},
 }
-"""The scopes of keys that reach each scope of a request."""
+"""The scopes of keys that may make a request of each scope."""
 
 USERS: dict[str, list[str | None]] = {
     "own user": ["alice"],
@@ -98,19 +99,20 @@ def test_every_method_of_the_contract_has_a_row() -> None:
 async def callers(
     settings: Settings, server: RpcServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[tuple[str, str], Stub]]:
-    """A client for each key."""
-    assert server, "its index is there"
+    """A stub for each key."""
+    assert server, "the index exists"
     file = tmp_path_factory.mktemp("keys") / "keys.toml"
     file.write_text("\n".join(entry for _, entry in KEYS.values()))
     async with AsyncExitStack() as stack:
-        guarded_server = await stack.enter_async_context(server_with_auth(settings, api_keys=file))
+        server_with_keys = await stack.enter_async_context(server_with_auth(settings, api_keys=file))
         yield {
-            who: await stack.enter_async_context(stub_with_credential(guarded_server, key))
+            who: await stack.enter_async_context(stub_with_credential(server_with_keys, key))
             for who, (key, _) in KEYS.items()
         }
 
 
 async def outcome(stub: Stub, name: str, request: Any) -> grpc.StatusCode:
+    """Return the status code of the call in a row of the table."""
     method = METHODS[method_of(name)]
     call = getattr(stub, method.name)(request, timeout=TIMEOUT)
     try:
@@ -121,12 +123,12 @@ async def outcome(stub: Stub, name: str, request: Any) -> grpc.StatusCode:
 
 
 def requests(name: str) -> dict[str, Any]:
-    """The requests of this row, by their scopes."""
+    """Return the requests of a row, by their scopes."""
     if name in ONE_USER:
-        made = {scope: ONE_USER[name][1](users[0]) for scope, users in USERS.items() if len(users) == 1}
+        by_scope = {scope: ONE_USER[name][1](users[0]) for scope, users in USERS.items() if len(users) == 1}
         if name.startswith("Store"):
-            del made["all_users"]  # There is no such Store.
-        return made
+            del by_scope["all_users"]  # Store has no all_users.
+        return by_scope
     if name in SEVERAL_USERS:
         return {scope: SEVERAL_USERS[name][1](*users) for scope, users in USERS.items() if users != [None]}
     return {"all_users": EVERY_USER[name][1]}
@@ -139,12 +141,12 @@ async def test_a_key_reaches_only_what_its_rights_and_users_allow(
 ) -> None:
     needed = CALLS[name][0]
     for grant, rights in GRANTS.items():
-        for asked, request in requests(name).items():
+        for request_scope, request in requests(name).items():
             code = await outcome(callers[scope, grant], name, request)
-            allowed = needed <= set(rights) and scope in REACHES[asked]
-            assert (code is not grpc.StatusCode.PERMISSION_DENIED) == allowed, (grant, asked, code)
+            allowed = needed <= set(rights) and scope in ALLOWED_SCOPES[request_scope]
+            assert (code is not grpc.StatusCode.PERMISSION_DENIED) == allowed, (grant, request_scope, code)
             if allowed:
                 expected = {grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND}
-                if asked == "no scope" and not name.startswith("BatchStore"):
+                if request_scope == "no scope" and not name.startswith("BatchStore"):
                     expected = {grpc.StatusCode.INVALID_ARGUMENT}
-                assert code in expected, (grant, asked)
+                assert code in expected, (grant, request_scope)

@@ -1,4 +1,4 @@
-"""BatchStore: a result for each memory, and one that fails does not lose the others."""
+"""BatchStore returns a result for each memory; one failure does not affect the others."""
 
 import asyncio
 from typing import Any
@@ -45,7 +45,7 @@ async def test_a_batch_returns_results_in_request_order(stub: Stub, user: str) -
 BAD: dict[str, tuple[dict[str, Any], grpc.StatusCode, int, str]] = {
     "no content": ({"content": ""}, grpc.StatusCode.INVALID_ARGUMENT, reasons.ERROR_REASON_INVALID_REQUEST, "content"),
     "no user": ({"user_id": ""}, grpc.StatusCode.INVALID_ARGUMENT, reasons.ERROR_REASON_INVALID_REQUEST, "user_id"),
-    "a label of nothing": (
+    "an empty label": (
         {"labels": ["fine", ""]},
         grpc.StatusCode.INVALID_ARGUMENT,
         reasons.ERROR_REASON_INVALID_REQUEST,
@@ -69,13 +69,13 @@ BAD: dict[str, tuple[dict[str, Any], grpc.StatusCode, int, str]] = {
         reasons.ERROR_REASON_MODEL_MISMATCH,
         "",
     ),
-    "an index of its own": (
+    "another index": (
         {"index": "other"},
         grpc.StatusCode.INVALID_ARGUMENT,
         reasons.ERROR_REASON_INVALID_REQUEST,
         "index",
     ),
-    "a time that has passed": (
+    "an expiry in the past": (
         {"expire_time": Timestamp(seconds=1)},
         grpc.StatusCode.INVALID_ARGUMENT,
         reasons.ERROR_REASON_INVALID_REQUEST,
@@ -146,12 +146,12 @@ async def test_each_result_has_the_position_of_its_memory(stub: Stub, good: list
 async def test_memories_without_a_timestamp_keep_request_order(stub: Stub, user: str) -> None:
     known = ["ok", "yes", "thanks"]
     await batch(stub, *(store_request(f"{user}-other", content) for content in known))
-    # Texts of which the embedding is known would be stored before those that are embedded first.
-    said = [
+    # Texts with a cached embedding would otherwise be stored before those that must be embedded.
+    contents = [
         known[n % 3] if n % 2 else f"A long question, number {n}, about the deployment of our billing"
         for n in range(40)
     ]
-    results = await batch(stub, *(store_request(user, content) for content in said))
+    results = await batch(stub, *(store_request(user, content) for content in contents))
     times = [one.stored.timestamp.ToMicroseconds() for one in results]
     assert times == sorted(set(times)), "strictly increasing"
-    assert [one.content for one in await list_all(stub, memory_pb2.MemoryFilter(user_id=user))] == said
+    assert [one.content for one in await list_all(stub, memory_pb2.MemoryFilter(user_id=user))] == contents

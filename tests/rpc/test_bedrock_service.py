@@ -33,8 +33,8 @@ async def test_the_service_embeds_with_titan_and_reports_throttling(
     )
     async with run_server(settings) as server, grpc.aio.insecure_channel(server.address) as channel:
         stub = stub_for(channel)
-        made = await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
-        assert (made.index.dimension, made.index.embedding_model) == (1536, TITAN_V1)
+        created = await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
+        assert (created.index.dimension, created.index.embedding_model) == (1536, TITAN_V1)
         await stub.Store(store_request(user, "what was said"), timeout=TIMEOUT)
         where = memory_pb2.MemoryFilter(user_id=user)
         hits, _ = await search(stub, pb.SearchRequest(query_text="what was said", filter=where))

@@ -1,4 +1,4 @@
-"""What was said around a hit, through the API on a real engine."""
+"""Messages around a hit, through the API on a real engine."""
 
 import pytest
 from semantic_memory.v1 import memory_service_pb2 as pb

@@ -1,4 +1,4 @@
-"""DeleteMatching deletes what passes its filter, all of it and nothing else."""
+"""DeleteMatching deletes exactly the memories that match its filter."""
 
 import uuid
 
@@ -62,8 +62,8 @@ filters = st.fixed_dictionaries(
 )
 
 
-def passes(request: pb.StoreRequest, where: memory_pb2.MemoryFilter) -> bool:
-    """The filter's meaning, written anew."""
+def matches(request: pb.StoreRequest, where: memory_pb2.MemoryFilter) -> bool:
+    """Return whether a memory matches the filter, computed independently of the service."""
     return (
         request.user_id == where.user_id
         and (not where.session_ids or request.session_id in where.session_ids)
@@ -80,19 +80,19 @@ def passes(request: pb.StoreRequest, where: memory_pb2.MemoryFilter) -> bool:
 async def test_only_memories_that_match_the_filter_are_deleted(
     stub: Stub,
     several: list[tuple[str, str, memory_pb2.Role, int, list[str]]],
-    narrowed: dict[str, object],
+    conditions: dict[str, object],
 ) -> None:
     one = uuid.uuid4().hex
     items = [item(one + user, session, role, at, labels) for user, session, role, at, labels in several]
     ids = dict(zip(await store(stub, items), items, strict=True))
-    where = memory_pb2.MemoryFilter(user_id=one + "a", **narrowed)  # type: ignore[arg-type]
-    condemned = {id_ for id_, request in ids.items() if passes(request, where)}
-    assert await delete(stub, where, dry_run=True) == len(condemned)
-    assert await delete(stub, where) == len(condemned)
+    where = memory_pb2.MemoryFilter(user_id=one + "a", **conditions)  # type: ignore[arg-type]
+    matching = {id_ for id_, request in ids.items() if matches(request, where)}
+    assert await delete(stub, where, dry_run=True) == len(matching)
+    assert await delete(stub, where) == len(matching)
     users = {request.user_id for request in items}
     left = [memory for user in users for memory in await list_all(stub, memory_pb2.MemoryFilter(user_id=user))]
-    assert {memory.id for memory in left} == set(ids) - condemned
-    assert await delete(stub, where) == 0, "repeating it is safe"
+    assert {memory.id for memory in left} == set(ids) - matching
+    assert await delete(stub, where) == 0, "a repeated call deletes nothing"
 
 
 async def test_a_dry_run_deletes_nothing(stub: Stub, user: str) -> None:

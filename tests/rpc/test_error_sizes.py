@@ -1,4 +1,4 @@
-"""Every error fits into gRPC's trailers, whatever a request holds, and still says what is wrong."""
+"""Every error fits into gRPC's trailers, for any request, and still names the fault."""
 
 import asyncio
 from typing import Any
@@ -31,8 +31,8 @@ TEXTS = st.builds(
 )
 
 
-def fits(error: MemoryServiceError) -> rpc_status.status_pb2.Status:
-    """The status of an error as a client reads it from trailers of a tolerable size."""
+def status_within_limit(error: MemoryServiceError) -> rpc_status.status_pb2.Status:
+    """Assert that an error fits into the trailers; return its status as a client reads it."""
     status = to_status(error)
     [(_, details)] = status.trailing_metadata
     assert len(grpc_message(status.details)) + len(details) * 4 / 3 < 6700
@@ -40,6 +40,7 @@ def fits(error: MemoryServiceError) -> rpc_status.status_pb2.Status:
 
 
 def grpc_message(text: str) -> str:
+    """Return a message percent-encoded as in the grpc-message trailer."""
     return "".join(chr(one) if 32 <= one < 127 and one != 37 else f"%{one:02X}" for one in text.encode())
 
 
@@ -49,7 +50,7 @@ def test_every_error_fits_into_the_trailers(
 ) -> None:
     violations = [Violation(text, text, text) for text in texts]
     error = kind(Reason.INVALID_REQUEST, message, metadata={"id": value}, violations=violations, retry_after=1.0)
-    status = fits(error)
+    status = status_within_limit(error)
     assert status.message == truncate(message, 800)
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
@@ -62,7 +63,7 @@ def test_some_of_twenty_long_violations_are_kept() -> None:
         Reason.INVALID_REQUEST, "m" * 800, violations=[Violation("f" * 200, "d" * 300, "r" * 50)] * 20
     )
     bad = error_details_pb2.BadRequest()
-    assert fits(error).details[1].Unpack(bad)
+    assert status_within_limit(error).details[1].Unpack(bad)
     assert 4 <= len(bad.field_violations) < 20
 
 
@@ -77,7 +78,7 @@ def test_a_text_is_shortened_between_characters(text: str, most: int) -> None:
         assert text.startswith(short[:-1])
 
 
-async def refusal(call: Any) -> grpc.aio.AioRpcError:
+async def error_of(call: Any) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return caught.value
@@ -89,7 +90,7 @@ async def test_a_metadata_key_of_any_length_is_reported(stub: Stub, user: str, l
     request = pb.StoreRequest(
         user_id=user, role=memory_pb2.ROLE_USER, content="x", metadata={character * length: "value"}
     )
-    error = await refusal(stub.Store(request, timeout=TIMEOUT))
+    error = await error_of(stub.Store(request, timeout=TIMEOUT))
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert error_reason(error) == "INVALID_REQUEST"
     assert "must be at most 64 bytes" in str(error.details())
@@ -111,9 +112,9 @@ async def test_no_request_causes_an_error_too_large_to_send(
     found = memory_pb2.MemoryFilter(user_id=id_, session_ids=[session, *labels], any_labels=labels)
     matching = pb.DeleteMatchingRequest(index=session, filter=found, dry_run=True)
     get = pb.GetRequest(user_id="u", id=id_ or "x", index=session)
-    assume(max(one.ByteSize() for one in (store, matching, get)) < 4 * 2**20)  # gRPC itself refuses those
-    assert error_reason(await refusal(stub.Store(store, timeout=TIMEOUT))) == "INVALID_REQUEST"
-    assert error_reason(await refusal(stub.Get(get, timeout=TIMEOUT))) in {"INVALID_REQUEST", "MEMORY_NOT_FOUND"}
+    assume(max(one.ByteSize() for one in (store, matching, get)) < 4 * 2**20)  # gRPC itself refuses larger requests
+    assert error_reason(await error_of(stub.Store(store, timeout=TIMEOUT))) == "INVALID_REQUEST"
+    assert error_reason(await error_of(stub.Get(get, timeout=TIMEOUT))) in {"INVALID_REQUEST", "MEMORY_NOT_FOUND"}
     matched = await asyncio.gather(stub.DeleteMatching(matching, timeout=TIMEOUT), return_exceptions=True)
     assert [error_reason(one) for one in matched if isinstance(one, grpc.aio.AioRpcError)] in ([], ["INVALID_REQUEST"])
 

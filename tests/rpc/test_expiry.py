@@ -1,4 +1,4 @@
-"""A memory whose time is over is gone: from searches, lists, counts and Get, at once and for good."""
+"""An expired memory is in no search, list, count or Get, immediately and permanently."""
 
 import asyncio
 import time
@@ -34,14 +34,14 @@ async def store(stub: Stub, user: str, content: str = "c", **more: Any) -> pb.St
     return await stub.Store(request, timeout=TIMEOUT)
 
 
-def soon(seconds: float) -> Duration:
+def seconds_from_now(seconds: float) -> Duration:
     duration = Duration()
     duration.FromMicroseconds(int(seconds * 1_000_000))
     return duration
 
 
-async def everywhere(stub: Stub, user: str) -> dict[str, set[str]]:
-    """The contents of a user's memories by each way to see them."""
+async def contents_by_read(stub: Stub, user: str) -> dict[str, set[str]]:
+    """Return the contents of a user's memories by each kind of read."""
     seen: dict[str, set[str]] = {}
     for mode, query in (
         (pb.SEARCH_MODE_VECTOR, {"query_embedding": packed_embedding(1.0)}),
@@ -58,18 +58,18 @@ async def everywhere(stub: Stub, user: str) -> dict[str, set[str]]:
     return seen
 
 
-async def counted(stub: Stub, user: str) -> int:
+async def count(stub: Stub, user: str) -> int:
     request = pb.DeleteMatchingRequest(filter=filter_for_user(user), dry_run=True)
     return (await stub.DeleteMatching(request, timeout=TIMEOUT)).count
 
 
 async def test_an_expired_memory_is_in_no_result(stub: Stub, user: str) -> None:
     await store(stub, user, "lives")
-    ends = await store(stub, user, "ends", ttl=soon(0.6))
-    await store(stub, user, "lives long", ttl=soon(3600))
+    ends = await store(stub, user, "ends", ttl=seconds_from_now(0.6))
+    await store(stub, user, "lives long", ttl=seconds_from_now(3600))
     await asyncio.sleep(0.7)
-    assert all(seen == {"lives", "lives long"} for seen in (await everywhere(stub, user)).values())
-    assert await counted(stub, user) == 2
+    assert all(seen == {"lives", "lives long"} for seen in (await contents_by_read(stub, user)).values())
+    assert await count(stub, user) == 2
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await stub.Get(pb.GetRequest(user_id=user, id=ends.id), timeout=TIMEOUT)
     assert failed.value.code() is grpc.StatusCode.NOT_FOUND
@@ -78,7 +78,7 @@ async def test_an_expired_memory_is_in_no_result(stub: Stub, user: str) -> None:
 
 
 async def test_the_engine_key_has_the_ttl(stub: Stub, user: str, engine: Connections, settings: Settings) -> None:
-    stored = await store(stub, user, ttl=soon(3600))
+    stored = await store(stub, user, ttl=seconds_from_now(3600))
     left = await engine.run(["PTTL", f"mem_{settings.index}:{stored.id}"])
     assert 3_590_000 < left <= 3_600_000
     assert stored.expire_time.ToMicroseconds() == pytest.approx((time.time() + 3600) * 1e6, abs=10e6)
@@ -95,21 +95,21 @@ async def test_a_memory_without_a_ttl_has_no_expiry(
 async def test_a_memory_whose_engine_ttl_was_lost_expires_anyway(
     stub: Stub, user: str, engine: Connections, settings: Settings
 ) -> None:
-    ends = await store(stub, user, "ends", ttl=soon(0.5), id="mine")
+    ends = await store(stub, user, "ends", ttl=seconds_from_now(0.5), id="mine")
     assert ends.id == "mine"
     await store(stub, user, "lives")
-    # As if the service had died between the writing and the PEXPIREAT.
+    # As if the service had been killed between the write and PEXPIREAT.
     await engine.run(["PERSIST", f"mem_{settings.index}:{derived_id('id', user, 'mine')}"])
     await asyncio.sleep(0.6)
-    assert all(seen == {"lives"} for seen in (await everywhere(stub, user)).values())
-    assert await counted(stub, user) == 1
-    # Its id is free again.
+    assert all(seen == {"lives"} for seen in (await contents_by_read(stub, user)).values())
+    assert await count(stub, user) == 1
+    # Its id can be used again.
     assert not (await store(stub, user, "anew", id="mine")).already_stored
 
 
 async def test_a_repeated_store_keeps_the_first_expiry(stub: Stub, user: str) -> None:
-    first = await store(stub, user, id="mine", ttl=soon(3600))
-    again = await store(stub, user, id="mine", ttl=soon(7200))
+    first = await store(stub, user, id="mine", ttl=seconds_from_now(3600))
+    again = await store(stub, user, id="mine", ttl=seconds_from_now(7200))
     assert again.already_stored
     assert again.expire_time == first.expire_time
 
@@ -136,13 +136,13 @@ async def test_exactly_the_unexpired_memories_remain(stub: Stub, ttls: list[floa
             embedding=packed_embedding(1.0),
         )
         if ttl is not None:
-            one.ttl.CopyFrom(soon(ttl))
+            one.ttl.CopyFrom(seconds_from_now(ttl))
         items.append(one)
     await stub.BatchStore(pb.BatchStoreRequest(memories=items), timeout=TIMEOUT)
     await asyncio.sleep(0.4)
     left = {f"c{number}" for number, ttl in enumerate(ttls) if ttl in {None, 3600.0}}
     assert {one.content for one in await list_all(stub, filter_for_user(user))} == left
-    assert await counted(stub, user) == len(left)
+    assert await count(stub, user) == len(left)
     hits, _ = await search(
         stub, pb.SearchRequest(query_embedding=packed_embedding(1.0), filter=filter_for_user(user), k=100)
     )

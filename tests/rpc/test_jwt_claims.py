@@ -1,4 +1,4 @@
-"""What the claims of a token may look like: texts, numbers, lists, nested ones, and anything else that a JSON holds."""
+"""Claims of a token: strings, numbers, lists, nested claims, and any other JSON."""
 
 import json
 import time
@@ -62,24 +62,24 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def claims(**more: Any) -> bytes:
-    said = {"iss": ISSUER, "aud": AUDIENCE, "exp": time.time() + 600, "sub": "alice", "scope": "memory.read", **more}
-    return json.dumps(said).encode()
+    claim = {"iss": ISSUER, "aud": AUDIENCE, "exp": time.time() + 600, "sub": "alice", "scope": "memory.read", **more}
+    return json.dumps(claim).encode()
 
 
 @pytest.mark.parametrize("provider", RIGHTS)
 async def test_rights_are_read_from_the_providers_claim(keys: str, provider: str) -> None:
-    path, said = RIGHTS[provider]
+    path, claim = RIGHTS[provider]
     tokens = JwtVerifier(JwtSettings(keys, ISSUER, AUDIENCE, rights_claim=path))
-    caller = await tokens.verify(token_with_raw_claims(claims(**said)))
+    caller = await tokens.verify(token_with_raw_claims(claims(**claim)))
     assert caller is not None
     assert caller.rights == {Right.READ, Right.WRITE}
 
 
 @pytest.mark.parametrize("case", USERS)
 async def test_user_claims_can_be_strings_numbers_or_lists(keys: str, case: str) -> None:
-    path, said, users = USERS[case]
+    path, claim, users = USERS[case]
     caller = await JwtVerifier(JwtSettings(keys, ISSUER, AUDIENCE, users_claim=path)).verify(
-        token_with_raw_claims(claims(**said))
+        token_with_raw_claims(claims(**claim))
     )
     assert caller is not None
     assert caller.users == frozenset(users)
@@ -101,7 +101,7 @@ NAMES = st.sampled_from(["iss", "aud", "exp", "nbf", "iat", "sub", "scope", "rea
 
 
 @pytest.fixture(scope="module")
-async def tokened(settings: Settings, server: RpcServer, keys: str) -> AsyncIterator[RpcServer]:
+async def server_with_tokens(settings: Settings, server: RpcServer, keys: str) -> AsyncIterator[RpcServer]:
     assert server
     changes = {"jwt_jwks": keys, "jwt_issuer": ISSUER, "jwt_audience": AUDIENCE}
     async with server_with_auth(settings, **changes, jwt_rights_claim="realm_access.roles") as one:
@@ -109,14 +109,14 @@ async def tokened(settings: Settings, server: RpcServer, keys: str) -> AsyncIter
 
 
 @given(st.dictionaries(NAMES, JSON) | JSON)
-async def test_no_claims_cause_a_server_error(tokened: RpcServer, said: Any) -> None:
-    whole = json.loads(claims()) | said if isinstance(said, dict) else said
-    async with stub_with_credential(tokened, token_with_raw_claims(json.dumps(whole).encode())) as stub:
+async def test_no_claims_cause_a_server_error(server_with_tokens: RpcServer, claim: Any) -> None:
+    all_claims = json.loads(claims()) | claim if isinstance(claim, dict) else claim
+    async with stub_with_credential(server_with_tokens, token_with_raw_claims(json.dumps(all_claims).encode())) as stub:
         code = await status_of(CALLS["List"][1](stub, "alice"))
     assert code in {grpc.StatusCode.OK, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED}
 
 
 @given(st.binary(max_size=200))
-async def test_no_bytes_in_place_of_claims_cause_a_server_error(tokened: RpcServer, said: bytes) -> None:
-    async with stub_with_credential(tokened, token_with_raw_claims(said)) as stub:
+async def test_no_bytes_in_place_of_claims_cause_a_server_error(server_with_tokens: RpcServer, claim: bytes) -> None:
+    async with stub_with_credential(server_with_tokens, token_with_raw_claims(claim)) as stub:
         assert await status_of(CALLS["List"][1](stub, "alice")) is grpc.StatusCode.UNAUTHENTICATED

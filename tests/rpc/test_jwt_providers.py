@@ -31,17 +31,17 @@ from tests.support.credentials import (
 )
 
 
-class Provider:
-    """An identity provider's URL of keys."""
+class KeyServer:
+    """The key URL of an identity provider."""
 
     def __init__(self) -> None:
         self.keys = jwks()
-        self.asked = 0
+        self.requests = 0
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                provider.asked += 1
+                provider.requests += 1
                 self.send_response(200)
                 self.end_headers()
                 self.wfile.write(json.dumps(provider.keys).encode())
@@ -61,23 +61,23 @@ class Provider:
 async def test_provider_keys_rotate_and_unknown_key_ids_cause_no_fetch(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    provider = Provider()
+    provider = KeyServer()
     provider.keys = jwks("ES256")
     async with server_with_auth(settings, jwt_jwks=provider.url, jwt_issuer=ISSUER, jwt_audience=AUDIENCE) as one:
 
-        async def code(shown: str) -> grpc.StatusCode:
-            async with stub_with_credential(one, shown) as stub:
+        async def code(credential: str) -> grpc.StatusCode:
+            async with stub_with_credential(one, credential) as stub:
                 return await status_of(CALLS["List"][1](stub, "alice"))
 
         assert await code(token("ES256")) is grpc.StatusCode.OK
         assert [await code(token(kid=f"made up {n}")) for n in range(20)] == [grpc.StatusCode.UNAUTHENTICATED] * 20
-        assert provider.asked == 1
+        assert provider.requests == 1
         provider.keys = jwks()
         monkeypatch.setattr(jwks_module, "_MIN_FETCH_INTERVAL", 0.0)
-        assert await code(token("EdDSA")) is grpc.StatusCode.OK, "a new key is fetched when it is first met"
+        assert await code(token("EdDSA")) is grpc.StatusCode.OK, "a new key is fetched on first use"
         provider.stop()
         monkeypatch.setattr(jwks_module, "_REFRESH_INTERVAL", 0.0)
-        assert await code(token("RS256")) is grpc.StatusCode.OK, "while the provider is away the known keys hold"
+        assert await code(token("RS256")) is grpc.StatusCode.OK, "known keys stay valid while the provider is down"
 
 
 async def test_an_unreachable_provider_makes_calls_unavailable(settings: Settings) -> None:
@@ -92,12 +92,12 @@ async def test_an_unreachable_provider_makes_calls_unavailable(settings: Setting
     assert error_reason(caught.value) == "ACCESS_UNAVAILABLE"
 
 
-class Slow:
-    """A provider's URL that accepts and then sends a byte now and then, of the header or of the content, or none."""
+class SlowKeyServer:
+    """A key URL that sends the header or the content one byte at a time, or nothing."""
 
-    def __init__(self, dripping: bytes = b"", sent: bytes = b"") -> None:
-        self.asked = Event()
-        self._sent, self._dripping = sent, dripping
+    def __init__(self, repeated_byte: bytes = b"", first_bytes: bytes = b"") -> None:
+        self.request_received = Event()
+        self._first_bytes, self._repeated_byte = first_bytes, repeated_byte
         self._ended = Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}/jwks"
@@ -112,10 +112,10 @@ class Slow:
     def _answer(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             connection.recv(65_536)
-            self.asked.set()
-            connection.sendall(self._sent)
+            self.request_received.set()
+            connection.sendall(self._first_bytes)
             while not self._ended.wait(0.05):
-                connection.sendall(self._dripping)
+                connection.sendall(self._repeated_byte)
 
     def stop(self) -> None:
         self._ended.set()
@@ -123,19 +123,19 @@ class Slow:
 
 
 SLOW = {
-    "says nothing": (b"", b""),
+    "sends nothing": (b"", b""),
     "drips its header": (b"a", b"HTTP/1.1 200 OK\r\nx: "),
     "drips its content": (b" ", b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"),
     "drips content without an end": (b" ", b"HTTP/1.1 200 OK\r\n\r\n"),
 }
 
 
-@pytest.mark.parametrize("how", SLOW)
+@pytest.mark.parametrize("case", SLOW)
 async def test_a_slow_provider_does_not_delay_calls_with_known_keys(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     monkeypatch.setattr(jwks_module, "_REFRESH_INTERVAL", 0.0)
-    slow = Slow(*SLOW[how])
+    slow = SlowKeyServer(*SLOW[case])
     file = tmp_path / "jwks.json"
     file.write_text(json.dumps(jwks("ES256")))
     known = jwks_module.JwksCache(str(file))
@@ -144,17 +144,17 @@ async def test_a_slow_provider_does_not_delay_calls_with_known_keys(
     monkeypatch.setattr(jwks_module, "_FETCH_TIMEOUT", 2 * TIMEOUT)
     for _ in range(3):
         assert (await known.key("ES256")).key_id == "ES256"
-        assert await asyncio.to_thread(slow.asked.wait, TIMEOUT)
-    assert known._fetch_task is not None, "it goes on in the background"
+        assert await asyncio.to_thread(slow.request_received.wait, TIMEOUT)
+    assert known._fetch_task is not None, "the fetch continues in the background"
     slow.stop()
 
 
-@pytest.mark.parametrize("how", SLOW)
+@pytest.mark.parametrize("case", SLOW)
 async def test_a_call_with_an_unknown_key_waits_at_most_for_the_fetch_timeout(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, how: str
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     monkeypatch.setattr(jwks_module, "_FETCH_TIMEOUT", 0.5)
-    slow = Slow(*SLOW[how])
+    slow = SlowKeyServer(*SLOW[case])
     async with (
         server_with_auth(settings, jwt_jwks=slow.url, jwt_issuer=ISSUER, jwt_audience=AUDIENCE) as one,
         stub_with_credential(one, token()) as stub,
@@ -166,9 +166,9 @@ async def test_a_call_with_an_unknown_key_waits_at_most_for_the_fetch_timeout(
     slow.stop()
 
 
-@pytest.mark.parametrize("how", SLOW)
-def test_a_fetch_thread_ends_at_its_timeout(how: str) -> None:
-    slow = Slow(*SLOW[how])
+@pytest.mark.parametrize("case", SLOW)
+def test_a_fetch_thread_ends_at_its_timeout(case: str) -> None:
+    slow = SlowKeyServer(*SLOW[case])
     with pytest.raises((OSError, HTTPException, ValueError)):
         parse_jwks(fetch_jwks(slow.url, timeout=0.5))
     slow.stop()
@@ -176,7 +176,7 @@ def test_a_fetch_thread_ends_at_its_timeout(how: str) -> None:
 
 async def test_only_a_limited_number_of_calls_wait_for_a_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jwks_module, "_MAX_WAITING", 3)
-    slow = Slow(*SLOW["says nothing"])
+    slow = SlowKeyServer(*SLOW["sends nothing"])
     keys = jwks_module.JwksCache(slow.url)
     waiting = [asyncio.create_task(keys.key(f"made up {n}")) for n in range(3)]
     await asyncio.sleep(0)

@@ -26,10 +26,10 @@ from tests.support.credentials import (
 
 
 @pytest.fixture(scope="module")
-async def tokened(
+async def server_with_tokens(
     settings: Settings, server: RpcServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RpcServer]:
-    """A server that takes tokens whose keys lie in a file."""
+    """A server that accepts tokens signed by the keys in a file."""
     assert server
     file = tmp_path_factory.mktemp("jwks") / "jwks.json"
     file.write_text(json.dumps(jwks()))
@@ -38,8 +38,8 @@ async def tokened(
 
 
 @pytest.mark.parametrize("algorithm", SIGNING_KEYS)
-async def test_a_valid_token_grants_access_to_its_user(tokened: RpcServer, algorithm: str) -> None:
-    async with stub_with_credential(tokened, token(algorithm)) as stub:
+async def test_a_valid_token_grants_access_to_its_user(server_with_tokens: RpcServer, algorithm: str) -> None:
+    async with stub_with_credential(server_with_tokens, token(algorithm)) as stub:
         assert await status_of(CALLS["Search"][1](stub, "alice")) is grpc.StatusCode.OK
         assert await status_of(CALLS["Store"][1](stub, "alice")) is grpc.StatusCode.OK
         assert await status_of(CALLS["Delete"][1](stub, "alice")) is grpc.StatusCode.PERMISSION_DENIED
@@ -47,17 +47,17 @@ async def test_a_valid_token_grants_access_to_its_user(tokened: RpcServer, algor
         assert await status_of(CALLS["Search"][1](stub, None)) is grpc.StatusCode.PERMISSION_DENIED
 
 
-async def test_claims_determine_users_and_rights(tokened: RpcServer) -> None:
+async def test_claims_determine_users_and_rights(server_with_tokens: RpcServer) -> None:
     async def may(call: str, user: str | None, **claims: Any) -> bool:
-        async with stub_with_credential(tokened, token(**claims)) as stub:
+        async with stub_with_credential(server_with_tokens, token(**claims)) as stub:
             return await status_of(CALLS[call][1](stub, user)) in {grpc.StatusCode.OK, grpc.StatusCode.NOT_FOUND}
 
     assert await may("Search", "bob", sub=None, scope=ALL_SCOPES)
     assert await may("Search", None, scope=ALL_SCOPES)
     assert await may("EnsureIndex", None, scope=ALL_SCOPES)
-    assert not await may("Search", "alice", scope=None), "without rights there is none"
-    assert not await may("Search", "alice", scope="read write"), "words of other services mean nothing here"
-    assert not await may("Search", "alice", sub=None), "a token for no user is for none"
+    assert not await may("Search", "alice", scope=None), "without a scope nothing is allowed"
+    assert not await may("Search", "alice", scope="read write"), "scopes of other services are ignored"
+    assert not await may("Search", "alice", sub=None), "a token without a user allows no user"
 
 
 BAD_TOKENS: dict[str, Callable[[], str]] = {
@@ -77,10 +77,10 @@ BAD_TOKENS: dict[str, Callable[[], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD_TOKENS)
-async def test_an_invalid_token_is_unauthenticated(tokened: RpcServer, case: str) -> None:
-    shown = BAD_TOKENS[case]()
-    async with stub_with_credential(tokened, shown) as stub:
+async def test_an_invalid_token_is_unauthenticated(server_with_tokens: RpcServer, case: str) -> None:
+    credential = BAD_TOKENS[case]()
+    async with stub_with_credential(server_with_tokens, credential) as stub:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.List(pb.ListRequest(filter=ALICE), timeout=TIMEOUT)
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
-    assert shown not in str(caught.value.details())
+    assert credential not in str(caught.value.details())

@@ -1,4 +1,4 @@
-"""Labels can be asked for, any of them or all; metadata comes back as it was given."""
+"""Label filters match any or all labels, and metadata is returned unchanged."""
 
 import uuid
 

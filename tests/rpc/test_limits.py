@@ -1,4 +1,4 @@
-"""What one caller may ask for at once and in a second, and what is held for slow readers."""
+"""Limits per caller on rate and calls in flight, and on the memory of responses to slow readers."""
 
 import asyncio
 from pathlib import Path
@@ -19,6 +19,7 @@ from tests.support.credentials import error_reason, server_with_auth, stub_with_
 
 
 def retry_delay(error: grpc.aio.AioRpcError) -> float:
+    """Return the seconds of an error's RetryInfo."""
     status = rpc_status.from_call(error)
     info = error_details_pb2.RetryInfo()
     assert status is not None
@@ -28,7 +29,7 @@ def retry_delay(error: grpc.aio.AioRpcError) -> float:
 
 @pytest.fixture(autouse=True)
 def index(server: RpcServer) -> None:
-    """The index is there, whichever test comes first."""
+    """The default index exists, whichever test runs first."""
     assert server
 
 
@@ -78,7 +79,7 @@ async def test_slow_readers_keep_their_share_of_the_response_budget(
     settings: Settings, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory_search, "_MAX_WAIT", 0.3)
-    # A client whose window does not grow, so that what it does not read stays with the server.
+    # The client's window does not grow, so unread responses stay in the server.
     window = [("grpc.http2.bdp_probe", 0)]
     async with (
         server_with_auth(settings, answer_bytes=2**21) as one,

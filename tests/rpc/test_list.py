@@ -1,4 +1,4 @@
-"""List: every memory once, in the order of time, whatever happens meanwhile."""
+"""List returns every memory once, in order of time, during concurrent changes too."""
 
 import asyncio
 import random
@@ -68,9 +68,9 @@ async def test_unchanged_memories_are_listed_once_while_others_change(
         if passing:
             await stub.Delete(pb.DeleteRequest(user_id=user, ids=[passing.pop()]), timeout=TIMEOUT)
             await store_at(stub, user, [chance.randrange(5)])
-    assert len(seen) == len(set(seen)), "nothing twice"
+    assert len(seen) == len(set(seen)), "no memory is listed twice"
     left = {one.id for one in await list_all(stub, filter_for_user(user))}
-    assert set(ids) & left <= set(seen), "nothing that was there all the time is missing"
+    assert set(ids) & left <= set(seen), "no unchanged memory is missing"
 
 
 @settings(max_examples=15)
@@ -133,7 +133,7 @@ async def test_a_page_has_the_requested_size_and_the_last_page_has_no_token(stub
     assert len(rest.memories) == 20
     assert not rest.next_page_token
     exact = await stub.List(pb.ListRequest(filter=filter_for_user(user), page_size=120), timeout=TIMEOUT)
-    assert not exact.next_page_token, "no empty page follows a full last one"
+    assert not exact.next_page_token, "a full last page has no token"
 
 
 async def test_pages_of_long_memories_end_early(stub: Stub, user: str) -> None:

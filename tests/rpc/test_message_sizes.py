@@ -1,6 +1,6 @@
-"""No message of an answer exceeds what a client of gRPC takes unless told otherwise, whatever there is to answer."""
+"""No response message exceeds gRPC's default limit of 4 MiB, for the largest memories too."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -12,10 +12,9 @@ from grpc_status import rpc_status
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.rpc.server import RpcServer
 from memory_service.valkey import Connections
 from memory_service.valkey.tags import encode_tag
-from tests.support.api import TIMEOUT, Stub, filter_for_user, list_all, packed_embedding, stub_for
+from tests.support.api import TIMEOUT, Stub, filter_for_user, list_all, packed_embedding
 from tests.support.credentials import error_reason
 from tests.support.ranked_messages import NOW
 
@@ -23,15 +22,8 @@ LIMIT = 4 * 2**20 - 2**16
 VECTOR = packed_embedding(1.0)
 
 
-@pytest.fixture(scope="module")
-async def plain(server: RpcServer) -> AsyncIterator[Stub]:
-    """A client with gRPC's defaults."""
-    async with grpc.aio.insecure_channel(server.address) as channel:
-        yield stub_for(channel)
-
-
-def longest(user: str, number: int, session: str = "s", **more: Any) -> pb.StoreRequest:
-    """A memory of the largest size: 330 kB."""
+def largest_memory(user: str, number: int, session: str = "s", **more: Any) -> pb.StoreRequest:
+    """Return a memory of the largest size, 330 kB."""
     request = pb.StoreRequest(
         user_id=user,
         session_id=session,
@@ -66,20 +58,20 @@ def hits(found: list[pb.SearchResponse]) -> list[pb.Hit]:
     [{"k": 1000}, {"k": 200, "diversity": 0.5}, {"k": 1000, "mode": pb.SEARCH_MODE_HYBRID, "query_text": "word"}],
 )
 async def test_search_responses_stay_below_the_default_message_limit(
-    plain: Stub, user: str, query: dict[str, Any]
+    stub: Stub, user: str, query: dict[str, Any]
 ) -> None:
-    ids = await stored(plain, *(longest(user, n) for n in range(30)))
-    found = await responses(plain, user, **query)
+    ids = await stored(stub, *(largest_memory(user, n) for n in range(30)))
+    found = await responses(stub, user, **query)
     assert len(found) > 5
     assert sorted(hit.memory.id for hit in hits(found)) == sorted(ids)
     assert all(len(hit.memory.content) == 50_000 for hit in hits(found))
     if query == {"k": 1000}:
-        assert [hit.memory.id for hit in hits(found)] == ids, "nearest first, across lots"
+        assert [hit.memory.id for hit in hits(found)] == ids, "nearest first, across reads"
 
 
-async def test_a_context_that_is_too_large_keeps_the_nearest_messages(plain: Stub, user: str) -> None:
-    ids = await stored(plain, *(longest(user, n) for n in range(-10, 11)))
-    [hit] = hits(await responses(plain, user, k=1, context=pb.ContextSize(before=10, after=10)))
+async def test_a_context_that_is_too_large_keeps_the_nearest_messages(stub: Stub, user: str) -> None:
+    ids = await stored(stub, *(largest_memory(user, n) for n in range(-10, 11)))
+    [hit] = hits(await responses(stub, user, k=1, context=pb.ContextSize(before=10, after=10)))
     assert hit.memory.id == ids[10], "the nearest to the query"
     assert hit.context_truncated
     around = [ids.index(one.id) for one in hit.context]
@@ -89,24 +81,24 @@ async def test_a_context_that_is_too_large_keeps_the_nearest_messages(plain: Stu
     assert 7 <= len(around) <= 9
 
 
-async def test_contexts_too_large_together_are_not_merged(plain: Stub, user: str) -> None:
-    ids = await stored(plain, *(longest(user, n) for n in range(12)))
-    found = hits(await responses(plain, user, k=12, context=pb.ContextSize(before=1, after=1)))
+async def test_contexts_too_large_together_are_not_merged(stub: Stub, user: str) -> None:
+    ids = await stored(stub, *(largest_memory(user, n) for n in range(12)))
+    found = hits(await responses(stub, user, k=12, context=pb.ContextSize(before=1, after=1)))
     assert [hit.memory.id for hit in found] == ids
     assert [hit.context_hit_id for hit in found] == [""] * 12
     assert [[one.id for one in hit.context] for hit in found] == [ids[max(0, n - 1) : n + 2] for n in range(12)]
     assert not any(hit.context_truncated for hit in found)
 
 
-async def test_a_context_that_fits_is_complete_and_merged(plain: Stub, user: str) -> None:
-    ids = await stored(plain, *(longest(user, n) for n in range(4)))
-    found = hits(await responses(plain, user, k=2, context=pb.ContextSize(before=2, after=2)))
+async def test_a_context_that_fits_is_complete_and_merged(stub: Stub, user: str) -> None:
+    ids = await stored(stub, *(largest_memory(user, n) for n in range(4)))
+    found = hits(await responses(stub, user, k=2, context=pb.ContextSize(before=2, after=2)))
     assert [one.id for one in found[0].context] == ids
     assert found[1].context_hit_id == found[0].memory.id
     assert not found[0].context_truncated
 
 
-async def test_hits_beyond_one_read_have_context(plain: Stub, user: str) -> None:
+async def test_hits_beyond_one_read_have_context(stub: Stub, user: str) -> None:
     def small(number: int) -> pb.StoreRequest:
         request = pb.StoreRequest(
             user_id=user,
@@ -119,15 +111,15 @@ async def test_hits_beyond_one_read_have_context(plain: Stub, user: str) -> None
         return request
 
     batch = pb.BatchStoreRequest(memories=[small(number) for number in range(90)])
-    await plain.BatchStore(batch, timeout=TIMEOUT)
-    found = hits(await responses(plain, user, k=80, context=pb.ContextSize(before=1, after=1)))
+    await stub.BatchStore(batch, timeout=TIMEOUT)
+    found = hits(await responses(stub, user, k=80, context=pb.ContextSize(before=1, after=1)))
     assert [hit.memory.content for hit in found] == [f"{n}" for n in range(80)]
-    assert [one.content for one in found[0].context] == [f"{n}" for n in range(81)], "all of them are one"
+    assert [one.content for one in found[0].context] == [f"{n}" for n in range(81)], "all contexts are merged"
     assert {hit.context_hit_id for hit in found[1:]} == {found[0].memory.id}
 
 
-async def test_list_pages_with_many_labels_are_bounded(plain: Stub, user: str) -> None:
-    """The fields beside the content alone make 1,000 memories larger than a message."""
+async def test_list_pages_with_many_labels_are_bounded(stub: Stub, user: str) -> None:
+    """Fields other than the content make 1,000 memories larger than a message."""
     long_user = user.ljust(256, "u")
     requests = [
         pb.StoreRequest(
@@ -143,33 +135,33 @@ async def test_list_pages_with_many_labels_are_bounded(plain: Stub, user: str) -
         for number in range(1100)
     ]
     for start in range(0, 1100, 100):
-        answer = await plain.BatchStore(pb.BatchStoreRequest(memories=requests[start : start + 100]), timeout=TIMEOUT)
+        answer = await stub.BatchStore(pb.BatchStoreRequest(memories=requests[start : start + 100]), timeout=TIMEOUT)
         assert all(one.HasField("stored") for one in answer.results)
-    page = await plain.List(pb.ListRequest(filter=filter_for_user(long_user), page_size=1000), timeout=TIMEOUT)
+    page = await stub.List(pb.ListRequest(filter=filter_for_user(long_user), page_size=1000), timeout=TIMEOUT)
     assert page.ByteSize() <= LIMIT
     assert page.next_page_token
-    found = await list_all(plain, filter_for_user(long_user), page_size=1000, include_embeddings=True)
+    found = await list_all(stub, filter_for_user(long_user), page_size=1000, include_embeddings=True)
     assert sorted(one.id for one in found) == sorted(one.id for one in requests)
 
 
-async def test_list_pages_with_embeddings_are_bounded(plain: Stub, user: str) -> None:
-    ids = await stored(plain, *(longest(user, n) for n in range(30)))
+async def test_list_pages_with_embeddings_are_bounded(stub: Stub, user: str) -> None:
+    ids = await stored(stub, *(largest_memory(user, n) for n in range(30)))
     request = pb.ListRequest(filter=filter_for_user(user), page_size=1000, include_embeddings=True)
-    page = await plain.List(request, timeout=TIMEOUT)
+    page = await stub.List(request, timeout=TIMEOUT)
     assert 8 <= len(page.memories) <= 12
     assert page.ByteSize() <= LIMIT
     assert [
-        one.id for one in await list_all(plain, filter_for_user(user), page_size=1000, include_embeddings=True)
+        one.id for one in await list_all(stub, filter_for_user(user), page_size=1000, include_embeddings=True)
     ] == ids
 
 
 @pytest.fixture
-async def huge(plain: Stub, engine: Connections, user: str, new_index: Callable[[], str]) -> tuple[str, str]:
-    """An index of other software's making, too: a memory of 5 MB beside one of ours; its name and the id."""
+async def huge(stub: Stub, engine: Connections, user: str, new_index: Callable[[], str]) -> tuple[str, str]:
+    """The name of an index with two memories, and the id of the one of 5 MB that other software has written."""
     index, slot = new_index(), "f" * 32
-    await plain.EnsureIndex(pb.EnsureIndexRequest(index=index, layout="LAYOUT_JSON"), timeout=TIMEOUT)
-    own = longest(user, 1, index=index)
-    await plain.Store(own, timeout=TIMEOUT)
+    await stub.EnsureIndex(pb.EnsureIndexRequest(index=index, layout="LAYOUT_JSON"), timeout=TIMEOUT)
+    own = largest_memory(user, 1, index=index)
+    await stub.Store(own, timeout=TIMEOUT)
     document = {
         "user_id": encode_tag(user),
         "session_id": "s",
@@ -183,11 +175,11 @@ async def huge(plain: Stub, engine: Connections, user: str, new_index: Callable[
 
 
 async def test_get_of_a_memory_larger_than_a_message_fails_with_a_reason(
-    plain: Stub, user: str, huge: tuple[str, str]
+    stub: Stub, user: str, huge: tuple[str, str]
 ) -> None:
     index, slot = huge
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await plain.Get(pb.GetRequest(index=index, user_id=user, id=slot), timeout=TIMEOUT)
+        await stub.Get(pb.GetRequest(index=index, user_id=user, id=slot), timeout=TIMEOUT)
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert error_reason(caught.value) == "RESPONSE_TOO_LARGE"
     status = rpc_status.from_call(caught.value)
@@ -195,19 +187,19 @@ async def test_get_of_a_memory_larger_than_a_message_fails_with_a_reason(
     assert status is not None
     assert status.details[0].Unpack(info)
     assert info.metadata == {"id": slot}
-    assert len(status.details) == 1, "a retry meets the same"
+    assert len(status.details) == 1, "no retry is suggested"
 
 
 @pytest.mark.parametrize("query", [{}, {"diversity": 0.5}, {"k": 100}, {"context": pb.ContextSize(before=5, after=5)}])
 async def test_search_and_list_skip_a_memory_larger_than_a_message(
-    plain: Stub, user: str, huge: tuple[str, str], query: dict[str, Any]
+    stub: Stub, user: str, huge: tuple[str, str], query: dict[str, Any]
 ) -> None:
     index, _ = huge
-    found = await responses(plain, user, index=index, **query)
+    found = await responses(stub, user, index=index, **query)
     assert [hit.memory.content[-1] for hit in hits(found)] == ["1"]
-    page = await plain.List(pb.ListRequest(index=index, filter=filter_for_user(user)), timeout=TIMEOUT)
+    page = await stub.List(pb.ListRequest(index=index, filter=filter_for_user(user)), timeout=TIMEOUT)
     assert [one.content[-1] for one in page.memories] == ["1"]
-    deleted = await plain.DeleteMatching(
+    deleted = await stub.DeleteMatching(
         pb.DeleteMatchingRequest(index=index, filter=filter_for_user(user)), timeout=TIMEOUT
     )
-    assert deleted.count == 2, "and it can be deleted"
+    assert deleted.count == 2, "the large memory can be deleted"

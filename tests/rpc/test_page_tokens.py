@@ -16,11 +16,13 @@ OLDEST, NEWEST = pb.LIST_ORDER_OLDEST_FIRST, pb.LIST_ORDER_NEWEST_FIRST
 
 
 async def token(stub: Stub, user: str) -> str:
+    """Return the token of the second page."""
     request = pb.ListRequest(filter=filter_for_user(user), page_size=1)
     return (await stub.List(request, timeout=TIMEOUT)).next_page_token
 
 
-async def refused(stub: Stub, request: pb.ListRequest) -> None:
+async def assert_refused(stub: Stub, request: pb.ListRequest) -> None:
+    """Assert that List refuses the page token of a request."""
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await stub.List(request, timeout=TIMEOUT)
     assert failed.value.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -29,13 +31,13 @@ async def refused(stub: Stub, request: pb.ListRequest) -> None:
 
 async def test_a_page_token_is_refused_for_another_request(stub: Stub, user: str) -> None:
     await store_at(stub, user, [1, 2, 3])
-    given_out = await token(stub, user)
-    await refused(stub, pb.ListRequest(filter=filter_for_user("another"), page_token=given_out))
-    await refused(stub, pb.ListRequest(filter=filter_for_user(user, session_ids=["s"]), page_token=given_out))
-    await refused(stub, pb.ListRequest(filter=filter_for_user(user), order=NEWEST, page_token=given_out))
-    await refused(stub, pb.ListRequest(filter=memory_pb2.MemoryFilter(all_users=True), page_token=given_out))
-    larger = pb.ListRequest(filter=filter_for_user(user), page_size=7, page_token=given_out)
-    assert len((await stub.List(larger, timeout=TIMEOUT)).memories) == 2, "but the size may change"
+    issued = await token(stub, user)
+    await assert_refused(stub, pb.ListRequest(filter=filter_for_user("another"), page_token=issued))
+    await assert_refused(stub, pb.ListRequest(filter=filter_for_user(user, session_ids=["s"]), page_token=issued))
+    await assert_refused(stub, pb.ListRequest(filter=filter_for_user(user), order=NEWEST, page_token=issued))
+    await assert_refused(stub, pb.ListRequest(filter=memory_pb2.MemoryFilter(all_users=True), page_token=issued))
+    larger = pb.ListRequest(filter=filter_for_user(user), page_size=7, page_token=issued)
+    assert len((await stub.List(larger, timeout=TIMEOUT)).memories) == 2, "the page size may change"
 
 
 @given(st.data())
@@ -46,18 +48,20 @@ async def test_a_modified_page_token_is_refused(stub: Stub, data: st.DataObject)
     raw = bytearray(base64.urlsafe_b64decode(await token(stub, user)))
     place = data.draw(st.integers(0, len(raw) - 1))
     raw[place] ^= data.draw(st.integers(1, 255))
-    await refused(stub, pb.ListRequest(filter=filter_for_user(user), page_token=base64.urlsafe_b64encode(raw).decode()))
+    await assert_refused(
+        stub, pb.ListRequest(filter=filter_for_user(user), page_token=base64.urlsafe_b64encode(raw).decode())
+    )
 
 
 @given(st.text(max_size=100).filter(bool))
-async def test_an_invented_page_token_is_refused(stub: Stub, made_up: str) -> None:
-    await refused(stub, pb.ListRequest(filter=filter_for_user("u"), page_token=made_up))
+async def test_an_invented_page_token_is_refused(stub: Stub, invented: str) -> None:
+    await assert_refused(stub, pb.ListRequest(filter=filter_for_user("u"), page_token=invented))
 
 
 async def test_a_page_token_reveals_nothing(stub: Stub, user: str) -> None:
     [first, *_] = await store_at(stub, user, [1_700_000_000_000_000, 1_700_000_000_000_001])
     one, other = await token(stub, user), await token(stub, user)
-    assert one != other, "not even that two places are the same"
+    assert one != other, "tokens for the same position differ"
     raw = base64.urlsafe_b64decode(one)
     assert first.encode() not in raw
     assert bytes.fromhex(first) not in raw

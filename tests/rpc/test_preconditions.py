@@ -1,4 +1,4 @@
-"""What is well formed and cannot be done is error_of with its reason, and does nothing; so is what is no message."""
+"""Valid requests that cannot be served, and malformed messages, fail with a reason and change nothing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -68,7 +68,7 @@ async def test_a_malformed_message_is_refused_without_parser_details(
     server: RpcServer, method: str, packed_request: bytes
 ) -> None:
     async with grpc.aio.insecure_channel(server.address) as channel:
-        # A client sees a stream that fails before its first message as it sees a failed unary call.
+        # For a client, a stream that fails before its first message looks like a failed unary call.
         call: Any = channel.unary_unary(f"/semantic_memory.v1.MemoryService/{method}")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call(packed_request, timeout=TIMEOUT)

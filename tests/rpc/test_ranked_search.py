@@ -37,8 +37,8 @@ async def test_neighbors_raise_the_rank_of_a_message(stub: Stub, user: str) -> N
     assert ranks.index("In a cabin by the lake") < ranks.index("In a cabin by the road")
     hits, _ = await search(stub, search_request(user, neighbor_weight=0.5, k=10))
     scores = {hit.memory.content: hit.rank_score for hit in hits}
-    assert scores["In a cabin by the lake"] == pytest.approx(1.25), "1 + 0.5 ** 2 for the turn before"
-    assert scores["Summer came late"] == pytest.approx(1.0), "an hour apart is apart"
+    assert scores["In a cabin by the lake"] == pytest.approx(1.25), "1 + 0.5 ** 2 for the message before"
+    assert scores["Summer came late"] == pytest.approx(1.0), "a message hours later has no neighbors"
 
 
 async def test_neighbors_outside_the_filter_are_not_returned(stub: Stub, user: str) -> None:
@@ -93,7 +93,7 @@ async def test_excluded_memories_are_replaced_by_others(stub: Stub, user: str) -
             user, "apple" if mode != VECTOR else "", mode=mode, k=2, exclude_ids=[ids[0], "no such id"]
         )
         hits, _ = await search(stub, request)
-        assert len(hits) == 2, "others take their place"
+        assert len(hits) == 2, "others take its place"
         assert ids[0] not in {hit.memory.id for hit in hits}
         request = search_request(
             user, "apple" if mode != VECTOR else "", mode=mode, filter=filter_for_user(user, exclude_session_ids=["s0"])

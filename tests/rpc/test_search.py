@@ -1,4 +1,4 @@
-"""Search by meaning, through a real socket to a real engine: what is found, how far, and at what cost."""
+"""Vector search over a real socket on a real engine: hits, scores and cost."""
 
 import asyncio
 from collections.abc import Callable
@@ -50,8 +50,8 @@ async def test_filters_narrow_and_combine(stub: Stub, user: str) -> None:
             timeout=TIMEOUT,
         )
 
-    async def found(**narrowed: object) -> list[int]:
-        request = pb.SearchRequest(query_text="message", k=100, filter=filter_for_user(user, **narrowed))
+    async def found(**conditions: object) -> list[int]:
+        request = pb.SearchRequest(query_text="message", k=100, filter=filter_for_user(user, **conditions))
         hits, _ = await search(stub, request)
         return sorted(int(hit.memory.content.split()[1]) for hit in hits)
 
@@ -61,8 +61,8 @@ async def test_filters_narrow_and_combine(stub: Stub, user: str) -> None:
     assert await found(roles=[memory_pb2.ROLE_USER]) == [0, 4]
     assert await found(roles=[memory_pb2.ROLE_USER, memory_pb2.ROLE_TOOL], session_ids=["S-0"]) == [0, 3]
     half = Timestamp(seconds=1003, nanos=500_000_000)
-    assert await found(start_time=half) == [3, 4, 5, 6, 7], "the start belongs to the range"
-    assert await found(end_time=half) == [0, 1, 2], "the end does not"
+    assert await found(start_time=half) == [3, 4, 5, 6, 7], "the range includes its start"
+    assert await found(end_time=half) == [0, 1, 2], "and excludes its end"
     assert await found(start_time=Timestamp(seconds=1002), end_time=Timestamp(seconds=1005)) == [2, 3, 4]
     assert await found(session_ids=["s-0"]) == [], "ids are case-sensitive"
 
@@ -98,7 +98,7 @@ async def test_min_score_drops_hits_and_the_summary_counts_them(stub: Stub, user
     request.min_score = 0.9
     hits, summary = await search(stub, request)
     assert hits == []
-    assert summary.nearest_score == pytest.approx(0.263, abs=0.01), "nothing found explains itself"
+    assert summary.nearest_score == pytest.approx(0.263, abs=0.01), "the summary explains why nothing is found"
 
 
 async def test_a_search_without_hits_sends_only_the_summary(stub: Stub, user: str) -> None:
@@ -111,7 +111,7 @@ async def test_a_search_without_hits_sends_only_the_summary(stub: Stub, user: st
 async def test_one_user_is_searched_exactly_and_all_users_by_hnsw(
     stub: Stub, user: str, new_index: Callable[[], str]
 ) -> None:
-    # An index of its own: in the shared one, hundreds of equal embeddings of other tests are an island in the graph.
+    # Uses its own index: in the shared one, hundreds of equal embeddings of other tests form an island in the graph.
     name = new_index()
     await stub.EnsureIndex(pb.EnsureIndexRequest(index=name), timeout=TIMEOUT)
     for who, content in ((user, "a fact about zeppelins and their hangars"), ("someone", "a recipe for soup")):
@@ -133,12 +133,12 @@ async def test_a_search_costs_one_engine_command(stub: Stub, engine: Connections
         await stub.Store(store_request(user, content, session), timeout=TIMEOUT)
 
     await search(stub, pb.SearchRequest(query_text="warm", filter=filter_for_user(user)))
-    for _ in range(3):  # Now and then a server looks for expired memories meanwhile.
+    for _ in range(3):  # Sometimes a server looks for expired memories meanwhile.
         before = await command_counts(engine)
         for k in (1, 3, 1000):
             await search(stub, pb.SearchRequest(query_text="deploy", k=k, filter=filter_for_user(user)))
         spent = await command_counts(engine) - before
-        # Readiness, this count itself, the look at the index every second and by each search, GLIDE's at its cluster.
+        # Readiness, this count, the check of the index every second and by each search, and GLIDE's cluster queries.
         for background in ("ping", "info", "ft.info", "get", "cluster|slots", "cluster|shards", "cluster|nodes"):
             spent.pop(background, None)
         if spent == {"ft.search": 3}:

@@ -1,4 +1,4 @@
-"""The worst legal mix of calls stays within the memory that the chart allows, counted on the server's process."""
+"""The memory of the server process stays within the chart's limit under the most expensive valid calls."""
 
 import asyncio
 import threading
@@ -19,13 +19,13 @@ from tests.support.server_process import ServerProcess, run_server_process
 pytestmark = pytest.mark.slow
 
 LIMIT = 1024 * 2**20
-"""Bytes: resources.limits.memory of the chart."""
+"""Bytes of resources.limits.memory in the chart."""
 START = 1_700_000_000
-LONG = 120.0
+LONG_TIMEOUT = 120.0
 
 
-def longest(user: str, number: int, seconds: int) -> pb.StoreRequest:
-    """A memory of the largest size: 330 kB."""
+def largest_memory(user: str, number: int, seconds: int) -> pb.StoreRequest:
+    """Return a memory of the largest size, 330 kB."""
     request = pb.StoreRequest(
         user_id=user,
         session_id="s",
@@ -47,7 +47,7 @@ def server_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerP
 
 @pytest.fixture(scope="module")
 async def clients(server_process: ServerProcess) -> AsyncIterator[Sequence[Stub]]:
-    """Clients over connections of their own; the server holds memories of the largest size."""
+    """Stubs with a connection each; the server has memories of the largest size."""
     async with AsyncExitStack() as stack:
         channels = [
             await stack.enter_async_context(
@@ -56,17 +56,17 @@ async def clients(server_process: ServerProcess) -> AsyncIterator[Sequence[Stub]
             for number in range(4)
         ]
         stubs = [stub_for(one) for one in channels]
-        await stubs[0].EnsureIndex(pb.EnsureIndexRequest(), timeout=LONG)
+        await stubs[0].EnsureIndex(pb.EnsureIndexRequest(), timeout=LONG_TIMEOUT)
         for number in range(110):
-            await stubs[0].Store(longest("spread", number, number), timeout=TIMEOUT)
+            await stubs[0].Store(largest_memory("spread", number, number), timeout=TIMEOUT)
         for number in range(60):
-            await stubs[0].Store(longest("ties", number, 0), timeout=TIMEOUT)
+            await stubs[0].Store(largest_memory("ties", number, 0), timeout=TIMEOUT)
         yield stubs
 
 
 @contextmanager
 def peak(server_process: ServerProcess) -> Iterator[Callable[[], int]]:
-    """The most memory that the server's process has had while the context is open."""
+    """Yield a function that returns the peak memory of the server process since the context was opened."""
     process, ended, most = psutil.Process(server_process.process.pid), threading.Event(), [0]
 
     def watch() -> None:
@@ -82,14 +82,14 @@ def peak(server_process: ServerProcess) -> Iterator[Callable[[], int]]:
         thread.join()
 
 
-async def searched(stub: Stub, user: str, **query: Any) -> int:
+async def search_hit_count(stub: Stub, user: str, **query: Any) -> int:
     request = pb.SearchRequest(query_embedding=packed_embedding(1.0), filter=filter_for_user(user), **query)
-    return sum([len(one.hits) async for one in stub.Search(request, timeout=LONG)])
+    return sum([len(one.hits) async for one in stub.Search(request, timeout=LONG_TIMEOUT)])
 
 
-async def listed(stub: Stub, user: str) -> int:
+async def list_page_size(stub: Stub, user: str) -> int:
     request = pb.ListRequest(filter=filter_for_user(user), page_size=1000, include_embeddings=True)
-    return len((await stub.List(request, timeout=LONG)).memories)
+    return len((await stub.List(request, timeout=LONG_TIMEOUT)).memories)
 
 
 async def batch(stub: Stub, packed_batch: bytes) -> int:
@@ -99,17 +99,17 @@ async def batch(stub: Stub, packed_batch: bytes) -> int:
 
 WIDE = pb.ContextSize(before=10, after=10)
 CALLS: dict[str, tuple[int, Callable[[Stub], Any]]] = {
-    "large k": (16, lambda stub: searched(stub, "spread", k=1000)),
-    "small k": (100, lambda stub: searched(stub, "spread", k=25)),
-    "ranked": (16, lambda stub: searched(stub, "spread", k=100, diversity=0.5)),
-    "contexts": (8, lambda stub: searched(stub, "spread", k=100, context=WIDE)),
-    "ties": (8, lambda stub: searched(stub, "ties", k=60, context=pb.ContextSize(before=1))),
-    "pages": (50, lambda stub: listed(stub, "spread")),
+    "large k": (16, lambda stub: search_hit_count(stub, "spread", k=1000)),
+    "small k": (100, lambda stub: search_hit_count(stub, "spread", k=25)),
+    "ranked": (16, lambda stub: search_hit_count(stub, "spread", k=100, diversity=0.5)),
+    "contexts": (8, lambda stub: search_hit_count(stub, "spread", k=100, context=WIDE)),
+    "ties": (8, lambda stub: search_hit_count(stub, "ties", k=60, context=pb.ContextSize(before=1))),
+    "pages": (50, lambda stub: list_page_size(stub, "spread")),
 }
 
 
 async def run(clients: Sequence[Stub], calls: Sequence[Callable[[Stub], Any]]) -> list[Any]:
-    """The outcomes of calls that are made at once."""
+    """Make calls concurrently; return the results of those that were not shed."""
     outcomes = await asyncio.gather(
         *(call(clients[number % len(clients)]) for number, call in enumerate(calls)), return_exceptions=True
     )

@@ -1,4 +1,4 @@
-"""The server as a process: health, reflection, signals, restarts, faults of its engine."""
+"""The server process: health, reflection, signals, restarts, and faults of its engine."""
 
 import asyncio
 import signal
@@ -141,10 +141,10 @@ async def test_readiness_follows_the_engine_and_calls_are_unavailable(tmp_path: 
             engine.send_signal(signal.SIGSTOP)
             try:
                 with pytest.raises(grpc.aio.AioRpcError) as caught:
-                    await stub.Store(store_request("a", "while it stands still"), timeout=TIMEOUT)
+                    await stub.Store(store_request("a", "while it is paused"), timeout=TIMEOUT)
                 assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
                 with pytest.raises(grpc.aio.AioRpcError) as caught:
-                    await stub.Store(store_request("a", "while it stands still"), timeout=0.5)
+                    await stub.Store(store_request("a", "while it is paused"), timeout=0.5)
                 assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
                 await wait_for_health(channel, health_pb2.HealthCheckResponse.NOT_SERVING)
             finally:
@@ -170,7 +170,7 @@ def test_a_second_server_on_the_same_data_directory_is_refused(tmp_path: Path) -
 async def test_the_server_starts_without_valkey_and_becomes_ready_with_it(tmp_path: Path) -> None:
     valkey = EmbeddedValkey(tmp_path, appendfsync="no")
     await valkey.start()
-    await valkey.stop()  # What is left is a configuration with a free port, to start by hand.
+    await valkey.stop()  # Its configuration with a free port remains, for a manual start.
     with run_server_process(MEMORY_VALKEY_URL=f"valkey://:{valkey.password}@127.0.0.1:{valkey.port}") as server_process:
         async with channel_to(server_process.address) as channel:
             await wait_for_health(channel, health_pb2.HealthCheckResponse.NOT_SERVING)

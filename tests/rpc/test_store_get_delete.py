@@ -1,4 +1,4 @@
-"""Store, Get and Delete, through a real socket to a real engine: what is kept, under which id, for whom."""
+"""Store, Get and Delete over a real socket on a real engine: content, ids and users."""
 
 import asyncio
 import time
@@ -172,7 +172,7 @@ async def test_near_duplicates_are_reported_and_not_merged(stub: Stub, user: str
     request.id = "mine"
     for _ in range(2):
         nearly = await stub.Store(request, timeout=TIMEOUT)
-        assert [one.id for one in nearly.near_duplicates] == [first.id], "a retry is no duplicate of itself"
+        assert [one.id for one in nearly.near_duplicates] == [first.id], "a retry is not a duplicate of itself"
         assert nearly.near_duplicates[0].score == pytest.approx(1 / 1.01**0.5, abs=1e-4)
     hits, _ = await search(stub, pb.SearchRequest(query_embedding=packed_embedding(1.0), filter=filter_for_user(user)))
     assert {hit.memory.content for hit in hits} == {"first", "nearly", "unlike"}
@@ -187,7 +187,7 @@ async def test_storing_again_under_the_server_id_changes_nothing(stub: Stub, use
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.Store(request, timeout=TIMEOUT)
     assert caught.value.code() == grpc.StatusCode.ALREADY_EXISTS
-    # Another user's id of that form is as free as any.
+    # Another user can use the same id.
     request.user_id = f"{user}2"
     assert not (await stub.Store(request, timeout=TIMEOUT)).already_stored
     assert len((await search(stub, pb.SearchRequest(query_text="once", filter=filter_for_user(user))))[0]) == 1

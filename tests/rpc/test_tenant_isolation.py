@@ -1,4 +1,4 @@
-"""No id ever matches another: any Unicode, on the real engine, through the API."""
+"""No id matches another: any Unicode, through the API on a real engine."""
 
 import uuid
 from typing import Any
@@ -34,7 +34,7 @@ async def found(stub: Stub, where: memory_pb2.MemoryFilter) -> set[str]:
     return {hit.memory.id for hit in hits}
 
 
-async def stored(stub: Stub, user: str, session: str) -> str:
+async def store(stub: Stub, user: str, session: str) -> str:
     request = pb.StoreRequest(
         user_id=user, session_id=session, role=memory_pb2.ROLE_USER, content="c", embedding=EMBEDDING
     )
@@ -47,12 +47,12 @@ async def stored(stub: Stub, user: str, session: str) -> str:
 @example(["_", "__"])
 @example(["e\u0301", "\u00e9"])
 async def test_no_user_finds_another_users_memory(stub: Stub, users: list[str]) -> None:
-    kept = {user: await stored(stub, user, "s") for user in users}
+    ids_by_owner = {user: await store(stub, user, "s") for user in users}
     try:
-        for user, id_ in kept.items():
+        for user, id_ in ids_by_owner.items():
             assert await found(stub, memory_pb2.MemoryFilter(user_id=user)) == {id_}
     finally:
-        for user, id_ in kept.items():
+        for user, id_ in ids_by_owner.items():
             await stub.Delete(pb.DeleteRequest(user_id=user, ids=[id_]), timeout=TIMEOUT)
 
 
@@ -61,12 +61,12 @@ async def test_no_user_finds_another_users_memory(stub: Stub, users: list[str]) 
 @example(["a", "a|b", "b"])
 async def test_no_session_filter_matches_another_session(stub: Stub, sessions: list[str]) -> None:
     user = uuid.uuid4().hex
-    kept = {session: await stored(stub, user, session) for session in sessions}
-    for session, id_ in kept.items():
+    ids_by_owner = {session: await store(stub, user, session) for session in sessions}
+    for session, id_ in ids_by_owner.items():
         assert await found(stub, memory_pb2.MemoryFilter(user_id=user, session_ids=[session])) == {id_}
     two = sessions[:2]
     where = memory_pb2.MemoryFilter(user_id=user, session_ids=two)
-    assert await found(stub, where) == {kept[session] for session in two}
+    assert await found(stub, where) == {ids_by_owner[session] for session in two}
 
 
 @settings(max_examples=60)
@@ -96,8 +96,8 @@ def one(user: str, session: str, label: str, id_: str) -> pb.StoreRequest:
     )
 
 
-async def seen(stub: Stub, where: memory_pb2.MemoryFilter) -> list[set[tuple[str, str]]]:
-    """Users and ids of memories within a filter, by every way to see them."""
+async def ids_by_read(stub: Stub, where: memory_pb2.MemoryFilter) -> list[set[tuple[str, str]]]:
+    """Return the users and ids of the memories that match a filter, by every kind of read."""
     sets = []
     for mode in (pb.SEARCH_MODE_VECTOR, pb.SEARCH_MODE_TEXT, pb.SEARCH_MODE_HYBRID):
         request = pb.SearchRequest(filter=where, k=100, mode=mode, neighbor_weight=0.5)
@@ -132,26 +132,28 @@ async def test_no_call_sees_counts_or_deletes_another_users_memories(
     stub: Stub, users: list[str], session: str, label: str, id_: str
 ) -> None:
     try:
-        # All with the same session, label and id: only the user tells them apart.
+        # All have the same session, label and id; only the user differs.
         for user in users:
             stored = await stub.Store(one(user, session, label, id_), timeout=TIMEOUT)
-            assert not stored.already_stored, "an id that another user has is free"
+            assert not stored.already_stored, "ids of other users can be used"
         for user in users:
             for where in (
                 memory_pb2.MemoryFilter(user_id=user),
                 memory_pb2.MemoryFilter(user_id=user, session_ids=[session], any_labels=[label[:16]]),
             ):
-                assert all(found == {(user, id_)} for found in await seen(stub, where))
+                assert all(found == {(user, id_)} for found in await ids_by_read(stub, where))
                 assert await count(stub, where) == 1
         first, *others = users
-        gone = pb.DeleteMatchingRequest(filter=memory_pb2.MemoryFilter(user_id=first))
-        assert (await stub.DeleteMatching(gone, timeout=TIMEOUT)).count == 1
+        delete_first = pb.DeleteMatchingRequest(filter=memory_pb2.MemoryFilter(user_id=first))
+        assert (await stub.DeleteMatching(delete_first, timeout=TIMEOUT)).count == 1
         there, nowhere = await not_found(stub, first, id_), await not_found(stub, first, "none at all")
-        assert there == nowhere, "whether another user has it is not told"
+        assert there == nowhere, "the error does not reveal that another user has it"
         missing = await stub.Delete(pb.DeleteRequest(user_id=first, ids=[id_]), timeout=TIMEOUT)
         assert list(missing.missing_ids) == [id_]
         for user in others:
-            assert all(found == {(user, id_)} for found in await seen(stub, memory_pb2.MemoryFilter(user_id=user)))
+            assert all(
+                found == {(user, id_)} for found in await ids_by_read(stub, memory_pb2.MemoryFilter(user_id=user))
+            )
     finally:
         for user in users:
             await stub.Delete(pb.DeleteRequest(user_id=user, ids=[id_]), timeout=TIMEOUT)
@@ -185,6 +187,6 @@ async def test_an_id_that_is_not_utf8_is_refused(server: RpcServer, surrogate: b
 @given(st.lists(ids, min_size=2, max_size=4, unique=True))
 async def test_only_the_excluded_sessions_are_left_out(stub: Stub, sessions: list[str]) -> None:
     user = uuid.uuid4().hex
-    kept = {session: await stored(stub, user, session) for session in sessions}
+    ids_by_owner = {session: await store(stub, user, session) for session in sessions}
     where = memory_pb2.MemoryFilter(user_id=user, exclude_session_ids=sessions[:1])
-    assert await found(stub, where) == {kept[session] for session in sessions[1:]}
+    assert await found(stub, where) == {ids_by_owner[session] for session in sessions[1:]}

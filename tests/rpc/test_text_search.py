@@ -40,13 +40,13 @@ async def test_text_mode_matches_word_stems_only(stub: Stub, user: str) -> None:
         "The invoice number is INV-2291",
     ]
     assert all(hit.text_score == hit.rank_score > 0 for hit in hits)
-    assert all((hit.score, hit.distance) == (0, 1) for hit in hits), "nothing was embedded"
+    assert all((hit.score, hit.distance) == (0, 1) for hit in hits), "nothing is embedded"
     assert list(summary.query_terms) == ["invoic"]
     assert summary.candidate_count == 2
     assert not summary.HasField("nearest_score")
     assert await contents(stub, search_request(user, "INV-2291", mode=TEXT)) == ["The invoice number is INV-2291"]
     assert await contents(stub, search_request(user, "zeppelins", mode=TEXT)) == []
-    assert await contents(stub, search_request(user, "the of and", mode=TEXT)) == [], "stop words find nothing"
+    assert await contents(stub, search_request(user, "the of and", mode=TEXT)) == [], "stop words match nothing"
 
 
 words = st.lists(st.sampled_from(["apple", "pear", "plum", "fig", "date"]), max_size=6)
@@ -55,19 +55,19 @@ words = st.lists(st.sampled_from(["apple", "pear", "plum", "fig", "date"]), max_
 @settings(max_examples=20)
 @given(st.lists(words, min_size=1, max_size=8), words.filter(bool), st.floats(0, 1, width=32))
 async def test_hybrid_scores_are_the_documented_sum(
-    stub: Stub, texts: list[list[str]], asked: list[str], w: float
+    stub: Stub, texts: list[list[str]], query_words: list[str], w: float
 ) -> None:
     user = uuid.uuid4().hex
     turns = [
         scored_message(user, f"{n} {' '.join(text)}", x=math.cos(n), y=math.sin(n)) for n, text in enumerate(texts)
     ]
     await store_messages(stub, *turns)
-    request = search_request(user, " ".join(asked), mode=HYBRID, text_weight=w, k=100)
+    request = search_request(user, " ".join(query_words), mode=HYBRID, text_weight=w, k=100)
     hits, _ = await search(stub, request)
     assert len(hits) == len(texts)
 
     stems = {hit.memory.id: terms(hit.memory.content) for hit in hits}
-    wanted = list(dict.fromkeys(terms(" ".join(asked))))
+    wanted = list(dict.fromkeys(terms(" ".join(query_words))))
     df = {term: sum(term in each for each in stems.values()) for term in wanted}
     average = sum(map(len, stems.values())) / len(stems)
 
@@ -135,7 +135,7 @@ async def test_the_number_of_engine_commands_does_not_grow_with_the_hits(
 ) -> None:
     async def spent() -> int:
         counts = []
-        for _ in range(3):  # Now and then a server looks for expired memories meanwhile.
+        for _ in range(3):  # Sometimes a server looks for expired memories meanwhile.
             before = await command_counts(engine)
             await search(stub, search_request(user, "apple pie", mode=mode, neighbor_weight=0.5, k=100))
             counts.append((await command_counts(engine))["ft.search"] - before["ft.search"])
@@ -144,7 +144,9 @@ async def test_the_number_of_engine_commands_does_not_grow_with_the_hits(
     await store_messages(stub, scored_message(user, "apple pie"))
     few = await spent()
     await store_messages(stub, *(scored_message(user, f"apple pie {n}", NOW + n, f"s{n % 9}") for n in range(99)))
-    assert await spent() == few <= 7, "a count for the scope, its ends and each word; by meaning; by words; around"
+    assert await spent() == few <= 7, (
+        "counts of the scope, its limits and each word; the vector search; the text search; neighbors"
+    )
 
 
 async def test_text_mode_needs_an_index_with_the_terms_field(
@@ -162,7 +164,7 @@ async def test_text_mode_needs_an_index_with_the_terms_field(
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await search(stub, by_words)
     assert failed.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-    # What the message says to do.
+    # As the message advises.
     dropped = await stub.DropIndex(pb.DropIndexRequest(index=name), timeout=TIMEOUT)
     assert dropped.deleted_memory_count == 0
     await stub.EnsureIndex(pb.EnsureIndexRequest(index=name), timeout=TIMEOUT)

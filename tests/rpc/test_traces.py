@@ -126,9 +126,9 @@ async def test_a_call_is_one_span_with_children_for_embedder_and_engine(
 
 async def test_a_span_is_a_child_of_the_callers_span(settings: Settings, collector: Collector) -> None:
     trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-    shown = (("traceparent", f"00-{trace}-{parent}-01"),)
+    metadata = (("traceparent", f"00-{trace}-{parent}-01"),)
     async with traced_stub(settings) as stub:
-        await stub.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=shown)
+        await stub.ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=metadata)
         unsampled = (("traceparent", f"00-{trace}-{parent}-00"),)
         await stub.GetIndex(pb.GetIndexRequest(index="none"), timeout=TIMEOUT, metadata=unsampled).code()
     span = collector.of("ListIndexes")
@@ -192,8 +192,8 @@ async def test_the_log_line_has_the_callers_trace_id(collector: Collector, valke
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     with run_server_process(MEMORY_VALKEY_URL=valkey_url, MEMORY_TRACES=str(with_spans).lower()) as server_process:
         async with grpc.aio.insecure_channel(server_process.address) as channel:
-            shown = (("traceparent", f"00-{trace}-00f067aa0ba902b7-01"),)
-            await stub_for(channel).ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=shown)
+            metadata = (("traceparent", f"00-{trace}-00f067aa0ba902b7-01"),)
+            await stub_for(channel).ListIndexes(pb.ListIndexesRequest(), timeout=TIMEOUT, metadata=metadata)
         await asyncio.to_thread(server_process.process.terminate)
         await asyncio.to_thread(server_process.process.wait, 30)
     assert [line["trace_id"] for line in server_process.call_lines("ListIndexes")] == [trace]

@@ -1,4 +1,4 @@
-"""The response says when the model has read only the beginning of a text."""
+"""Responses report when the model has embedded only the beginning of a text."""
 
 from semantic_memory.v1 import memory_service_pb2 as pb
 
@@ -38,5 +38,5 @@ async def test_search_reports_a_truncated_query(stub: Stub, user: str) -> None:
     assert not await truncated(query_text="short")
     assert await truncated(query_text=LONG)
     assert await truncated(query_text=LONG, mode=pb.SEARCH_MODE_HYBRID)
-    assert not await truncated(query_text=LONG, mode=pb.SEARCH_MODE_TEXT), "nothing is embedded"
+    assert not await truncated(query_text=LONG, mode=pb.SEARCH_MODE_TEXT), "text mode embeds nothing"
     assert not await truncated(query_embedding=packed_embedding(1.0))

@@ -1,4 +1,4 @@
-"""What is wrong with a request is told by field, before the engine or the embedder hears of it."""
+"""Invalid requests are refused by field, before the engine or the embedder is called."""
 
 import grpc
 import pytest

@@ -126,8 +126,8 @@ def start(**settings: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_an_invalid_setting_is_reported_once(tmp_path: Path, setting: str, value: str) -> None:
-    given = {"MEMORY_LISTEN": "127.0.0.1:0", "MEMORY_DATA_DIR": str(tmp_path), "MEMORY_INSECURE": "1", **TWO_WORKERS}
-    done = start(**{**given, setting: value})
+    settings = {"MEMORY_LISTEN": "127.0.0.1:0", "MEMORY_DATA_DIR": str(tmp_path), "MEMORY_INSECURE": "1", **TWO_WORKERS}
+    done = start(**{**settings, setting: value})
     assert done.returncode in {1, 2}
     [line] = [one for one in done.stderr.splitlines() if not one.startswith('{"')]
     assert setting in line
@@ -135,12 +135,12 @@ def test_an_invalid_setting_is_reported_once(tmp_path: Path, setting: str, value
 
 
 def test_a_metrics_port_missing_for_one_worker_stops_the_start(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        given = {"MEMORY_LISTEN": "127.0.0.1:0", "MEMORY_METRICS_LISTEN": f"127.0.0.1:{port - 1}", **TWO_WORKERS}
-        done = start(MEMORY_DATA_DIR=str(tmp_path), **given)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        settings = {"MEMORY_LISTEN": "127.0.0.1:0", "MEMORY_METRICS_LISTEN": f"127.0.0.1:{port - 1}", **TWO_WORKERS}
+        done = start(MEMORY_DATA_DIR=str(tmp_path), **settings)
     assert done.returncode == 1
     [line] = [one for one in done.stderr.splitlines() if not one.startswith('{"')]
     assert line.startswith(f"error: MEMORY_METRICS_LISTEN: cannot listen on 127.0.0.1:{port}")

@@ -48,8 +48,8 @@ def token(algorithm: str = "RS256", *, kid: str | None = None, key: Any = None, 
         "scope": "memory.read memory.write",
         **claims,
     }
-    kept = {name: value for name, value in defaults.items() if value is not None}
-    return jwt.encode(kept, key or SIGNING_KEYS[algorithm], algorithm, headers={"kid": kid or algorithm})
+    claims_to_encode = {name: value for name, value in defaults.items() if value is not None}
+    return jwt.encode(claims_to_encode, key or SIGNING_KEYS[algorithm], algorithm, headers={"kid": kid or algorithm})
 
 
 def token_with_raw_claims(claims: bytes) -> str:

@@ -22,7 +22,7 @@ def ensure_request(name: str, dimension: int = 3, **changes: object) -> pb.Ensur
 
 
 async def differences(stub: Stub, request: pb.EnsureIndexRequest) -> set[str]:
-    """The subjects of a refusal of EnsureIndex."""
+    """Assert that EnsureIndex refuses a request; return the subjects of the differences."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await stub.EnsureIndex(request, timeout=TIMEOUT)
     assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION

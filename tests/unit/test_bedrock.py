@@ -22,7 +22,7 @@ from tests.support.bedrock_endpoint import Answer, Endpoint, bedrock_embedder, e
 TOO_LONG = "400 Bad Request: Too many input tokens. Max input tokens: 8192, request input token count: 9875"
 
 
-async def embedded(embedder: BedrockEmbedder, text: str = "text") -> Any:
+async def embed(embedder: BedrockEmbedder, text: str = "text") -> Any:
     try:
         return (await embedder.embed(text)).embedding
     finally:
@@ -30,7 +30,7 @@ async def embedded(embedder: BedrockEmbedder, text: str = "text") -> Any:
 
 
 async def test_titan_v1_requests_contain_only_the_text(endpoint: Endpoint) -> None:
-    vector = await embedded(bedrock_embedder(endpoint), "Grüße")
+    vector = await embed(bedrock_embedder(endpoint), "Grüße")
     assert endpoint.requests == [{"inputText": "Grüße"}]
     assert endpoint.models == [TITAN_V1]
     expected = np.array(embedding_of("Grüße", 1536))
@@ -42,7 +42,7 @@ async def test_titan_v1_requests_contain_only_the_text(endpoint: Endpoint) -> No
 async def test_titan_v2_requests_contain_the_dimension(endpoint: Endpoint, dimension: int) -> None:
     one = bedrock_embedder(endpoint, model=TITAN_V2, dimension=dimension)
     assert one.dimension == dimension
-    assert (await embedded(one)).shape == (dimension,)
+    assert (await embed(one)).shape == (dimension,)
     assert endpoint.requests == [
         {"inputText": "text", "dimensions": dimension, "normalize": True, "embeddingTypes": ["float"]}
     ]
@@ -76,7 +76,7 @@ async def test_each_aws_failure_has_a_reason_and_hides_aws_details(
 ) -> None:
     endpoint.script = [answer]
     with pytest.raises(error) as caught:
-        await embedded(bedrock_embedder(endpoint, read_timeout=1.0))
+        await embed(bedrock_embedder(endpoint, read_timeout=1.0))
     assert caught.value.reason == reason
     assert "internals" not in caught.value.message
     assert (caught.value.retry_after is not None) == isinstance(caught.value, ResourceExhausted | Unavailable)
@@ -93,7 +93,7 @@ async def test_each_aws_failure_has_a_reason_and_hides_aws_details(
 async def test_a_text_that_is_too_long_is_an_invalid_request(endpoint: Endpoint, text: str) -> None:
     endpoint.script = [Answer(400, "ValidationException", text)]
     with pytest.raises(InvalidRequest, match="shorten it") as caught:
-        await embedded(bedrock_embedder(endpoint))
+        await embed(bedrock_embedder(endpoint))
     assert caught.value.reason == Reason.TEXT_NOT_EMBEDDABLE
 
 
@@ -114,7 +114,7 @@ ON_DEMAND = (
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "text", "told"),
+    ("status", "code", "text", "advice"),
     [
         (400, "ValidationException", "The provided model identifier is invalid.", "MEMORY_BEDROCK_MODEL"),
         (400, "ValidationException", ON_DEMAND, "on demand"),
@@ -143,11 +143,11 @@ ON_DEMAND = (
     ],
 )
 async def test_a_configuration_failure_tells_the_operator_what_to_do(
-    endpoint: Endpoint, status: int, code: str, text: str, told: str
+    endpoint: Endpoint, status: int, code: str, text: str, advice: str
 ) -> None:
     endpoint.script = [Answer(status, code, text)]
-    with pytest.raises(FailedPrecondition, match=told) as caught:
-        await embedded(bedrock_embedder(endpoint))
+    with pytest.raises(FailedPrecondition, match=advice) as caught:
+        await embed(bedrock_embedder(endpoint))
     assert caught.value.reason == Reason.SERVER_MISCONFIGURED
     assert "shorten" not in caught.value.message
     assert "123456789012" not in caught.value.message
@@ -155,12 +155,12 @@ async def test_a_configuration_failure_tells_the_operator_what_to_do(
 
 async def test_an_unreachable_endpoint_is_unavailable(endpoint: Endpoint) -> None:
     with pytest.raises(Unavailable):
-        await embedded(bedrock_embedder(endpoint, endpoint_url="http://127.0.0.1:1"))
+        await embed(bedrock_embedder(endpoint, endpoint_url="http://127.0.0.1:1"))
 
 
 async def test_calls_are_retried_up_to_the_configured_attempts(endpoint: Endpoint) -> None:
     endpoint.script = [Answer(503, "ServiceUnavailableException")]
-    assert (await embedded(bedrock_embedder(endpoint, attempts=2))).shape == (1536,)
+    assert (await embed(bedrock_embedder(endpoint, attempts=2))).shape == (1536,)
     assert len(endpoint.requests) == 2
 
 
@@ -169,7 +169,7 @@ async def test_the_callers_deadline_ends_the_wait(endpoint: Endpoint) -> None:
 
     async def call() -> None:
         set_deadline(0.2)
-        await embedded(bedrock_embedder(endpoint))
+        await embed(bedrock_embedder(endpoint))
 
     with pytest.raises(DeadlineExceeded):
         await asyncio.create_task(call())
@@ -181,7 +181,7 @@ async def test_missing_credentials_are_a_configuration_failure(monkeypatch: pyte
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     with pytest.raises(FailedPrecondition):
-        await embedded(BedrockEmbedder(BedrockSettings(region="us-east-1", endpoint_url="http://127.0.0.1:1")))
+        await embed(BedrockEmbedder(BedrockSettings(region="us-east-1", endpoint_url="http://127.0.0.1:1")))
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from memory_service.domain.errors import (
 from memory_service.embedding.breaker import CircuitBreaker
 
 
-class Scripted:
-    """An embedder that fails as it is told to, then succeeds."""
+class FailingEmbedder:
+    """An embedder that raises the given errors in order, then succeeds."""
 
     model = "model"
     dimension = 3
@@ -42,26 +42,26 @@ def outage() -> Unavailable:
 
 
 @pytest.mark.parametrize(
-    "answered", [ResourceExhausted(Reason.EMBEDDER_THROTTLED, "slowly"), invalid("f", "d", "r"), None]
+    "response", [ResourceExhausted(Reason.EMBEDDER_THROTTLED, "slowly"), invalid("f", "d", "r"), None]
 )
-async def test_only_consecutive_outages_open_the_breaker(answered: MemoryServiceError | None) -> None:
-    scripted = Scripted()
-    breaker = CircuitBreaker(scripted, threshold=3, pause=60)
+async def test_only_consecutive_outages_open_the_breaker(response: MemoryServiceError | None) -> None:
+    embedder = FailingEmbedder()
+    breaker = CircuitBreaker(embedder, threshold=3, pause=60)
     for _ in range(3):
-        scripted.errors = [outage(), outage(), *([answered] if answered else [])]
+        embedder.errors = [outage(), outage(), *([response] if response else [])]
         for _ in range(2):
             with pytest.raises(Unavailable):
                 await breaker.embed("t")
-        if answered is None:
+        if response is None:
             await breaker.embed("t")
         else:
             with pytest.raises((ResourceExhausted, InvalidRequest)):
                 await breaker.embed("t")
-    assert scripted.calls == 9
+    assert embedder.calls == 9
 
 
 async def test_a_passed_deadline_neither_opens_nor_closes_the_breaker() -> None:
-    breaker = CircuitBreaker(Scripted(outage(), deadline_exceeded(), outage()), threshold=2, pause=60)
+    breaker = CircuitBreaker(FailingEmbedder(outage(), deadline_exceeded(), outage()), threshold=2, pause=60)
     for expected in (Unavailable, DeadlineExceeded, Unavailable):
         with pytest.raises(expected):
             await breaker.embed("t")
@@ -70,12 +70,12 @@ async def test_a_passed_deadline_neither_opens_nor_closes_the_breaker() -> None:
 
 
 async def test_one_call_probes_the_model_after_the_pause() -> None:
-    scripted = Scripted(outage(), outage())
-    breaker = CircuitBreaker(scripted, threshold=1, pause=0.05)
+    embedder = FailingEmbedder(outage(), outage())
+    breaker = CircuitBreaker(embedder, threshold=1, pause=0.05)
     with pytest.raises(Unavailable):
         await breaker.embed("t")
     for failures in (10, 9, 0):
         await asyncio.sleep(0.06)
         outcomes = await asyncio.gather(*(breaker.embed("t") for _ in range(10)), return_exceptions=True)
         assert sum(isinstance(one, Unavailable) for one in outcomes) == failures
-    assert scripted.calls == 1 + 1 + 1 + 10
+    assert embedder.calls == 1 + 1 + 1 + 10

@@ -1,4 +1,4 @@
-"""The contract, its Python stubs and the domain agree."""
+"""The contract, its Python stubs and the domain are consistent."""
 
 import re
 import subprocess
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def names(enum: Any, prefix: str) -> set[str]:
-    """The names of an enum of the contract without their prefix, but for UNSPECIFIED."""
+    """Return the names of an enum of the contract without prefix and UNSPECIFIED."""
     return {name.removeprefix(prefix) for name in enum.DESCRIPTOR.values_by_name} - {"UNSPECIFIED"}
 
 
@@ -99,7 +99,7 @@ def test_times_survive_the_way_there_and_back(microseconds: int) -> None:
 
 
 def memory(number: int, characters: int, entries: int) -> Memory:
-    """One of so many characters, of four bytes each, and so many of the longest entries of metadata."""
+    """Return a memory with this many characters of four bytes, and this many metadata entries of the largest size."""
     metadata = {str(n): "v" * 4096 for n in range(entries)}
     return Memory(str(number), "u", "s", Role.USER, "\N{BIRD}" * characters, number, metadata=metadata)
 

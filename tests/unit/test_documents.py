@@ -1,3 +1,5 @@
+"""Fields of documents: encoding, decoding, and documents of other software."""
+
 from decimal import Decimal
 
 from hypothesis import given

@@ -81,8 +81,8 @@ async def test_the_cache_is_limited_by_bytes(endpoint: Endpoint) -> None:
 
 
 async def test_a_failure_without_a_waiting_caller_is_not_reported(endpoint: Endpoint) -> None:
-    told: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, about: told.append(about))
+    reports: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, about: reports.append(about))
     endpoint.script = [Answer(403, "AccessDeniedException", delay=0.2)]
     inner = bedrock_embedder(endpoint)
     cached = CachedEmbedder(inner, max_bytes=2**20)
@@ -92,5 +92,5 @@ async def test_a_failure_without_a_waiting_caller_is_not_reported(endpoint: Endp
     await asyncio.sleep(0.5)
     gc.collect()
     asyncio.get_running_loop().set_exception_handler(None)
-    assert told == []
+    assert reports == []
     inner.close()

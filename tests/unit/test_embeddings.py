@@ -1,3 +1,5 @@
+"""Embeddings: packing, unit length, and invalid bytes."""
+
 import struct
 
 import numpy as np

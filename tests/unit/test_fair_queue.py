@@ -10,7 +10,7 @@ from memory_service.embedding.fair_queue import FairQueue
 from tests.support.event_loop import let_tasks_run
 
 
-def asked(queue: FairQueue[str], key: str, caller: str, user: str = "") -> "asyncio.Task[str]":
+def submit(queue: FairQueue[str], key: str, caller: str, user: str = "") -> "asyncio.Task[str]":
     async def run() -> str:
         set_flow(Flow(caller, user))
         return await queue.run(key)
@@ -19,7 +19,7 @@ def asked(queue: FairQueue[str], key: str, caller: str, user: str = "") -> "asyn
 
 
 class Work:
-    """Work that a test lets end, one piece after another."""
+    """Work that a test completes, one item at a time."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -34,9 +34,9 @@ class Work:
 async def test_another_caller_waits_for_one_item_only() -> None:
     work = Work()
     queue = FairQueue(work, concurrency=1, per_flow=1, capacity=2000)
-    many = [asked(queue, f"m{n}", "mallory") for n in range(1000)]
+    many = [submit(queue, f"m{n}", "mallory") for n in range(1000)]
     await let_tasks_run()
-    bob = asked(queue, "b", "bob")
+    bob = submit(queue, "b", "bob")
     await let_tasks_run()
     for _ in range(3):
         work.go.release()
@@ -51,9 +51,9 @@ async def test_another_caller_waits_for_one_item_only() -> None:
 async def test_another_user_of_the_same_caller_waits_for_one_item_only() -> None:
     work = Work()
     queue = FairQueue(work, concurrency=1, per_flow=1, capacity=2000)
-    many = [asked(queue, f"m{n}", "backend", "mallory") for n in range(1000)]
+    many = [submit(queue, f"m{n}", "backend", "mallory") for n in range(1000)]
     await let_tasks_run()
-    bob = asked(queue, "b", "backend", "bob")
+    bob = submit(queue, "b", "backend", "bob")
     await let_tasks_run()
     for _ in range(3):
         work.go.release()
@@ -67,9 +67,9 @@ async def test_another_user_of_the_same_caller_waits_for_one_item_only() -> None
 async def test_shared_work_runs_at_the_first_turn_of_its_waiters() -> None:
     work = Work()
     queue = FairQueue(work, concurrency=1, per_flow=1, capacity=2000)
-    many = [asked(queue, f"m{n}", "mallory") for n in range(100)]
+    many = [submit(queue, f"m{n}", "mallory") for n in range(100)]
     await let_tasks_run()
-    bob = asked(queue, "m99", "bob")
+    bob = submit(queue, "m99", "bob")
     await let_tasks_run()
     for _ in range(3):
         work.go.release()
@@ -85,10 +85,10 @@ async def test_shared_work_runs_at_the_first_turn_of_its_waiters() -> None:
 async def test_work_without_waiters_is_dropped() -> None:
     work = Work()
     queue = FairQueue(work, concurrency=1, per_flow=1, capacity=10)
-    first = asked(queue, "first", "a")
+    first = submit(queue, "first", "a")
     await let_tasks_run()
-    abandoned, shared = asked(queue, "abandoned", "a"), [asked(queue, "shared", who) for who in ("a", "b", "c")]
-    last = asked(queue, "last", "a")
+    abandoned, shared = submit(queue, "abandoned", "a"), [submit(queue, "shared", who) for who in ("a", "b", "c")]
+    last = submit(queue, "last", "a")
     await let_tasks_run()
     for one in (abandoned, shared[0], shared[1]):
         one.cancel()
@@ -104,7 +104,7 @@ async def test_work_without_waiters_is_dropped() -> None:
 async def test_running_work_continues_for_remaining_waiters() -> None:
     work = Work()
     queue = FairQueue(work, concurrency=1, per_flow=1, capacity=10)
-    first, second = asked(queue, "key", "a"), asked(queue, "key", "b")
+    first, second = submit(queue, "key", "a"), submit(queue, "key", "b")
     await let_tasks_run()
     first.cancel()
     work.go.release()
@@ -114,10 +114,10 @@ async def test_running_work_continues_for_remaining_waiters() -> None:
 async def test_a_full_queue_refuses_the_caller_with_the_most_texts() -> None:
     work = Work()
     queue = FairQueue(work, concurrency=1, per_flow=1, capacity=4)
-    many = [asked(queue, f"m{n}", "mallory") for n in range(6)]
+    many = [submit(queue, f"m{n}", "mallory") for n in range(6)]
     await let_tasks_run()
     assert [one.done() for one in many] == [False] * 5 + [True]
-    others = [asked(queue, f"b{n}", "bob") for n in range(3)]
+    others = [submit(queue, f"b{n}", "bob") for n in range(3)]
     await let_tasks_run()
     assert [one.done() for one in others] == [False, False, True]
     refused = [one for one in [*many, *others] if one.done()]
@@ -142,20 +142,20 @@ async def test_a_failure_reaches_all_waiters_and_the_next_call_retries() -> None
         return key
 
     queue = FairQueue(work, concurrency=1, per_flow=1, capacity=10)
-    outcomes = await asyncio.gather(*(asked(queue, "key", who) for who in "abc"), return_exceptions=True)
+    outcomes = await asyncio.gather(*(submit(queue, "key", who) for who in "abc"), return_exceptions=True)
     assert [type(one) for one in outcomes] == [OSError] * 3
-    assert await asked(queue, "key", "a") == "key"
+    assert await submit(queue, "key", "a") == "key"
 
 
 async def test_one_flow_leaves_capacity_for_another() -> None:
     work = Work()
     queue = FairQueue(work, concurrency=2, per_flow=1, capacity=10)
-    many = [asked(queue, f"m{n}", "mallory") for n in range(5)]
+    many = [submit(queue, f"m{n}", "mallory") for n in range(5)]
     await let_tasks_run()
     assert queue.waiting == 4
-    bob = asked(queue, "b", "bob")
+    bob = submit(queue, "b", "bob")
     await let_tasks_run()
-    assert queue.waiting == 4, "bob's runs beside mallory's"
+    assert queue.waiting == 4, "bob's text is embedded beside mallory's"
     for _ in range(6):
         work.go.release()
     assert await bob == "B"

@@ -15,8 +15,8 @@ from tests.support.event_loop import let_tasks_run
 FLOWS = st.builds(Flow, st.sampled_from("abc"), st.sampled_from("xyz"), st.booleans())
 
 
-def added(line: FairWaitingList[int], item: int, flow: Flow) -> int | None:
-    """Add an item for a flow; return what lost its place, -1 for the item itself."""
+def add_for(line: FairWaitingList[int], item: int, flow: Flow) -> int | None:
+    """Add an item for a flow; return the item that lost its place, or -1 if the new item was refused."""
 
     def add() -> int | None:
         set_flow(flow)
@@ -33,23 +33,23 @@ def test_callers_take_turns(flows: list[Flow], capacity: int) -> None:
     line: FairWaitingList[int] = FairWaitingList(capacity, "a turn")
     waiting = {}
     for item, flow in enumerate(flows):
-        if (lost := added(line, item, flow)) != -1:
+        if (lost := add_for(line, item, flow)) != -1:
             waiting[item] = flow
         if lost is not None and lost != -1:
             del waiting[lost]
         assert len(line) == len(waiting) <= capacity
-    taken = []
+    served = []
     while (first := line.first()) is not None:
         line.pop(first)
-        taken.append(first)
-    assert sorted(taken) == sorted(waiting)
-    for place, after in enumerate(taken[1:], 1):
-        before, flow, left = waiting[taken[place - 1]], waiting[after], [waiting[one] for one in taken[place:]]
+        served.append(first)
+    assert sorted(served) == sorted(waiting)
+    for place, after in enumerate(served[1:], 1):
+        before, flow, left = waiting[served[place - 1]], waiting[after], [waiting[one] for one in served[place:]]
         if before.caller == flow.caller:
-            assert all(one.caller == flow.caller for one in left), "no caller goes twice while another one waits"
+            assert all(one.caller == flow.caller for one in left), "no caller is served twice while another waits"
     for flow in set(waiting.values()):
-        own = [one for one in taken if waiting[one] == flow]
-        assert own == sorted(own), "a flow's own work keeps its order"
+        own = [one for one in served if waiting[one] == flow]
+        assert own == sorted(own), "items of one flow keep their order"
 
 
 @given(st.lists(FLOWS, min_size=1, max_size=60), st.integers(1, 20))
@@ -61,7 +61,7 @@ def test_a_full_list_refuses_only_callers_with_the_most_items(flows: list[Flow],
         return sum(one.caller == flow.caller for one in waiting.values())
 
     for item, flow in enumerate(flows):
-        lost = added(line, item, flow)
+        lost = add_for(line, item, flow)
         most = max((of_caller(one) for one in waiting.values()), default=0)
         if lost == -1:
             assert len(waiting) == capacity
@@ -73,53 +73,53 @@ def test_a_full_list_refuses_only_callers_with_the_most_items(flows: list[Flow],
         waiting[item] = flow
 
 
-async def holding(budget: FairBudget, size: int, caller: str, held: list[str], go: asyncio.Event) -> None:
+async def holding(budget: FairBudget, size: int, caller: str, holders: list[str], go: asyncio.Event) -> None:
     set_flow(Flow(caller))
     async with budget.reserve(size):
-        held.append(caller)
+        holders.append(caller)
         await go.wait()
 
 
 async def test_callers_take_turns_in_holding_a_budget() -> None:
-    budget, held = FairBudget(10, capacity=100, what="memory"), list[str]()
+    budget, holders = FairBudget(10, capacity=100, what="memory"), list[str]()
     gates = [asyncio.Event() for _ in range(6)]
     sizes = [("a", 6), ("a", 6), ("a", 6), ("b", 4), ("c", 100), ("a", 1)]
     calls = [
-        asyncio.create_task(holding(budget, size, caller, held, gate))
+        asyncio.create_task(holding(budget, size, caller, holders, gate))
         for (caller, size), gate in zip(sizes, gates, strict=True)
     ]
     await let_tasks_run()
-    assert held == ["a"], "4 are left, which the second needs more than and whose turn it is"
+    assert holders == ["a"], "the second caller needs more than the 4 that are left"
     gates[0].set()
     await let_tasks_run()
-    assert held == ["a", "a", "b"]
+    assert holders == ["a", "a", "b"]
     gates[1].set()
     gates[3].set()
     await let_tasks_run()
-    assert held == ["a", "a", "b", "c"], "what exceeds all of it has all of it"
+    assert holders == ["a", "a", "b", "c"], "a size above the budget gets all of it"
     for gate in gates:
         gate.set()
     await asyncio.gather(*calls)
-    assert held == ["a", "a", "b", "c", "a", "a"]
+    assert holders == ["a", "a", "b", "c", "a", "a"]
     assert budget.waiting == 0
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 12), st.integers(0, 3)), max_size=25), st.randoms())
 async def test_a_budget_is_never_exceeded_and_never_lost(steps: list[tuple[str, int, int]], random: Random) -> None:
     budget = FairBudget(10, capacity=8, what="memory")
-    held = 0
+    in_use = 0
 
     async def call(caller: str, size: int, pauses: int) -> None:
-        nonlocal held
+        nonlocal in_use
         set_flow(Flow(caller))
         async with budget.reserve(size):
-            held += min(size, 10)
+            in_use += min(size, 10)
             try:
-                assert held <= 10
+                assert in_use <= 10
                 for _ in range(pauses):
                     await asyncio.sleep(0)
             finally:
-                held -= min(size, 10)
+                in_use -= min(size, 10)
 
     calls = []
     for step in steps:
@@ -130,7 +130,7 @@ async def test_a_budget_is_never_exceeded_and_never_lost(steps: list[tuple[str, 
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     assert all(one is None or isinstance(one, ResourceExhausted | asyncio.CancelledError) for one in outcomes), outcomes
     async with asyncio.timeout(1), budget.reserve(10):
-        assert budget.waiting == 0, "all of it is there again"
+        assert budget.waiting == 0, "the budget is complete again"
 
 
 async def test_a_long_wait_for_a_budget_ends_in_resource_exhausted() -> None:

@@ -1,3 +1,5 @@
+"""The local embedding model: similarities, tokens and truncation."""
+
 from collections.abc import Iterator
 
 import numpy as np

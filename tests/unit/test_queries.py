@@ -1,3 +1,5 @@
+"""Filters and search commands in the syntax that both engines share."""
+
 import re
 
 import numpy as np
@@ -28,14 +30,14 @@ _TIMES = r"@timestamp:\[(?:-inf|-?[0-9.]+) (?:\+inf|\([0-9.]+)\]"
 _CLAUSE = f"(?:{_TAGS}|{_TIMES})"
 _FILTER = re.compile(f"(?:{_CLAUSE}(?: {_CLAUSE})*)?")
 LONG = "\U0001f600" * 64
-"""An id as long as they come, which takes twice its bytes as a tag."""
+"""An id of the maximum length, which takes twice its bytes as a tag."""
 
 
 @given(filters, terms)
 def test_every_filter_uses_the_grammar_that_both_engines_share(where: Filter, words: list[str]) -> None:
     text = filter_text(where, words)
     assert _FILTER.fullmatch(text)
-    assert not text.startswith("-") or " @" in text, "valkey-search takes no query of negations alone"
+    assert not text.startswith("-") or " @" in text, "valkey-search does not accept a query of negations only"
 
 
 @given(filters, terms)
@@ -61,11 +63,11 @@ def test_the_last_words_are_left_out_of_a_full_query(count: int) -> None:
     where = Filter(LONG, (LONG,) * 16)
     words = [f"word{n}" * 8 for n in range(count)]
     text = filter_text(where, words)
-    kept = text.partition("@terms:{")[2].removesuffix("}").split("|")
+    included = text.partition("@terms:{")[2].removesuffix("}").split("|")
     assert len(text) <= 10_000
     assert text.startswith(filter_text(where) + " @terms:{word0")
-    assert kept == words[: len(kept)]
-    assert kept == words or len(text) + len("|") + len(words[len(kept)]) > 10_000
+    assert included == words[: len(included)]
+    assert included == words or len(text) + len("|") + len(words[len(included)]) > 10_000
 
 
 @given(terms)
@@ -111,5 +113,5 @@ def test_spans_fill_a_query_up_to_its_limit(several: list[Span]) -> None:
     clauses = text.split("|(")
     assert bool(text) == bool(several)
     if text:
-        assert len(clauses) == len(several) or len(text) > 8_000, "only a full query leaves spans out"
+        assert len(clauses) == len(several) or len(text) > 8_000, "only a full query omits spans"
         assert all(re.fullmatch(rf"\(?{_CLAUSE} {_CLAUSE} {_CLAUSE}\)", one) for one in clauses)

@@ -1,4 +1,4 @@
-"""Ranking by itself, against the formulas written out."""
+"""Ranking functions against independent implementations of their formulas."""
 
 import math
 
@@ -141,16 +141,16 @@ def test_overlapping_context_windows_are_merged_into_the_best_hit(hits: list[int
         [n for n in range(hit - before, hit + after + 1) if 0 <= n <= 30] for hit in hits
     ]
     joined = context.merge_windows(windows)
-    brought = [[int(one.storage_id) for one in memories] for _, memories in joined]
-    shown = [n for number, (bringer, _) in enumerate(joined) if bringer == number for n in brought[number]]
-    assert len(shown) == len(set(shown)), "nothing is told twice"
-    assert set(shown) == {int(one.storage_id) for found in windows for one in found}
-    for number, (bringer, memories) in enumerate(joined):
-        assert bringer <= number
-        assert bool(memories) == (bringer == number)
-        assert hits[number] in brought[bringer]
-    for shown_together in brought:
-        assert shown_together == sorted(shown_together)
+    ids_by_hit = [[int(one.storage_id) for one in memories] for _, memories in joined]
+    merged = [n for number, (owner, _) in enumerate(joined) if owner == number for n in ids_by_hit[number]]
+    assert len(merged) == len(set(merged)), "no message is returned twice"
+    assert set(merged) == {int(one.storage_id) for found in windows for one in found}
+    for number, (owner, memories) in enumerate(joined):
+        assert owner <= number
+        assert bool(memories) == (owner == number)
+        assert hits[number] in ids_by_hit[owner]
+    for group in ids_by_hit:
+        assert group == sorted(group)
 
 
 @given(st.integers(0, 3), st.integers(0, 3))

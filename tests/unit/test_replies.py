@@ -1,4 +1,4 @@
-"""Both engines' replies, recorded and made up, through the same parsers."""
+"""Replies of both engines, recorded and generated, through the same parsers."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def recorded(engine: str, name: str) -> Any:
 
 
 def with_our_names(reply: list[Any]) -> list[Any]:
-    """The recordings call the distance `score`."""
+    """Rename the field `score` of the recordings to `distance`."""
     if len(reply) == 1:
         return reply
     return [reply[0], {k: {{"score": "distance"}.get(n, n): v for n, v in f.items()} for k, f in reply[1].items()}]
@@ -42,7 +42,7 @@ def test_recorded_searches_parse_to_the_same_memories(engine: str) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_recorded_search_without_hits_is_empty(engine: str) -> None:
     assert parse_search(recorded(engine, "knn_none"), "mem:") == []
-    assert parse_search(recorded(engine, "knn_nocontent"), "mem:") == [], "keys without fields are gone"
+    assert parse_search(recorded(engine, "knn_nocontent"), "mem:") == [], "keys without fields no longer exist"
 
 
 @pytest.mark.parametrize("engine", ENGINES)

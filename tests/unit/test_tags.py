@@ -1,3 +1,5 @@
+"""Tags: ids as safe characters, and back."""
+
 import re
 
 from hypothesis import example, given

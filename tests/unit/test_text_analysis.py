@@ -1,4 +1,4 @@
-"""The stems of texts."""
+"""Terms of texts: stems, order and limits."""
 
 import pytest
 from hypothesis import given

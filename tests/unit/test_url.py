@@ -1,3 +1,5 @@
+"""Valkey URLs: their parts, defaults and errors."""
+
 import re
 from pathlib import Path
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""The rule for Valkey in deploy/valkey.acl is enough for everything that the service does, and no more."""
+"""The rule in deploy/valkey.acl allows every call of the service, and nothing else."""
 
 import re
 import uuid
@@ -23,19 +23,19 @@ pytestmark = pytest.mark.slow
 
 RULE = Path(__file__).parents[2].joinpath("deploy", "valkey.acl").read_text().split()[2:]
 COMMANDS = [word for word in RULE if word.startswith("+")]
-OF_CLUSTERS = {"+cluster|slots"}
-OF_ONE_NODE = {"+info"}
+CLUSTER_COMMANDS = {"+cluster|slots"}
+SINGLE_NODE_COMMANDS = {"+info"}
 """GLIDE asks a single node whether it is the primary."""
-NICETIES = {"+client|setname", "+client|setinfo"}
-"""A connection's name and the library's: GLIDE shrugs when it may not tell them, yet logs of refusals would fill."""
+OPTIONAL_COMMANDS = {"+client|setname", "+client|setinfo"}
+"""GLIDE works without the right to set its name and version, but every connection would log a refusal."""
 
 
 @asynccontextmanager
 async def user_with_rule(engine: Connections, url: str, rule: list[str]) -> AsyncIterator[str]:
-    """The engine's URL for a new user under this rule."""
+    """Yield the engine's URL for a new user with this rule."""
     name = f"acl_{uuid.uuid4().hex[:8]}"
     words = [">secret" if word.startswith(">") else word for word in rule]
-    # To RediSearch, unlike valkey-search, the name of an index is a key.
+    # For RediSearch, unlike valkey-search, an index name is a key.
     await engine.run(["ACL", "SETUSER", name, *words, "~test_*"])
     scheme, rest = url.split("://")
     try:
@@ -44,14 +44,14 @@ async def user_with_rule(engine: Connections, url: str, rule: list[str]) -> Asyn
         await engine.run(["ACL", "DELUSER", name])
 
 
-async def everything(settings: Settings, url: str) -> None:
-    """One of each call, on an index of its own in each layout."""
+async def every_call_in_both_layouts(settings: Settings, url: str) -> None:
+    """Make every call on a new index in each layout."""
     for layout in (index_pb2.LAYOUT_JSON, index_pb2.LAYOUT_HASH):
         await every_call(settings, url, layout)
 
 
 async def every_call(settings: Settings, url: str, layout: index_pb2.Layout) -> None:
-    """One of each call, on an index of its own."""
+    """Make every call on a new index."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     alice = memory_pb2.MemoryFilter(user_id="alice")
     async with (
@@ -86,21 +86,21 @@ async def every_call(settings: Settings, url: str, layout: index_pb2.Layout) -> 
 
 async def test_the_acl_rule_allows_every_call(settings: Settings, engine: Connections, valkey_url: str) -> None:
     async with user_with_rule(engine, valkey_url, RULE) as url:
-        await everything(settings, url)
+        await every_call_in_both_layouts(settings, url)
 
 
-@pytest.mark.parametrize("command", [one for one in COMMANDS if one not in NICETIES | {"+ping"}])
+@pytest.mark.parametrize("command", [one for one in COMMANDS if one not in OPTIONAL_COMMANDS | {"+ping"}])
 async def test_every_command_of_the_acl_rule_is_needed(
     settings: Settings, engine: Connections, valkey_url: str, command: str
 ) -> None:
     cluster = "cluster=true" in urlsplit(valkey_url).query
-    if command in (OF_ONE_NODE if cluster else OF_CLUSTERS):
-        pytest.skip("an engine of the other kind needs this one")
+    if command in (SINGLE_NODE_COMMANDS if cluster else CLUSTER_COMMANDS):
+        pytest.skip("only the other kind of engine needs this command")
     async with user_with_rule(engine, valkey_url, [word for word in RULE if word != command]) as url:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
-            await everything(settings, url)
+            await every_call_in_both_layouts(settings, url)
     assert failed.value.code() in {grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.UNAVAILABLE}
-    if command not in OF_CLUSTERS:
+    if command not in CLUSTER_COMMANDS:
         assert "ACL" in str(failed.value.details())
 
 
@@ -109,8 +109,8 @@ async def test_the_acl_rule_denies_keys_of_other_software(engine: Connections, k
     name = f"acl_{uuid.uuid4().hex[:8]}"
     await engine.run(["ACL", "SETUSER", name, *[">secret" if word.startswith(">") else word for word in RULE]])
     try:
-        said = bytes(await engine.run(["ACL", "DRYRUN", name, "GET", key]))
-        assert re.search(rb"no permissions to access", said)
+        reply = bytes(await engine.run(["ACL", "DRYRUN", name, "GET", key]))
+        assert re.search(rb"no permissions to access", reply)
         assert await engine.run(["ACL", "DRYRUN", name, "GET", "semantic_memory:secret"]) in {b"OK", "OK"}
     finally:
         await engine.run(["ACL", "DELUSER", name])

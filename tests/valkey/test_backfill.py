@@ -1,4 +1,4 @@
-"""While an index takes in the memories that are there already, no answer passes for a whole one."""
+"""While an index is built over existing memories, no result is presented as complete."""
 
 import asyncio
 from collections import Counter
@@ -16,14 +16,14 @@ from tests.support.credentials import error_reason
 pytestmark = [pytest.mark.both_layouts, pytest.mark.slow]
 
 COUNT = 3000
-"""Enough that engines take a while."""
-NOT_MADE_YET = {"NOT_FOUND INDEX_NOT_FOUND", "FAILED_PRECONDITION MODEL_MISMATCH"}
-"""Before EnsureIndex has come to its first part, and before it has come to what model the index is of."""
+"""Enough memories for a build that takes a while."""
+BEFORE_CREATION = {"NOT_FOUND INDEX_NOT_FOUND", "FAILED_PRECONDITION MODEL_MISMATCH"}
+"""Errors before EnsureIndex has created the first part of the index, and before it has recorded the model."""
 
 
 @pytest.fixture
 async def index(stub: Stub, new_index: Callable[[], str], user: str) -> str:
-    """The name of an index of the user's memories that has been dropped, and can be made again over them."""
+    """The name of a dropped index whose memories still exist, so that it can be created again over them."""
     name = new_index()
     await stub.EnsureIndex(pb.EnsureIndexRequest(index=name), timeout=TIMEOUT)
     embeddings = np.random.default_rng(1).standard_normal((COUNT, 384)).astype("<f4")
@@ -39,54 +39,54 @@ async def index(stub: Stub, new_index: Callable[[], str], user: str) -> str:
     return name
 
 
-class Asking:
-    """Asks for all memories in each way there is; whatever answers has all of them, or says that it may not."""
+class Reader:
+    """Reads all memories by count, list and search; each result is complete, degraded or an error."""
 
     def __init__(self, stub: Stub, index: str, user: str) -> None:
-        self.memories = stub
+        self.stub = stub
         self.index = index
         self.where = memory_pb2.MemoryFilter(user_id=user)
-        self.refused: Counter[str] = Counter()
+        self.errors: Counter[str] = Counter()
 
     async def once(self) -> None:
         ways = (self._counts, self._lists, self._searches)
         for error in await asyncio.gather(*(way() for way in ways), return_exceptions=True):
             if isinstance(error, grpc.aio.AioRpcError):
-                self.refused[f"{error.code().name} {error_reason(error)}"] += 1
+                self.errors[f"{error.code().name} {error_reason(error)}"] += 1
             elif error is not None:
                 raise error
 
     async def _counts(self) -> None:
         request = pb.DeleteMatchingRequest(index=self.index, filter=self.where, dry_run=True)
-        assert (await self.memories.DeleteMatching(request, timeout=TIMEOUT)).count == COUNT
+        assert (await self.stub.DeleteMatching(request, timeout=TIMEOUT)).count == COUNT
 
     async def _lists(self) -> None:
         request = pb.ListRequest(index=self.index, filter=self.where, page_size=1000)
         found = 0
         for _ in range(COUNT // 1000):
-            page = await self.memories.List(request, timeout=TIMEOUT)
+            page = await self.stub.List(request, timeout=TIMEOUT)
             found += len(page.memories)
             request.page_token = page.next_page_token
         assert (found, page.next_page_token) == (COUNT, "")
 
     async def _searches(self) -> None:
         request = pb.SearchRequest(index=self.index, query_embedding=packed_embedding(1.0), filter=self.where, k=1000)
-        hits, summary = await search(self.memories, request)
+        hits, summary = await search(self.stub, request)
         assert len(hits) == 1000 or summary.degraded
 
 
 async def test_calls_fail_and_searches_are_degraded_while_an_index_is_building(
     stub: Stub, index: str, user: str
 ) -> None:
-    asking = Asking(stub, index, user)
-    made = stub.EnsureIndex(pb.EnsureIndexRequest(index=index), timeout=TIMEOUT)
-    while not made.done():
-        await asking.once()
-    assert (await made).created
-    assert asking.refused.pop("UNAVAILABLE INDEX_BACKFILLING")
-    assert not asking.refused.keys() - NOT_MADE_YET
-    asking.refused.clear()
-    await asking.once()
-    assert not asking.refused
-    deleted = await stub.DeleteMatching(pb.DeleteMatchingRequest(index=index, filter=asking.where), timeout=TIMEOUT)
+    reader = Reader(stub, index, user)
+    creation = stub.EnsureIndex(pb.EnsureIndexRequest(index=index), timeout=TIMEOUT)
+    while not creation.done():
+        await reader.once()
+    assert (await creation).created
+    assert reader.errors.pop("UNAVAILABLE INDEX_BACKFILLING")
+    assert not reader.errors.keys() - BEFORE_CREATION
+    reader.errors.clear()
+    await reader.once()
+    assert not reader.errors
+    deleted = await stub.DeleteMatching(pb.DeleteMatchingRequest(index=index, filter=reader.where), timeout=TIMEOUT)
     assert deleted.count == COUNT

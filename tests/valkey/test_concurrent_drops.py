@@ -108,7 +108,7 @@ async def test_the_next_call_finishes_an_interrupted_drop(
             items = [INDEX_SPECS[0].store("", USER, f"{n}") for n in range(start, start + 100)]
             await servers[0].BatchStore(pb.BatchStoreRequest(index=index, memories=items), timeout=TIMEOUT)
         dropping = asyncio.create_task(drop_index(servers[0], index))
-        # The record is marked first; then the memories are deleted, in lots.
+        # The record is marked first; then the memories are deleted in batches.
         while b'"dropping"' not in (await engine.run(["GET", f"semantic_memory:index:{index}"]) or b'"dropping"'):
             pass
         dropping.cancel()
@@ -117,7 +117,7 @@ async def test_the_next_call_finishes_an_interrupted_drop(
             assert await outcome(drop_index(servers[1], index)) in {"OK", NO_INDEX}
             assert await keys(engine, index) == set()
         answer = await outcome(servers[1].EnsureIndex(INDEX_SPECS[1].ensure(index), timeout=TIMEOUT))
-        assert answer == "OK", "nothing of the old index is in the way"
+        assert answer == "OK", "nothing remains of the old index"
         assert await ids(servers[0], index) == []
         assert await keys(engine, index) == set()
 
@@ -135,7 +135,7 @@ async def test_cancelled_calls_release_their_lease(
         await asyncio.sleep(0.0005 * number)
         ensuring.cancel()
         await asyncio.gather(ensuring, return_exceptions=True)
-    for _ in range(100):  # Only for when it never goes: a lease that is left behind lasts 20 seconds.
+    for _ in range(100):  # A lease that is not released lasts 20 seconds.
         if await engine.run(["EXISTS", f"semantic_memory:lease:{index}"]) == 0:
             break
         await asyncio.sleep(0.05)

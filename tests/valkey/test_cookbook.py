@@ -1,4 +1,4 @@
-"""The Valkey cookbook's index and documents, and ours, read each other."""
+"""The service reads the index and documents of the Valkey cookbook, and the cookbook's code reads ours."""
 
 import json
 import uuid
@@ -27,7 +27,7 @@ CREATED = ["memory_idx", "memory_idx_flat"]
 
 @pytest.fixture
 async def cookbook(engine: Connections) -> AsyncIterator[Connections]:
-    """An engine with the cookbook's index and nothing else in it."""
+    """An engine with the cookbook's index."""
     await clear(engine)
     await engine.run(CREATE.split())
     yield engine
@@ -43,7 +43,7 @@ async def clear(engine: Connections) -> None:
 
 @pytest.fixture
 async def titan(cookbook: Connections, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stub]:
-    """A client of a server with Titan v1 on the cookbook's index. No call in these tests needs its embeddings."""
+    """A stub of a server with Titan v1 on the cookbook's index. No call in these tests embeds anything."""
     assert cookbook is not None
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
@@ -73,7 +73,7 @@ async def test_the_cookbooks_index_is_adopted_and_its_documents_are_found(
     )
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await search(titan, request)
-    assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION, "its model is not known before it is adopted"
+    assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION, "its model is unknown before EnsureIndex"
 
     adopted = await titan.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
     assert adopted.index.embedding_model == bedrock.TITAN_V1

@@ -1,4 +1,4 @@
-"""Memories that have expired and that the engine has not removed yet take nobody's place, and hide nothing."""
+"""Expired memories that the engine has not removed yet neither count towards k nor hide other memories."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,10 +25,10 @@ EXPIRED, LIVE = 150, 250
 
 
 @pytest.fixture(scope="module")
-async def keeping(
+async def lazy_engine(
     settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[tuple[Stub, Connections, str]]:
-    """A server whose engine keeps expired keys until somebody asks for them, the engine itself, and the index."""
+    """A stub of a server whose engine keeps expired keys until they are read, the engine, and the index."""
     valkey, url = None, settings.valkey_url
     if "127.0.0.1" in str(url and url.get_secret_value()):
         valkey = EmbeddedValkey(tmp_path_factory.mktemp("keeping"), appendfsync="no", debug_commands=True)
@@ -40,7 +40,7 @@ async def keeping(
     try:
         await engine.run(["DEBUG", "SET-ACTIVE-EXPIRE", "0"])
     except CommandRefused:
-        pytest.skip("this engine allows no DEBUG")
+        pytest.skip("this engine does not allow DEBUG")
     here = settings.model_copy(update={"valkey_url": url, "expiry_sweep_every": 60.0})
     try:
         async with run_server(here) as server, grpc.aio.insecure_channel(server.address) as channel:
@@ -55,7 +55,7 @@ async def keeping(
 
 
 async def fill(stub: Stub, user: str, expired: int, live: int) -> None:
-    """Memories that expire while this runs, nearer and older than those that live."""
+    """Store memories that have expired when this returns, nearer and older than those that remain."""
     for number in range(0, expired + live, 50):
         items = []
         for place in range(number, min(number + 50, expired + live)):
@@ -77,8 +77,8 @@ async def fill(stub: Stub, user: str, expired: int, live: int) -> None:
     await asyncio.sleep(0.4)
 
 
-async def test_list_and_count_skip_expired_keys(keeping: tuple[Stub, Connections, str], user: str) -> None:
-    stub, _, _ = keeping
+async def test_list_and_count_skip_expired_keys(lazy_engine: tuple[Stub, Connections, str], user: str) -> None:
+    stub, _, _ = lazy_engine
     await fill(stub, user, EXPIRED, LIVE)
     for order in (pb.LIST_ORDER_OLDEST_FIRST, pb.LIST_ORDER_NEWEST_FIRST):
         found = await list_all(stub, filter_for_user(user), page_size=60, order=order)
@@ -95,9 +95,9 @@ async def test_list_and_count_skip_expired_keys(keeping: tuple[Stub, Connections
 @pytest.mark.parametrize("mode", [VECTOR, TEXT, HYBRID])
 @pytest.mark.parametrize("everyone", [False, True])
 async def test_search_returns_k_unexpired_hits(
-    keeping: tuple[Stub, Connections, str], user: str, mode: pb.SearchMode, everyone: bool
+    lazy_engine: tuple[Stub, Connections, str], user: str, mode: pb.SearchMode, everyone: bool
 ) -> None:
-    stub, _, _ = keeping
+    stub, _, _ = lazy_engine
     await fill(stub, user, 60, 40)
     where = memory_pb2.MemoryFilter(all_users=True) if everyone else filter_for_user(user)
     request = pb.SearchRequest(mode=mode, filter=where, k=5)
@@ -113,9 +113,9 @@ async def test_search_returns_k_unexpired_hits(
 
 @pytest.mark.parametrize("mode", [VECTOR, TEXT, HYBRID])
 async def test_search_finds_nothing_when_all_memories_expired(
-    keeping: tuple[Stub, Connections, str], user: str, mode: pb.SearchMode
+    lazy_engine: tuple[Stub, Connections, str], user: str, mode: pb.SearchMode
 ) -> None:
-    stub, _, _ = keeping
+    stub, _, _ = lazy_engine
     await fill(stub, user, 50, 0)
     embedding, text = b"" if mode == TEXT else packed_embedding(1.0), "" if mode == VECTOR else "word"
     request = pb.SearchRequest(mode=mode, filter=filter_for_user(user), k=5, query_text=text, query_embedding=embedding)
@@ -123,9 +123,11 @@ async def test_search_finds_nothing_when_all_memories_expired(
     assert (len(hits), summary.candidate_count) == (0, 0)
 
 
-async def test_keys_expired_by_other_software_hide_nothing(keeping: tuple[Stub, Connections, str], user: str) -> None:
-    """Their documents do not say when they expire: only the engine knows."""
-    stub, engine, index = keeping
+async def test_keys_expired_by_other_software_hide_nothing(
+    lazy_engine: tuple[Stub, Connections, str], user: str
+) -> None:
+    """Their documents have no expiry; only the engine knows it."""
+    stub, engine, index = lazy_engine
     await fill(stub, user, 0, 300)
     keys = [key async for lot in engine.scan(f"mem_{index}:*") for key in lot]
     mine = await list_all(stub, filter_for_user(user))

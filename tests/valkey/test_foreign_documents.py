@@ -1,4 +1,4 @@
-"""Documents of other software, and damaged ones, under our prefix never make a call fail for the others."""
+"""Damaged documents, and documents of other software, under our prefix never make a call fail for other memories."""
 
 import json
 from collections.abc import Callable
@@ -24,13 +24,13 @@ DAMAGED: dict[str, dict[str, Any]] = {
     "timestamp in milliseconds": {"timestamp": 1700000000000},
     "timestamp in microseconds": {"timestamp": 1700000000000000},
     "timestamp as text": {"timestamp": "2024-01-01T00:00:00Z"},
-    "timestamp beyond all": {"timestamp": 1e300},
-    "timestamp before all": {"timestamp": -1e12},
+    "timestamp above the maximum": {"timestamp": 1e300},
+    "timestamp below the minimum": {"timestamp": -1e12},
     "no timestamp": {"timestamp": ...},
     "null timestamp": {"timestamp": None},
     "timestamps with null": {"timestamp": [None, 0.0]},
-    "exact timestamp beyond all": {"timestamp_us": "9" * 30},
-    "exact timestamp of words": {"timestamp_us": "now"},
+    "exact timestamp above the maximum": {"timestamp_us": "9" * 30},
+    "exact timestamp of letters": {"timestamp_us": "now"},
     "null content": {"content": None},
     "no content": {"content": ...},
     "content as object": {"content": {"text": "hi"}},
@@ -43,20 +43,20 @@ DAMAGED: dict[str, dict[str, Any]] = {
     "zero embedding": {"embedding": [0] * 384},
     "embedding of texts": {"embedding": ["x"] * 384},
     "metadata as object": {"metadata": {"k": 1}},
-    "metadata of nonsense": {"metadata": "{"},
+    "invalid metadata": {"metadata": "{"},
     "labels as list": {"labels": ["q", "r"]},
     "user id with capitals": {"user_id": "Alice"},
     "no user": {"user_id": ...},
     "null user": {"user_id": None},
-    "expiry of words": {"expires_us": "soon"},
-    "expiry beyond all": {"expires_us": "9" * 30},
-    "nothing": dict.fromkeys(GOOD, ...),
+    "expiry of letters": {"expires_us": "soon"},
+    "expiry above the maximum": {"expires_us": "9" * 30},
+    "no fields": dict.fromkeys(GOOD, ...),
 }
 
 
 @pytest.fixture(params=[index_pb2.LAYOUT_JSON, index_pb2.LAYOUT_HASH], ids=["json", "hash"])
 async def index(request: pytest.FixtureRequest, stub: Stub, new_index: Callable[[], str]) -> tuple[str, bool]:
-    """An index with one good memory, and whether its memories are hashes."""
+    """An index with one valid memory, and whether its memories are hashes."""
     name = new_index()
     await stub.EnsureIndex(pb.EnsureIndexRequest(index=name, layout=request.param), timeout=TIMEOUT)
     await stub.Store(
@@ -84,7 +84,7 @@ async def write(engine: Connections, key: str, changes: dict[str, Any], *, as_ha
 
 
 async def every_call(stub: Stub, index: str) -> None:
-    """Every read finds the good memory; none fails."""
+    """Assert that every read finds the valid memory and that no call fails."""
     assert "fine" in [one.content for one in await list_all(stub, EVERYONE, index=index)]
     both = [one.content for one in await list_all(stub, EVERYONE, index=index, include_embeddings=True)]
     assert "fine" in both

@@ -58,7 +58,7 @@ async def test_ensure_index_reports_every_difference(stub: Stub, new_index: NewI
     assert await differences(stub, ensure_request(name, dimension=4)) == {"dimension"}
     other = pb.EnsureIndexRequest(index=name, dimension=5, embedding_model="yours", algorithms=BOTH_ALGORITHMS)
     assert await differences(stub, other) == {"dimension", "embedding_model", "algorithms"}
-    assert await differences(stub, pb.EnsureIndexRequest(dimension=7)) == {"dimension"}, "not the embedder's"
+    assert await differences(stub, pb.EnsureIndexRequest(dimension=7)) == {"dimension"}, "not that of the embedder"
 
 
 async def test_a_differing_index_of_other_software_is_not_changed(
@@ -83,7 +83,7 @@ async def test_an_index_with_one_algorithm_answers_every_search(
     made = await stub.EnsureIndex(ensure_request(name, algorithms=[algorithm]), timeout=TIMEOUT)
     assert list(made.index.algorithms) == [algorithm]
     kept = await stub.EnsureIndex(ensure_request(name), timeout=TIMEOUT)
-    assert not kept.created, "to ask for no algorithm is to take what is there"
+    assert not kept.created, "without an algorithm in the request, the existing one is accepted"
     embedding = packed_embedding(1.0, 2.0, dimension=3)
     await stub.Store(
         pb.StoreRequest(index=name, user_id=user, role=memory_pb2.ROLE_USER, content="c", embedding=embedding),

@@ -1,4 +1,4 @@
-"""A Store that is interrupted, wherever that is, leaves no memory that never ends."""
+"""A Store that is interrupted at any point leaves no memory without its ttl."""
 
 import asyncio
 import random
@@ -20,14 +20,14 @@ pytestmark = [pytest.mark.both_layouts, pytest.mark.slow]
 
 
 @pytest.fixture
-async def sweeping(settings: Settings) -> AsyncIterator[Stub]:
-    """A server that looks for expired memories all the time; the others do so rarely."""
+async def sweeping_stub(settings: Settings) -> AsyncIterator[Stub]:
+    """A stub of a server that looks for expired memories all the time; other servers do so rarely."""
     here = settings.model_copy(update={"expiry_sweep_every": 0.1})
     async with run_server(here) as server, grpc.aio.insecure_channel(server.address) as channel:
         yield stub_for(channel)
 
 
-def ending(user: str, id_: str, seconds: float) -> pb.StoreRequest:
+def request_with_ttl(user: str, id_: str, seconds: float) -> pb.StoreRequest:
     ttl = Duration()
     ttl.FromMicroseconds(int(seconds * 1e6))
     return pb.StoreRequest(
@@ -41,17 +41,17 @@ def ending(user: str, id_: str, seconds: float) -> pb.StoreRequest:
     )
 
 
-async def left(engine: Connections, settings: Settings, user: str, ids: list[str]) -> list[str]:
-    """The ids whose keys are there."""
+async def remaining_ids(engine: Connections, settings: Settings, user: str, ids: list[str]) -> list[str]:
+    """Return the ids whose keys exist."""
     keys = [f"mem_{settings.index}:{derived_id('id', user, id_)}" for id_ in ids]
     found = await engine.run_all([["PTTL", key] for key in keys])
     return [id_ for id_, ttl in zip(ids, found, strict=True) if ttl != -2]
 
 
-async def gone(engine: Connections, settings: Settings, user: str, ids: list[str]) -> bool:
-    """Wait until none of their keys is there; the bound is only for when that never comes."""
+async def all_removed(engine: Connections, settings: Settings, user: str, ids: list[str]) -> bool:
+    """Wait until none of the keys exists; return False after 10 seconds."""
     for _ in range(200):
-        if not await left(engine, settings, user, ids):
+        if not await remaining_ids(engine, settings, user, ids):
             return True
         await asyncio.sleep(0.05)
     return False
@@ -60,12 +60,12 @@ async def gone(engine: Connections, settings: Settings, user: str, ids: list[str
 async def test_a_store_that_timed_out_while_the_engine_was_paused_keeps_its_ttl(
     stub: Stub, user: str, engine: Connections, settings: Settings
 ) -> None:
-    await stub.Store(ending(user, "warm", 60), timeout=TIMEOUT)
+    await stub.Store(request_with_ttl(user, "warm", 60), timeout=TIMEOUT)
     await engine.run(["CLIENT", "PAUSE", "800", "WRITE"])
     ids = [f"z{number}" for number in range(3)]
     for id_ in ids:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
-            await stub.Store(ending(user, id_, 60), timeout=0.1)
+            await stub.Store(request_with_ttl(user, id_, 60), timeout=0.1)
         assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await asyncio.sleep(1.2)
     keys = [f"mem_{settings.index}:{derived_id('id', user, id_)}" for id_ in ids]
@@ -73,13 +73,13 @@ async def test_a_store_that_timed_out_while_the_engine_was_paused_keeps_its_ttl(
 
 
 async def test_interrupted_stores_leave_no_memory_without_its_ttl(
-    stub: Stub, sweeping: Stub, user: str, engine: Connections, settings: Settings
+    stub: Stub, sweeping_stub: Stub, user: str, engine: Connections, settings: Settings
 ) -> None:
     random_ = random.Random(7)
     acknowledged: set[str] = set()
 
     async def store(id_: str) -> None:
-        call = stub.Store(ending(user, id_, 2.0), timeout=random_.choice([0.002, 0.005, 0.01, TIMEOUT]))
+        call = stub.Store(request_with_ttl(user, id_, 2.0), timeout=random_.choice([0.002, 0.005, 0.01, TIMEOUT]))
         if random_.random() < 0.4:
             await asyncio.sleep(random_.random() * 0.02)
             call.cancel()
@@ -95,28 +95,28 @@ async def test_interrupted_stores_leave_no_memory_without_its_ttl(
     assert acknowledged
     assert len(acknowledged) < len(ids)
     await asyncio.sleep(2.1)
-    assert await list_all(sweeping, filter_for_user(user)) == []
-    assert await gone(engine, settings, user, ids)
+    assert await list_all(sweeping_stub, filter_for_user(user)) == []
+    assert await all_removed(engine, settings, user, ids)
 
 
 async def test_expired_memories_without_an_engine_ttl_are_removed(
-    sweeping: Stub, user: str, engine: Connections, settings: Settings
+    sweeping_stub: Stub, user: str, engine: Connections, settings: Settings
 ) -> None:
     ids = [f"i{number}" for number in range(20)]
     for id_ in ids:
-        await sweeping.Store(ending(user, id_, 0.5), timeout=TIMEOUT)
+        await sweeping_stub.Store(request_with_ttl(user, id_, 0.5), timeout=TIMEOUT)
         await engine.run(["PERSIST", f"mem_{settings.index}:{derived_id('id', user, id_)}"])
-    await sweeping.Store(ending(user, "lives", 60), timeout=TIMEOUT)
-    await sweeping.Store(pb.StoreRequest(user_id=user, role=memory_pb2.ROLE_USER, content="c", id="no end"))
-    assert await gone(engine, settings, user, ids)
-    assert {one.id for one in await list_all(sweeping, filter_for_user(user))} == {"lives", "no end"}
+    await sweeping_stub.Store(request_with_ttl(user, "lives", 60), timeout=TIMEOUT)
+    await sweeping_stub.Store(pb.StoreRequest(user_id=user, role=memory_pb2.ROLE_USER, content="c", id="no end"))
+    assert await all_removed(engine, settings, user, ids)
+    assert {one.id for one in await list_all(sweeping_stub, filter_for_user(user))} == {"lives", "no end"}
 
 
 async def test_expired_memories_without_an_engine_ttl_do_not_count_towards_k(
     stub: Stub, user: str, engine: Connections, settings: Settings
 ) -> None:
     for number in range(20):
-        await stub.Store(ending(user, f"i{number}", 0.3), timeout=TIMEOUT)
+        await stub.Store(request_with_ttl(user, f"i{number}", 0.3), timeout=TIMEOUT)
         await engine.run(["PERSIST", f"mem_{settings.index}:{derived_id('id', user, f'i{number}')}"])
     live = pb.StoreRequest(user_id=user, role=memory_pb2.ROLE_USER, content="c", embedding=packed_embedding(1.0, 1.0))
     stored = await stub.Store(live, timeout=TIMEOUT)

@@ -1,3 +1,5 @@
+"""Documents as JSON and as hashes: exact contents, memory use, and which layout an index has."""
+
 import asyncio
 import uuid
 from dataclasses import replace
@@ -27,7 +29,7 @@ embeddings = st.lists(st.floats(-1, 1, width=32), min_size=3, max_size=3).map(la
 
 
 def keys_of(layout: Layout) -> IndexInfo:
-    """What names keys of this layout; writing and reading needs no more of an index."""
+    """Return an index of this layout, with just what is needed to write and read keys."""
     return IndexInfo("test_layouts", 3, "mine", frozenset(Algorithm), True, 0, 0, layout=layout)
 
 
@@ -37,7 +39,7 @@ async def test_a_memory_reads_back_bit_for_bit(
     engine: Connections, layout: Layout, memory: Memory, stems: list[str], embedding: Embedding
 ) -> None:
     store, index, slot = ValkeyMemories(engine), keys_of(layout), uuid.uuid4().hex
-    memory = replace(memory, expires_at=None)  # The engine would remove at once what has ended.
+    memory = replace(memory, expires_at=None)  # The engine would remove an expired memory immediately.
     assert await store.insert(index, slot, memory, embedding, stems)
     try:
         assert await store.read(index, [slot]) == [memory]
@@ -109,7 +111,7 @@ async def test_recreating_an_index_keeps_the_layout_of_its_memories(
     )
     await stub.Store(request, timeout=TIMEOUT)
     await stub.DropIndex(pb.DropIndexRequest(index=name), timeout=TIMEOUT)
-    assert await differences(stub, ensure_request(name, layout=other)) == {"layout"}, "its memories would not be found"
+    assert await differences(stub, ensure_request(name, layout=other)) == {"layout"}, "its memories could not be found"
     await stub.EnsureIndex(ensure_request(name), timeout=TIMEOUT)
     wanted = pb.SearchRequest(
         index=name, query_embedding=packed_embedding(1.0, dimension=3), filter=memory_pb2.MemoryFilter(user_id=user)
@@ -118,7 +120,7 @@ async def test_recreating_an_index_keeps_the_layout_of_its_memories(
     assert [hit.memory.content for hit in hits] == ["kept"]
     await stub.DropIndex(pb.DropIndexRequest(index=name, delete_memories=True), timeout=TIMEOUT)
     made = await stub.EnsureIndex(ensure_request(name, layout=other), timeout=TIMEOUT)
-    assert made.index.layout == other, "no memories, no layout to keep to"
+    assert made.index.layout == other, "without memories, any layout is possible"
 
 
 async def test_conflicting_layouts_do_not_both_succeed(stub: Stub, new_index: NewIndex) -> None:

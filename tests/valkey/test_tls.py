@@ -1,4 +1,4 @@
-"""Valkey over TLS, and with AWS's tokens for a user. The engine is the one under test, behind a proxy that ends TLS."""
+"""Valkey over TLS, and with AWS tokens for a user. A proxy terminates TLS in front of the engine under test."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from memory_service.valkey.url import parse_url
 
 @pytest.fixture
 async def behind_tls(valkey_url: str, tmp_path: Path) -> AsyncIterator[tuple[str, Path]]:
-    """Host and port of the proxy, and a file with the authority of its certificate."""
+    """Host and port of the TLS proxy, and a file with the CA of its certificate."""
     node = parse_url(valkey_url).addresses[0]
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -55,7 +55,7 @@ async def test_valkey_is_reached_over_tls(behind_tls: tuple[str, Path], valkey_u
     at = f"{credentials}@{address}" if credentials else address
     assert await who_am_i(f"valkeys://{at}/?ca={ca}") == b"default"
     with pytest.raises(Unavailable):
-        await who_am_i(f"valkeys://{at}")  # The system does not know this authority.
+        await who_am_i(f"valkeys://{at}")  # The system does not trust this CA.
 
 
 async def test_aws_tokens_authenticate_a_user(
@@ -65,7 +65,7 @@ async def test_aws_tokens_authenticate_a_user(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
     user = f"iam-{uuid.uuid4().hex[:8]}"
-    # ElastiCache verifies the signed token; this one takes whatever it is shown.
+    # ElastiCache verifies the signed token; this user accepts any password.
     await engine.run(["ACL", "SETUSER", user, "on", "nopass", "~*", "+@all"])
     try:
         url = f"valkeys://{user}@{address}/?ca={ca}&iam=elasticache:eu-west-1:my-cluster"

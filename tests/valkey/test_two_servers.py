@@ -17,26 +17,26 @@ pytestmark = pytest.mark.slow
 
 
 class Model:
-    """What the index should be after the calls so far."""
+    """The expected state of the index after the calls so far."""
 
     def __init__(self) -> None:
         self.spec: IndexSpec | None = None
         self.memories: dict[str, str] = {}
 
-    def ensured(self, spec: IndexSpec) -> str:
+    def ensure(self, spec: IndexSpec) -> str:
         if self.spec not in {None, spec}:
             return "FAILED_PRECONDITION INDEX_DIFFERS"
         self.spec = spec
         return "OK"
 
-    def dropped(self) -> str:
+    def drop(self) -> str:
         if self.spec is None:
             return NO_INDEX
         self.spec, self.memories = None, {}
         return "OK"
 
-    def used(self, spec: IndexSpec) -> str:
-        """The outcome of a Store or Search with embeddings of this kind."""
+    def use(self, spec: IndexSpec) -> str:
+        """Return the outcome of a Store or Search with embeddings of this kind."""
         if self.spec is None:
             return NO_INDEX
         if spec.model != self.spec.model:
@@ -45,10 +45,10 @@ class Model:
             return "INVALID_ARGUMENT DIMENSION_MISMATCH"
         return "OK"
 
-    def stored(self, spec: IndexSpec, id_: str, content: str) -> str:
-        if (used := self.used(spec)) == "OK" and self.memories.setdefault(id_, content) != content:
+    def store(self, spec: IndexSpec, id_: str, content: str) -> str:
+        if (outcome := self.use(spec)) == "OK" and self.memories.setdefault(id_, content) != content:
             return "ALREADY_EXISTS MEMORY_EXISTS"
-        return used
+        return outcome
 
 
 steps = st.lists(
@@ -73,27 +73,27 @@ async def test_calls_through_either_server_match_a_model(
     calls: list[tuple[str, int, IndexSpec, str, str]],
 ) -> None:
     index, model = new_index(), Model()
-    for stub in servers:  # Both have known an index of this name.
+    for stub in servers:  # Both have cached an index of this name.
         await stub.EnsureIndex(INDEX_SPECS[0].ensure(index), timeout=TIMEOUT)
         await outcome(search(stub, INDEX_SPECS[0].search(index, USER)))
-    model.ensured(INDEX_SPECS[0])
+    model.ensure(INDEX_SPECS[0])
     for what, place, spec, id_, content in calls:
         stub, other = servers[place], servers[1 - place]
         if what == "ensure":
             answer = await outcome(stub.EnsureIndex(spec.ensure(index), timeout=TIMEOUT))
-            assert answer == model.ensured(spec)
+            assert answer == model.ensure(spec)
         elif what == "drop":
-            assert await outcome(drop_index(stub, index)) == model.dropped()
+            assert await outcome(drop_index(stub, index)) == model.drop()
             assert await keys(engine, index) == set() or model.spec
         elif what == "store":
             answer = await outcome(stub.Store(spec.store(index, USER, id_, content), timeout=TIMEOUT))
-            assert answer == model.stored(spec, id_, content)
+            assert answer == model.store(spec, id_, content)
         elif what == "get":
             answer = await outcome(stub.Get(pb.GetRequest(index=index, user_id=USER, id=id_), timeout=TIMEOUT))
             missing = NO_INDEX if model.spec is None else "NOT_FOUND MEMORY_NOT_FOUND"
             assert answer == ("OK" if id_ in model.memories else missing)
         else:
-            assert await outcome(search(stub, spec.search(index, USER))) == model.used(spec)
+            assert await outcome(search(stub, spec.search(index, USER))) == model.use(spec)
         if model.spec is not None:
             hits, _ = await search(other, model.spec.search(index, USER))
             assert {hit.memory.id: hit.memory.content for hit in hits} == model.memories
