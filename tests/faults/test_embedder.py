@@ -136,7 +136,7 @@ async def test_calls_without_embedding_keep_full_speed_while_the_model_hangs(
     ]
     await asyncio.sleep(0.5)
     meanwhile = await median()
-    print(f"median {undisturbed * 1e3:.1f} ms undisturbed, {meanwhile * 1e3:.1f} ms while the model stands still")
+    print(f"median {undisturbed * 1e3:.1f} ms undisturbed, {meanwhile * 1e3:.1f} ms while the model is blocked")
     assert meanwhile < 5 * undisturbed
     assert {error.code() for error in await asyncio.gather(*waiting)} == {grpc.StatusCode.DEADLINE_EXCEEDED}
 

@@ -65,7 +65,7 @@ async def test_calls_wait_for_a_slow_engine(proxy: FaultyProxy, stub: Stub) -> N
 
 
 async def test_silently_dead_connections_are_replaced(proxy: FaultyProxy, stub: Stub) -> None:
-    # GLIDE's own connection checks take minutes; until then, half of all calls would wait in vain.
+    # GLIDE's own connection checks take minutes; until then, half of all calls would wait for nothing.
     proxy.stall()
     await asyncio.gather(*(wait_for_answer(stub, CALLS["Get"], within=20.0) for _ in range(30)))
     assert proxy.stalled == 0

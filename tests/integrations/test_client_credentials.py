@@ -55,7 +55,7 @@ PAGES: dict[str, tuple[str, dict[str, str]]] = {
     "delete": ("/delete", {"id": "a"}),
 }
 FORMS: dict[str, tuple[str, dict[str, str]]] = {
-    "store": ("/store", {"content": "told", "role": "user", "request_id": "console"}),
+    "store": ("/store", {"content": "stored", "role": "user", "request_id": "console"}),
     "delete": ("/delete", {"id": "never"}),
 }
 
@@ -112,7 +112,7 @@ async def test_mcp_tools_reach_one_user_with_the_rights_of_the_key(
     server_with_keys: RpcServer, key: str, user: str, allowed: set[str]
 ) -> None:
     arguments: dict[str, dict[str, Any]] = {
-        "remember": {"content": "told"},
+        "remember": {"content": "stored"},
         "recall": {"query": "secret"},
         "forget": {"ids": ["never"]},
     }

@@ -73,8 +73,8 @@ async def test_a_caller_learns_nothing_about_other_users(
     assert error_reason(caught.value) == "PERMISSION_DENIED"
     assert "bob" not in str(caught.value.details())
     assert "secret" not in str(caught.value.details())
-    told = "this API key or token has no access to the users of this call: set a user_id that it is for"
-    assert caught.value.details() == told
+    expected = "this API key or token has no access to the users of this call: set a user_id that it is for"
+    assert caught.value.details() == expected
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ async def test_a_memory_whose_engine_ttl_was_lost_expires_anyway(
     assert all(seen == {"lives"} for seen in (await contents_by_read(stub, user)).values())
     assert await count(stub, user) == 1
     # Its id can be used again.
-    assert not (await store(stub, user, "anew", id="mine")).already_stored
+    assert not (await store(stub, user, "again", id="mine")).already_stored
 
 
 async def test_a_repeated_store_keeps_the_first_expiry(stub: Stub, user: str) -> None:

@@ -194,10 +194,10 @@ async def test_storing_again_under_the_server_id_changes_nothing(stub: Stub, use
 
 
 async def test_an_embedding_of_unit_length_is_kept_bit_for_bit(stub: Stub, user: str) -> None:
-    await stub.Store(store_request(user, "whatever it says"), timeout=TIMEOUT)
+    await stub.Store(store_request(user, "any text"), timeout=TIMEOUT)
     request = pb.ListRequest(filter=filter_for_user(user), include_embeddings=True)
     [first] = (await stub.List(request, timeout=TIMEOUT)).memories
-    again = store_request(f"{user}2", "whatever it says")
+    again = store_request(f"{user}2", "any text")
     again.embedding = first.embedding
     await stub.Store(again, timeout=TIMEOUT)
     request.filter.user_id = again.user_id

@@ -100,7 +100,7 @@ CASES: dict[str, tuple[Message, str]] = {
         ),
         "filter.end_time",
     ),
-    "search: a session asked for and left out": (
+    "search: a session both included and excluded": (
         search(filter=memory_pb2.MemoryFilter(user_id="a", session_ids=["s"], exclude_session_ids=["s"])),
         "filter",
     ),
