@@ -1,4 +1,4 @@
-"""`memory-service doctor` names documents that are not valid memories, and changes nothing."""
+"""`memory-service doctor` names invalid documents and changes nothing."""
 
 import json
 import uuid
