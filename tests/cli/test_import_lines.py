@@ -102,7 +102,8 @@ async def test_fields_of_a_newer_version_are_left_out_and_reported(
     done = await run(server, "import", str(path))
     assert done.stdout == "imported 3, already there 0, expired 0, refused 0\n"
     assert sorted(done.stderr.splitlines()) == [
-        f"ignored: the field '{name}' of 3 lines: this version does not know it" for name in ("importance", "sources")
+        f"ignored: the field '{name}' of 3 lines, which this version does not know"
+        for name in ("importance", "sources")
     ]
     assert len(await everything(memories, index)) == 3
 
