@@ -1,4 +1,4 @@
-"""What the commands print of what others stored, and how they fail: nothing that a terminal obeys, and no traceback."""
+"""Output of stored texts without control characters, and errors without a traceback."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ from tests.support.server_process import COMMAND, environment
 ESCAPES = "\x1b[2J\x1b]0;pwned\x07 \r\x08\x7f\x9b31m\u202e\u2066\u200f\u2028"
 BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 texts = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(ESCAPES), max_size=30)
-memories_of_others = st.builds(
+hostile_memories = st.builds(
     memory_pb2.Memory,
     id=texts,
     user_id=texts,
@@ -36,8 +36,8 @@ memories_of_others = st.builds(
 )
 
 
-def obeyed(printed: str) -> set[str]:
-    """Characters that a terminal would obey, but for those that end our lines."""
+def control_characters(printed: str) -> set[str]:
+    """Return the control characters in an output, except line ends."""
     return {
         one
         for one in printed
@@ -46,18 +46,18 @@ def obeyed(printed: str) -> set[str]:
     }
 
 
-@given(memories_of_others)
-def test_nothing_that_is_stored_is_obeyed_by_a_terminal(memory: memory_pb2.Memory) -> None:
+@given(hostile_memories)
+def test_stored_control_characters_are_escaped(memory: memory_pb2.Memory) -> None:
     with output.console.capture() as printed, output.errors.capture() as errors:
         output.print_memory(memory)
         output.print_memory_row(memory, with_user=True)
         output.print_hit(pb.Hit(memory=memory, context=[memory, memory]))
         output.print_summary(pb.SearchSummary(index=memory.id, query_terms=[memory.content]))
         output.print_error(memory.id, memory.content)
-    assert obeyed(printed.get() + errors.get()) == set()
+    assert control_characters(printed.get() + errors.get()) == set()
 
 
-def test_a_text_of_several_lines_cannot_look_like_another_memory() -> None:
+def test_a_text_of_several_lines_cannot_pass_for_another_memory() -> None:
     memory = memory_pb2.Memory(id="m1", content="one\ntwo\tthree", session_id="s\nm2")
     with output.console.capture() as printed:
         output.print_memory_row(memory, with_user=False)
@@ -73,18 +73,25 @@ async def store(memories: Stub, user: str, content: str, **more: Any) -> None:
     await memories.Store(request, timeout=TIMEOUT)
 
 
-async def test_every_command_shows_escapes_and_json_is_exact(memories: Stub, server: RpcServer, user: str) -> None:
+async def test_every_command_escapes_control_characters_and_json_is_exact(
+    memories: Stub, server: RpcServer, user: str
+) -> None:
     id_ = f"id{ESCAPES}"
     labels, metadata = [f"l{ESCAPES}"], {f"k{ESCAPES}": f"v{ESCAPES}"}
     await store(memories, user, f"safe{ESCAPES}", id=id_, session_id=f"s{ESCAPES}", labels=labels, metadata=metadata)
     for command in (["list"], ["search", "safe"], ["get", id_], ["delete", f"none{ESCAPES}"]):
         printed = (await run(server, *command, "-u", user)).stdout
-        assert obeyed(printed) == set(), command
+        assert control_characters(printed) == set(), command
         assert "\\x1b]0;pwned\\x07" in printed
-    told = json.loads((await run(server, "get", id_, "-u", user, "--json")).stdout)
-    assert (told["id"], told["content"], told["labels"], told["metadata"]) == (id_, f"safe{ESCAPES}", labels, metadata)
+    printed = json.loads((await run(server, "get", id_, "-u", user, "--json")).stdout)
+    assert (printed["id"], printed["content"], printed["labels"], printed["metadata"]) == (
+        id_,
+        f"safe{ESCAPES}",
+        labels,
+        metadata,
+    )
     refused = await run(server, "get", f"none{ESCAPES}", "--user", user, "--index", f"i{ESCAPES}", status=1)
-    assert obeyed(refused.stderr) == set()
+    assert control_characters(refused.stderr) == set()
 
 
 async def test_a_terminal_without_unicode_gets_escapes(memories: Stub, server: RpcServer, user: str) -> None:
@@ -103,7 +110,7 @@ async def test_a_terminal_without_unicode_gets_escapes(memories: Stub, server: R
 
 
 @pytest.mark.parametrize(
-    ("command", "status", "told"),
+    ("command", "status", "text"),
     [
         ("list -u USER --json | head -c 5 > /dev/null", 1, ""),
         ("export - -u USER | head -c 1 > /dev/null", 1, ""),
@@ -118,8 +125,8 @@ async def test_a_terminal_without_unicode_gets_escapes(memories: Stub, server: R
         ("--ca /nowhere/ca list -u USER", 1, "/nowhere/ca: No such file or directory\n"),
     ],
 )
-async def test_what_goes_wrong_outside_is_told_in_words(
-    memories: Stub, server: RpcServer, user: str, command: str, status: int, told: str
+async def test_errors_of_files_pipes_and_hosts_are_reported_without_a_traceback(
+    memories: Stub, server: RpcServer, user: str, command: str, status: int, text: str
 ) -> None:
     for number in range(3 if "USER" in command else 0):  # more than the buffer of a pipe
         await store(memories, user, "text " * 10_000, id=f"m{number}", embedding=packed(1.0, number))
@@ -134,10 +141,10 @@ async def test_what_goes_wrong_outside_is_told_in_words(
     )
     assert done.returncode == status, done.stderr
     assert "Traceback" not in done.stderr
-    assert told in done.stderr
-    assert bool(told) == bool(done.stderr)
+    assert text in done.stderr
+    assert bool(text) == bool(done.stderr)
     delete = pb.DeleteRequest(user_id=user, ids=["m0", "m1", "m2"])
-    await memories.Delete(delete, timeout=TIMEOUT)  # The index is that of other tests too.
+    await memories.Delete(delete, timeout=TIMEOUT)  # other tests share the index
 
 
 @pytest.mark.parametrize(
@@ -191,7 +198,7 @@ def test_a_value_that_no_request_can_have_is_refused_before_any_call(arguments: 
     assert "Invalid value" in done.stderr
 
 
-async def test_deleting_what_is_not_one_session_of_everyone_is_refused_with_the_true_reason(server: RpcServer) -> None:
+async def test_delete_matching_for_all_users_needs_another_filter(server: RpcServer) -> None:
     refused = await run(server, "delete-matching", "--all-users", "--exclude-session", "s", "--yes", status=1)
     assert refused.stderr.startswith("INVALID_ARGUMENT: with --all-users also set --session, roles, labels or times")
     assert "with --exclude-session alone" in refused.stderr
