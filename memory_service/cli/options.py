@@ -30,7 +30,7 @@ def parse_duration(text: str) -> Duration:
     """Parse a duration such as 90s, 15m, 24h or 30d."""
     written = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if written is None:
-        raise typer.BadParameter(f"{text!r} is no duration: use a form such as 90s, 15m, 24h or 30d")
+        raise typer.BadParameter(f"{text!r} is not a duration: use a form such as 90s, 15m, 24h or 30d")
     return Duration(seconds=int(written[1]) * _SECONDS[written[2]])
 
 
@@ -42,7 +42,7 @@ def parse_time(text: str) -> Timestamp:
         timestamp.FromDatetime(time if time.tzinfo else time.replace(tzinfo=UTC))
     except (ValueError, OverflowError) as error:
         raise typer.BadParameter(
-            f"{text!r} is no time: use a form such as 2026-01-31 or 2026-01-31T23:59:59"
+            f"{text!r} is not a time: use a form such as 2026-01-31 or 2026-01-31T23:59:59"
         ) from error
     return timestamp
 
@@ -54,7 +54,7 @@ def parse_timeout(text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds <= _LONGEST_TIMEOUT:
-        raise typer.BadParameter(f"{text!r} is no timeout: use seconds, up to {_LONGEST_TIMEOUT:,}")
+        raise typer.BadParameter(f"{text!r} is not a timeout: use seconds, up to {_LONGEST_TIMEOUT:,}")
     return seconds
 
 

@@ -19,7 +19,7 @@ def test_a_duration_is_a_number_and_a_unit(number: int, unit: tuple[str, int]) -
 
 @given(st.text())
 def test_text_that_is_no_duration_is_refused_with_a_reason(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match="is no duration"):
+    with pytest.raises(typer.BadParameter, match="is not a duration"):
         parse_duration(f"{text}!")
 
 
@@ -40,7 +40,7 @@ def test_a_printed_time_can_be_parsed() -> None:
 
 @pytest.mark.parametrize("text", ["", "soon", "2026-13-01", "0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00"])
 def test_text_that_is_no_time_is_refused_with_a_reason(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match="is no time"):
+    with pytest.raises(typer.BadParameter, match="is not a time"):
         parse_time(text)
 
 
