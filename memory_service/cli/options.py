@@ -106,10 +106,17 @@ Index = Annotated[str, typer.Option(help="The index; by default the server's def
 User = Annotated[str, typer.Option("--user", "-u", help="The user who owns the memories.")]
 AllUsers = Annotated[bool, typer.Option("--all-users", help="Include the memories of every user.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
-Time = Annotated[
-    Timestamp | None,
-    typer.Option(parser=parse_time, metavar="TIME", help="In ISO 8601, such as 2026-01-31T23:59:59; UTC by default."),
-]
+
+
+def _time_option(meaning: str) -> Any:
+    example = "2026-01-31 or 2026-01-31T23:59:59, in UTC by default"
+    return typer.Option(parser=parse_time, metavar="TIME", help=f"{meaning}: {example}.")
+
+
+Since = Annotated[Timestamp | None, _time_option("Only from this time on")]
+Until = Annotated[Timestamp | None, _time_option("Only before this time")]
+At = Annotated[Timestamp | None, _time_option("The time of the message instead of now")]
+ExpiresAt = Annotated[Timestamp | None, _time_option("The message expires at this time")]
 
 
 def memory_filter(
@@ -118,8 +125,8 @@ def memory_filter(
     session: Annotated[list[str] | None, typer.Option("--session", "-s", help="Only this session; repeatable.")] = None,
     exclude_session: Annotated[list[str] | None, typer.Option(help="Exclude this session; repeatable.")] = None,
     role: Annotated[list[Role] | None, typer.Option(help="Only this role; repeatable.")] = None,
-    since: Time = None,
-    until: Time = None,
+    since: Since = None,
+    until: Until = None,
     any_label: Annotated[list[str] | None, typer.Option(help="Any of these labels; repeatable.")] = None,
     all_label: Annotated[list[str] | None, typer.Option(help="All of these labels; repeatable.")] = None,
 ) -> memory_pb2.MemoryFilter:
