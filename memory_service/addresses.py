@@ -37,7 +37,7 @@ def parse_host_port(text: str, *, default_port: int | None = None, free_port: bo
     """Parse HOST:PORT, or HOST if there is a default port. With `free_port`, port 0 is allowed and means a free port.
 
     Raises:
-        ValueError: the text is no address; the message says why, and what to use instead.
+        ValueError: the text is not an address; the message says why, and what to use instead.
     """
     host, port = _split(text, default_port)
     if not port.isascii() or not port.isdecimal():

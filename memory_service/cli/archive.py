@@ -75,7 +75,7 @@ def read_header(line: bytes) -> Header:
     """Parse the header of a file.
 
     Raises:
-        ValueError: the line is no header; the message says why.
+        ValueError: the line is not a header; the message says why.
     """
     if line.startswith(_UTF16_BOMS):
         raise ValueError("is in UTF-16: convert it to UTF-8")
@@ -127,7 +127,7 @@ def read_line(line: bytes) -> ParsedLine:
     """Parse the entry of a line without fields that this version does not know (see docs/compatibility.md).
 
     Raises:
-        ValueError: the line is no entry; the message says why.
+        ValueError: the line is not an entry; the message says why.
     """
     fields = _parse_object(line)
     deleted = fields.get("deleted")
@@ -146,9 +146,9 @@ def _parse_memory(fields: dict[str, Any]) -> memory_pb2.Memory:
     try:
         return json_format.ParseDict(fields, memory_pb2.Memory(), ignore_unknown_fields=True)
     except json_format.ParseError as error:
-        raise ValueError(f"is no memory: {str(error)[:_MAX_CAUSE]}") from error
+        raise ValueError(f"is not a memory: {str(error)[:_MAX_CAUSE]}") from error
     except Exception as error:  # For some values the parser of protobuf raises other errors, such as SystemError.
-        raise ValueError("is no memory: a value cannot be parsed") from error
+        raise ValueError("is not a memory: a value cannot be parsed") from error
 
 
 def _parse_object(line: bytes) -> dict[str, Any]:

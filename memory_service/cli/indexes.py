@@ -80,6 +80,6 @@ def drop_index(
     elif delete_memories:
         output.print_text(f"dropped {index} and deleted {output.format_count(response.deleted_memory_count)}")
         if kept := response.kept_key_count:
-            output.print_text(f"kept {kept:,} keys under its prefix that are no memories", "yellow")
+            output.print_text(f"kept {kept:,} keys under its prefix that are not memories", "yellow")
     else:
         output.print_text(f"dropped {index} and kept its memories")

@@ -14,9 +14,10 @@ from memory_service.cli.options import (
     Address,
     AllUsers,
     AsJson,
+    At,
+    ExpiresAt,
     Index,
     Role,
-    Time,
     Timeout,
     User,
     Yes,
@@ -36,7 +37,7 @@ def store(
     session: Annotated[str, typer.Option("--session", "-s", help="The session of the message.")] = "",
     role: Annotated[Role, typer.Option(help="The author of the message.")] = Role.USER,
     id: Annotated[str, typer.Option(help="An id of your choice, unique for the user.")] = "",  # noqa: A002
-    at: Time = None,
+    at: At = None,
     label: Annotated[list[str] | None, typer.Option(help="A label for filters; repeatable.")] = None,
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Data returned with the message; repeatable.")
@@ -47,7 +48,7 @@ def store(
             parser=parse_duration, metavar="DURATION", help="The message expires after this time: 90s, 15m, 24h, 30d."
         ),
     ] = None,
-    expires_at: Time = None,
+    expires_at: ExpiresAt = None,
     near_duplicates: Annotated[
         float | None,
         typer.Option(metavar="SCORE", help="Report memories of the user with at least this score against it."),

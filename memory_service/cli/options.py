@@ -30,7 +30,7 @@ def parse_duration(text: str) -> Duration:
     """Parse a duration such as 90s, 15m, 24h or 30d."""
     written = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if written is None:
-        raise typer.BadParameter(f"{text!r} is no duration: use a form such as 90s, 15m, 24h or 30d")
+        raise typer.BadParameter(f"{text!r} is not a duration: use a form such as 90s, 15m, 24h or 30d")
     return Duration(seconds=int(written[1]) * _SECONDS[written[2]])
 
 
@@ -42,7 +42,7 @@ def parse_time(text: str) -> Timestamp:
         timestamp.FromDatetime(time if time.tzinfo else time.replace(tzinfo=UTC))
     except (ValueError, OverflowError) as error:
         raise typer.BadParameter(
-            f"{text!r} is no time: use a form such as 2026-01-31 or 2026-01-31T23:59:59"
+            f"{text!r} is not a time: use a form such as 2026-01-31 or 2026-01-31T23:59:59"
         ) from error
     return timestamp
 
@@ -54,7 +54,7 @@ def parse_timeout(text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds <= _LONGEST_TIMEOUT:
-        raise typer.BadParameter(f"{text!r} is no timeout: use seconds, up to {_LONGEST_TIMEOUT:,}")
+        raise typer.BadParameter(f"{text!r} is not a timeout: use seconds, up to {_LONGEST_TIMEOUT:,}")
     return seconds
 
 
@@ -106,10 +106,17 @@ Index = Annotated[str, typer.Option(help="The index; by default the server's def
 User = Annotated[str, typer.Option("--user", "-u", help="The user who owns the memories.")]
 AllUsers = Annotated[bool, typer.Option("--all-users", help="Include the memories of every user.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
-Time = Annotated[
-    Timestamp | None,
-    typer.Option(parser=parse_time, metavar="TIME", help="In ISO 8601, such as 2026-01-31T23:59:59; UTC by default."),
-]
+
+
+def _time_option(meaning: str) -> Any:
+    example = "2026-01-31 or 2026-01-31T23:59:59, in UTC by default"
+    return typer.Option(parser=parse_time, metavar="TIME", help=f"{meaning}: {example}.")
+
+
+Since = Annotated[Timestamp | None, _time_option("Only from this time on")]
+Until = Annotated[Timestamp | None, _time_option("Only before this time")]
+At = Annotated[Timestamp | None, _time_option("The time of the message instead of now")]
+ExpiresAt = Annotated[Timestamp | None, _time_option("The message expires at this time")]
 
 
 def memory_filter(
@@ -118,8 +125,8 @@ def memory_filter(
     session: Annotated[list[str] | None, typer.Option("--session", "-s", help="Only this session; repeatable.")] = None,
     exclude_session: Annotated[list[str] | None, typer.Option(help="Exclude this session; repeatable.")] = None,
     role: Annotated[list[Role] | None, typer.Option(help="Only this role; repeatable.")] = None,
-    since: Time = None,
-    until: Time = None,
+    since: Since = None,
+    until: Until = None,
     any_label: Annotated[list[str] | None, typer.Option(help="Any of these labels; repeatable.")] = None,
     all_label: Annotated[list[str] | None, typer.Option(help="All of these labels; repeatable.")] = None,
 ) -> memory_pb2.MemoryFilter:

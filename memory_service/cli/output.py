@@ -64,7 +64,7 @@ def print_error(subject: str, text: str) -> None:
 
 
 def print_note(subject: str, text: str) -> None:
-    """Print a note, which is no error, on one line of standard error."""
+    """Print a note on one line of standard error."""
     errors.print(Text.assemble((escape(subject), "bold"), ": ", escape(text)))
 
 

@@ -38,7 +38,11 @@ def show_config(as_json: bool) -> None:
             Text.assemble((f"{name:<{width}}", "" if source == "default" else "bold"), f"  {shown}  ", (source, "dim"))
         )
     for name, similar in unknown.items():
-        console.print(Text.assemble((escape(name), "bold red"), f" is no setting{f': {similar}?' if similar else ''}"))
+        console.print(
+            Text.assemble(
+                (escape(name), "bold red"), f" is not a setting{f': did you mean {similar}?' if similar else ''}"
+            )
+        )
 
 
 def _setting_rows(settings: Settings) -> "list[tuple[str, Any, str]]":

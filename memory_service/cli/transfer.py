@@ -53,7 +53,7 @@ def export(
             ),
         )
     except BrokenPipeError:
-        raise  # The reader of the pipe stopped, which is no error of the export.
+        raise  # The reader of the pipe stopped: not an error of the export.
     except OSError as error:
         output.fail(error.filename or file, error.strerror or str(error))
     (output.console if path else output.errors).print(f"exported {output.format_count(count)}")

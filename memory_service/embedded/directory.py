@@ -25,7 +25,7 @@ def lock_for_service(data_dir: Path) -> IO[str]:
 
     Raises:
         DataDirInUse: another service uses it.
-        FailedPrecondition: it is no directory, or this user may not write to it.
+        FailedPrecondition: it is not a directory, or this user may not write to it.
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,4 +1,4 @@
-"""Runs `memory-service` commands in the process of the test: a process of their own costs each of them a second."""
+"""Run `memory-service` commands in the process of the test, since the start of a Python process takes a second."""
 
 import asyncio
 import logging

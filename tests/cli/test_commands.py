@@ -1,4 +1,4 @@
-"""The commands: what they print, and their exit statuses."""
+"""Output and exit statuses of the commands."""
 
 import json
 import subprocess
@@ -24,15 +24,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         yield partial(run_command, MEMORY_ADDRESS=server_process.address)
 
 
-def test_the_commands_do_the_main_job(run: Run) -> None:
+def test_commands_store_search_get_and_delete(run: Run) -> None:
     stored = run("store", "We deployed to ECS using a blue-green strategy", "-u", "cli", "-s", "sess_1")
     assert stored.stdout.startswith("stored ")
     run("store", "Valkey HNSW index provides vector search", "-u", "cli", "--role", "assistant", "--id", "m2")
-    found = run("search", "How do I deploy?", "-u", "cli").stdout.splitlines()
-    assert "We deployed to ECS" in found[0]
-    assert "sess_1" in found[0]
-    assert found[0].startswith("+0.")
-    assert found[2].startswith("2 hits · memory_idx by FLAT")
+    lines = run("search", "How do I deploy?", "-u", "cli").stdout.splitlines()
+    assert "We deployed to ECS" in lines[0]
+    assert "sess_1" in lines[0]
+    assert lines[0].startswith("+0.")
+    assert lines[2].startswith("2 hits · memory_idx by FLAT")
     assert "We deployed" not in run("search", "deploy", "-u", "cli", "--role", "assistant").stdout
     assert "Valkey HNSW" in run("get", "m2", "-u", "cli").stdout
     assert "deleted m2" in run("delete", "m2", "nothing", "-u", "cli").stdout
@@ -43,9 +43,9 @@ def test_the_commands_do_the_main_job(run: Run) -> None:
     assert run("health", "live").stdout == "SERVING\n"
 
 
-def test_an_index_is_made_in_a_layout(run: Run) -> None:
-    made = json.loads(run("ensure-index", "hashes", "--layout", "HASH", "--json").stdout)
-    assert made["index"]["layout"] == "LAYOUT_HASH"
+def test_ensure_index_creates_an_index_with_a_layout(run: Run) -> None:
+    ensured = json.loads(run("ensure-index", "hashes", "--layout", "HASH", "--json").stdout)
+    assert ensured["index"]["layout"] == "LAYOUT_HASH"
     listed = run("indexes").stdout
     assert [line.split()[0] for line in listed.splitlines() if line[:1].isalpha()] == ["index", "hashes", "memory_idx"]
     assert "HASH" in listed
@@ -53,17 +53,17 @@ def test_an_index_is_made_in_a_layout(run: Run) -> None:
     run("drop-index", "hashes", "--yes")
 
 
-def test_what_a_store_and_a_drop_could_not_do_is_said(run: Run) -> None:
+def test_store_reports_truncation_and_drop_index_its_deletions(run: Run) -> None:
     run("ensure-index", "long")
-    told = run("store", "a word and " * 300, "-u", "l", "--index", "long").stdout
-    assert "too long for the embedding model" in told
+    printed = run("store", "a word and " * 300, "-u", "l", "--index", "long").stdout
+    assert "too long for the embedding model" in printed
     assert "too long for the embedding model" not in run("store", "a word", "-u", "l", "--index", "long").stdout
     dropped = run("drop-index", "long", "--yes", "--delete-memories").stdout
     assert "deleted 2 memories" in dropped
     assert "kept" not in dropped
 
 
-def test_json_is_the_contracts(run: Run) -> None:
+def test_json_output_has_the_form_of_the_protobuf_messages(run: Run) -> None:
     stored = json.loads(run("store", "json", "-u", "j", "--at", "2026-01-02T03:04:05", "--json").stdout)
     assert stored["timestamp"] == "2026-01-02T03:04:05Z"
     assert json.loads(run("get", stored["id"], "-u", "j", "--json").stdout)["content"] == "json"
@@ -77,7 +77,7 @@ def test_json_is_the_contracts(run: Run) -> None:
     assert json.loads(run("health", "--json").stdout) == {"status": "SERVING"}
 
 
-def test_a_message_carries_labels_metadata_and_its_end(run: Run) -> None:
+def test_a_message_has_labels_metadata_and_expiry(run: Run) -> None:
     options = "--label ops --label plan_b --metadata url=https://x?a=b --metadata n= --expires-at 2126-01-02 --id l1"
     run("store", "labelled", "-u", "l", *options.split())
     shown = [line.split() for line in run("get", "l1", "-u", "l").stdout.splitlines()]
@@ -94,14 +94,14 @@ def test_a_message_carries_labels_metadata_and_its_end(run: Run) -> None:
     assert "labelled" not in run("search", "x", "-u", "l", "--all-label", "ops", "--all-label", "dev").stdout
 
 
-def test_a_message_that_was_nearly_there_already_is_told(run: Run) -> None:
+def test_store_reports_near_duplicates(run: Run) -> None:
     run("store", "We ship on Fridays", "-u", "n", "--id", "first")
-    told = run("store", "We ship on Friday", "-u", "n", "--near-duplicates", "0.8").stdout.splitlines()
-    assert told[0].startswith("stored ")
-    assert "first is a near-duplicate" in told[1]
+    lines = run("store", "We ship on Friday", "-u", "n", "--near-duplicates", "0.8").stdout.splitlines()
+    assert lines[0].startswith("stored ")
+    assert "first is a near-duplicate" in lines[1]
 
 
-def test_list_goes_through_memories_in_order(run: Run) -> None:
+def test_list_prints_memories_in_order_of_time(run: Run) -> None:
     for number in range(3):
         run("store", f"number {number}", "-u", "o", "--at", f"2026-01-01T00:00:0{number}.25")
     lines = run("list", "-u", "o").stdout.splitlines()
@@ -115,7 +115,7 @@ def test_list_goes_through_memories_in_order(run: Run) -> None:
     assert "number 1" in line
 
 
-def test_a_client_command_loads_neither_server_nor_numbers() -> None:
+def test_a_client_command_imports_neither_the_server_nor_numpy() -> None:
     heavy = {"numpy", "glide", "onnxruntime", "boto3", "memory_service.server", "memory_service.domain"}
     program = f"import sys, memory_service.cli; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
@@ -133,7 +133,7 @@ def test_errors_say_what_to_do(run: Run) -> None:
     assert "memory-service serve" in nowhere
 
 
-def test_texts_in_brackets_are_printed_as_they_are(run: Run) -> None:
+def test_brackets_in_texts_are_printed_unchanged(run: Run) -> None:
     run("store", "see [red]alert[/] and [/bold]", "-u", "b", "--id", "[/x]")
     assert "see [red]alert[/] and [/bold]" in run("search", "alert", "-u", "b").stdout
     assert "[/x]" in run("delete", "[/x]", "[/y]", "-u", "b").stdout
@@ -148,14 +148,14 @@ def test_texts_in_brackets_are_printed_as_they_are(run: Run) -> None:
         ("MEMORY_VALKEY_CONNECTIONS", "0"),
     ],
 )
-def test_a_wrong_setting_is_told_by_its_name(name: str, value: str) -> None:
+def test_a_wrong_setting_is_reported_by_name_without_its_value(name: str, value: str) -> None:
     done = run_command("serve", status=2, **{name: value})
     assert name in done.stderr
     assert "secret" not in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_the_demo_finds_the_deploys_and_leaves_nothing(tmp_path: Path) -> None:
+def test_the_demo_searches_deletes_and_leaves_nothing_running(tmp_path: Path) -> None:
     done = subprocess.run(
         [*COMMAND, "demo"],
         env=environment(COLUMNS="200", TMPDIR=str(tmp_path)),

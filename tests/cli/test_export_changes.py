@@ -1,5 +1,4 @@
-"""What is stored, changed and deleted while memories move to another index, at whatever timestamps: nothing is lost on
-the way, and nothing comes back."""
+"""Exports of changes: edits during a move to another index are neither lost nor undone, for any timestamps."""
 
 import asyncio
 import json
@@ -19,7 +18,7 @@ from memory_service.cli.exporting import export
 from memory_service.cli.file_digests import FileDigests
 from memory_service.cli.importing import import_file
 from memory_service.rpc.server import RpcServer
-from tests.cli.test_transfer import DIMENSION, EVERYONE, drop, everything, index_of_ours, run
+from tests.cli.test_transfer import DIMENSION, EVERYONE, drop, everything, index_with_client_embeddings, run
 from tests.support.api import TIMEOUT, Stub, packed_embedding
 from tests.support.server_process import run_cli
 
@@ -42,22 +41,22 @@ async def remove(stub: Stub, index: str, id_: str, user: str = "user") -> None:
     await stub.Delete(pb.DeleteRequest(index=index, user_id=user, ids=[id_]), timeout=TIMEOUT)
 
 
-def held(path: Path) -> list[tuple[str, str]]:
-    """Ids and contents of the memories of a file."""
+def contents(path: Path) -> list[tuple[str, str]]:
+    """Return the ids and texts of the memories of a file."""
     return [(one["id"], one["content"]) for one in map(json.loads, path.read_text().split("\n")[1:-1])]
 
 
 @pytest.fixture
 async def old(stub: Stub, new_index: Callable[[], str]) -> AsyncIterator[str]:
     """An index with four memories."""
-    name = await index_of_ours(stub, new_index())
+    name = await index_with_client_embeddings(stub, new_index())
     for number in range(1, 5):
         await put(stub, name, f"m{number}", f"text {number}", 1000 + number)
     yield name
     await drop(stub, name)
 
 
-async def test_a_resumed_export_holds_what_the_index_holds_whatever_the_timestamps(
+async def test_a_resumed_export_equals_the_index_for_any_timestamps(
     stub: Stub, old: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "file"
@@ -68,7 +67,7 @@ async def test_a_resumed_export_holds_what_the_index_holds_whatever_the_timestam
     await remove(stub, old, "m3")
     await put(stub, old, "m3", "another text", 1003)
     assert await export(stub, path, EVERYONE, index=old, resume=True) == 5
-    assert held(path) == [
+    assert contents(path) == [
         ("m1", "text 1"),
         ("m4", "text 4"),
         ("earlier", "of last week, stored today"),
@@ -76,12 +75,12 @@ async def test_a_resumed_export_holds_what_the_index_holds_whatever_the_timestam
         ("m3", "another text"),
     ]
     assert "removed, as deleted or changed since: 2 memories" in capsys.readouterr().err
-    whole = path.read_bytes()
+    complete = path.read_bytes()
     assert await export(stub, path, EVERYONE, index=old, resume=True) == 5
-    assert path.read_bytes() == whole, "again changes nothing"
+    assert path.read_bytes() == complete, "a second run changes nothing"
 
 
-async def test_a_move_to_another_model_loses_nothing_and_brings_nothing_back(
+async def test_a_move_to_another_model_loses_nothing_and_restores_nothing_deleted(
     stub: Stub, server: RpcServer, old: str, new_index: Callable[[], str], tmp_path: Path
 ) -> None:
     first, changes, new = tmp_path / "move.jsonl", tmp_path / "changes.jsonl", new_index()
@@ -111,10 +110,14 @@ async def test_a_move_to_another_model_loses_nothing_and_brings_nothing_back(
     assert again.stdout == "imported 0, already there 3, expired 0, refused 0, deleted 0\n"
 
 
-async def test_a_memory_that_was_stored_again_since_is_not_deleted(
+async def test_a_memory_that_was_stored_again_is_not_deleted(
     stub: Stub, old: str, new_index: Callable[[], str], tmp_path: Path
 ) -> None:
-    first, changes, new = tmp_path / "first", tmp_path / "changes", await index_of_ours(stub, new_index())
+    first, changes, new = (
+        tmp_path / "first",
+        tmp_path / "changes",
+        await index_with_client_embeddings(stub, new_index()),
+    )
     await export(stub, first, EVERYONE, index=old)
     await remove(stub, old, "m1")
     await put(stub, new, "m1", "stored in the new index since", 5000)
@@ -124,7 +127,7 @@ async def test_a_memory_that_was_stored_again_since_is_not_deleted(
     assert [one.content for one in await everything(stub, new)] == ["stored in the new index since"]
 
 
-async def test_changes_are_those_since_an_export_of_the_same_memories(
+async def test_changes_need_an_earlier_export_of_the_same_memories(
     stub: Stub, server: RpcServer, old: str, tmp_path: Path
 ) -> None:
     first, changes = tmp_path / "first", tmp_path / "changes"
@@ -147,14 +150,17 @@ async def test_changes_are_those_since_an_export_of_the_same_memories(
     st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), max_size=12),
     st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), max_size=12),
 )
-async def test_after_any_changes_both_ways_lead_to_what_the_index_holds(
+async def test_changes_and_resume_both_reproduce_the_index_after_any_edits(
     stub: Stub,
     new_index: Callable[[], str],
     tmp_path: Path,
     before: list[tuple[int, int]],
     after: list[tuple[int, int]],
 ) -> None:
-    index, copy = await index_of_ours(stub, new_index()), await index_of_ours(stub, new_index())
+    index, copy = (
+        await index_with_client_embeddings(stub, new_index()),
+        await index_with_client_embeddings(stub, new_index()),
+    )
     path, changes = tmp_path / index, tmp_path / f"{index}.changes"
 
     async def change(steps: list[tuple[int, int]]) -> None:
@@ -172,18 +178,18 @@ async def test_after_any_changes_both_ways_lead_to_what_the_index_holds(
     now = await everything(stub, index)
     assert await everything(stub, copy) == now
     assert await export(stub, path, EVERYONE, index=index, resume=True) == len(now)
-    assert sorted(held(path)) == sorted((one.id, one.content) for one in now)
+    assert sorted(contents(path)) == sorted((one.id, one.content) for one in now)
     await drop(stub, index)
     await drop(stub, copy)
 
 
-def test_ids_of_users_are_told_apart_and_metadata_has_no_order() -> None:
+def test_digests_depend_on_the_user_and_not_on_the_order_of_metadata() -> None:
     memory = memory_pb2.Memory(id="b", user_id="a", metadata={"x": "1", "y": "2"})
-    read = read_line(b'{"id": "b", "user_id": "a", "metadata": {"y": "2", "x": "1"}}\n').entry
-    assert isinstance(read, memory_pb2.Memory)
-    there = FileDigests()
-    there.add(read)
-    assert there.mark_in_index(memory)
-    assert not there.any_stale()
-    assert not there.mark_in_index(memory_pb2.Memory(id="", user_id="ab"))
-    there.close()
+    parsed = read_line(b'{"id": "b", "user_id": "a", "metadata": {"y": "2", "x": "1"}}\n').entry
+    assert isinstance(parsed, memory_pb2.Memory)
+    digests = FileDigests()
+    digests.add(parsed)
+    assert digests.mark_in_index(memory)
+    assert not digests.any_stale()
+    assert not digests.mark_in_index(memory_pb2.Memory(id="", user_id="ab"))
+    digests.close()

@@ -1,4 +1,4 @@
-"""An import stores every memory of a file that can be stored, through interruptions, and tells of the others."""
+"""An import stores all valid memories of a file despite interruptions, and reports the others."""
 
 import json
 from collections.abc import Callable
@@ -36,13 +36,13 @@ def memory(number: int, **changed: Any) -> memory_pb2.Memory:
 
 
 def file_of(path: Path, index: str, *lines: bytes) -> Path:
-    """An export that was written by hand."""
+    """Write an export with these lines."""
     path.write_bytes(Header(index, "ours", DIMENSION, {}).line() + b"".join(lines))
     return path
 
 
-class Interrupted:
-    """A client whose server is lost, or answers otherwise, from some BatchStore on."""
+class FaultyClient:
+    """A client that replaces the responses of BatchStore, or raises errors."""
 
     def __init__(self, stub: Stub, answer: Callable[[int, pb.BatchStoreResponse], pb.BatchStoreResponse]) -> None:
         self._memories = stub
@@ -58,7 +58,7 @@ class Interrupted:
         return self._answer(call, await self._memories.BatchStore(request, timeout=timeout))
 
 
-async def test_an_interrupted_import_goes_on_where_it_was(
+async def test_an_interrupted_import_resumes_where_it_stopped(
     stub: Stub, new_index: Callable[[], str], tmp_path: Path
 ) -> None:
     index = new_index()
@@ -69,24 +69,24 @@ async def test_an_interrupted_import_goes_on_where_it_was(
             raise grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL)
         return response
 
-    intercepted_stub: Any = Interrupted(stub, lost)
+    intercepted_stub: Any = FaultyClient(stub, lost)
     with pytest.raises(grpc.aio.AioRpcError):
         await import_file(intercepted_stub, path)
     place = json.loads((tmp_path / "file.progress").read_text())
     assert path.read_bytes()[: place["offset"]].count(b"\n") == place["line"]
     done = place["line"] - 1
-    assert done >= 400, "all but those that were on their way"
+    assert done >= 400, "all but the batches in progress"
     assert {f"m{number}" for number in range(done)} <= {one.id for one in await everything(stub, index)}
     tally = await import_file(stub, path, resume=True)
     assert tally.imported + tally.already == 1000 - done
     assert len(await everything(stub, index)) == 1000
-    assert not (tmp_path / "file.progress").exists(), "there is nothing left to go on with"
+    assert not (tmp_path / "file.progress").exists(), "a complete import cannot be resumed"
 
 
 @pytest.mark.parametrize(
     "kept", ['{"index": "another", "offset": 10, "line": 1}', '{"index": "INDEX", "offset": 10, "line": 1}', "{"]
 )
-async def test_an_import_goes_on_with_its_own_file_and_index_only(
+async def test_a_resumed_import_needs_the_same_file_and_index(
     stub: Stub, new_index: Callable[[], str], tmp_path: Path, kept: str
 ) -> None:
     path = file_of(tmp_path / "file", index := new_index(), memory_line(memory(1)))
@@ -96,7 +96,7 @@ async def test_an_import_goes_on_with_its_own_file_and_index_only(
     assert (await import_file(stub, path)).imported == 1
 
 
-async def test_an_import_has_patience_with_a_busy_server(
+async def test_an_import_retries_while_the_server_is_busy(
     stub: Stub, new_index: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "RETRY_DELAYS", (0.0, 0.0, 0.0))
@@ -110,13 +110,13 @@ async def test_an_import_has_patience_with_a_busy_server(
                 result.error.code = grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
         return response
 
-    intercepted_stub: Any = Interrupted(stub, busy)
+    intercepted_stub: Any = FaultyClient(stub, busy)
     tally = await import_file(intercepted_stub, path)
-    assert intercepted_stub.batches == [10, 10, 2], "what is stored is not sent again"
+    assert intercepted_stub.batches == [10, 10, 2], "stored memories are not sent again"
     assert (tally.imported + tally.already, tally.refused) == (10, 0)
 
 
-async def test_an_import_gives_up_on_a_server_that_stays_busy_and_can_be_resumed(
+async def test_an_import_that_fails_on_a_busy_server_can_be_resumed(
     stub: Stub, new_index: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "RETRY_DELAYS", (0.0, 0.0, 0.0))
@@ -127,7 +127,7 @@ async def test_an_import_gives_up_on_a_server_that_stays_busy_and_can_be_resumed
             response.results[0].error.code = grpc.StatusCode.UNAVAILABLE.value[0]
         return response
 
-    intercepted_stub: Any = Interrupted(stub, busy)
+    intercepted_stub: Any = FaultyClient(stub, busy)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await import_file(intercepted_stub, path)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -135,7 +135,7 @@ async def test_an_import_gives_up_on_a_server_that_stays_busy_and_can_be_resumed
     assert (await import_file(stub, path, resume=True)).already == 50
 
 
-async def test_what_cannot_be_imported_is_told_and_the_rest_is(
+async def test_lines_that_cannot_be_imported_are_reported_and_the_others_imported(
     server: RpcServer, stub: Stub, new_index: Callable[[], str], tmp_path: Path
 ) -> None:
     path, index = tmp_path / "file", new_index()
@@ -152,14 +152,16 @@ async def test_what_cannot_be_imported_is_told_and_the_rest_is(
     )
     done = await run(server, "import", str(path), status=1)
     assert done.stdout == "imported 1, already there 1, expired 1, refused 3\n"
-    told = done.stderr.splitlines()
-    assert [line.split(":")[0] for line in told] == ["line 3", "line 4", "line 6"]
-    assert "has no role: set it to ROLE_USER, ROLE_ASSISTANT, ROLE_SYSTEM, ROLE_TOOL" in told[0]
-    assert "MEMORY_EXISTS" in told[2]
+    lines = done.stderr.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["line 3", "line 4", "line 6"]
+    assert "has no role: set it to ROLE_USER, ROLE_ASSISTANT, ROLE_SYSTEM, ROLE_TOOL" in lines[0]
+    assert "MEMORY_EXISTS" in lines[2]
     assert [one.id for one in await everything(stub, index)] == ["m1", "m6"]
 
 
-async def test_refusals_are_told_up_to_twenty(server: RpcServer, new_index: Callable[[], str], tmp_path: Path) -> None:
+async def test_at_most_twenty_refused_lines_are_reported(
+    server: RpcServer, new_index: Callable[[], str], tmp_path: Path
+) -> None:
     path = file_of(tmp_path / "file", new_index(), *[b"\n"] * 250)
     done = await run(server, "import", str(path), status=1)
     assert len(done.stderr.splitlines()) == 21
@@ -167,7 +169,7 @@ async def test_refusals_are_told_up_to_twenty(server: RpcServer, new_index: Call
     assert "refused 250" in done.stdout
 
 
-async def test_memories_of_the_largest_size_are_moved_too(
+async def test_memories_of_the_maximum_size_are_imported_and_exported(
     stub: Stub, new_index: Callable[[], str], tmp_path: Path
 ) -> None:
     metadata = {f"{key}": "\0" * 4096 for key in range(32)}

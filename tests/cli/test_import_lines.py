@@ -1,4 +1,4 @@
-"""Whatever bytes a file holds, an import says in one line what is wrong with which line, and imports the rest."""
+"""An import reports each invalid line of a file with its number and imports the others."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ GOOD = memory_line(memory(1))
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "reason"),
     [
         (b"\n", "is empty"),
         (b"  \r\n", "is empty"),
@@ -35,38 +35,38 @@ GOOD = memory_line(memory(1))
         (b"[" * 100_000 + b"\n", "is nested too deeply"),
         (b'{"a":' * 100_000 + b"\n", "is nested too deeply"),
         (b'{"id": ' + b"1" * 5000 + b"}\n", "is not JSON"),
-        (b'{"id": 5}\n', "is no memory"),
-        (b'{"role": 99999999999}\n', "is no memory"),
-        (b'{"role": 1e999}\n', "is no memory"),
-        (b'{"timestamp": "2026-13-01T00:00:00Z"}\n', "is no memory"),
-        (b'{"timestamp": 5}\n', "is no memory"),
-        (b'{"labels": "x"}\n', "is no memory"),
-        (b'{"metadata": [1]}\n', "is no memory"),
-        (b'{"content": "\\ud800"}\n', "is no memory"),
-        (b'{"deleted": {"id": 5}}\n', "is no memory"),
+        (b'{"id": 5}\n', "is not a memory"),
+        (b'{"role": 99999999999}\n', "is not a memory"),
+        (b'{"role": 1e999}\n', "is not a memory"),
+        (b'{"timestamp": "2026-13-01T00:00:00Z"}\n', "is not a memory"),
+        (b'{"timestamp": 5}\n', "is not a memory"),
+        (b'{"labels": "x"}\n', "is not a memory"),
+        (b'{"metadata": [1]}\n', "is not a memory"),
+        (b'{"content": "\\ud800"}\n', "is not a memory"),
+        (b'{"deleted": {"id": 5}}\n', "is not a memory"),
         (GOOD[:-10], "is cut off"),
     ],
 )
-async def test_a_line_that_cannot_be_read_is_told_with_its_number_and_the_rest_is_imported(
+async def test_a_line_that_cannot_be_parsed_is_reported_with_its_number(
     stub: Stub,
     new_index: Callable[[], str],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     line: bytes,
-    told: str,
+    reason: str,
 ) -> None:
     lines = (GOOD, line, memory_line(memory(3))) if line.endswith(b"\n") else (memory_line(memory(3)), GOOD, line)
     path = file_of(tmp_path / "file", index := new_index(), *lines)
     tally = await import_file(stub, path)
     assert (tally.imported, tally.refused) == (2, 1)
     number = lines.index(line) + 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"line {number}: {told}"), said
-    assert said.count("\n") == 1
+    stderr = capsys.readouterr().err
+    assert stderr.startswith(f"line {number}: {reason}"), stderr
+    assert stderr.count("\n") == 1
     assert [one.id for one in await everything(stub, index)] == ["m1", "m3"]
 
 
-async def test_a_line_longer_than_any_memory_is_skipped_without_being_read_whole(
+async def test_a_line_longer_than_any_memory_is_skipped(
     stub: Stub,
     new_index: Callable[[], str],
     tmp_path: Path,
@@ -83,7 +83,7 @@ async def test_a_line_longer_than_any_memory_is_skipped_without_being_read_whole
 
 @pytest.mark.parametrize("begin", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-async def test_a_file_that_passed_through_windows_is_imported(
+async def test_a_file_with_a_byte_order_mark_or_crlf_is_imported(
     stub: Stub, new_index: Callable[[], str], tmp_path: Path, begin: bytes, end: bytes
 ) -> None:
     path = file_of(tmp_path / "file", new_index(), GOOD)
@@ -92,7 +92,7 @@ async def test_a_file_that_passed_through_windows_is_imported(
     assert (tally.imported, tally.refused) == (1, 0)
 
 
-async def test_fields_of_a_newer_version_are_left_out_and_reported(
+async def test_fields_of_a_newer_version_are_ignored_and_reported(
     server: RpcServer, stub: Stub, new_index: Callable[[], str], tmp_path: Path
 ) -> None:
     newer = json.loads(GOOD) | {"importance": 3, "sources": [{"uri": "x"}]}
@@ -102,7 +102,8 @@ async def test_fields_of_a_newer_version_are_left_out_and_reported(
     done = await run(server, "import", str(path))
     assert done.stdout == "imported 3, already there 0, expired 0, refused 0\n"
     assert sorted(done.stderr.splitlines()) == [
-        f"ignored: the field '{name}' of 3 lines: this version does not know it" for name in ("importance", "sources")
+        f"ignored: the field '{name}' of 3 lines, which this version does not know"
+        for name in ("importance", "sources")
     ]
     assert len(await everything(stub, index)) == 3
 
@@ -127,7 +128,7 @@ HEADER = json.loads(Header("test_x", "ours", DIMENSION, {}).line())
         {"changes": 1},
     ],
 )
-async def test_a_header_with_wrong_values_is_refused_in_words(
+async def test_a_header_with_wrong_values_is_one_line_of_error(
     stub: Stub, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, object]
 ) -> None:
     path = tmp_path / "file"
@@ -137,7 +138,9 @@ async def test_a_header_with_wrong_values_is_refused_in_words(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-async def test_a_file_in_utf_16_is_told_as_such(stub: Stub, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_file_in_utf_16_is_reported_as_such(
+    stub: Stub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "file"
     path.write_bytes(json.dumps(HEADER).encode("utf-16"))
     with pytest.raises(typer.Exit):
@@ -159,7 +162,7 @@ mangled = st.builds(
 
 @given(st.binary() | mangled | objects.map(lambda one: json.dumps(one).encode() + b"\n"))
 @example(b'{"\\ud800": 1}\n')
-def test_any_line_is_an_entry_or_refused_in_words(line: bytes) -> None:
+def test_any_line_is_parsed_or_refused_with_a_reason(line: bytes) -> None:
     for read in (read_line, read_header):
         try:
             read(line)
@@ -191,7 +194,7 @@ async def test_any_bytes_are_imported_or_refused_without_a_traceback(
         lambda one: json.dumps(one).encode()
     )
 )
-async def test_any_bookmark_is_understood_or_refused_without_a_traceback(
+async def test_any_progress_file_is_used_or_refused_without_a_traceback(
     stub: Stub, tmp_path: Path, progress_file: bytes
 ) -> None:
     path = tmp_path / "file"

@@ -1,4 +1,4 @@
-"""How times and durations are written on the command line, and what is refused before any call."""
+"""Times and durations on the command line, and options that are refused before any call."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -18,13 +18,13 @@ def test_a_duration_is_a_number_and_a_unit(number: int, unit: tuple[str, int]) -
 
 
 @given(st.text())
-def test_what_is_no_duration_is_refused_in_words(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match="is no duration"):
+def test_text_that_is_no_duration_is_refused_with_a_reason(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="is not a duration"):
         parse_duration(f"{text}!")
 
 
 @given(st.datetimes(timezones=st.none() | st.just(UTC) | st.just(timezone(timedelta(hours=-7)))))
-def test_a_time_is_exact_and_in_utc_where_it_says_nothing_else(moment: datetime) -> None:
+def test_a_time_is_exact_and_in_utc_by_default(moment: datetime) -> None:
     meant = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     parsed = parse_time(moment.isoformat())
     assert parsed.seconds * 10**6 + parsed.nanos // 1000 == (meant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
@@ -32,15 +32,15 @@ def test_a_time_is_exact_and_in_utc_where_it_says_nothing_else(moment: datetime)
     )
 
 
-def test_a_time_is_read_as_it_is_printed() -> None:
+def test_a_printed_time_can_be_parsed() -> None:
     printed = "2026-01-02T03:04:05.123456Z"
     assert parse_time(printed).ToJsonString() == printed
     assert parse_time("2026-01-02").ToJsonString() == "2026-01-02T00:00:00Z"
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2026-13-01", "0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00"])
-def test_what_is_no_time_is_refused_in_words(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match="is no time"):
+def test_text_that_is_no_time_is_refused_with_a_reason(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="is not a time"):
         parse_time(text)
 
 
@@ -54,7 +54,7 @@ def test_what_is_no_time_is_refused_in_words(text: str) -> None:
         ["search", "q", "-u", "a", "--recency-weight", "0.5"],
     ],
 )
-def test_options_that_make_no_sense_are_refused_in_words(arguments: list[str]) -> None:
+def test_invalid_options_are_refused_by_name(arguments: list[str]) -> None:
     refused = run_command(*arguments, status=2).stderr
     assert arguments[-2] in refused
     assert "Traceback" not in refused

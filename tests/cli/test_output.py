@@ -1,4 +1,4 @@
-"""What the commands print of what others stored, and how they fail: nothing that a terminal obeys, and no traceback."""
+"""Output of stored texts without control characters, and errors without a traceback."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ from tests.support.server_process import COMMAND, environment
 ESCAPES = "\x1b[2J\x1b]0;pwned\x07 \r\x08\x7f\x9b31m\u202e\u2066\u200f\u2028"
 BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 texts = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from(ESCAPES), max_size=30)
-memories_of_others = st.builds(
+hostile_memories = st.builds(
     memory_pb2.Memory,
     id=texts,
     user_id=texts,
@@ -36,8 +36,8 @@ memories_of_others = st.builds(
 )
 
 
-def obeyed(printed: str) -> set[str]:
-    """Characters that a terminal would obey, but for those that end our lines."""
+def control_characters(printed: str) -> set[str]:
+    """Return the control characters in an output, except line ends."""
     return {
         one
         for one in printed
@@ -46,18 +46,18 @@ def obeyed(printed: str) -> set[str]:
     }
 
 
-@given(memories_of_others)
-def test_nothing_that_is_stored_is_obeyed_by_a_terminal(memory: memory_pb2.Memory) -> None:
+@given(hostile_memories)
+def test_stored_control_characters_are_escaped(memory: memory_pb2.Memory) -> None:
     with output.console.capture() as printed, output.errors.capture() as errors:
         output.print_memory(memory)
         output.print_memory_row(memory, with_user=True)
         output.print_hit(pb.Hit(memory=memory, context=[memory, memory]))
         output.print_summary(pb.SearchSummary(index=memory.id, query_terms=[memory.content]))
         output.print_error(memory.id, memory.content)
-    assert obeyed(printed.get() + errors.get()) == set()
+    assert control_characters(printed.get() + errors.get()) == set()
 
 
-def test_a_text_of_several_lines_cannot_look_like_another_memory() -> None:
+def test_a_text_of_several_lines_cannot_pass_for_another_memory() -> None:
     memory = memory_pb2.Memory(id="m1", content="one\ntwo\tthree", session_id="s\nm2")
     with output.console.capture() as printed:
         output.print_memory_row(memory, with_user=False)
@@ -73,18 +73,25 @@ async def store(stub: Stub, user: str, content: str, **more: Any) -> None:
     await stub.Store(request, timeout=TIMEOUT)
 
 
-async def test_every_command_shows_escapes_and_json_is_exact(stub: Stub, server: RpcServer, user: str) -> None:
+async def test_every_command_escapes_control_characters_and_json_is_exact(
+    stub: Stub, server: RpcServer, user: str
+) -> None:
     id_ = f"id{ESCAPES}"
     labels, metadata = [f"l{ESCAPES}"], {f"k{ESCAPES}": f"v{ESCAPES}"}
     await store(stub, user, f"safe{ESCAPES}", id=id_, session_id=f"s{ESCAPES}", labels=labels, metadata=metadata)
     for command in (["list"], ["search", "safe"], ["get", id_], ["delete", f"none{ESCAPES}"]):
         printed = (await run(server, *command, "-u", user)).stdout
-        assert obeyed(printed) == set(), command
+        assert control_characters(printed) == set(), command
         assert "\\x1b]0;pwned\\x07" in printed
-    told = json.loads((await run(server, "get", id_, "-u", user, "--json")).stdout)
-    assert (told["id"], told["content"], told["labels"], told["metadata"]) == (id_, f"safe{ESCAPES}", labels, metadata)
+    printed = json.loads((await run(server, "get", id_, "-u", user, "--json")).stdout)
+    assert (printed["id"], printed["content"], printed["labels"], printed["metadata"]) == (
+        id_,
+        f"safe{ESCAPES}",
+        labels,
+        metadata,
+    )
     refused = await run(server, "get", f"none{ESCAPES}", "--user", user, "--index", f"i{ESCAPES}", status=1)
-    assert obeyed(refused.stderr) == set()
+    assert control_characters(refused.stderr) == set()
 
 
 async def test_a_terminal_without_unicode_gets_escapes(stub: Stub, server: RpcServer, user: str) -> None:
@@ -103,7 +110,7 @@ async def test_a_terminal_without_unicode_gets_escapes(stub: Stub, server: RpcSe
 
 
 @pytest.mark.parametrize(
-    ("command", "status", "told"),
+    ("command", "status", "text"),
     [
         ("list -u USER --json | head -c 5 > /dev/null", 1, ""),
         ("export - -u USER | head -c 1 > /dev/null", 1, ""),
@@ -112,21 +119,16 @@ async def test_a_terminal_without_unicode_gets_escapes(stub: Stub, server: RpcSe
         ("config > /dev/full", 1, "standard output: No space left on device\n"),
         ("export - -u USER > /dev/full", 1, "-: No space left on device\n"),
         ("export /dev/full -u USER --force", 1, "/dev/full: No space left on device\n"),
-        ("export /nowhere/file -u USER", 1, "/nowhere/file: No such file or directory\n"),
-        ("import /nowhere/file", 1, "/nowhere/file: No such file or directory\n"),
-        ("import /", 1, "/: Is a directory\n"),
         ("list -u USER >&-", 0, ""),
         ("store - -u USER < <(printf '\\xff')", 1, "standard input: is not UTF-8: byte 1\n"),
         ("search $'\\xff' -u USER", 2, "error: the argument '\\udcff' is not UTF-8\n"),
         ("--ca /nowhere/ca list -u USER", 1, "/nowhere/ca: No such file or directory\n"),
-        ("health --address no-such-host.invalid:1", 1, "UNAVAILABLE"),
     ],
 )
-async def test_what_goes_wrong_outside_is_told_in_words(
-    stub: Stub, server: RpcServer, user: str, command: str, status: int, told: str
+async def test_errors_of_files_pipes_and_hosts_are_reported_without_a_traceback(
+    stub: Stub, server: RpcServer, user: str, command: str, status: int, text: str
 ) -> None:
-    # More than a pipe holds.
-    for number in range(3):
+    for number in range(3 if "USER" in command else 0):  # more than the buffer of a pipe
         await store(stub, user, "text " * 10_000, id=f"m{number}", embedding=packed_embedding(1.0, number))
     done = await asyncio.to_thread(
         subprocess.run,
@@ -139,10 +141,27 @@ async def test_what_goes_wrong_outside_is_told_in_words(
     )
     assert done.returncode == status, done.stderr
     assert "Traceback" not in done.stderr
-    assert told in done.stderr
-    assert bool(told) == bool(done.stderr)
+    assert text in done.stderr
+    assert bool(text) == bool(done.stderr)
     delete = pb.DeleteRequest(user_id=user, ids=["m0", "m1", "m2"])
-    await stub.Delete(delete, timeout=TIMEOUT)  # The index is that of other tests too.
+    await stub.Delete(delete, timeout=TIMEOUT)  # other tests share the index
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ("export /nowhere/file -u USER", "/nowhere/file: No such file or directory\n"),
+        ("import /nowhere/file", "/nowhere/file: No such file or directory\n"),
+        ("import /", "/: Is a directory\n"),
+        ("health --address no-such-host.invalid:1", "UNAVAILABLE"),
+    ],
+)
+async def test_a_file_or_host_that_does_not_exist_is_named(
+    server: RpcServer, user: str, arguments: str, text: str
+) -> None:
+    done = await run(server, *arguments.replace("USER", user).split(), status=1)
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -179,7 +198,7 @@ def test_a_value_that_no_request_can_have_is_refused_before_any_call(arguments: 
     assert "Invalid value" in done.stderr
 
 
-async def test_deleting_what_is_not_one_session_of_everyone_is_refused_with_the_true_reason(server: RpcServer) -> None:
+async def test_delete_matching_for_all_users_needs_another_filter(server: RpcServer) -> None:
     refused = await run(server, "delete-matching", "--all-users", "--exclude-session", "s", "--yes", status=1)
     assert refused.stderr.startswith("INVALID_ARGUMENT: with --all-users also set --session, roles, labels or times")
     assert "with --exclude-session alone" in refused.stderr

@@ -1,4 +1,4 @@
-"""Commands at a terminal and in a pipe: they ask before they delete, show how far they are, and move memories."""
+"""Commands at a terminal and in pipes: confirmation, progress, and transfer of memories."""
 
 import asyncio
 import json
@@ -26,13 +26,13 @@ Run = Callable[..., Any]
 
 @pytest.fixture
 def run(server: RpcServer) -> Run:
-    """Runs a command where no terminal is."""
+    """Runs a command without a terminal."""
     return partial(run_command_for, server.address)
 
 
 def at_terminal(server: RpcServer) -> Run:
-    """Runs a command at a terminal, where somebody types an answer; returns what it printed there, and on standard
-    output."""
+    """Return a function that runs a command at a terminal, types an answer, and returns the outputs on the terminal and
+    on standard output."""
 
     def finished(*arguments: str, answer: str = "", status: int = 0, **variables: str) -> tuple[str, str]:
         ours, theirs = pty.openpty()
@@ -51,7 +51,7 @@ def at_terminal(server: RpcServer) -> Run:
             while part := os.read(ours, 4096):
                 shown += part
         except OSError:
-            pass  # That is how Linux says that the other end is closed.
+            pass  # Linux reports a closed other end as an error.
         finally:
             os.close(ours)
         printed, _ = process.communicate(timeout=60)
@@ -63,13 +63,11 @@ def at_terminal(server: RpcServer) -> Run:
 
 @pytest.fixture
 def run_at_terminal(server: RpcServer) -> Run:
-    """The same against the server of all tests."""
+    """Runs a command at a terminal against the server of the tests."""
     return at_terminal(server)
 
 
-async def test_deleting_what_matches_is_asked_about_first(
-    stub: Stub, user: str, run: Run, run_at_terminal: Run
-) -> None:
+async def test_delete_matching_asks_for_confirmation(stub: Stub, user: str, run: Run, run_at_terminal: Run) -> None:
     for session in ("one", "two", "two"):
         await stub.Store(store_request(user, "text", session), timeout=TIMEOUT)
     command = ["delete-matching", "-u", user, "-s", "two"]
@@ -81,10 +79,12 @@ async def test_deleting_what_matches_is_asked_about_first(
     _, printed = await run_at_terminal(*command, answer="y")
     assert printed == "deleted 2 memories\n"
     assert json.loads((await run("delete-matching", "-u", user, "--yes", "--json")).stdout) == {"count": "1"}
-    assert (await run("delete-matching", "-u", user)).stdout == "deleted 0 memories\n", "there is nothing to ask"
+    assert (await run("delete-matching", "-u", user)).stdout == "deleted 0 memories\n", (
+        "without matches there is no question"
+    )
 
 
-async def test_dropping_an_index_is_asked_about_first(
+async def test_drop_index_asks_for_confirmation(
     stub: Stub, new_index: Callable[[], str], user: str, run: Run, run_at_terminal: Run
 ) -> None:
     name = new_index()
@@ -101,7 +101,7 @@ async def test_dropping_an_index_is_asked_about_first(
     assert name not in (await run("indexes")).stdout
 
 
-async def test_memories_move_through_a_pipe(
+async def test_memories_are_exported_and_imported_through_pipes(
     server: RpcServer, run: Run, user: str, new_index: Callable[[], str]
 ) -> None:
     await run("store", "moved é 漢 🙂", "-u", user, "--id", "m", "--label", "kept")
@@ -114,9 +114,7 @@ async def test_memories_move_through_a_pipe(
     assert "needs a file" in (await run("import", "-", "--resume", status=2)).stderr
 
 
-async def test_a_pipe_with_a_name_is_imported_too(
-    run: Run, user: str, new_index: Callable[[], str], tmp_path: Path
-) -> None:
+async def test_a_named_pipe_is_imported(run: Run, user: str, new_index: Callable[[], str], tmp_path: Path) -> None:
     await run("store", "text", "-u", user)
     exported = (await run("export", "-", "-u", user)).stdout
     pipe = tmp_path / "pipe"
@@ -128,7 +126,7 @@ async def test_a_pipe_with_a_name_is_imported_too(
     assert not (tmp_path / "pipe.progress").exists()
 
 
-async def test_a_person_sees_how_far_a_transfer_is(
+async def test_export_and_import_show_progress_at_a_terminal(
     run: Run, run_at_terminal: Run, user: str, new_index: Callable[[], str], tmp_path: Path
 ) -> None:
     await run("store", "text", "-u", user)
@@ -140,7 +138,7 @@ async def test_a_person_sees_how_far_a_transfer_is(
     assert "kB" in shown
 
 
-async def test_reading_is_enough_to_export_at_a_terminal(
+async def test_the_right_to_read_is_enough_for_an_export_at_a_terminal(
     settings: Settings, stub: Stub, user: str, tmp_path: Path
 ) -> None:
     await stub.Store(store_request(user, "text"), timeout=TIMEOUT)
@@ -154,9 +152,7 @@ async def test_reading_is_enough_to_export_at_a_terminal(
     assert len(path.read_text().splitlines()) == 2
 
 
-async def test_a_terminal_shows_the_escapes_of_what_is_stored_and_obeys_none(
-    stub: Stub, user: str, run_at_terminal: Run
-) -> None:
+async def test_stored_control_characters_are_escaped_at_a_terminal(stub: Stub, user: str, run_at_terminal: Run) -> None:
     request = store_request(user, "safe\x1b[2J\x1b]0;pwned\x07", "s\x1b[5m")
     request.id = "id\x1b[8m"
     await stub.Store(request, timeout=TIMEOUT)

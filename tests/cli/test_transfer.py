@@ -1,4 +1,4 @@
-"""Memories go from one index to another through a file, and nothing is lost on the way."""
+"""Transfer of memories from one index to another through a file."""
 
 import json
 import tempfile
@@ -24,8 +24,8 @@ EVERYONE = memory_pb2.MemoryFilter(all_users=True)
 DIMENSION = 4
 
 
-async def index_of_ours(stub: Stub, name: str) -> str:
-    """An index whose callers bring embeddings."""
+async def index_with_client_embeddings(stub: Stub, name: str) -> str:
+    """Create an index for embeddings of clients."""
     request = pb.EnsureIndexRequest(index=name, dimension=DIMENSION, embedding_model="ours")
     await stub.EnsureIndex(request, timeout=TIMEOUT)
     return name
@@ -33,8 +33,8 @@ async def index_of_ours(stub: Stub, name: str) -> str:
 
 @pytest.fixture
 async def source(stub: Stub, new_index: Callable[[], str]) -> AsyncIterator[str]:
-    """An index with seven memories of two users; some were written in the same microsecond."""
-    name = await index_of_ours(stub, new_index())
+    """An index with seven memories of two users, some with equal timestamps."""
+    name = await index_with_client_embeddings(stub, new_index())
     for number, second in enumerate([1, 2, 2, 2, 2, 3, 3]):
         await stub.Store(
             pb.StoreRequest(
@@ -56,7 +56,7 @@ async def drop(stub: Stub, name: str) -> None:
 
 
 async def everything(stub: Stub, index: str) -> list[memory_pb2.Memory]:
-    """All that an index holds, in an order that does not depend on it."""
+    """Return all memories of an index, sorted by user and id."""
     found = await list_all(stub, EVERYONE, index=index, include_embeddings=True)
     return sorted(found, key=lambda one: (one.user_id, one.id))
 
@@ -94,10 +94,10 @@ stores = st.builds(
 
 @settings(max_examples=40)
 @given(st.lists(stores, min_size=1, max_size=6, unique_by=lambda one: (one.user_id, one.id or one.content)))
-async def test_what_is_exported_and_imported_is_the_same(
+async def test_import_restores_what_export_wrote(
     stub: Stub, new_index: Callable[[], str], requests: list[pb.StoreRequest]
 ) -> None:
-    first, second = await index_of_ours(stub, new_index()), new_index()
+    first, second = await index_with_client_embeddings(stub, new_index()), new_index()
     stored = await stub.BatchStore(pb.BatchStoreRequest(index=first, memories=requests), timeout=TIMEOUT)
     assert all(one.HasField("stored") for one in stored.results)
     with tempfile.TemporaryDirectory() as folder:
@@ -111,37 +111,37 @@ async def test_what_is_exported_and_imported_is_the_same(
         for index in (first, second):
             tally = await import_file(stub, path, index=index)
             assert (tally.imported, tally.already, tally.expired, tally.refused) == (0, len(requests), 0, 0)
-            assert await everything(stub, index) == copied, "again adds nothing, to its own index neither"
+            assert await everything(stub, index) == copied, "a second import adds nothing, even to the exported index"
     await drop(stub, first)
     await drop(stub, second)
 
 
 @settings(max_examples=60)
 @given(st.integers(1, 8), st.integers(0, 2) | st.integers(0, 400))
-async def test_an_export_that_was_cut_anywhere_and_resumed_is_the_same_file(
+async def test_an_export_that_was_cut_anywhere_is_completed_by_resume(
     stub: Stub, source: str, tmp_path: Path, line: int, short: int
 ) -> None:
-    whole, torn = tmp_path / "whole", tmp_path / "torn"
-    await export(stub, whole, EVERYONE, index=source, force=True)
-    written = whole.read_bytes()
+    complete, cut = tmp_path / "complete", tmp_path / "cut"
+    await export(stub, complete, EVERYONE, index=source, force=True)
+    written = complete.read_bytes()
     end = len(b"".join(written.splitlines(keepends=True)[:line]))
-    torn.write_bytes(written[: max(end - short, 0)])
-    assert await export(stub, torn, EVERYONE, index=source, resume=True) == 7
-    assert torn.read_bytes() == written
+    cut.write_bytes(written[: max(end - short, 0)])
+    assert await export(stub, cut, EVERYONE, index=source, resume=True) == 7
+    assert cut.read_bytes() == written
 
 
-async def test_half_a_memory_that_is_gone_since_is_cut_off(stub: Stub, source: str, tmp_path: Path) -> None:
+async def test_a_partial_line_of_a_deleted_memory_is_removed(stub: Stub, source: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
     await export(stub, path, EVERYONE, index=source)
     *kept, last = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(kept) + last[:50])
-    gone = json.loads(last)
-    await stub.Delete(pb.DeleteRequest(index=source, user_id=gone["user_id"], ids=[gone["id"]]), timeout=TIMEOUT)
+    deleted = json.loads(last)
+    await stub.Delete(pb.DeleteRequest(index=source, user_id=deleted["user_id"], ids=[deleted["id"]]), timeout=TIMEOUT)
     assert await export(stub, path, EVERYONE, index=source, resume=True) == 6
     assert path.read_bytes() == b"".join(kept)
 
 
-async def test_a_resumed_export_brings_what_was_written_since(stub: Stub, source: str, tmp_path: Path) -> None:
+async def test_a_resumed_export_adds_new_memories(stub: Stub, source: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
     await export(stub, path, EVERYONE, index=source)
     new = pb.StoreRequest(
@@ -155,11 +155,11 @@ async def test_a_resumed_export_brings_what_was_written_since(stub: Stub, source
         new.timestamp.seconds = second
         await stub.Store(new, timeout=TIMEOUT)
     assert await export(stub, path, EVERYONE, index=source, resume=True) == 9
-    held = [json.loads(line)["id"] for line in path.read_text().split("\n")[1:-1]]
-    assert sorted(held) == sorted(one.id for one in await everything(stub, source))
+    ids = [json.loads(line)["id"] for line in path.read_text().split("\n")[1:-1]]
+    assert sorted(ids) == sorted(one.id for one in await everything(stub, source))
 
 
-async def test_an_export_holds_what_the_filter_lets_through(stub: Stub, source: str, tmp_path: Path) -> None:
+async def test_an_export_has_the_memories_that_match_the_filter(stub: Stub, source: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
     where = memory_pb2.MemoryFilter(user_id="user 1", end_time=Timestamp(seconds=3))
     assert await export(stub, path, where, index=source) == 2
@@ -175,9 +175,7 @@ async def test_an_export_holds_what_the_filter_lets_through(stub: Stub, source: 
     assert lines[0]["content"] == "message 1 é 漢 \u2028 🙂"
 
 
-async def test_an_export_is_not_written_over_another(
-    stub: Stub, server: RpcServer, source: str, tmp_path: Path
-) -> None:
+async def test_an_export_does_not_overwrite_another(stub: Stub, server: RpcServer, source: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
     await export(stub, path, EVERYONE, index=source)
     written = path.read_bytes()
@@ -188,7 +186,7 @@ async def test_an_export_is_not_written_over_another(
     assert "exported 0 memories" in (await run(server, *arguments, "-u", "me", "--force")).stdout
 
 
-async def test_a_file_that_is_no_export_is_left_alone(
+async def test_a_file_that_is_no_export_stays_unchanged(
     stub: Stub, server: RpcServer, source: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "notes"
@@ -204,7 +202,7 @@ async def test_a_file_that_is_no_export_is_left_alone(
         assert str(path) in (await run(server, "import", str(path), status=1)).stderr
 
 
-async def test_embeddings_of_another_model_are_refused_or_made_anew(
+async def test_embeddings_of_another_model_are_refused_or_recomputed(
     server: RpcServer, stub: Stub, source: str, new_index: Callable[[], str], tmp_path: Path
 ) -> None:
     path = tmp_path / "file"
@@ -225,7 +223,7 @@ async def test_embeddings_of_another_model_are_refused_or_made_anew(
     assert again.stdout == "imported 0, already there 7, expired 0, refused 0\n"
 
 
-async def test_an_index_that_nobody_has_adopted_is_not_exported(
+async def test_an_index_without_a_recorded_model_is_not_exported(
     server: RpcServer, engine: Connections, new_index: Callable[[], str], tmp_path: Path
 ) -> None:
     name = new_index()

@@ -1,5 +1,5 @@
-"""The embedded engine when it dies, hangs, or loads for long: never two on one data directory, and the service heals
-itself as soon as it can."""
+"""Faults of the embedded engine: it is killed, hangs, or loads for long. The service recovers, and it never runs two
+engines on one data directory."""
 
 import asyncio
 import logging
@@ -38,7 +38,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 def engines(data_dir: Path) -> list[psutil.Process]:
-    """The servers that run on a data directory. Their guards have Python's name."""
+    """Return the Valkey processes of a data directory, without their guards."""
     found = []
     for one in psutil.process_iter():
         try:
@@ -50,7 +50,7 @@ def engines(data_dir: Path) -> list[psutil.Process]:
 
 
 async def started(data_dir: Path, other_than: psutil.Process | None = None) -> psutil.Process:
-    """The server on a data directory, as soon as there is one."""
+    """Wait for a Valkey process on a data directory and return it."""
     async with asyncio.timeout(TIMEOUT):
         while not (found := [one for one in engines(data_dir) if one != other_than]):
             await asyncio.sleep(0.001)
@@ -59,7 +59,7 @@ async def started(data_dir: Path, other_than: psutil.Process | None = None) -> p
 
 @asynccontextmanager
 async def at_most_one_engine(data_dir: Path) -> AsyncIterator[None]:
-    """Fails when two run at once on a data directory while the context is open."""
+    """Fail if two engines run on a data directory at the same time."""
     most = 0
 
     async def count() -> None:
@@ -75,7 +75,7 @@ async def at_most_one_engine(data_dir: Path) -> AsyncIterator[None]:
 
 
 async def alive(channel: grpc.aio.Channel) -> bool:
-    """Whether liveness says so."""
+    """Return the liveness of the service."""
     answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=TIMEOUT)
     return bool(answer.status == SERVING)
 
@@ -85,7 +85,7 @@ async def get(stub: Stub, id_: str) -> memory_pb2.Memory:
 
 
 @pytest.mark.parametrize("settings", [{}, TWO_WORKERS], ids=["alone", "workers"])
-async def test_an_engine_that_is_killed_comes_back_with_all_that_was_acknowledged(
+async def test_an_engine_that_is_killed_restarts_with_every_acknowledged_write(
     tmp_path: Path, settings: dict[str, str]
 ) -> None:
     with run_server_process(MEMORY_DATA_DIR=str(tmp_path), **settings) as server_process:
@@ -95,7 +95,7 @@ async def test_an_engine_that_is_killed_comes_back_with_all_that_was_acknowledge
                 await stub.Store(store(f"m{round_}"), timeout=TIMEOUT)
                 [engine] = engines(tmp_path)
                 engine.kill()
-                # By itself the next one would be there before readiness has gone.
+                # Unsuspended, the next engine would run before readiness changes.
                 successor = await started(tmp_path, other_than=engine)
                 successor.suspend()
                 await wait_for_health(channel, NOT_SERVING)
@@ -111,7 +111,7 @@ async def test_an_engine_that_is_killed_comes_back_with_all_that_was_acknowledge
     await asyncio.to_thread(wait_for_exit, engine)
 
 
-async def test_an_engine_whose_guard_is_killed_ends_and_comes_back(tmp_path: Path) -> None:
+async def test_an_engine_whose_guard_is_killed_stops_and_restarts(tmp_path: Path) -> None:
     with run_server_process(MEMORY_DATA_DIR=str(tmp_path)) as server_process:
         async with channel_to(server_process.address) as channel, at_most_one_engine(tmp_path):
             stub = await stub_with_index(channel)
@@ -125,7 +125,7 @@ async def test_an_engine_whose_guard_is_killed_ends_and_comes_back(tmp_path: Pat
             await wait_for_answer(stub, lambda stub: get(stub, "kept"), within=20.0)
 
 
-async def test_an_engine_that_dies_again_and_again_is_tried_at_growing_intervals_until_it_can_start(
+async def test_an_engine_that_dies_again_and_again_is_restarted_at_growing_intervals(
     tmp_path: Path,
 ) -> None:
     with run_server_process(MEMORY_DATA_DIR=str(tmp_path)) as server_process:
@@ -148,7 +148,7 @@ async def test_an_engine_that_dies_again_and_again_is_tried_at_growing_intervals
             assert (await get(stub, "kept")).id == "kept"
 
 
-async def test_an_engine_that_cannot_start_ends_the_service_in_words_and_leaves_nothing(tmp_path: Path) -> None:
+async def test_an_engine_that_cannot_start_is_reported_and_leaves_no_process(tmp_path: Path) -> None:
     valkey = EmbeddedValkey(tmp_path)
     await valkey.start()
     await valkey.stop()
@@ -158,7 +158,7 @@ async def test_an_engine_that_cannot_start_ends_the_service_in_words_and_leaves_
     assert engines(tmp_path) == []
 
 
-async def test_an_engine_that_hangs_while_it_starts_is_ended_before_another_is_started(tmp_path: Path) -> None:
+async def test_an_engine_that_hangs_while_it_starts_is_killed_before_the_next(tmp_path: Path) -> None:
     valkey = EmbeddedValkey(tmp_path, stall=1.0)
     async with at_most_one_engine(tmp_path):
         starting = asyncio.create_task(valkey.start())
@@ -171,7 +171,7 @@ async def test_an_engine_that_hangs_while_it_starts_is_ended_before_another_is_s
     assert engines(tmp_path) == []
 
 
-async def test_a_long_start_is_waited_for_as_long_as_it_makes_progress(
+async def test_a_long_start_may_take_any_time_while_it_makes_progress(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     valkey = EmbeddedValkey(tmp_path, appendfsync="no")
@@ -198,7 +198,7 @@ async def test_a_long_start_is_waited_for_as_long_as_it_makes_progress(
     assert not [line for line in lines if line["log_level"] == "error"]
 
 
-async def test_a_service_that_is_killed_while_its_engine_hangs_can_be_started_again_with_one_engine(
+async def test_a_service_that_is_killed_while_its_engine_hangs_restarts_with_one_engine(
     tmp_path: Path,
 ) -> None:
     with ExitStack() as running, run_server_process(MEMORY_DATA_DIR=str(tmp_path)) as first:
@@ -210,7 +210,7 @@ async def test_a_service_that_is_killed_while_its_engine_hangs_can_be_started_ag
         first.process.kill()
         first.process.wait()
         async with at_most_one_engine(tmp_path):
-            # In a thread, since the engines are counted meanwhile.
+            # In a thread, so that the engines are counted meanwhile.
             second = await asyncio.to_thread(running.enter_context, run_server_process(MEMORY_DATA_DIR=str(tmp_path)))
             assert not hanging.is_running()
             assert "waiting_for_previous_engine" in [line["event"] for line in second.log]
@@ -220,7 +220,7 @@ async def test_a_service_that_is_killed_while_its_engine_hangs_can_be_started_ag
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("settings", [{}, TWO_WORKERS], ids=["alone", "workers"])
-async def test_a_service_whose_engine_is_not_there_yet_ends_when_it_is_told_to(
+async def test_a_service_stops_on_a_signal_while_its_engine_starts(
     tmp_path: Path, number: signal.Signals, settings: dict[str, str]
 ) -> None:
     service = await asyncio.create_subprocess_exec(

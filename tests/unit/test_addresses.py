@@ -1,4 +1,4 @@
-"""Every address that can be set is checked in one place: what is right arrives, anything else is refused in words."""
+"""Parsing of addresses: valid ones are accepted everywhere, others refused with a reason."""
 
 import contextlib
 import ipaddress
@@ -18,6 +18,7 @@ from memory_service.addresses import HostPort, is_loopback, parse_host_port, par
 from memory_service.listen_address import check_address
 from memory_service.settings import Settings
 from memory_service.valkey.url import parse_url
+from tests.cli.in_process import run_command
 from tests.support.server_process import COMMAND, environment, run_server_process
 
 ports = st.integers(1, 65_535)
@@ -31,7 +32,7 @@ address_like = st.text(st.sampled_from("[]:.-%/@,0123456789abfu localhostunix"),
 
 
 def outcome(parse: Callable[[str], Any], text: str) -> tuple[Any, str]:
-    """What is understood, or else why it is refused."""
+    """Return the parsed value, or the reason of the refusal."""
     try:
         return parse(text), ""
     except ValueError as error:
@@ -39,16 +40,16 @@ def outcome(parse: Callable[[str], Any], text: str) -> tuple[Any, str]:
 
 
 @given(hosts, ports)
-def test_a_host_and_a_port_arrive_however_ipv6_is_written(host: str, port: int) -> None:
-    meant = HostPort(host, port)
-    assert parse_host_port(str(meant)) == meant
-    assert parse_host_port(f"{host}:{port}") == meant, "IPv6 without brackets, where a port must follow"
-    assert parse_listen(f"{host}:{port}") == parse_target(f"{host}:{port}") == str(meant)
-    assert parse_target(f"dns:///{meant}") == f"dns:///{meant}"
+def test_host_and_port_are_parsed_with_and_without_brackets(host: str, port: int) -> None:
+    address = HostPort(host, port)
+    assert parse_host_port(str(address)) == address
+    assert parse_host_port(f"{host}:{port}") == address, "IPv6 without brackets, if a port follows"
+    assert parse_listen(f"{host}:{port}") == parse_target(f"{host}:{port}") == str(address)
+    assert parse_target(f"dns:///{address}") == f"dns:///{address}"
 
 
 @given(hosts, st.integers(65_536, 10**8) | st.just(0))
-def test_a_port_that_is_none_is_refused(host: str, port: int) -> None:
+def test_a_port_out_of_range_is_refused(host: str, port: int) -> None:
     for parse in (parse_host_port, parse_target):
         with pytest.raises(ValueError, match="out of range: use 1 to 65535"):
             parse(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
@@ -74,22 +75,22 @@ def test_a_port_that_is_none_is_refused(host: str, port: int) -> None:
 @example("https://h:1")
 @example("unix:")
 @example("dns:///h")
-def test_whatever_is_written_is_an_address_or_refused_in_words(text: str) -> None:
+def test_any_text_is_an_address_or_refused_with_a_reason(text: str) -> None:
     for parse in (parse_listen, parse_target):
-        understood, refusal = outcome(parse, text)
+        parsed, refusal = outcome(parse, text)
         if refusal:
             assert len(refusal.splitlines()) == 1
             continue
-        if not understood.startswith(("unix", "dns:", "ipv4:", "ipv6:")):
-            host, _, port = understood.rpartition(":")
+        if not parsed.startswith(("unix", "dns:", "ipv4:", "ipv6:")):
+            host, _, port = parsed.rpartition(":")
             assert 0 <= int(port) <= 65_535
             if host.startswith("["):
                 ipaddress.IPv6Address(host[1:-1])
-        assert parse(understood) == understood
+        assert parse(parsed) == parsed
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reason"),
     [
         ("localhost", "no port"),
         ("foo", "no port"),
@@ -107,8 +108,8 @@ def test_whatever_is_written_is_an_address_or_refused_in_words(text: str) -> Non
         ("unix:", "needs a path"),
     ],
 )
-def test_what_is_wrong_with_an_address_is_told(text: str, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_a_refused_address_has_its_reason(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
         parse_target(text)
 
 
@@ -126,7 +127,7 @@ def test_a_valkey_url_takes_the_same_hosts_with_ipv6_in_brackets(host: str, port
 @example("h:1#", "")
 @example("ℂ", "")
 @example("[h", "")
-def test_no_valkey_url_is_repeated_with_its_password(host: str, more: str) -> None:
+def test_errors_of_a_valkey_url_do_not_contain_its_password(host: str, more: str) -> None:
     for password in ("hunter2", quote(f"hunter2{more}", safe=""), f"hunter2{more}"):
         _, refusal = outcome(parse_url, f"valkey://me:{password}@{host}")
         assert "hunter2" not in refusal
@@ -147,7 +148,7 @@ def settings(name: str, value: str) -> Settings:
 
 @pytest.mark.parametrize(("name", "written"), SETTINGS)
 @pytest.mark.parametrize("address", ["h:99999", "h:-1", "h:x", "[::1:1", "[h]:1", "127.0.0.256:1", ":1", "a b:1"])
-def test_every_setting_that_is_an_address_refuses_what_is_none(
+def test_every_address_setting_refuses_invalid_addresses(
     name: str, written: Callable[[str], str], address: str
 ) -> None:
     with pytest.raises(ValidationError):
@@ -156,14 +157,12 @@ def test_every_setting_that_is_an_address_refuses_what_is_none(
 
 @pytest.mark.parametrize(("name", "written"), SETTINGS)
 @pytest.mark.parametrize("address", ["h:65535", "127.0.0.1:1", "[::1]:50051", "a-b.c_d.example:80"])
-def test_every_setting_that_is_an_address_takes_what_is_one(
-    name: str, written: Callable[[str], str], address: str
-) -> None:
+def test_every_address_setting_accepts_valid_addresses(name: str, written: Callable[[str], str], address: str) -> None:
     assert settings(name, written(address))
 
 
 @pytest.mark.parametrize(
-    ("listen", "alone"),
+    ("listen", "local"),
     [
         ("127.0.0.1:1", True),
         ("127.9.9.9:1", True),
@@ -177,39 +176,47 @@ def test_every_setting_that_is_an_address_takes_what_is_one(
         ("192.0.2.1:1", False),
     ],
 )
-def test_only_loopback_is_this_machine_alone(listen: str, alone: bool) -> None:
-    assert is_loopback(parse_listen(listen)) == alone
+def test_only_loopback_addresses_are_local(listen: str, local: bool) -> None:
+    assert is_loopback(parse_listen(listen)) == local
+
+
+def serve(settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run `serve` in a process of its own."""
+    return subprocess.run(
+        [*COMMAND, "serve"],
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 @contextlib.contextmanager
-def taken() -> Iterator[int]:
-    """A port at which somebody listens."""
+def port_in_use() -> Iterator[int]:
+    """A port where a socket listens."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         yield other.getsockname()[1]
 
 
 @pytest.mark.parametrize("setting", ["MEMORY_LISTEN", "MEMORY_HEALTH_LISTEN", "MEMORY_METRICS_LISTEN"])
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_port_that_is_taken_is_one_line_with_another_port(tmp_path: Path, setting: str, workers: str) -> None:
-    with taken() as port:
+def test_a_port_in_use_is_one_line_with_another_port(tmp_path: Path, setting: str, workers: str) -> None:
+    with port_in_use() as port:
         settings = {"MEMORY_LISTEN": "127.0.0.1:0", setting: f"127.0.0.1:{port}", "MEMORY_WORKERS": workers}
-        done = subprocess.run(
-            [*COMMAND, "serve"],
-            env=environment(MEMORY_DATA_DIR=str(tmp_path), **settings),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    said = [line for line in done.stderr.splitlines() if not line.startswith("{")]
-    why = "another process listens there: stop it, or use another port"
+        settings["MEMORY_DATA_DIR"] = str(tmp_path)
+        # The supervisor of workers replaces its process; metrics are served after GLIDE has its event loop.
+        in_process = workers == "1" and setting != "MEMORY_METRICS_LISTEN"
+        done = run_command("serve", status=1, **settings) if in_process else serve(settings)
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    reason = "another process listens there: stop it, or use another port"
     another = f"for example {setting}=127.0.0.1:{port + 1}"
-    assert said == [f"error: {setting}: cannot listen on 127.0.0.1:{port}: {why}; {another}"]
+    assert lines == [f"error: {setting}: cannot listen on 127.0.0.1:{port}: {reason}; {another}"]
     assert done.returncode == 1
 
 
 @pytest.mark.parametrize(
-    ("listen", "told"),
+    ("listen", "reason"),
     [
         ("192.0.2.7:50051", "this machine does not have this address"),
         ("no-such-host.invalid:50051", "no such host"),
@@ -218,25 +225,18 @@ def test_a_port_that_is_taken_is_one_line_with_another_port(tmp_path: Path, sett
         ("unix:/tmp/" + "x" * 108, "longer than 107 bytes"),
     ],
 )
-def test_an_address_at_which_nobody_can_listen_is_told_before_an_engine_is_started(
-    tmp_path: Path, listen: str, told: str
+def test_an_unusable_listen_address_is_reported_before_an_engine_starts(
+    tmp_path: Path, listen: str, reason: str
 ) -> None:
     with pytest.raises(
-        OSError, match=f"MEMORY_LISTEN: cannot listen on .*{told}; for example MEMORY_LISTEN="
+        OSError, match=f"MEMORY_LISTEN: cannot listen on .*{reason}; for example MEMORY_LISTEN="
     ) as caught:
         check_address("MEMORY_LISTEN", listen)
-    done = subprocess.run(
-        [*COMMAND, "serve"],
-        env=environment(MEMORY_DATA_DIR=str(tmp_path), MEMORY_LISTEN=listen, MEMORY_INSECURE="true"),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (1, f"error: {caught.value}\n")
+    done = run_command("serve", status=1, MEMORY_DATA_DIR=str(tmp_path), MEMORY_LISTEN=listen, MEMORY_INSECURE="true")
+    assert done.stderr == f"error: {caught.value}\n"
 
 
-async def test_a_server_listens_at_a_path_and_at_ipv6(tmp_path: Path) -> None:
+async def test_a_server_listens_at_a_unix_socket_and_at_ipv6(tmp_path: Path) -> None:
     for listen in (f"unix:{tmp_path}/s", "::1:0"):
         with run_server_process(MEMORY_LISTEN=listen, MEMORY_DATA_DIR=str(tmp_path / "data")) as server_process:
             assert server_process.run_cli("health", "live").stdout == "SERVING\n"
