@@ -77,7 +77,8 @@ def run_doctor(as_json: bool) -> None:
     findings = asyncio.run(_findings(settings, as_json))
     if as_json:
         rows = [
-            {"what": one.subject, "state": one.state, "told": one.summary, "advice": one.advice} for one in findings
+            {"what": one.subject, "state": one.state, "told": one.summary, "advice": one.advice}  # prose: published
+            for one in findings
         ]
         console.print_json(json.dumps(rows))
     states = {one.state for one in findings}

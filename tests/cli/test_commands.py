@@ -49,7 +49,7 @@ def test_ensure_index_creates_an_index_with_a_layout(run: Run) -> None:
     listed = run("indexes").stdout
     assert [line.split()[0] for line in listed.splitlines() if line[:1].isalpha()] == ["index", "hashes", "memory_idx"]
     assert "HASH" in listed
-    assert "lie as HASH" in run("ensure-index", "hashes", "--layout", "JSON", status=1).stderr
+    assert "have the layout HASH" in run("ensure-index", "hashes", "--layout", "JSON", status=1).stderr
     run("drop-index", "hashes", "--yes")
 
 
@@ -125,7 +125,7 @@ def test_a_client_command_imports_neither_the_server_nor_numpy() -> None:
 def test_errors_say_what_to_do(run: Run) -> None:
     refused = run("search", "q", status=1).stderr
     assert "INVALID_ARGUMENT" in refused
-    assert "name a --user, or set --all-users" in refused
+    assert "set --user, or set --all-users" in refused
     assert "-k:" in run("search", "q", "-u", "a", "-k", "0", status=1).stderr
     assert "ensure-index" in run("search", "q", "-u", "a", "--index", "none", status=1).stderr
     nowhere = run_command("indexes", status=1, MEMORY_ADDRESS="127.0.0.1:1").stderr

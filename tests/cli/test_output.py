@@ -200,5 +200,5 @@ def test_a_value_that_no_request_can_have_is_refused_before_any_call(arguments: 
 
 async def test_delete_matching_for_all_users_needs_another_filter(server: RpcServer) -> None:
     refused = await run(server, "delete-matching", "--all-users", "--exclude-session", "s", "--yes", status=1)
-    assert refused.stderr.startswith("INVALID_ARGUMENT: with --all-users also set --session, roles, labels or times")
+    assert refused.stderr.startswith("INVALID_ARGUMENT: --all-users also needs --session, roles, labels or times")
     assert "with --exclude-session alone" in refused.stderr

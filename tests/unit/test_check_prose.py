@@ -21,5 +21,9 @@ def test_a_known_phrase_is_found_on_its_line(text: str, phrase: str) -> None:
     assert (2, phrase) in [(number, match) for number, match, _ in found]
 
 
+def test_a_line_with_a_reason_is_exempt() -> None:
+    assert not list(findings('"told": 1  # prose: a published name'))
+
+
 def test_plain_english_passes() -> None:
     assert not list(findings("Return the memories that match the filter, oldest first.\nThe whole page is read."))
