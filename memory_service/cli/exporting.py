@@ -34,8 +34,9 @@ async def export(
 ) -> int:
     """Write memories to the file at `path`, or to standard output; return the number of memories in it.
 
-    With `resume`, add the memories that the file lacks and remove those that the index no longer has,
-    regardless of their timestamps. With `force`, overwrite the file. With `changes_since`, write only what differs from that earlier export.
+    With `resume`, add the memories that the file lacks and remove those that the index no longer has, regardless of
+    their timestamps. With `force`, overwrite the file. With `changes_since`, write only what differs from that earlier
+    export.
     """
     info = (await memories.GetIndex(pb.GetIndexRequest(index=index), timeout=deadline)).index
     if not info.embedding_model:
