@@ -55,12 +55,12 @@ async def first_cause(url: str) -> str:
 async def test_a_closed_port_is_logged_with_its_address_without_the_password() -> None:
     port = free_port()
     cause = await first_cause(f"valkey://:s3cret@127.0.0.1:{port}")
-    assert cause == f"Valkey at 127.0.0.1:{port} refuses connections: nothing listens there"
+    assert cause == f"Valkey at 127.0.0.1:{port} refuses connections: nothing listens on this port"
 
 
 async def test_an_unknown_host_is_logged() -> None:
     cause = await first_cause("valkeys://:s3cret@no-such-host.invalid")
-    assert cause == "Valkey at no-such-host.invalid:6379 cannot be found: there is no such host"
+    assert cause == "Valkey at no-such-host.invalid:6379 cannot be found: check the host name"
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ async def valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Embe
 async def test_a_wrong_password_is_logged(valkey: EmbeddedValkey) -> None:
     cause = await first_cause(f"valkey://:s3cret@127.0.0.1:{valkey.port}")
     assert cause == f"Valkey at 127.0.0.1:{valkey.port} refuses this user and password: check MEMORY_VALKEY_URL"
-    assert "wants a password" in await cause_of(f"valkey://127.0.0.1:{valkey.port}")
+    assert "requires a password" in await cause_of(f"valkey://127.0.0.1:{valkey.port}")
     assert "refuses this user" in await cause_of(f"valkey://nobody:{valkey.password}@127.0.0.1:{valkey.port}")
 
 
@@ -146,9 +146,9 @@ async def test_mismatched_tls_and_protocols_are_diagnosed(tmp_path: Path) -> Non
     async with listening(context, b"+PONG\r\n") as port:
         assert "certificate that is not trusted" in await cause_of(f"valkeys://127.0.0.1:{port}")
         trusted = await cause_of(f"valkeys://127.0.0.1:{port}/?ca={ca}")
-        assert trusted == f"Valkey at 127.0.0.1:{port} answers a PING, but not this service: {FAILURE.message}"
+        assert trusted == f"Valkey at 127.0.0.1:{port} answers PING, but the service fails: {FAILURE.message}"
     async with listening(None, b"+PONG\r\n") as port:
-        assert "does not speak TLS" in await cause_of(f"valkeys://127.0.0.1:{port}")
+        assert "fails the TLS handshake" in await cause_of(f"valkeys://127.0.0.1:{port}")
     async with listening(None, None) as port:
         assert "valkeys://" in await cause_of(f"valkey://127.0.0.1:{port}")
     async with listening(None, b"") as port:
@@ -162,4 +162,4 @@ async def test_mismatched_tls_and_protocols_are_diagnosed(tmp_path: Path) -> Non
 async def test_only_the_failing_addresses_are_reported(valkey: EmbeddedValkey) -> None:
     port = free_port()
     cause = await cause_of(f"valkey://:{valkey.password}@127.0.0.1:{valkey.port},127.0.0.1:{port}")
-    assert cause == f"Valkey at 127.0.0.1:{port} refuses connections: nothing listens there"
+    assert cause == f"Valkey at 127.0.0.1:{port} refuses connections: nothing listens on this port"

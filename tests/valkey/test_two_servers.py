@@ -130,7 +130,7 @@ async def test_ensure_index_restores_an_evicted_index_record(
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.Store(INDEX_SPECS[0].store(index, USER, "b"), timeout=TIMEOUT)
         assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-        assert "record is gone" in str(caught.value.details())
+        assert "metadata is missing" in str(caught.value.details())
         assert "other software" not in str(caught.value.details())
     await servers[1].EnsureIndex(INDEX_SPECS[0].ensure(index), timeout=TIMEOUT)
     assert await ids(servers[0], index) == ["a"]
