@@ -124,7 +124,7 @@ def _with_options(text: str) -> str:
 
 
 def _hint(error: grpc.aio.AioRpcError, address: str) -> str | None:
-    """Return what to do about an error that gRPC itself reports. Errors of a server have their advice in the message."""
+    """Return what to do about an error that gRPC itself reports. Errors of a server contain their advice."""
     cause = error.debug_error_string()
     if not cause or rpc_status.from_call(error) is not None:
         return None
