@@ -16,7 +16,7 @@ _UNITS = {"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 
 
 def progress(requirements: str, lines: Iterable[str]) -> Iterator[str]:
-    """Yield a line of progress for each package in pip's output, and the totals at the end."""
+    """Yield a line of progress for each package in pip's output, and the totals before pip unpacks them."""
     total, count, downloaded, package = len(_REQUIREMENT.findall(requirements)), 0, 0.0, ""
     for line in lines:
         if line.startswith("Ignoring "):  # Its marker names another platform.
@@ -31,8 +31,7 @@ def progress(requirements: str, lines: Iterable[str]) -> Iterator[str]:
             source = "" if size[1] == "Downloading" else ", from pip's cache"
             yield f"[{count:>2}/{total}] {package} ({size[2]} {size[3]}{source})"
         elif line.startswith("Installing collected packages"):
-            yield f"Unpacking {count} packages …"
-    yield f"Downloaded {downloaded / 1e6:.0f} MB. Next: install this checkout and start the demo."
+            yield f"Downloaded {downloaded / 1e6:.0f} MB; unpacking {count} packages …"
 
 
 def main(file: Path) -> int:
@@ -47,8 +46,8 @@ def main(file: Path) -> int:
         for line in progress(file.read_text(), process.stdout):
             sys.stdout.write(f"{begin}{line}{end}")
             sys.stdout.flush()
-    if not end:
-        sys.stdout.write("\n")
+    if process.returncode == 0:
+        sys.stdout.write(f"{begin}The packages are installed. Next: install this checkout and start the demo.\n")
     return process.returncode
 
 

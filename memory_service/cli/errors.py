@@ -60,15 +60,16 @@ _UNKNOWN_HOST = re.compile(r"lookup error|lookup failed|name not found|DNS resol
 _HINTS = {
     grpc.StatusCode.UNAUTHENTICATED: "give an API key or token: memory-service --token …, or MEMORY_TOKEN",
     grpc.StatusCode.UNIMPLEMENTED: "check --address: it is another kind of server, or an older version of this one",
-    grpc.StatusCode.DEADLINE_EXCEEDED: "allow more time with --timeout SECONDS",
 }
 
 
 def describe_error(error: grpc.aio.AioRpcError) -> Iterator[Line]:
-    """Yield the code with the message, then a line for each field that is wrong, under the names of the API."""
+    """Yield the lines of an error with the names of the API: code and message, each field that is wrong, and a hint."""
     yield error.code().name, str(error.details())
     for field, description in _violations(error):
         yield f"  {field or 'request'}", description
+    if hint := _hint(error, ""):
+        yield "hint", hint
 
 
 def describe_for_command(error: grpc.aio.AioRpcError, address: str) -> Iterator[Line]:
@@ -86,7 +87,9 @@ def describe_for_command(error: grpc.aio.AioRpcError, address: str) -> Iterator[
         lines = [line for line, (_, description) in zip(lines, violations, strict=True) if description not in message]
     for option, description in lines:
         yield f"  {option or 'request'}", description
-    if hint := _hint(error, address):
+    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        yield "hint", "allow more time with --timeout SECONDS"
+    elif hint := _hint(error, address):
         yield "hint", hint
 
 
@@ -108,7 +111,7 @@ def _repeats(message: str, violations: list[Line]) -> bool:
 
 
 def _option(field: str) -> str:
-    """The option that sets a field: `--session (value 2)` for `filter.session_ids[1]`."""
+    """Return the option that sets a field: `--session (value 2)` for `filter.session_ids[1]`."""
     path, bracket, position = field.removeprefix("filter.").removesuffix("]").partition("[")
     option = _FIELD_OPTIONS.get(path, path)
     if not bracket:
@@ -121,28 +124,29 @@ def _with_options(text: str) -> str:
 
 
 def _hint(error: grpc.aio.AioRpcError, address: str) -> str | None:
-    """What to do about an error that gRPC reports itself. A server that answers says what to do in its details."""
+    """Return what to do about an error that gRPC itself reports. Errors of a server contain their advice."""
     cause = error.debug_error_string()
     if not cause or rpc_status.from_call(error) is not None:
         return None
-    return (
-        _HINTS.get(error.code()) if error.code() is not grpc.StatusCode.UNAVAILABLE else _connect_hint(cause, address)
-    )
+    if error.code() is grpc.StatusCode.UNAVAILABLE:
+        return _connect_hint(cause, address)
+    return _HINTS.get(error.code())
 
 
 def _connect_hint(cause: str, address: str) -> str:
+    option = f"--address (MEMORY_ADDRESS), which is {address}" if address else "--address (MEMORY_ADDRESS)"
     if _UNKNOWN_HOST.search(cause):
-        return f"there is no such host: check --address (MEMORY_ADDRESS), which is {address}"
+        return f"there is no such host: check {option}"
     if "handshake" in cause.lower():
         return "leave out --tls if the server speaks plaintext; name the authority of its certificate with --ca if not"
     if "Connection refused" not in cause and "timeout" not in cause.lower():
-        return f"check --address: another kind of server may listen at {address}, or one that needs --tls"
-    if _is_here(address):
-        return f"start a server with: memory-service serve; or check --address (MEMORY_ADDRESS), which is {address}"
-    return f"check that a server runs at {address} and can be reached from here, or change --address (MEMORY_ADDRESS)"
+        return f"another kind of server may listen there, or one that needs --tls: check {option}"
+    if not address or _is_local(address):
+        return f"start a server with: memory-service serve; or check {option}"
+    return f"check that a server runs there and can be reached from here, and check {option}"
 
 
-def _is_here(address: str) -> bool:
+def _is_local(address: str) -> bool:
     try:
         return is_loopback(address)
     except ValueError:  # Another scheme, or several addresses.

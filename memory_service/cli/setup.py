@@ -19,7 +19,10 @@ from memory_service.doctor.finding import Finding, State
 from memory_service.logs import log_to_stderr
 from memory_service.settings import Settings
 
-_CLIENT_VARIABLES = {"MEMORY_ADDRESS", "MEMORY_TOKEN", "MEMORY_TLS", "MEMORY_CA", "MEMORY_CERT", "MEMORY_KEY"}
+_OTHER_COMMANDS = {
+    f"MEMORY_{name}" for name in ("ADDRESS", "TOKEN", "TLS", "CA", "CERT", "KEY", "MCP_KEY", "CONSOLE_KEY")
+}
+"""Variables that are options of other commands."""
 _STYLES = {State.GOOD: "green", State.RISK: "yellow", State.WRONG: "bold red", State.UNKNOWN: "cyan"}
 
 
@@ -66,7 +69,7 @@ def _masked(value: Any) -> Any:
 def _unknown_variables() -> dict[str, str]:
     """Return variables that look like settings but are none, each with the name of a similar setting."""
     names = [f"MEMORY_{field.upper()}" for field in Settings.model_fields]
-    unknown = [one for one in os.environ if one.startswith("MEMORY_") and one not in {*names, *_CLIENT_VARIABLES}]
+    unknown = [one for one in os.environ if one.startswith("MEMORY_") and one not in {*names, *_OTHER_COMMANDS}]
     return {one: next(iter(difflib.get_close_matches(one, names, 1, 0.8)), "") for one in sorted(unknown)}
 
 

@@ -31,8 +31,9 @@ def lock_for_service(data_dir: Path) -> IO[str]:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = (data_dir / "lock").open("a")
     except OSError as error:
-        in_the_way = next((one for one in (data_dir, *data_dir.parents) if one.exists() and not one.is_dir()), None)
-        cause = error.strerror if in_the_way is None else f"{in_the_way} is a file"
+        # os.path, since Path.is_file raises where this user may not look.
+        files = [one for one in (data_dir, *data_dir.parents) if os.path.isfile(one)]  # noqa: PTH113
+        cause = f"{files[0]} is a file" if files else error.strerror
         raise FailedPrecondition(
             Reason.SERVER_MISCONFIGURED,
             f"MEMORY_DATA_DIR: cannot use {data_dir} as the data directory: {cause}; set it to a directory that this "

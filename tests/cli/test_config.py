@@ -37,9 +37,12 @@ def test_config_masks_the_passwords_of_all_urls() -> None:
 
 
 def test_config_reports_variables_that_are_no_settings() -> None:
-    done = run_command("config", MEMORY_VALKEY_TIMOUT="3", MEMORY_ADDRESS="x:1")
+    done = run_command(
+        "config", MEMORY_VALKEY_TIMOUT="3", MEMORY_ADDRESS="x:1", MEMORY_MCP_KEY="k", MEMORY_CONSOLE_KEY="k"
+    )
     assert "MEMORY_VALKEY_TIMOUT is not a setting: did you mean MEMORY_VALKEY_TIMEOUT?" in done.stdout
-    assert "MEMORY_ADDRESS" not in done.stdout
+    for name in ("MEMORY_ADDRESS", "MEMORY_MCP_KEY", "MEMORY_CONSOLE_KEY"):
+        assert name not in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ async def test_an_unknown_host_is_an_error_of_the_address_not_of_the_server() ->
 
 async def test_another_kind_of_server_is_an_error_of_the_address(silent_server: str) -> None:
     printed = (await run_command_for(silent_server, "list", "-u", "a", status=1)).stderr
-    assert "hint: check --address: another kind of server may listen" in printed
+    assert "hint: another kind of server may listen there" in printed
     assert "memory-service serve" not in printed
 
 

@@ -84,13 +84,13 @@ async def test_an_interrupted_import_resumes_where_it_stopped(
 
 
 @pytest.mark.parametrize(
-    "kept", ['{"index": "another", "offset": 10, "line": 1}', '{"index": "INDEX", "offset": 10, "line": 1}', "{"]
+    "progress", ['{"index": "another", "offset": 10, "line": 1}', '{"index": "INDEX", "offset": 10, "line": 1}', "{"]
 )
 async def test_a_resumed_import_needs_the_same_file_and_index(
-    stub: Stub, new_index: Callable[[], str], tmp_path: Path, kept: str
+    stub: Stub, new_index: Callable[[], str], tmp_path: Path, progress: str
 ) -> None:
     path = file_of(tmp_path / "file", index := new_index(), memory_line(memory(1)))
-    (tmp_path / "file.progress").write_text(kept.replace("INDEX", index))
+    (tmp_path / "file.progress").write_text(progress.replace("INDEX", index))
     with pytest.raises(typer.Exit):
         await import_file(stub, path, resume=True)
     assert (await import_file(stub, path)).imported == 1
@@ -145,7 +145,7 @@ async def test_lines_that_cannot_be_imported_are_reported_and_the_others_importe
         index,
         memory_line(memory(1)),
         memory_line(memory(2, role=0)),
-        b"{torn\n",
+        b"{cut off\n",
         memory_line(memory(4, expire_time=Timestamp(seconds=1))),
         memory_line(memory(1, content="another of the same id")),
         memory_line(memory(6)),

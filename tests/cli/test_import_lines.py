@@ -29,7 +29,7 @@ GOOD = memory_line(memory(1))
         (b"null\n", "is not a JSON object"),
         (b'"text"\n', "is not a JSON object"),
         (b"1\n", "is not a JSON object"),
-        (b"{torn\n", "is not JSON"),
+        (b"{cut off\n", "is not JSON"),
         (b"\xff\xfe\n", "is not UTF-8: byte 1"),
         ('{"content": "é"}\n'.encode("latin-1"), "is not UTF-8: byte 14"),
         (b"[" * 100_000 + b"\n", "is nested too deeply"),

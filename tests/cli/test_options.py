@@ -24,10 +24,10 @@ def test_text_that_is_no_duration_is_refused_with_a_reason(text: str) -> None:
 
 
 @given(st.datetimes(timezones=st.none() | st.just(UTC) | st.just(timezone(timedelta(hours=-7)))))
-def test_a_time_is_exact_and_in_utc_by_default(moment: datetime) -> None:
-    meant = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    parsed = parse_time(moment.isoformat())
-    assert parsed.seconds * 10**6 + parsed.nanos // 1000 == (meant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
+def test_a_time_is_exact_and_in_utc_by_default(time: datetime) -> None:
+    expected = time if time.tzinfo else time.replace(tzinfo=UTC)
+    parsed = parse_time(time.isoformat())
+    assert parsed.seconds * 10**6 + parsed.nanos // 1000 == (expected - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(
         microseconds=1
     )
 

@@ -72,7 +72,7 @@ async def test_delete_matching_asks_for_confirmation(stub: Stub, user: str, run:
         await stub.Store(store_request(user, "text", session), timeout=TIMEOUT)
     command = ["delete-matching", "-u", user, "-s", "two"]
     assert (await run(*command, "--dry-run")).stdout == "would delete 2 memories\n"
-    assert "--yes" in (await run(*command, status=1)).stderr, "there is nobody to ask"
+    assert "--yes" in (await run(*command, status=1)).stderr, "there is no terminal"
     shown, _ = await run_at_terminal(*command, answer="n", status=1)
     assert "Delete 2 memories?" in shown
     assert len(await list_all(stub, memory_pb2.MemoryFilter(user_id=user))) == 3

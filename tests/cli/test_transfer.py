@@ -133,12 +133,12 @@ async def test_an_export_that_was_cut_anywhere_is_completed_by_resume(
 async def test_a_partial_line_of_a_deleted_memory_is_removed(stub: Stub, source: str, tmp_path: Path) -> None:
     path = tmp_path / "file"
     await export(stub, path, EVERYONE, index=source)
-    *kept, last = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join(kept) + last[:50])
+    *lines, last = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines) + last[:50])
     deleted = json.loads(last)
     await stub.Delete(pb.DeleteRequest(index=source, user_id=deleted["user_id"], ids=[deleted["id"]]), timeout=TIMEOUT)
     assert await export(stub, path, EVERYONE, index=source, resume=True) == 6
-    assert path.read_bytes() == b"".join(kept)
+    assert path.read_bytes() == b"".join(lines)
 
 
 async def test_a_resumed_export_adds_new_memories(stub: Stub, source: str, tmp_path: Path) -> None:

@@ -234,7 +234,7 @@ async def test_a_service_stops_on_a_signal_while_its_engine_starts(
     service.send_signal(number)
     await asyncio.sleep(0.5)
     engine.resume()  # Its guard would kill it after 20 seconds.
-    _, said = await asyncio.wait_for(service.communicate(), 30)
-    assert service.returncode == 0, said
-    assert b"Traceback" not in said
+    _, stderr = await asyncio.wait_for(service.communicate(), 30)
+    assert service.returncode == 0, stderr
+    assert b"Traceback" not in stderr
     await asyncio.to_thread(wait_for_exit, engine)

@@ -74,8 +74,7 @@ def test_the_installation_reports_each_package_and_the_total() -> None:
         "[ 1/3] a (5.3 kB)",
         "[ 2/3] d (16.6 MB)",
         "[ 3/3] e (already installed)",
-        "Unpacking 3 packages …",
-        "Downloaded 17 MB. Next: install this checkout and start the demo.",
+        "Downloaded 17 MB; unpacking 3 packages …",
     ]
 
 
