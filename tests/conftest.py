@@ -50,7 +50,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the tests of a module marked `both_layouts` in each layout, if they need a server."""
     marked = any(metafunc.definition.iter_markers("both_layouts"))
     if marked and "index_layout" in metafunc.fixturenames:
-        metafunc.parametrize("index_layout", ["json", "hash"], scope="session")
+        metafunc.parametrize("index_layout", ["json", "hash"], indirect=True, scope="session")
 
 
 @pytest.hookimpl(trylast=True)
@@ -103,9 +103,10 @@ async def engine(valkey_url: str) -> AsyncIterator[Connections]:
 
 
 @pytest.fixture(scope="session")
-def index_layout() -> str:
+def index_layout(request: pytest.FixtureRequest) -> str:
     """The layout of new indexes: that of MEMORY_LAYOUT or JSON, and each in turn for tests marked `both_layouts`."""
-    return os.environ.get("MEMORY_LAYOUT", "json")
+    layout: str = getattr(request, "param", os.environ.get("MEMORY_LAYOUT", "json"))
+    return layout
 
 
 @pytest.fixture(scope="session")

@@ -1,1 +1,1 @@
-"""Faults that are made on purpose, on real processes; docs/faults.md tells what callers see of each."""
+"""Fault tests on real processes. docs/faults.md says what callers see of each fault."""

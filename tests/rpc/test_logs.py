@@ -17,7 +17,14 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, search, store_request, stub_for
 from tests.support.credentials import api_key
-from tests.support.server_process import COMMAND, ServerProcess, channel_to, environment, run_server_process
+from tests.support.server_process import (
+    COMMAND,
+    ServerProcess,
+    channel_to,
+    environment,
+    run_server_process,
+    wait_for_log_lines,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -63,8 +70,7 @@ async def test_each_call_has_one_line_with_caller_method_code_and_duration(serve
         call = stub.Search(request, timeout=TIMEOUT, metadata=metadata(server_process, x_request_id="order-66"))
         assert len([hit async for response in call for hit in response.hits]) == 3
         assert dict(await call.trailing_metadata())["x-request-id"] == "order-66"
-    await asyncio.sleep(0.2)
-    [line] = server_process.call_lines("Search")
+    [line] = await wait_for_log_lines(server_process, "call", method="Search")
     assert line["level"] == "info"
     assert (line["code"], line["caller"], line["results"]) == ("OK", "the-backend", 3)
     assert line["request_id"] == "order-66"
@@ -87,11 +93,10 @@ async def test_a_failed_call_logs_its_reason_and_returns_its_request_id(server_p
             await stub.Get(request, timeout=TIMEOUT, metadata=metadata(server_process))
         with pytest.raises(grpc.aio.AioRpcError):
             await stub.List(pb.ListRequest(filter=ALICE), timeout=TIMEOUT)
-    await asyncio.sleep(0.2)
-    [line] = server_process.call_lines("Get")
+    [line] = await wait_for_log_lines(server_process, "call", method="Get")
     assert (line["code"], line["reason"], line["level"]) == ("NOT_FOUND", "MEMORY_NOT_FOUND", "info")
     assert dict(failed.value.trailing_metadata())["x-request-id"] == line["request_id"]
-    [refused] = server_process.call_lines("List")
+    [refused] = await wait_for_log_lines(server_process, "call", method="List")
     assert (refused["code"], refused["reason"], refused["caller"]) == ("UNAUTHENTICATED", "UNAUTHENTICATED", "")
     assert "a_secret_id" not in json.dumps(server_process.log)
 

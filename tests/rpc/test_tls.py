@@ -172,6 +172,7 @@ def keys(tmp_path: Path) -> tuple[Path, str]:
     return file, key
 
 
+@pytest.mark.slow
 def test_logs_contain_no_key_token_or_content(valkey_url: str, keys: tuple[Path, str], files: Files) -> None:
     file, key = keys
     with run_server_process(

@@ -140,3 +140,9 @@ async def test_new_indexes_have_the_configured_layout(settings: Settings, new_in
     ):
         made = await stub.EnsureIndex(pb.EnsureIndexRequest(), timeout=TIMEOUT)
     assert made.index.layout == LAYOUTS[layout]
+
+
+@pytest.mark.both_layouts
+async def test_the_fixtures_are_of_one_layout(stub: Stub, settings: Settings, index_layout: str) -> None:
+    described = await stub.GetIndex(pb.GetIndexRequest(index=settings.index), timeout=TIMEOUT)
+    assert described.index.layout == LAYOUTS[Layout(index_layout.upper())]
