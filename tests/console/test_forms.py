@@ -61,7 +61,7 @@ async def test_errors_link_to_their_fields(http: httpx.AsyncClient) -> None:
     for field in ("k", "until", "role"):
         assert f'<a href="#{field}">{field}</a>' in invalid
     rejected = await get_page(http, "/search", q="x", k="0")
-    assert '<a href="#user">filter</a>: name a user_id' in rejected
+    assert '<a href="#user">filter</a>: set user_id' in rejected
     assert '<a href="#k">k</a>: must be greater' in rejected
 
 
