@@ -158,9 +158,14 @@ async def _serve(settings: Settings, supervised: bool) -> None:
 
 def _check_addresses(settings: Settings) -> None:
     """Check that the server can listen on its addresses."""
-    for setting, listen in (("MEMORY_LISTEN", settings.listen), ("MEMORY_HEALTH_LISTEN", settings.health_listen)):
+    shared = settings.workers > 1
+    for setting, listen, is_shared in (
+        ("MEMORY_LISTEN", settings.listen, shared),
+        ("MEMORY_HEALTH_LISTEN", settings.health_listen, shared),
+        ("MEMORY_METRICS_LISTEN", settings.metrics_listen, False),
+    ):
         if listen is not None:
-            check_address(setting, listen, shared=settings.workers > 1)
+            check_address(setting, listen, shared=is_shared)
 
 
 async def _open(settings: ConnectionSettings, stack: contextlib.AsyncExitStack) -> Connections:

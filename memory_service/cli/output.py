@@ -167,9 +167,6 @@ def describe_summary(summary: memory_service_pb2.SearchSummary, *, by_words: boo
     return text
 
 
-in_words = describe_summary  # the name that memory_service.console uses
-
-
 def print_memory_row(memory: memory_pb2.Memory, *, with_user: bool) -> None:
     """Print a memory on a line: id, time, session, role and text."""
     written = memory.timestamp.ToDatetime().isoformat(" ", "seconds")

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse
 
 from memory_service.cli.client import Stub
 from memory_service.cli.options import parse_time
-from memory_service.cli.output import in_words
+from memory_service.cli.output import describe_summary
 from memory_service.console.forms import Form
 from memory_service.console.requests import MODES, ROLES
 
@@ -93,7 +93,7 @@ _templates.filters.update(
     iso=lambda timestamp: timestamp.ToJsonString(),
     role=role_name,
     state=lambda one: index_pb2.IndexState.Name(one).removeprefix("INDEX_STATE_").lower(),
-    summary=lambda summary, by_text: in_words(summary, by_words=by_text),
+    summary=lambda summary, by_text: describe_summary(summary, by_words=by_text),
     time=display_time,
 )
 

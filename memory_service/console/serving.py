@@ -13,6 +13,7 @@ from memory_service.addresses import parse_host_port
 from memory_service.cli.output import console, fail
 from memory_service.console.app import application
 from memory_service.console.guard import SHORTEST_KEY, is_loopback
+from memory_service.listen_address import cannot_listen
 
 DEFAULT_PORT = 8080
 
@@ -35,7 +36,8 @@ def run_console(address: str, connect: Callable[[str], grpc.aio.Channel], listen
     try:
         listener = _listener(host, port, any_port_if_taken=not listen)
     except OSError as error:
-        fail("--listen", f"cannot listen on {host}:{port}: {error.strerror or error}")
+        _, _, message = str(cannot_listen("--listen", listen, error)).partition(": ")
+        fail("--listen", message)
     console.print(f"The console of {address} is at {_url(listener)} (press Ctrl-C to stop)")
     asyncio.run(_serve(address, connect, listener, key))
 
