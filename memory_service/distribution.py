@@ -72,8 +72,8 @@ def explain_import_error(error: Exception) -> str | None:
         return ": ".join(other)
     if not isinstance(error, ImportError) or (error.name or "").partition(".")[0] != _MODULE:
         return None
-    found = util.find_spec(_MODULE)
-    where = "is missing" if found is None else f"at {found.origin or 'an empty folder'} is not this software's"
+    spec = util.find_spec(_MODULE)
+    where = "is missing" if spec is None else f"at {spec.origin or 'an empty folder'} is not this software's"
     return f"the module {_MODULE} {where}: {_reinstall_command()}"
 
 

@@ -133,7 +133,7 @@ class Settings(BaseSettings):
             )
         if self.tls_client_ca is not None and self.tls_cert is None:
             raise ValueError("MEMORY_TLS_CLIENT_CA: it needs MEMORY_TLS_CERT and MEMORY_TLS_KEY")
-        if len({one is None for one in (self.jwt_jwks, self.jwt_issuer, self.jwt_audience)}) > 1:
+        if len({value is None for value in (self.jwt_jwks, self.jwt_issuer, self.jwt_audience)}) > 1:
             raise ValueError(
                 "MEMORY_JWT_JWKS: set MEMORY_JWT_JWKS, MEMORY_JWT_ISSUER and MEMORY_JWT_AUDIENCE, or none of them"
             )

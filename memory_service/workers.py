@@ -185,11 +185,11 @@ def reserved(setting: str, listen: str) -> Iterator[str]:
     Raises:
         OSError: the address is not valid or in use, maybe by workers of another supervisor.
     """
-    wanted = parse_host_port(listen, free_port=True)
+    address = parse_host_port(listen, free_port=True)
     with contextlib.ExitStack() as stack:
         try:
             family, kind, _, _, place = socket.getaddrinfo(
-                wanted.host, wanted.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+                address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
             holder = stack.enter_context(socket.socket(family, kind))
             # For the bind: SO_REUSEADDR only ignores closed connections of an earlier server.
@@ -200,7 +200,7 @@ def reserved(setting: str, listen: str) -> Iterator[str]:
         # From here on only workers can bind. This socket does not listen, so it gets no connections.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        yield str(replace(wanted, port=holder.getsockname()[1]))
+        yield str(replace(address, port=holder.getsockname()[1]))
 
 
 def _port_above(listen: str, by: int) -> str:

@@ -64,7 +64,9 @@ def channel_to(address: str) -> grpc.aio.Channel:
     credentials = _credentials
     if not credentials.tls:
         return grpc.aio.insecure_channel(address, options=_OPTIONS, interceptors=_interceptors(credentials.token))
-    files = [None if one is None else one.read_bytes() for one in (credentials.ca, credentials.key, credentials.cert)]
+    files = [
+        None if file is None else file.read_bytes() for file in (credentials.ca, credentials.key, credentials.cert)
+    ]
     return grpc.aio.secure_channel(
         address, grpc.ssl_channel_credentials(*files), options=_OPTIONS, interceptors=_interceptors(credentials.token)
     )

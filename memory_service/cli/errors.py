@@ -96,9 +96,9 @@ def _violations(error: grpc.aio.AioRpcError) -> Iterator[Line]:
     for detail in status.details if status else ():
         bad, unmet = error_details_pb2.BadRequest(), error_details_pb2.PreconditionFailure()
         if detail.Unpack(bad):
-            yield from ((one.field, one.description) for one in bad.field_violations)
+            yield from ((violation.field, violation.description) for violation in bad.field_violations)
         elif detail.Unpack(unmet):
-            yield from ((one.subject, one.description) for one in unmet.violations)
+            yield from ((violation.subject, violation.description) for violation in unmet.violations)
 
 
 def _repeats(message: str, violations: list[Line]) -> bool:

@@ -163,11 +163,11 @@ def _remove_stale(path: Path, digests: FileDigests) -> int:
 
 def _fail_on_header(path: Path, first: bytes, expected: Header) -> NoReturn:
     try:
-        found = read_header(first)
+        header = read_header(first)
     except ValueError as error:
         output.fail(str(path), str(error))
-    actual, wanted = (one.line().decode().strip() for one in (found, expected))
-    output.fail(str(path), f"is another export: its header is {actual}, not {wanted}")
+    actual_line, expected_line = header.line().decode().strip(), expected.line().decode().strip()
+    output.fail(str(path), f"is another export: its header is {actual_line}, not {expected_line}")
 
 
 async def _count(memories: client.Stub, index: str, where: memory_pb2.MemoryFilter, deadline: float) -> int | None:

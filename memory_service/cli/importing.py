@@ -51,7 +51,7 @@ class Tally:
         if result.HasField("stored"):
             self.already += result.stored.already_stored
             self.imported += not result.stored.already_stored
-        elif any(one.rule == "store.expire_time" for one in result.error.field_violations):
+        elif any(violation.rule == "store.expire_time" for violation in result.error.field_violations):
             self.expired += 1
         else:
             reason = error_reason_pb2.ErrorReason.Name(result.error.reason).removeprefix("ERROR_REASON_")
@@ -195,11 +195,11 @@ async def _store(memories: client.Stub, index: str, batch: Batch, deadline: floa
             return
         request = pb.BatchStoreRequest(index=index, memories=remaining.values())
         received = dict(zip(remaining, (await memories.BatchStore(request, timeout=deadline)).results, strict=True))
-        busy = {line: one for line, one in received.items() if one.error.code in _RETRYABLE}
-        results.update((line, one) for line, one in received.items() if line not in busy)
+        busy = {line: result for line, result in received.items() if result.error.code in _RETRYABLE}
+        results.update((line, result) for line, result in received.items() if line not in busy)
         if busy:
-            line, one = next(iter(busy.items()))
-            raise grpc.aio.AioRpcError(_RETRYABLE[one.error.code], details=f"line {line}: {one.error.message}")
+            line, result = next(iter(busy.items()))
+            raise grpc.aio.AioRpcError(_RETRYABLE[result.error.code], details=f"line {line}: {result.error.message}")
 
     await client.retry(attempt)
     return results

@@ -39,11 +39,11 @@ def group_memories(kind: str, memories: Sequence[memory_pb2.Memory], components:
     if kind == "content":
         return _by_content(memories, components)
     if kind == "session":
-        keys = [one.session_id for one in memories]
+        keys = [memory.session_id for memory in memories]
     else:
-        counts = Counter(label for one in memories for label in one.labels)
+        counts = Counter(label for memory in memories for label in memory.labels)
         # A memory with several labels counts for the most frequent one.
-        keys = [max(one.labels, key=lambda label: (counts[label], label), default="") for one in memories]
+        keys = [max(memory.labels, key=lambda label: (counts[label], label), default="") for memory in memories]
     named = [name for name, _ in Counter(keys).most_common() if name]
     groups = [Group(name, rows, rows[0]) for name in named[:COLOURS] if (rows := _rows_of(keys, {name}))]
     smaller = named[COLOURS:]

@@ -9,7 +9,7 @@ from memory_service.cli.options import Role, memory_filter, parse_duration, pars
 from memory_service.console.forms import Form
 
 MODES = ("vector", "text", "hybrid")
-ROLES = tuple(one.value for one in Role)
+ROLES = tuple(role.value for role in Role)
 
 
 def filter_of(form: Form) -> memory_pb2.MemoryFilter:

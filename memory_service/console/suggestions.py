@@ -29,7 +29,7 @@ async def suggestions(request: Request) -> Response:
         return JSONResponse(
             {"values": [], "note": f"No suggestions: the service does not list {what} ({error.code().name})."}
         )
-    names = [one.session_id if user else one.user_id for one in response.memories]
+    names = [memory.session_id if user else memory.user_id for memory in response.memories]
     values = list(dict.fromkeys(filter(None, names)))
     scope_note = f"from the newest {len(names):,} memories" if response.next_page_token else f"all {what}"
     return JSONResponse({"values": values, "note": f"Suggestions: {scope_note}."})

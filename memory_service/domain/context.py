@@ -32,8 +32,8 @@ def window(storage_id: str, nearby: Sequence[Candidate], before: int, after: int
 
     Memories of the same time are ordered by id. The window is empty when the memory is not among `nearby`.
     """
-    ordered = sorted({one.storage_id: one for one in nearby}.values(), key=_sort_key)
-    position = next((i for i, one in enumerate(ordered) if one.storage_id == storage_id), None)
+    ordered = sorted({candidate.storage_id: candidate for candidate in nearby}.values(), key=_sort_key)
+    position = next((i for i, candidate in enumerate(ordered) if candidate.storage_id == storage_id), None)
     return [] if position is None else ordered[max(0, position - before) : position + after + 1]
 
 
@@ -46,7 +46,7 @@ def merge_windows(windows: Sequence[Sequence[Candidate]]) -> list[tuple[int, tup
     groups: list[tuple[int, dict[str, Candidate]]] = []
     first_of: dict[int, int] = {}
     for number, candidates in enumerate(windows):
-        members = {one.storage_id: one for one in candidates}
+        members = {candidate.storage_id: candidate for candidate in candidates}
         overlapping = [group for group in groups if not members.keys().isdisjoint(group[1])]
         first = min((group[0] for group in overlapping), default=number)
         for group in overlapping:

@@ -81,7 +81,9 @@ class Listing:
         processed = 0
         page_bytes = 0
         while processed < min(size, len(candidates)) and page_bytes < MAX_PAGE_BYTES:
-            storage_ids = [one.storage_id for one in candidates[processed : min(size, processed + READ_BATCH)]]
+            storage_ids = [
+                candidate.storage_id for candidate in candidates[processed : min(size, processed + READ_BATCH)]
+            ]
             batch = await self._store.read(info, storage_ids)
             batch_vectors = await self._store.embeddings(info, storage_ids) if embeddings else [None] * len(storage_ids)
             for memory, vector in zip(batch, batch_vectors, strict=True):
@@ -123,7 +125,7 @@ class Listing:
         async def delete_batch(info: IndexInfo) -> bool:
             nonlocal deleted
             reply = await self._search.matching(info, where, _DELETE_BATCH, SearchOptions())
-            deleted += sum(await self._store.delete(info, [one.storage_id for one in reply.value]))
+            deleted += sum(await self._store.delete(info, [candidate.storage_id for candidate in reply.value]))
             return bool(reply.value)
 
         # Each batch checks that the index is ready: after a restart the engine could find nothing although more exists.
@@ -140,26 +142,32 @@ class Listing:
         fetched and ordered here.
         """
         page: list[Candidate] = []
-        rest: Filter | None = where
+        remaining: Filter | None = where
         if cursor is not None:
             last = (cursor.timestamp, cursor.id, cursor.storage_id)
             ties = await self._at(info, where, cursor.timestamp, newest_first=newest_first)
-            page = [one for one in ties if (one.sort_key < last if newest_first else one.sort_key > last)]
-            rest = _beyond(where, rounding_range(cursor.timestamp), newest_first=newest_first)
-        while rest is not None and len(page) < size:
+            page = [
+                candidate
+                for candidate in ties
+                if (candidate.sort_key < last if newest_first else candidate.sort_key > last)
+            ]
+            remaining = _beyond(where, rounding_range(cursor.timestamp), newest_first=newest_first)
+        while remaining is not None and len(page) < size:
             missing = size - len(page)
             window = await self._windows.first(
-                info, rest, at_least=missing, at_most=_MAX_SORTED + 4 * missing, newest_first=newest_first
+                info, remaining, at_least=missing, at_most=_MAX_SORTED + 4 * missing, newest_first=newest_first
             )
             supported = within_supported_times(window)
             more = await self._search.ordered(info, supported, missing, newest_first=newest_first) if supported else []
             if len(more) < missing:  # The window has no more. A count may be too high, so the search goes on behind it.
                 page += sorted(more, key=_sort_key, reverse=newest_first)
                 edge = window.start if newest_first else window.end
-                rest = None if edge is None else _beyond(rest, (edge, edge), newest_first=newest_first)
+                remaining = None if edge is None else _beyond(remaining, (edge, edge), newest_first=newest_first)
                 continue
             more += await self._at(info, where, more[-1].memory.timestamp, newest_first=newest_first)
-            page += sorted({one.storage_id: one for one in more}.values(), key=_sort_key, reverse=newest_first)
+            page += sorted(
+                {candidate.storage_id: candidate for candidate in more}.values(), key=_sort_key, reverse=newest_first
+            )
             break
         return page[:size]
 

@@ -197,9 +197,9 @@ class Memories:
         k = _MAX_NEAR_DUPLICATES + 1  # The memory itself may be among them.
         reply = await self._search.nearest(info, Filter(new.user_id), embedding, k, SearchOptions())
         return tuple(
-            NearDuplicate(one.memory.id, one.similarity)
-            for one in reply.value
-            if one.storage_id != storage_id and one.similarity >= new.near_duplicate_min_score
+            NearDuplicate(candidate.memory.id, candidate.similarity)
+            for candidate in reply.value
+            if candidate.storage_id != storage_id and candidate.similarity >= new.near_duplicate_min_score
         )[:_MAX_NEAR_DUPLICATES]
 
 

@@ -65,9 +65,9 @@ def text_scores(
     `frequencies` are the numbers of memories, out of `total`, that have each term. The average length is that of the
     candidates. With a neighborhood, a candidate is scored together with its neighbors.
     """
-    counts = np.array([[one.terms.count(term) for term in terms] for one in candidates], np.float64)
+    counts = np.array([[candidate.terms.count(term) for term in terms] for candidate in candidates], np.float64)
     counts = counts.reshape(len(candidates), len(terms))  # Keeps the shape without candidates or terms.
-    lengths = np.array([len(one.terms) for one in candidates], np.float64)
+    lengths = np.array([len(candidate.terms) for candidate in candidates], np.float64)
     if neighborhood is not None:
         weights = [neighbor_weight**distance for distance in range(1, REACH + 1)]
         counts, lengths = neighborhood.add_neighbors(counts, weights), neighborhood.add_neighbors(lengths, weights)
@@ -82,7 +82,7 @@ def similarities(
     candidates: Sequence[Candidate], *, neighborhood: Neighborhood | None = None, neighbor_weight: float = 0.0
 ) -> Numbers:
     """Return the cosine similarity of each candidate; with a neighborhood, plus that of its neighbors."""
-    own = np.array([one.similarity for one in candidates], np.float64)
+    own = np.array([candidate.similarity for candidate in candidates], np.float64)
     if neighborhood is None:
         return own
     return neighborhood.add_neighbors(own, [neighbor_weight ** (distance + 1) for distance in range(1, REACH + 1)])

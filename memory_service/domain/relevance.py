@@ -59,14 +59,14 @@ class RankedCandidates:
         """Return the candidates as hits."""
         return [
             Hit(
-                storage_id=one.storage_id,
-                memory=one.memory,
+                storage_id=candidate.storage_id,
+                memory=candidate.memory,
                 rank_score=float(self.rank[row]),
-                distance=one.distance,
+                distance=candidate.distance,
                 text_score=None if self.text is None else float(self.text[row]),
                 recency_score=None if self.recency is None else float(self.recency[row]),
             )
-            for row, one in enumerate(self.candidates)
+            for row, candidate in enumerate(self.candidates)
         ]
 
 

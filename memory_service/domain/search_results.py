@@ -109,12 +109,14 @@ class SearchResults:
     async def _read(self, storage_ids: Sequence[str], where: Filter) -> list[Memory | None]:
         """Read memories; None for one that has changed, expired or gone since the search."""
         memories = await self._store.read(self._info, storage_ids)
-        return [one if one and where.matches(one) and not one.is_expired() else None for one in memories]
+        return [memory if memory and where.matches(memory) and not memory.is_expired() else None for memory in memories]
 
     async def _read_contexts(self) -> None:
         """Read the contexts of this batch in one round trip, where they are few."""
         self._read_memories = {}
-        storage_ids = {one.storage_id for number, _ in self._batch if self._merged for one in self._merged[number][1]}
+        storage_ids = {
+            candidate.storage_id for number, _ in self._batch if self._merged for candidate in self._merged[number][1]
+        }
         storage_ids -= {hit.storage_id for _, hit in self._batch}
         if 0 < len(storage_ids) <= READ_BATCH:
             memories = await self._store.read(self._info, list(storage_ids))
@@ -138,7 +140,9 @@ class SearchResults:
     async def _fitting_context(self, hit: Hit, window: Sequence[Candidate]) -> tuple[tuple[Memory, ...], bool]:
         """Return the memories of the window that fit beside the hit, preferring those nearest to it; and whether all
         of them fit."""
-        center = next((position for position, one in enumerate(window) if one.storage_id == hit.storage_id), 0)
+        center = next(
+            (position for position, candidate in enumerate(window) if candidate.storage_id == hit.storage_id), 0
+        )
         nearest_first = sorted(range(len(window)), key=lambda position: abs(position - center))
         room = min(MAX_CONTEXT_BYTES, MAX_MEMORY_BYTES - message_size(hit.memory))
         scope = Filter(hit.memory.user_id, (hit.memory.session_id,) if hit.memory.session_id else ())
@@ -151,7 +155,7 @@ class SearchResults:
                     continue
                 room -= message_size(memory)
                 if room < 0:
-                    return tuple(fitting[one] for one in sorted(fitting)), False
+                    return tuple(fitting[index] for index in sorted(fitting)), False
                 fitting[position] = memory
         return tuple(fitting[position] for position in sorted(fitting)), True
 

@@ -31,8 +31,10 @@ def lock_for_service(data_dir: Path) -> IO[str]:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         file = (data_dir / "lock").open("a")
     except OSError as error:
-        in_the_way = next((one for one in (data_dir, *data_dir.parents) if one.exists() and not one.is_dir()), None)
-        cause = error.strerror if in_the_way is None else f"{in_the_way} is a file"
+        blocking_file = next(
+            (path for path in (data_dir, *data_dir.parents) if path.exists() and not path.is_dir()), None
+        )
+        cause = error.strerror if blocking_file is None else f"{blocking_file} is a file"
         raise FailedPrecondition(
             Reason.SERVER_MISCONFIGURED,
             f"MEMORY_DATA_DIR: cannot use {data_dir} as the data directory: {cause}; set it to a directory that this "

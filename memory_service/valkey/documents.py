@@ -101,7 +101,7 @@ def _metadata(value: Any) -> dict[str, str]:
             value = orjson.loads(value)
         except orjson.JSONDecodeError:
             return {}
-    return {key: _text(one) for key, one in value.items()} if isinstance(value, dict) else {}
+    return {key: _text(item) for key, item in value.items()} if isinstance(value, dict) else {}
 
 
 def _microseconds(exact: Any, in_seconds: Any) -> int | None:

@@ -76,7 +76,7 @@ class ValkeySearches:
         first = await self._replies.fetch(index, algorithm, options, first_batch)
         [result] = first.value
         if int(result[0]) <= READ_BATCH:
-            candidates = [one for one in parse_search(result, key_prefix(index.name)) if visible(one)]
+            candidates = [candidate for candidate in parse_search(result, key_prefix(index.name)) if visible(candidate)]
             return SearchReply(candidates, first.partial, has_content=True)
         return await self._knn(index, algorithm, query, embedding, k, HEADER_FIELDS, options, visible)
 
@@ -108,16 +108,19 @@ class ValkeySearches:
         algorithm = choose_part(index, Algorithm.FLAT)
         sessions = {(span.user_id, span.session_id) for span in spans}
 
-        def visible(one: Candidate) -> bool:
-            return (one.memory.user_id, one.memory.session_id) in sessions and not one.memory.is_expired()
+        def visible(candidate: Candidate) -> bool:
+            return (
+                candidate.memory.user_id,
+                candidate.memory.session_id,
+            ) in sessions and not candidate.memory.is_expired()
 
         if embedding is None:
             return await self._filter_only(index, algorithm, f"({text})", limit, options, visible)
         return await self._knn(index, algorithm, f"({text})", embedding, limit, RANKING_FIELDS, options, visible)
 
     async def counts(self, index: IndexInfo, filters: Sequence[Filter]) -> list[int]:
-        algorithm = choose_part(index, Algorithm.FLAT, needs_text=any(one.uses_labels for one in filters))
-        queries = [filter_text(one) for one in filters]
+        algorithm = choose_part(index, Algorithm.FLAT, needs_text=any(filter_.uses_labels for filter_ in filters))
+        queries = [filter_text(filter_) for filter_ in filters]
         return (await self._counts(index, algorithm, queries, SearchOptions())).value
 
     async def frequencies(
@@ -156,9 +159,9 @@ class ValkeySearches:
         prefix = key_prefix(index.name)
         neighbors = [
             [
-                one
+                candidate
                 for result in reply.value[3 * number : 3 * number + 3]
-                for one in filter(is_visible(session), parse_search(result, prefix))
+                for candidate in filter(is_visible(session), parse_search(result, prefix))
             ]
             for number, session in enumerate(sessions)
         ]
