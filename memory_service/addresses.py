@@ -58,8 +58,9 @@ def parse_listen(text: str) -> str:
 
 
 def parse_target(text: str) -> str:
-    """Parse the address of a server; return it in gRPC's form: HOST:PORT, `dns:///HOST:PORT`, `unix:PATH`, or several
-    addresses as `ipv4:HOST:PORT,…` and `ipv6:…`.
+    """Parse the address of a server; return it in gRPC's form.
+
+    The forms are HOST:PORT, `dns:///HOST:PORT`, `unix:PATH`, and several addresses as `ipv4:HOST:PORT,…` or `ipv6:…`.
 
     Raises ValueError.
     """
@@ -117,6 +118,6 @@ def _check_host(host: str, text: str) -> None:
     except ValueError:
         labels = host.removesuffix(".").split(".")
         is_name = len(host) <= _LONGEST_NAME and all(_LABEL.fullmatch(label) for label in labels)
-        # No name ends in a number: 127.0.0.256 is a typing error.
+        # A host name does not end in a number: 127.0.0.256 is a typo.
         if not is_name or labels[-1].isdecimal():
             raise ValueError(f"{host!r} in {text!r} is neither a host name nor an IP address") from None

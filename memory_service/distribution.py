@@ -8,7 +8,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 NAME = "semantic-memory-grpc-server"
-"""It contains the module of the client: anyone could publish a dependency that is on no package index."""
+"""The server package. It contains the client module instead of depending on the client package: that package is not on
+PyPI, so anyone could publish one under its name."""
 CLIENT = "semantic-memory-grpc-client"
 """The client without the server, from the same checkout."""
 
@@ -24,9 +25,9 @@ def version() -> str:
 
 
 def install_command(*options: str, extra: str = "") -> str:
-    """Return the command that installs this package, with an extra, from the source of the present installation.
+    """Return the command that installs this package, with an extra, from the source of the current installation.
 
-    It never installs by name: the package is on no index, so a package of that name there is other software.
+    It never installs by name: the package is not on PyPI, so a package with that name there is unrelated software.
     """
     source, editable = _source()
     path = source or "."
@@ -48,7 +49,7 @@ def _source() -> tuple[str, bool]:
 
 
 def foreign_distribution() -> tuple[str, str] | None:
-    """Return which other package also has the client's module, and what to do; None if no other has."""
+    """Return the conflict with another package that has the client's module, and what to do; None if there is none."""
     owners = metadata.packages_distributions().get(_MODULE, [])
     others = sorted(set(owners) - {NAME, CLIENT})
     if not others:
@@ -58,7 +59,7 @@ def foreign_distribution() -> tuple[str, str] | None:
 
 
 def duplicate_client() -> tuple[str, str] | None:
-    """Return that the client is installed beside the server, which contains it, and what to do; None if it is not."""
+    """Return the conflict if the client, which the server contains, is installed too, and what to do; else None."""
     if not {NAME, CLIENT} <= set(metadata.packages_distributions().get(_MODULE, [])):
         return None
     return f"{CLIENT} is installed beside {NAME}, which contains it; their versions can differ", _uninstall_command(
@@ -78,7 +79,7 @@ def explain_import_error(error: Exception) -> str | None:
 
 
 def _uninstall_command(names: str) -> str:
-    """Uninstalling the other package deletes shared files, so this one is installed again."""
+    """Return the command that removes the packages and reinstalls this one, since the removal deletes shared files."""
     return f"{shlex.quote(sys.executable)} -m pip uninstall --yes {names} && {_reinstall_command()}"
 
 
