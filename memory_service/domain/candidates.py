@@ -17,22 +17,23 @@ from memory_service.domain.types import Candidate, Embedding, IndexInfo, Memory
 T = TypeVar("T")
 
 RERANKED = 200
-"""Most relevant candidates among which recency and diversity choose."""
+"""Number of the most relevant candidates that recency and diversity rerank."""
 _NEAREST = 100
-"""Candidates by embedding."""
+"""Number of candidates by embedding."""
 _WITH_TERMS = 300
-"""Candidates by words in addition to those by embedding: the rarest terms that together find no more than this."""
+"""Number of candidates by words, in addition to the candidates by embedding. The rarest terms that together match no
+more memories than this are used."""
 _TEXT_ONLY = 1000
-"""The same without an embedding. A single more frequent term finds up to twice as many."""
+"""The same for a search without an embedding. A single term that is more frequent finds up to twice as many."""
 _MAX_QUERY_TERMS = 32
 _ANCHORS = 20
-"""Best candidates whose neighborhoods are ranked too."""
+"""Number of the best candidates whose neighborhoods are ranked too."""
 _NEIGHBORS = 1000
 """Upper bound on the memories of these neighborhoods."""
 
 
 class CandidateSearch:
-    """The engine searches of one call. `partial` is True once a reply lacked unavailable shards."""
+    """The engine searches of one call. `partial` is True once a reply lacked the results of a shard."""
 
     def __init__(self, search: MemorySearch, info: IndexInfo, query: Query) -> None:
         self._search = search
@@ -84,7 +85,7 @@ class CandidateSearch:
             for row, candidate in enumerate(ranked.candidates)
             if query.where.matches(candidate.memory)
             and not candidate.memory.is_expired()
-            # The engine checked the exact times of those within the filter; RediSearch returns rounded times.
+            # The engine checked the exact times of candidates within the filter. RediSearch returns rounded times.
             and (candidate.storage_id in within_filter or query.where.matches_time(candidate.memory))
             and candidate.memory.id not in query.exclude_ids
             and (query.mode is not Mode.TEXT or ranked.rank[row] > 0)
@@ -92,7 +93,7 @@ class CandidateSearch:
         return ranked.rows(rows).best(len(rows))
 
     async def neighbors(self, memories: Sequence[Memory], before: int, after: int) -> list[list[Candidate]]:
-        """Return the memories before and after each of these in its session, in any order."""
+        """Return, for each memory, the memories before and after it in its session, in any order."""
         return self._value(await self._search.neighbors(self._info, memories, before, after, self._options))
 
     async def _matching_filter(self, embedding: Embedding | None, query_terms: QueryTerms) -> list[Candidate]:
@@ -113,7 +114,7 @@ class CandidateSearch:
         return list({candidate.storage_id: candidate for reply in replies for candidate in self._value(reply)}.values())
 
     async def _neighborhoods(self, memories: Sequence[Memory], embedding: Embedding | None) -> list[Candidate]:
-        """Return the memories of the neighborhoods of these."""
+        """Return the memories in the neighborhoods of these memories."""
         spans = context.spans(memories)
         return self._value(await self._search.around(self._info, spans, embedding, _NEIGHBORS, self._options))
 

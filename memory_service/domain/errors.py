@@ -101,7 +101,7 @@ class AlreadyExists(MemoryServiceError):
 
 
 class FailedPrecondition(MemoryServiceError):
-    """The index or the server cannot serve this call in its present state."""
+    """The index or the server cannot serve this call in its current state."""
 
 
 class ResourceExhausted(MemoryServiceError):

@@ -10,11 +10,11 @@ from memory_service.domain.time_windows import TimeWindows, rounding_range, with
 from memory_service.domain.types import Candidate, Embedding, Filter, IndexInfo, Memory
 
 _MAX_TIES = 10_000
-"""Memories with the same timestamp that List can order."""
+"""Number of memories with the same timestamp that List can order."""
 _MAX_SORTED = 1000
-"""Memories beyond those of the page that the engine may sort for it."""
+"""Number of memories that the engine may sort in addition to the memories of a page."""
 _DELETE_BATCH = 500
-"""Memories deleted in one step."""
+"""Number of memories deleted in one step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Listing:
                 if page_bytes >= MAX_PAGE_BYTES:
                     break
                 processed += 1
-                # Skips memories that have changed or gone since the search.
+                # Skip memories that were changed or deleted since the search.
                 if (
                     memory is not None
                     and where.matches(memory)
@@ -104,7 +104,7 @@ class Listing:
                     if vector is not None:
                         vectors.append(vector)
                         page_bytes += vector.nbytes
-        # If a memory has gone since the search, a later one may have taken its place: then this may not be the end.
+        # If a memory was deleted since the search, a later one may have taken its place, so this may not be the end.
         if processed >= len(candidates) and len(memories) == processed:
             return Page(memories, vectors, "")
         return Page(memories, vectors, encode_cursor(Cursor(*candidates[processed - 1].sort_key), binding))
@@ -128,7 +128,7 @@ class Listing:
             deleted += sum(await self._store.delete(info, [candidate.storage_id for candidate in reply.value]))
             return bool(reply.value)
 
-        # Each batch checks that the index is ready: after a restart the engine could find nothing although more exists.
+        # Each batch checks that the index is ready: after a restart the engine could find nothing although more exist.
         while await self._indexes.retry_if_changed(index, delete_batch, ready=True):
             pass
         return deleted
@@ -159,7 +159,7 @@ class Listing:
             )
             supported = within_supported_times(window)
             more = await self._search.ordered(info, supported, missing, newest_first=newest_first) if supported else []
-            if len(more) < missing:  # The window has no more. A count may be too high, so the search goes on behind it.
+            if len(more) < missing:  # The window has no more. A count may be too high, so continue after the window.
                 page += sorted(more, key=_sort_key, reverse=newest_first)
                 edge = window.start if newest_first else window.end
                 remaining = None if edge is None else _beyond(remaining, (edge, edge), newest_first=newest_first)

@@ -13,9 +13,9 @@ from memory_service.domain.types import Candidate
 
 @dataclass(slots=True)
 class QueryTerms:
-    """The stems of a query, rarest first, with the number of memories that have each, out of `total`.
+    """The stems of a query, rarest first, with the number of memories out of `total` that contain each.
 
-    The first `rare` ones are used to find candidates; the others only count for the rank.
+    The first `rare` stems find candidates; the others only affect the rank.
     """
 
     terms: list[str]

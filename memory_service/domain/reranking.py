@@ -15,7 +15,7 @@ ReadEmbeddings = Callable[[Sequence[str]], Awaitable[list[Embedding | None]]]
 
 
 async def rerank(query: Query, ranked: RankedCandidates, read_embeddings: ReadEmbeddings) -> RankedCandidates:
-    """Return the k hits: the most relevant ones, or those that recency and diversity choose."""
+    """Return the k hits: the most relevant candidates, or the ones that recency and diversity select."""
     if query.recency is None and query.diversity is None:
         return ranked.first(query.k)
     ranked = ranked.first(max(RERANKED, query.k))

@@ -119,7 +119,7 @@ class Searches:
         return embedded, embedding_time, query_terms
 
     async def _embed(self, info: IndexInfo, query: Query) -> tuple[EmbeddedText, float]:
-        """Return the query's embedding and the seconds that it took, after checking that it fits the index."""
+        """Check that the query's embedding fits the index. Return it and the seconds that embedding took."""
         if query.embedding is not None:
             self._indexes.check_model(info, query.embedding_model)
             check_dimension(query.embedding, index=info.name, dimension=info.dimension, field="query_embedding")

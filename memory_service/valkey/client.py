@@ -9,8 +9,8 @@ from typing import Any
 import glide
 
 _RECONNECT = glide.BackoffStrategy(num_of_retries=4, factor=30, exponent_base=2)
-"""Waits of up to 30 ms, doubling up to half a second. GLIDE's default grows to more than three seconds, during which
-every command waits."""
+"""Reconnect delays of up to 30 ms, doubling up to half a second. GLIDE's default grows to more than three seconds,
+during which every command waits."""
 
 Client = glide.GlideClient | glide.GlideClusterClient
 

@@ -1,7 +1,7 @@
 """The document layouts: a JSON document, or a hash with a packed embedding. Both have the same fields.
 
-Each is written with one command that does nothing if the key exists. For a hash that is HSETEX, which Valkey has since
-9.0; HSET would overwrite, and a check before it would be a race.
+Each is written with one command that does nothing if the key exists. For a hash, that is HSETEX, available since Valkey
+9.0. HSET would overwrite the key, and a check before it would be a race.
 """
 
 import json

@@ -53,7 +53,7 @@ def _rows(reply: Sequence[Any]) -> Mapping[Any, Any]:
 
 
 def join_search_replies(replies: Sequence[Sequence[Any]]) -> list[Any]:
-    """Join the replies of several nodes to one search; the results are in no order."""
+    """Join the replies of several nodes to one search; the results are in any order."""
     hits = {key: fields for reply in replies for key, fields in _rows(reply).items()}
     return [sum(int(reply[0]) for reply in replies), hits]
 

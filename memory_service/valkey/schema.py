@@ -14,8 +14,8 @@ from memory_service.valkey.layouts import layout_of
 
 DEFAULT_INDEX = "memory_idx"
 SCHEMA_VERSION = 3
-"""2 added fields for labels, words and expiry. 3 added the expiry to the HNSW part. An index of version 2 is used as it
-is. One of version 1 must be dropped, which keeps the memories, and recreated."""
+"""Version 2 added fields for labels, words and expiry. Version 3 added the expiry to the HNSW part. An index of version
+2 still works. An index of version 1 must be dropped, which keeps the memories, and recreated."""
 OLDEST_SCHEMA = 2
 FLAT_SUFFIX = "_flat"
 
@@ -162,7 +162,7 @@ def check_spec(
 
 
 def _part_differences(spec: IndexSpec, algorithm: Algorithm, layout: Layout, part: IndexPart) -> list[Violation]:
-    """Compare a part with the request. The options of tags are not compared, because encoded tags depend on none."""
+    """Compare a part with the request. Tag options are not compared, because encoded tags do not depend on them."""
     path = layout_of(layout).path
     expected: list[tuple[str, object, object]] = [
         ("algorithm", str(algorithm), part.algorithm),

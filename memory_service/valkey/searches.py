@@ -29,13 +29,13 @@ from memory_service.valkey.sorted_search import SortedSearch
 from memory_service.valkey.visible_results import IsVisible, VisibleResults, is_visible
 
 _MAX_TIES = 100
-"""Memories of nearly the same time in one session that are considered for a context."""
+"""Number of memories with nearly the same time in one session that are considered for a context."""
 _TIME_ROUNDING = 5_000
 """Microseconds by which RediSearch may round the time of a document of other software."""
 
 
 class ValkeySearches:
-    """Searches memories. Every result is checked against the filter once more, however the engine interpreted it."""
+    """Searches memories. Every result is checked against the filter again, as engines may interpret it differently."""
 
     def __init__(self, connections: Connections, *, ef_runtime: int = 1000, search_timeout: float = 10.0) -> None:
         """`ef_runtime` is the default effort of an HNSW search; with the engines' own default of 10 recall is low.
@@ -63,7 +63,7 @@ class ValkeySearches:
         if k <= READ_BATCH:
             reply = await self._knn(index, algorithm, query, embedding, k, MEMORY_FIELDS, options, visible)
             return replace(reply, has_content=True)
-        # The contents of all k could be of any size. The total comes with the first ones.
+        # The contents of all k results could have any size. The first batch also returns the total.
         unexpired, effort = _unexpired(index, algorithm, query), self._effort(algorithm, options)
 
         def first_batch(target: SearchTarget) -> list[Command]:
@@ -143,7 +143,7 @@ class ValkeySearches:
         sessions = [Filter(memory.user_id, (memory.session_id,)) for memory in memories]
 
         def commands(target: SearchTarget) -> list[Command]:
-            """Three searches per memory: the memories before it, of its time, and after it."""
+            """Three searches per memory: for memories before it, at the same time, and after it."""
             searches = []
             for session, memory in zip(sessions, memories, strict=True):
                 first, last = memory.timestamp - _TIME_ROUNDING, memory.timestamp + _TIME_ROUNDING

@@ -17,7 +17,7 @@ from memory_service.valkey.visible_results import VisibleResults, is_visible
 
 
 class SortedSearch:
-    """Sorts in the engine where it can, otherwise here."""
+    """Sorts in the engine if it can, otherwise here."""
 
     def __init__(self, commands: IndexCommands, results: VisibleResults) -> None:
         self._commands = commands
