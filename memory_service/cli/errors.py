@@ -1,4 +1,4 @@
-"""Errors of a call in words: what is wrong with which option, and what to do."""
+"""Describes the errors of a call: what is wrong with which option, and what to do."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from grpc_status import rpc_status
 from memory_service.addresses import is_loopback
 
 Line = tuple[str, str]
-"""What a line is about, and what it says."""
+"""The subject of a line, and its text."""
 
 _OPTIONS = {
     "user_id": "--user",
@@ -102,13 +102,13 @@ def _violations(error: grpc.aio.AioRpcError) -> Iterator[Line]:
 
 
 def _repeats(message: str, violations: list[Line]) -> bool:
-    """Whether the message is a list of the first violations, as that of an invalid request is."""
+    """Return whether the message only lists the first violations, as the message of an invalid request does."""
     first = "; ".join(": ".join(filter(None, violation)) for violation in violations[:3])
     return bool(violations) and message.startswith(first)
 
 
 def _option(field: str) -> str:
-    """The option that sets a field: `--session (value 2)` for `filter.session_ids[1]`."""
+    """Return the option that sets a field: `--session (value 2)` for `filter.session_ids[1]`."""
     path, bracket, position = field.removeprefix("filter.").removesuffix("]").partition("[")
     option = _FIELD_OPTIONS.get(path, path)
     if not bracket:
@@ -121,7 +121,7 @@ def _with_options(text: str) -> str:
 
 
 def _hint(error: grpc.aio.AioRpcError, address: str) -> str | None:
-    """What to do about an error that gRPC reports itself. A server that answers says what to do in its details."""
+    """Return what to do about an error that gRPC itself reports. For other errors, the server says what to do."""
     cause = error.debug_error_string()
     if not cause or rpc_status.from_call(error) is not None:
         return None

@@ -42,9 +42,9 @@ class Tally:
     expired: int = 0
     refused: int = 0
     deleted: int | None = None
-    """Memories deleted as a file of changes lists; None for other files."""
+    """Number of deleted memories that a file of changes lists; None for other files."""
     unknown: Counter[str] = field(default_factory=Counter)
-    """Unknown fields, with the number of lines that have each."""
+    """Unknown fields, each with the number of lines that contain it."""
 
     def count_result(self, line: int, result: pb.BatchStoreResult) -> None:
         """Count the server's result for a memory."""
@@ -58,7 +58,7 @@ class Tally:
             self.count_refused(line, f"{reason}: {result.error.message}")
 
     def count_refused(self, line: int, reason: str) -> None:
-        """Count a line that cannot be imported; print the first of them."""
+        """Count a line that cannot be imported; print the first ones."""
         self.refused += 1
         if self.refused <= _REPORTED_LINES:
             output.print_error(f"line {line}", reason)
@@ -182,7 +182,7 @@ async def _store_in_order(
 
 
 async def _store(memories: client.Stub, index: str, batch: Batch, deadline: float) -> Results:
-    """Store a batch; return the results by line. Retry memories that met a retryable error: their ids make it safe."""
+    """Store a batch; return the results by line. Retry memories with a retryable error, which their ids make safe."""
     results: Results = {}
 
     async def attempt() -> None:

@@ -54,7 +54,7 @@ def escape(text: str) -> str:
 
 def escape_lines(text: str, indent: int) -> str:
     """Return a text of several lines, with all other control characters as escapes. Lines after the first are indented,
-    so that none can pass for a line of a command."""
+    so that a text cannot imitate the output of a command."""
     return text.translate(_ESCAPED_IN_TEXT).replace("\n", "\n" + " " * indent)
 
 

@@ -31,7 +31,7 @@ def describe_settings_error(error: ValidationError) -> Iterator[tuple[str, str]]
     for problem in error.errors():
         reason = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
         field = Settings.model_fields.get(str(problem["loc"][0])) if problem["loc"] else None
-        if field is None:  # Settings that exclude or need each other: the text begins with the name of one.
+        if field is None:  # Settings that exclude or need each other: the text begins with a setting's name.
             setting, _, reason = reason.partition(": ")
             yield setting, reason
             continue

@@ -64,7 +64,7 @@ def _masked(value: Any) -> Any:
 
 
 def _unknown_variables() -> dict[str, str]:
-    """Return variables that look like settings but are none, each with the name of a similar setting."""
+    """Return variables that look like settings but are not, each with the name of a similar setting."""
     names = [f"MEMORY_{field.upper()}" for field in Settings.model_fields]
     unknown = [
         variable
@@ -86,9 +86,9 @@ def run_doctor(as_json: bool) -> None:
             {
                 "what": finding.subject,
                 "state": finding.state,
-                "told": finding.summary,
+                "told": finding.summary,  # prose: published
                 "advice": finding.advice,
-            }  # prose: published
+            }
             for finding in findings
         ]
         console.print_json(json.dumps(rows))

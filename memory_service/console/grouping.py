@@ -28,7 +28,7 @@ class Group:
     typical: int
     """The row of the memory that stands for the group."""
     rest: bool = False
-    """Whether the group combines all that has no colour of its own, and is drawn in grey."""
+    """Whether the group combines all memories without their own colour, and is drawn in grey."""
 
 
 def group_memories(kind: str, memories: Sequence[memory_pb2.Memory], components: NDArray[np.float32]) -> list[Group]:
@@ -74,7 +74,7 @@ def cluster(points: NDArray[np.float32], count: int) -> tuple[NDArray[np.intp], 
     """Assign each point to one of `count` clusters by k-means, and return the clusters' centres too. Equal input
     gives equal output."""
     random = np.random.default_rng(0)
-    # k-means finds a local optimum, so the best of some attempts counts.
+    # k-means finds a local optimum, so use the best of several attempts.
     attempts = [_k_means(points, _seeds(points, count, random)) for _ in range(_ATTEMPTS)]
     return max(attempts, key=lambda one: float(_closeness(points, one[1]).max(axis=1).sum()))
 

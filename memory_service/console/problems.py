@@ -1,4 +1,4 @@
-"""Errors as pages show them."""
+"""Converts errors to the form that pages show."""
 
 from dataclasses import dataclass
 

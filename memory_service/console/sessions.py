@@ -28,7 +28,7 @@ class Sessions:
         self._pending_guesses = 0
 
     async def check_key(self, key: str) -> bool:
-        """Whether the key is right, compared in constant time.
+        """Whether the key is correct, compared in constant time.
 
         Raises:
             HTTPException: with status 429 when too many wrong keys were sent within a second.

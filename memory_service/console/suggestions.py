@@ -1,7 +1,7 @@
 """Suggestions for the user and session fields, from a user's newest memories.
 
-The API has no list of users or sessions. One page of List gives those that occur in the newest memories, and each
-answer says how many memories it read."""
+The API has no list of users or sessions. One page of List gives the users or sessions of the newest
+memories, and each answer says how many memories it read."""
 
 import grpc
 from semantic_memory.v1 import memory_pb2
