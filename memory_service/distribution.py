@@ -33,7 +33,7 @@ def install_command(*options: str, extra: str = "") -> str:
     path = source or "."
     target = [*(["--editable"] if editable else []), f"{path}[{extra}]" if extra else path]
     command = shlex.join([sys.executable, "-m", "pip", "install", *options, *target])
-    return command if source else f"{command} in its checkout, or with the path of its wheel for the dot"
+    return command if source else f"{command} in its checkout, or with the path of its wheel instead of the dot"
 
 
 def _source() -> tuple[str, bool]:
@@ -62,7 +62,7 @@ def duplicate_client() -> tuple[str, str] | None:
     """Return the conflict if the client, which the server contains, is installed too, and what to do; else None."""
     if not {NAME, CLIENT} <= set(metadata.packages_distributions().get(_MODULE, [])):
         return None
-    return f"{CLIENT} is installed beside {NAME}, which contains it; their versions can differ", _uninstall_command(
+    return f"{CLIENT} is installed next to {NAME}, which contains it; their versions can differ", _uninstall_command(
         CLIENT
     )
 
