@@ -1,1 +1,1 @@
-"""semantic_memory: the memory that LLM applications lack, as a gRPC service over Valkey."""
+"""A gRPC service that stores chat messages in Valkey and searches them by meaning."""

@@ -42,9 +42,9 @@ def parse_host_port(text: str, *, default_port: int | None = None, free_port: bo
     host, port = _split(text, default_port)
     if not port.isascii() or not port.isdecimal():
         raise ValueError(f"{port!r} in {text!r} is not a port: use a number")
-    least = 0 if free_port else 1
-    if len(port) > 5 or not least <= int(port) <= _LAST_PORT:
-        raise ValueError(f"port {port} in {text!r} is out of range: use {least} to {_LAST_PORT}")
+    lowest = 0 if free_port else 1
+    if len(port) > 5 or not lowest <= int(port) <= _LAST_PORT:
+        raise ValueError(f"port {port} in {text!r} is out of range: use {lowest} to {_LAST_PORT}")
     _check_host(host, text)
     return HostPort(host, int(port))
 
@@ -58,8 +58,9 @@ def parse_listen(text: str) -> str:
 
 
 def parse_target(text: str) -> str:
-    """Parse the address of a server; return it in gRPC's form: HOST:PORT, `dns:///HOST:PORT`, `unix:PATH`, or several
-    addresses as `ipv4:HOST:PORT,…` and `ipv6:…`.
+    """Parse the address of a server; return it in gRPC's form.
+
+    The forms are HOST:PORT, `dns:///HOST:PORT`, `unix:PATH`, and several addresses as `ipv4:HOST:PORT,…` or `ipv6:…`.
 
     Raises ValueError.
     """
@@ -67,7 +68,7 @@ def parse_target(text: str) -> str:
         return text
     for scheme in ("ipv4:", "ipv6:"):
         if text.startswith(scheme):
-            listed = [parse_host_port(one) for one in text.removeprefix(scheme).split(",")]
+            listed = [parse_host_port(address) for address in text.removeprefix(scheme).split(",")]
             return scheme + ",".join(map(str, listed))
     if text.startswith("dns:"):
         scheme, host_port = text[: text.rindex("/") + 1] or "dns:", text[text.rfind("/") + 1 :].removeprefix("dns:")
@@ -83,7 +84,7 @@ def is_loopback(listen: str) -> bool:
 
 
 def _is_unix(text: str) -> bool:
-    scheme = next((one for one in _UNIX if text.startswith(one)), None)
+    scheme = next((prefix for prefix in _UNIX if text.startswith(prefix)), None)
     if scheme is not None and not text.removeprefix(scheme).strip("/"):
         raise ValueError(f"{text!r} needs a path: for example unix:/run/memory.sock")
     return scheme is not None
@@ -92,16 +93,16 @@ def _is_unix(text: str) -> bool:
 def _split(text: str, default_port: int | None) -> tuple[str, str]:
     """Return the host without brackets, and the port."""
     if text.startswith("["):
-        host, closed, rest = text[1:].partition("]")
-        if not closed or (rest and not rest.startswith(":")) or ":" not in host:
+        host, bracket, remainder = text[1:].partition("]")
+        if not bracket or (remainder and not remainder.startswith(":")) or ":" not in host:
             raise ValueError(f"{text!r} has no IPv6 address in its brackets: use the form [::1]:PORT")
-        port = rest[1:] if rest else None
+        port = remainder[1:] if remainder else None
     elif text.count(":") > 1 and default_port is not None:
         # The last part may be a port or not: ::1:6379 is also a valid IPv6 address.
         raise ValueError(f"{text!r} is ambiguous: put an IPv6 address in brackets: [::1]:{default_port}")
     else:
-        host, colon, rest = text.rpartition(":")
-        host, port = (host, rest) if colon else (rest, None)
+        host, colon, last = text.rpartition(":")
+        host, port = (host, last) if colon else (last, None)
     if port is None and default_port is not None:
         port = str(default_port)
     if not port:
@@ -116,7 +117,7 @@ def _check_host(host: str, text: str) -> None:
         ipaddress.ip_address(host)
     except ValueError:
         labels = host.removesuffix(".").split(".")
-        is_name = len(host) <= _LONGEST_NAME and all(_LABEL.fullmatch(one) for one in labels)
-        # No name ends in a number: 127.0.0.256 is a typing error.
+        is_name = len(host) <= _LONGEST_NAME and all(_LABEL.fullmatch(label) for label in labels)
+        # A host name does not end in a number: 127.0.0.256 is a typo.
         if not is_name or labels[-1].isdecimal():
             raise ValueError(f"{host!r} in {text!r} is neither a host name nor an IP address") from None

@@ -27,7 +27,7 @@ from memory_service.valkey.url import parse_url
 
 
 def build_access(settings: Settings) -> tuple[list[Verifier], grpc.ServerCredentials | None]:
-    """Return the verifiers of credentials and, with TLS, the server's own. Reads the files of keys and certificates."""
+    """Return the credential verifiers and, with TLS, the server credentials. Reads the key and certificate files."""
     verifiers: list[Verifier] = []
     credentials = None
     try:
@@ -74,7 +74,7 @@ def build_embedder(settings: Settings, metrics: Metrics | None = None) -> LocalE
 
 
 async def engine_connection(settings: Settings, stack: contextlib.AsyncExitStack) -> ConnectionSettings:
-    """Return the connection settings of MEMORY_VALKEY_URL; without it, start the embedded engine on the stack."""
+    """Return the connection settings of MEMORY_VALKEY_URL. If it is not set, start the embedded engine on the stack."""
     if settings.valkey_url is not None:
         url = settings.valkey_url.get_secret_value()
     else:
@@ -83,7 +83,7 @@ async def engine_connection(settings: Settings, stack: contextlib.AsyncExitStack
 
 
 def build_tracing(settings: Settings, stack: contextlib.AsyncExitStack) -> Tracer | None:
-    """Return the exporter of spans, if the settings or the variables of OpenTelemetry ask for one."""
+    """Return the span exporter if the settings or the OpenTelemetry variables enable tracing; otherwise None."""
     has_endpoint = any(os.environ.get(f"OTEL_EXPORTER_OTLP_{name}") for name in ("ENDPOINT", "TRACES_ENDPOINT"))
     if not (has_endpoint if settings.traces is None else settings.traces):
         return None

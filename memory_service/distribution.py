@@ -8,7 +8,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 NAME = "semantic-memory-grpc-server"
-"""It contains the module of the client: anyone could publish a dependency that is on no package index."""
+"""The server package. It contains the client module instead of depending on the client package: that package is not on
+PyPI, so anyone could publish one under its name."""
 CLIENT = "semantic-memory-grpc-client"
 """The client without the server, from the same checkout."""
 
@@ -24,15 +25,15 @@ def version() -> str:
 
 
 def install_command(*options: str, extra: str = "") -> str:
-    """Return the command that installs this package, with an extra, from the source of the present installation.
+    """Return the command that installs this package, with an extra, from the source of the current installation.
 
-    It never installs by name: the package is on no index, so a package of that name there is other software.
+    It never installs by name: the package is not on PyPI, so a package with that name there is unrelated software.
     """
     source, editable = _source()
     path = source or "."
     target = [*(["--editable"] if editable else []), f"{path}[{extra}]" if extra else path]
     command = shlex.join([sys.executable, "-m", "pip", "install", *options, *target])
-    return command if source else f"{command} in its checkout, or with the path of its wheel for the dot"
+    return command if source else f"{command} in its checkout, or with the path of its wheel instead of the dot"
 
 
 def _source() -> tuple[str, bool]:
@@ -48,7 +49,7 @@ def _source() -> tuple[str, bool]:
 
 
 def foreign_distribution() -> tuple[str, str] | None:
-    """Return which other package also has the client's module, and what to do; None if no other has."""
+    """Return the conflict with another package that has the client's module, and what to do; None if there is none."""
     owners = metadata.packages_distributions().get(_MODULE, [])
     others = sorted(set(owners) - {NAME, CLIENT})
     if not others:
@@ -58,10 +59,10 @@ def foreign_distribution() -> tuple[str, str] | None:
 
 
 def duplicate_client() -> tuple[str, str] | None:
-    """Return that the client is installed beside the server, which contains it, and what to do; None if it is not."""
+    """Return the conflict if the client, which the server contains, is installed too, and what to do; else None."""
     if not {NAME, CLIENT} <= set(metadata.packages_distributions().get(_MODULE, [])):
         return None
-    return f"{CLIENT} is installed beside {NAME}, which contains it; their versions can differ", _uninstall_command(
+    return f"{CLIENT} is installed next to {NAME}, which contains it; their versions can differ", _uninstall_command(
         CLIENT
     )
 
@@ -72,13 +73,13 @@ def explain_import_error(error: Exception) -> str | None:
         return ": ".join(other)
     if not isinstance(error, ImportError) or (error.name or "").partition(".")[0] != _MODULE:
         return None
-    found = util.find_spec(_MODULE)
-    where = "is missing" if found is None else f"at {found.origin or 'an empty folder'} is not this software's"
+    spec = util.find_spec(_MODULE)
+    where = "is missing" if spec is None else f"at {spec.origin or 'an empty folder'} is not this software's"
     return f"the module {_MODULE} {where}: {_reinstall_command()}"
 
 
 def _uninstall_command(names: str) -> str:
-    """Uninstalling the other package deletes shared files, so this one is installed again."""
+    """Return the command that removes the packages and reinstalls this one, since the removal deletes shared files."""
     return f"{shlex.quote(sys.executable)} -m pip uninstall --yes {names} && {_reinstall_command()}"
 
 

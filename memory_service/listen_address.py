@@ -1,4 +1,4 @@
-"""Check that a server can listen at an address before gRPC tries, since gRPC logs failures in C++ terms."""
+"""Checks that a server can listen at an address before gRPC tries, because gRPC logs failures in C++ terms."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ def check_address(setting: str, listen: str, *, shared: bool = False) -> None:
     """Check that this process can listen at the address. With `shared`, other sockets of this service may listen there.
 
     Raises:
-        OSError: it is in use, or belongs to another machine; the message says what to do about the setting.
+        OSError: the address is in use or belongs to another machine; the message says what to do about the setting.
     """
     if listen.startswith("unix:"):
         _check_path(setting, listen)

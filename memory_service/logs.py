@@ -11,7 +11,7 @@ import structlog
 def log_to_stderr(level: int, style: str = "auto", *, worker: int | None = None) -> None:
     """Log events of `level` and above as `json`, `text`, or `auto`: text if standard error is a terminal.
 
-    Tracebacks have no local variables, which may contain messages. Lines of a worker have its number.
+    Tracebacks omit local variables, which may contain messages. The lines of a worker contain its number.
     """
     text = style == "text" or (style == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer(_json)

@@ -57,7 +57,7 @@ async def run_server(settings: Settings) -> AsyncIterator[RpcServer]:
     """Serve while the context is open; end the calls and the embedded engine when it closes.
 
     Raises:
-        FailedPrecondition: a setting is wrong, or something that it needs is not installed.
+        FailedPrecondition: a setting is invalid, or a package that it requires is not installed.
         OSError: the address is in use.
     """
     async with contextlib.AsyncExitStack() as stack:
@@ -117,7 +117,7 @@ async def run_server(settings: Settings) -> AsyncIterator[RpcServer]:
 def serve(settings: Settings, *, supervised: bool = False) -> None:
     """Serve until SIGTERM, which drains the server first, or SIGINT (Ctrl-C), which does not.
 
-    With `supervised`, serve also until standard input ends, and write the line "serving" to standard output.
+    With `supervised`, also stop when standard input closes. Once serving, write the line "serving" to standard output.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, supervised))
@@ -133,7 +133,7 @@ async def _serve(settings: Settings, supervised: bool) -> None:
 
     def stop_with_supervisor() -> None:
         loop.remove_reader(0)
-        stop(signal.SIGINT)  # A new supervisor waits for the port.
+        stop(signal.SIGINT)  # Without a drain: a new supervisor waits for the port.
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
@@ -144,8 +144,8 @@ async def _serve(settings: Settings, supervised: bool) -> None:
         server = await start_unless_stopped(stop_signal, stack.enter_async_context(run_server(settings)))
         if server is None:
             return
-        # Objects of the start live as long as the process. Freezing them keeps full collections, which block every
-        # call, short.
+        # Objects created at startup live as long as the process. Freezing them shortens full garbage collections,
+        # which block every call.
         gc.collect()
         gc.freeze()
         if supervised:
@@ -197,7 +197,7 @@ def _servicer(
     validator: RequestValidator,
     metrics: Metrics | None,
 ) -> MemoryServicer:
-    """Return the gRPC face over the use cases."""
+    """Return the gRPC servicer for the use cases."""
     embedder = InstrumentedEmbedder(cache)
     store = instrumented(ValkeyMemories(connections), metrics)
     search = instrumented(

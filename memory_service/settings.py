@@ -33,9 +33,9 @@ class Settings(BaseSettings):
     tls_cert: Path | None = None
     """The certificate chain of the server, a PEM file. The server reloads it and the files below when they change."""
     tls_key: Path | None = None
-    """Its private key, a PEM file."""
+    """The private key of the certificate, a PEM file."""
     tls_client_ca: Path | None = None
-    """Authorities of client certificates, a PEM file. If set, clients need a certificate (mTLS)."""
+    """The authorities that sign client certificates, a PEM file. If set, clients need a certificate (mTLS)."""
     api_keys: Path | None = None
     """The file of API keys: see memory_service.access.api_keys and `memory-service make-key`."""
     jwt_jwks: str | None = None
@@ -54,11 +54,11 @@ class Settings(BaseSettings):
     caller_rate: float | None = Field(default=None, gt=0, examples=[50])
     """Calls per second of one caller; None: no limit."""
     request_bytes: int = Field(default=64 * 2**20, ge=16 * 2**20)
-    """Memory for requests. Calls that need more wait, and then fail with RESOURCE_EXHAUSTED."""
+    """Memory for requests. If none is free, calls wait and then fail with RESOURCE_EXHAUSTED."""
     answer_bytes: int = Field(default=160 * 2**20, ge=2**20)
     """Memory for responses that are being sent, mostly to slow clients."""
     index: str = Field(default="memory_idx", pattern=r"^[a-z][a-z0-9_]{0,47}$")
-    """The default index, for requests that name none."""
+    """The default index, for requests that do not name one."""
     layout: Literal["json", "hash"] = "json"
     """The default layout of new indexes: JSON documents, which other software can read, or hashes, which use far less
     memory."""
@@ -82,8 +82,8 @@ class Settings(BaseSettings):
     embedding_cache_bytes: int = Field(default=64 * 2**20, ge=0)
     """Memory for the cache of recent embeddings."""
     embedder_queue: int = Field(default=1000, ge=1)
-    """Texts that may wait for the embedder, in turn between callers and users. Beyond that calls fail with
-    RESOURCE_EXHAUSTED, first those of the caller with the most texts in the queue."""
+    """Texts that may wait for the embedder. The queue serves callers and users in turn. When it is full, calls of the
+    caller with the most texts in it fail first, with RESOURCE_EXHAUSTED."""
     embedder_outages: int = Field(default=5, ge=1)
     """Consecutive outages after which the embedder gets no calls for five seconds."""
     local_threads: int = Field(default=1, ge=1, le=64)
@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     """Send spans of calls by OTLP over HTTP. None: only if OTEL_EXPORTER_OTLP_ENDPOINT or
     OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, the address to send them to, is set. Needs the extra `otel`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """The lowest level that is logged. A call has a line of level info, or warning if the service itself fails."""
+    """The lowest level that is logged. Each call logs a line at level info, or warning if the service itself fails."""
     log_format: Literal["auto", "json", "text"] = "auto"
     """auto: text on a terminal, JSON elsewhere."""
     log_sample: Annotated[float, Field(ge=0, le=1)] = 1.0
@@ -119,11 +119,11 @@ class Settings(BaseSettings):
     default_deadline: Seconds = 30.0
     """The deadline of calls without one. The limit for any call is ten times this."""
     max_concurrent_rpcs: int = Field(default=1000, ge=1)
-    """Concurrent calls of all callers; further ones fail with RESOURCE_EXHAUSTED."""
+    """Concurrent calls of all callers; further calls fail with RESOURCE_EXHAUSTED."""
     drain: Annotated[float, Field(ge=0, le=600)] = 5.0
     """After SIGTERM: time to serve while not ready, so that load balancers can remove this server."""
     grace: Seconds = 20.0
-    """After that: time for calls in progress to end."""
+    """After the drain: time for calls in progress to end."""
 
     @model_validator(mode="after")
     def _check_credentials(self) -> Self:
@@ -133,7 +133,7 @@ class Settings(BaseSettings):
             )
         if self.tls_client_ca is not None and self.tls_cert is None:
             raise ValueError("MEMORY_TLS_CLIENT_CA: it needs MEMORY_TLS_CERT and MEMORY_TLS_KEY")
-        if len({one is None for one in (self.jwt_jwks, self.jwt_issuer, self.jwt_audience)}) > 1:
+        if len({value is None for value in (self.jwt_jwks, self.jwt_issuer, self.jwt_audience)}) > 1:
             raise ValueError(
                 "MEMORY_JWT_JWKS: set MEMORY_JWT_JWKS, MEMORY_JWT_ISSUER and MEMORY_JWT_AUDIENCE, or none of them"
             )

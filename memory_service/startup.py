@@ -1,4 +1,4 @@
-"""A start that takes long and can be cancelled."""
+"""A startup that takes long and can be cancelled."""
 
 import asyncio
 from collections.abc import Awaitable, Coroutine

@@ -2,7 +2,7 @@
 
 The supervisor serves nothing and imports neither gRPC nor GLIDE. It reserves the port, runs the embedded engine, starts
 the workers, forwards signals to them, and restarts those that exit. A worker writes a line to its standard output once
-it serves. It exits when its standard input closes, so that none stays when the supervisor is killed.
+it serves. It exits when its standard input closes, so that no worker outlives a killed supervisor.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from memory_service.logs import log_to_stderr
 from memory_service.startup import start_unless_stopped
 
 _DELAY, _MAX_DELAY = 0.5, 30.0
-"""Seconds before a restart. They double each time, up to the maximum, and reset after a worker ran that long."""
+"""Seconds before a restart. They double each time, up to the maximum, and reset after a worker ran for the maximum."""
 
 _log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ class Plan:
 
 
 def become_supervisor(plan: Plan) -> NoReturn:
-    """Replace this process by the supervisor, since it has imported modules that only workers need."""
+    """Replace this process with the supervisor, because it has imported modules that only workers need."""
     command = [sys.executable, "-P", "-m", "memory_service.workers", json.dumps(asdict(plan))]
     os.execv(sys.executable, command)  # noqa: S606 - there is no shell
 
@@ -69,14 +69,14 @@ class Workers:
         self._status = 0
 
     def stop(self, number: signal.Signals) -> None:
-        """Forward the signal; restart nothing from now on."""
+        """Forward the signal and restart no more workers."""
         self._stopping.set()
         self._first_serves.set()
         for worker in self._running:
             self._forward(number, worker)
 
     async def wait_for_stop(self) -> None:
-        """Wait for the call of `stop`."""
+        """Wait until `stop` is called."""
         await self._stopping.wait()
 
     async def run(self, environment: Mapping[str, str], metrics_listen: str | None) -> int:
@@ -141,7 +141,7 @@ class Workers:
         return served, status
 
     def _forward(self, number: signal.Signals, worker: int) -> None:
-        """Send the signal, or SIGTERM to a worker that does not serve yet: SIGINT would print a traceback there."""
+        """Send the signal. A worker that does not serve yet gets SIGTERM, because SIGINT would print a traceback."""
         with contextlib.suppress(ProcessLookupError):
             self._running[worker].send_signal(number if worker in self._serving else signal.SIGTERM)
 
@@ -172,7 +172,7 @@ async def supervise(plan: Plan) -> int:
             if (url := await start_unless_stopped(workers.wait_for_stop(), starting)) is None:
                 return 0
             shared["MEMORY_VALKEY_URL"] = url
-        # Names of settings are case-insensitive: remove every spelling of those that are replaced.
+        # Setting names are case-insensitive: remove every spelling of the replaced settings.
         replaced = {*shared, "MEMORY_METRICS_LISTEN"}
         others = {name: value for name, value in os.environ.items() if name.upper() not in replaced}
         return await workers.run({**others, **shared}, plan.metrics_listen)
@@ -185,14 +185,14 @@ def reserved(setting: str, listen: str) -> Iterator[str]:
     Raises:
         OSError: the address is not valid or in use, maybe by workers of another supervisor.
     """
-    wanted = parse_host_port(listen, free_port=True)
+    address = parse_host_port(listen, free_port=True)
     with contextlib.ExitStack() as stack:
         try:
             family, kind, _, _, place = socket.getaddrinfo(
-                wanted.host, wanted.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+                address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
             )[0]
             holder = stack.enter_context(socket.socket(family, kind))
-            # For the bind: SO_REUSEADDR only ignores closed connections of an earlier server.
+            # Only for the bind: SO_REUSEADDR ignores closed connections of an earlier server.
             holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             holder.bind(place)
         except OSError as error:
@@ -200,11 +200,11 @@ def reserved(setting: str, listen: str) -> Iterator[str]:
         # From here on only workers can bind. This socket does not listen, so it gets no connections.
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        yield str(replace(wanted, port=holder.getsockname()[1]))
+        yield str(replace(address, port=holder.getsockname()[1]))
 
 
 def _port_above(listen: str, by: int) -> str:
-    """Return the address with a higher port; port 0, which means a free one, stays 0."""
+    """Return the address with a higher port; port 0, which means a free port, stays 0."""
     address = parse_host_port(listen, free_port=True)
     return str(replace(address, port=address.port and address.port + by))
 

@@ -6,7 +6,7 @@
     users = "*"                          # or ["alice", "bob"]
     rights = ["read", "write", "delete"] # and "admin"
 
-A key has 256 random bits. So a plain SHA-256 is enough: nobody can guess a key or look up its hash.
+A key has 256 random bits, so a plain SHA-256 is enough: nobody can guess a key or look up its hash.
 """
 
 import hashlib

@@ -27,10 +27,10 @@ class Caller:
     rights: frozenset[Right]
 
     def require(self, right: Right, users: Iterable[str | None]) -> None:
-        """Check that this caller has the right for each of these users; None among them stands for all users.
+        """Check that this caller has the right for each of these users; None stands for all users.
 
         Raises:
-            PermissionDenied: it lacks the right, or access to a user. The error does not reveal whether a user exists.
+            PermissionDenied: the right or access to a user is missing. The error does not reveal whether a user exists.
         """
         self._require_right(right)
         if self.users is not None and any(user is None or user not in self.users for user in users):
@@ -40,7 +40,7 @@ class Caller:
         """Check that this caller has the right, and access to all users.
 
         Raises:
-            PermissionDenied: it lacks one of them.
+            PermissionDenied: the caller lacks the right or the access.
         """
         self._require_right(right)
         if self.users is not None:

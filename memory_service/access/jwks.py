@@ -40,7 +40,7 @@ class JwksCache:
         self._last_fetch_failed = False
         self._fetch_task: asyncio.Task[None] | None = None
         self._waiting = 0
-        # One thread of its own: a provider that does not respond blocks no other work, and never a second thread.
+        # A separate pool of one thread: a provider that does not respond blocks one thread and no other work.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="jwks")
 
     async def key(self, key_id: str | None) -> jwt.PyJWK:

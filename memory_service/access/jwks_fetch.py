@@ -18,14 +18,14 @@ def fetch_jwks(source: str, timeout: float) -> bytes:
     """Return the content of a URL or a file. `timeout` limits the seconds from connecting to the last byte.
 
     Raises:
-        OSError, http.client.HTTPException: it cannot be read, or not in time.
-        ValueError: it is too large.
+        OSError, http.client.HTTPException: the source cannot be read in time.
+        ValueError: the content is too large.
     """
     if "://" not in source:
         return Path(source).read_bytes()
     sockets: list[socket.socket] = []
     opener = urllib.request.build_opener(_HttpHandler(sockets), _HttpsHandler(sockets))
-    # A socket's timeout starts again with each byte: a server that drips would block the thread for hours.
+    # A socket's timeout restarts with each byte: a server that sends byte by byte would block the thread for hours.
     timer = Timer(timeout, _shut_down, [sockets])
     timer.start()
     try:

@@ -1,10 +1,10 @@
 """JSON Web Tokens, signed by an identity provider whose public keys come from a URL or a file (JWKS).
 
-A token is valid when its signature (RS256, ES256 or EdDSA), issuer, audience and times are.
+A token is valid if its signature (RS256, ES256 or EdDSA), issuer, audience and times are valid.
 
-One claim (`sub` unless configured otherwise) names the users that it gives access to: a user id, a number, or a list of
-them. Another (`scope`) names the rights, in a list or separated by spaces: memory.read, memory.write, memory.delete,
-memory.admin, and memory.all_users for a trusted backend.
+One claim (`sub` unless configured otherwise) names the users that the token gives access to: a user id, a number, or a
+list of them. Another (`scope`) names the rights, in a list or separated by spaces: memory.read, memory.write,
+memory.delete, memory.admin, and memory.all_users for a trusted backend.
 """
 
 import hashlib

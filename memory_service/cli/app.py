@@ -43,7 +43,7 @@ def main() -> None:
     """Run the command line."""
     output.escape_unencodable()
     for argument in sys.argv[1:]:
-        if not argument.isprintable() and any("\ud800" <= one <= "\udfff" for one in argument):
+        if not argument.isprintable() and any("\ud800" <= character <= "\udfff" for character in argument):
             output.print_error("error", f"the argument {argument!r} is not {sys.getfilesystemencoding().upper()}")
             sys.exit(2)
     try:
@@ -207,7 +207,7 @@ def make_key(
     from memory_service.access import api_keys  # noqa: PLC0415 - it imports what serving needs
     from memory_service.access.callers import Right as Granted  # noqa: PLC0415
 
-    rights = [Granted(one) for one in right or (Right.READ, Right.WRITE, Right.DELETE)]
+    rights = [Granted(value) for value in right or (Right.READ, Right.WRITE, Right.DELETE)]
     key, entry = api_keys.new_key(name, user or None, rights)
     output.errors.print(f"The key, which is not shown again: {key}")
     typer.echo(entry)

@@ -6,7 +6,7 @@
 Memories have the JSON form of their protobuf message. A file of changes since another export has `"changes": true` in
 its header, and for each deleted memory a line `{"deleted": {"id": …, …}}` without the embedding.
 
-A crash can only cut off the end of a file: a line without a newline does not count.
+A crash can only cut off the end of a file: a line without a newline is ignored.
 """
 
 import codecs
@@ -21,9 +21,9 @@ from semantic_memory.v1 import memory_pb2
 
 _VERSION = 1
 _LONGEST_LINE = 16 * 2**20
-"""Bytes: several times the size of the largest memory."""
+"""In bytes: several times the size of the largest memory."""
 _MAX_DIMENSION = 2**31 - 1
-_KNOWN_FIELDS = {name for one in memory_pb2.Memory.DESCRIPTOR.fields for name in (one.name, one.json_name)}
+_KNOWN_FIELDS = {name for field in memory_pb2.Memory.DESCRIPTOR.fields for name in (field.name, field.json_name)}
 _UTF16_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MAX_CAUSE = 200
 """Characters of a parser's message that are shown: it may contain stored text."""

@@ -1,4 +1,4 @@
-"""Calls of the commands: channels with credentials, retries, and errors in words."""
+"""API calls of the commands: channels with credentials, retries, and readable errors."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ RETRYABLE = {
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.DEADLINE_EXCEEDED,
 }
-"""Codes of errors that a retry of the same call may not meet."""
+"""Codes of temporary errors: a retry of the same call may succeed."""
 RETRY_DELAYS = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds between attempts: enough for a server to restart."""
 
@@ -64,7 +64,9 @@ def channel_to(address: str) -> grpc.aio.Channel:
     credentials = _credentials
     if not credentials.tls:
         return grpc.aio.insecure_channel(address, options=_OPTIONS, interceptors=_interceptors(credentials.token))
-    files = [None if one is None else one.read_bytes() for one in (credentials.ca, credentials.key, credentials.cert)]
+    files = [
+        None if file is None else file.read_bytes() for file in (credentials.ca, credentials.key, credentials.cert)
+    ]
     return grpc.aio.secure_channel(
         address, grpc.ssl_channel_credentials(*files), options=_OPTIONS, interceptors=_interceptors(credentials.token)
     )
@@ -114,7 +116,7 @@ def _interceptors(token: str) -> list[grpc.aio.ClientInterceptor]:
 
 
 def call(address: str, command: Callable[[Stub], Awaitable[T]]) -> T:
-    """Run a command against the server; print an error in words and exit with status 1."""
+    """Run a command against the server. On an error, print it and exit with status 1."""
 
     async def run() -> T:
         async with connect(address) as memories:

@@ -41,7 +41,7 @@ async def _delete(memories: client.Stub, index: str, deleted: memory_pb2.Memory,
 
 
 def _comparable(memory: memory_pb2.Memory) -> memory_pb2.Memory:
-    """Return a memory without what differs between indexes: the embedding and the order of labels."""
+    """Return a memory without what may differ between indexes: the embedding and the order of labels."""
     copy = memory_pb2.Memory()
     copy.CopyFrom(memory)
     copy.ClearField("embedding")

@@ -57,13 +57,13 @@ async def _demo(settings: Settings) -> None:
         await _search(memories, "after the delete", alice)
     _say("\nStopped: nothing is left running. Next, on a server that keeps its data:")
     program = _program()
-    for rest in (
+    for command in (
         "serve &           # Ctrl-C or SIGTERM stops it",
         "ensure-index",
         "store 'Ship it on Friday' --user me --session today",
         "search 'When do we release?' --user me",
     ):
-        output.console.print(f"  {program} {rest}")
+        output.console.print(f"  {program} {command}")
 
 
 def _program() -> str:

@@ -1,4 +1,4 @@
-"""Errors of a call in words: what is wrong with which option, and what to do."""
+"""Describes the errors of a call: what is wrong with which option, and what to do."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from grpc_status import rpc_status
 from memory_service.addresses import is_loopback
 
 Line = tuple[str, str]
-"""What a line is about, and what it says."""
+"""The subject of a line, and its text."""
 
 _OPTIONS = {
     "user_id": "--user",
@@ -99,13 +99,13 @@ def _violations(error: grpc.aio.AioRpcError) -> Iterator[Line]:
     for detail in status.details if status else ():
         bad, unmet = error_details_pb2.BadRequest(), error_details_pb2.PreconditionFailure()
         if detail.Unpack(bad):
-            yield from ((one.field, one.description) for one in bad.field_violations)
+            yield from ((violation.field, violation.description) for violation in bad.field_violations)
         elif detail.Unpack(unmet):
-            yield from ((one.subject, one.description) for one in unmet.violations)
+            yield from ((violation.subject, violation.description) for violation in unmet.violations)
 
 
 def _repeats(message: str, violations: list[Line]) -> bool:
-    """Whether the message is a list of the first violations, as that of an invalid request is."""
+    """Return whether the message only lists the first violations, as the message of an invalid request does."""
     first = "; ".join(": ".join(filter(None, violation)) for violation in violations[:3])
     return bool(violations) and message.startswith(first)
 

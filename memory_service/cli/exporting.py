@@ -1,4 +1,4 @@
-"""The command `export`: write the memories that match a filter to a file, which stays usable after an interruption."""
+"""The command `export`: write the memories that match a filter to a file that stays usable if interrupted."""
 
 import sys
 from collections.abc import Iterator
@@ -163,15 +163,15 @@ def _remove_stale(path: Path, digests: FileDigests) -> int:
 
 def _fail_on_header(path: Path, first: bytes, expected: Header) -> NoReturn:
     try:
-        found = read_header(first)
+        header = read_header(first)
     except ValueError as error:
         output.fail(str(path), str(error))
-    actual, wanted = (one.line().decode().strip() for one in (found, expected))
-    output.fail(str(path), f"is another export: its header is {actual}, not {wanted}")
+    actual_line, expected_line = header.line().decode().strip(), expected.line().decode().strip()
+    output.fail(str(path), f"is another export: its header is {actual_line}, not {expected_line}")
 
 
 async def _count(memories: client.Stub, index: str, where: memory_pb2.MemoryFilter, deadline: float) -> int | None:
-    """Count the memories; return None if the caller lacks the right, which is that to delete."""
+    """Count the memories; return None if the caller lacks the right to delete, which the count requires."""
     request = pb.DeleteMatchingRequest(index=index, filter=where, dry_run=True)
     if not where.HasField("start_time"):
         # Even a count needs a filter that excludes something.

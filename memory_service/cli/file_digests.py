@@ -1,4 +1,4 @@
-"""Digests of the memories of a file, to compare a file of any size with an index. They are in a temporary database."""
+"""Digests of the memories of a file, to compare a file of any size with an index. A temporary database holds them."""
 
 import json
 import sqlite3

@@ -42,23 +42,23 @@ class Tally:
     expired: int = 0
     refused: int = 0
     deleted: int | None = None
-    """Memories deleted as a file of changes lists; None for other files."""
+    """Number of deleted memories that a file of changes lists; None for other files."""
     unknown: Counter[str] = field(default_factory=Counter)
-    """Unknown fields, with the number of lines that have each."""
+    """Unknown fields, each with the number of lines that contain it."""
 
     def count_result(self, line: int, result: pb.BatchStoreResult) -> None:
         """Count the server's result for a memory."""
         if result.HasField("stored"):
             self.already += result.stored.already_stored
             self.imported += not result.stored.already_stored
-        elif any(one.rule == "store.expire_time" for one in result.error.field_violations):
+        elif any(violation.rule == "store.expire_time" for violation in result.error.field_violations):
             self.expired += 1
         else:
             reason = error_reason_pb2.ErrorReason.Name(result.error.reason).removeprefix("ERROR_REASON_")
             self.count_refused(line, f"{reason}: {result.error.message}")
 
     def count_refused(self, line: int, reason: str) -> None:
-        """Count a line that cannot be imported; print the first of them."""
+        """Count a line that cannot be imported; print the first ones."""
         self.refused += 1
         if self.refused <= _REPORTED_LINES:
             output.print_error(f"line {line}", reason)
@@ -182,7 +182,7 @@ async def _store_in_order(
 
 
 async def _store(memories: client.Stub, index: str, batch: Batch, deadline: float) -> Results:
-    """Store a batch; return the results by line. Retry memories that met a retryable error: their ids make it safe."""
+    """Store a batch; return the results by line. Retry memories with a retryable error, which their ids make safe."""
     results: Results = {}
 
     async def attempt() -> None:
@@ -195,11 +195,11 @@ async def _store(memories: client.Stub, index: str, batch: Batch, deadline: floa
             return
         request = pb.BatchStoreRequest(index=index, memories=remaining.values())
         received = dict(zip(remaining, (await memories.BatchStore(request, timeout=deadline)).results, strict=True))
-        busy = {line: one for line, one in received.items() if one.error.code in _RETRYABLE}
-        results.update((line, one) for line, one in received.items() if line not in busy)
+        busy = {line: result for line, result in received.items() if result.error.code in _RETRYABLE}
+        results.update((line, result) for line, result in received.items() if line not in busy)
         if busy:
-            line, one = next(iter(busy.items()))
-            raise grpc.aio.AioRpcError(_RETRYABLE[one.error.code], details=f"line {line}: {one.error.message}")
+            line, result = next(iter(busy.items()))
+            raise grpc.aio.AioRpcError(_RETRYABLE[result.error.code], details=f"line {line}: {result.error.message}")
 
     await client.retry(attempt)
     return results

@@ -29,7 +29,7 @@ def ensure_index(
         index=index,
         dimension=dimension,
         embedding_model=model,
-        algorithms=[f"ALGORITHM_{one}" for one in algorithm or []],
+        algorithms=[f"ALGORITHM_{name}" for name in algorithm or []],
         layout=f"LAYOUT_{layout}" if layout else None,
     )
 

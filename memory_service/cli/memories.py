@@ -85,8 +85,8 @@ def store(
         output.print_text(
             "the text is too long for the embedding model: only --mode text and hybrid search its end", "yellow"
         )
-    for one in response.near_duplicates:
-        output.print_text(f"{one.score:+.3f}  {one.id} is a near-duplicate", "yellow")
+    for duplicate in response.near_duplicates:
+        output.print_text(f"{duplicate.score:+.3f}  {duplicate.id} is a near-duplicate", "yellow")
 
 
 @commands.command()
@@ -165,10 +165,10 @@ def delete(
     if as_json:
         output.print_json(response)
         return
-    for one in response.deleted_ids:
-        output.print_text(f"deleted {one}")
-    for one in response.missing_ids:
-        output.print_text(f"not found {one}", "yellow")
+    for id_ in response.deleted_ids:
+        output.print_text(f"deleted {id_}")
+    for id_ in response.missing_ids:
+        output.print_text(f"not found {id_}", "yellow")
 
 
 @commands.command()
@@ -207,9 +207,9 @@ def _standard_input() -> str:
 
 def _parse_metadata(pairs: list[str]) -> dict[str, str]:
     parsed = {}
-    for one in pairs:
-        key, equals, value = one.partition("=")
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
         if not equals:
-            raise typer.BadParameter(f"{one!r} has no '=': use the form KEY=VALUE", param_hint="--metadata")
+            raise typer.BadParameter(f"{pair!r} has no '=': use the form KEY=VALUE", param_hint="--metadata")
         parsed[key] = value
     return parsed

@@ -136,7 +136,7 @@ def memory_filter(
         all_users=all_users,
         session_ids=session,
         exclude_session_ids=exclude_session,
-        roles=[f"ROLE_{one.upper()}" for one in role or []],
+        roles=[f"ROLE_{name.upper()}" for name in role or []],
         start_time=since,
         end_time=until,
         any_labels=any_label,
@@ -148,9 +148,9 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
     """Replace the parameter `where` of a command by the options of `memory_filter`."""
     options = inspect.signature(memory_filter).parameters
     accepted = [
-        each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for one in inspect.signature(command).parameters.values()
-        for each in (options.values() if one.name == "where" else [one])
+        option.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in inspect.signature(command).parameters.values()
+        for option in (options.values() if parameter.name == "where" else [parameter])
     ]
 
     @functools.wraps(command)

@@ -54,7 +54,7 @@ def escape(text: str) -> str:
 
 def escape_lines(text: str, indent: int) -> str:
     """Return a text of several lines, with all other control characters as escapes. Lines after the first are indented,
-    so that none can pass for a line of a command."""
+    so that a text cannot imitate the output of a command."""
     return text.translate(_ESCAPED_IN_TEXT).replace("\n", "\n" + " " * indent)
 
 
@@ -203,17 +203,19 @@ def print_indexes(indexes: Iterable[index_pb2.Index]) -> None:
     for name in ("index", "state", "memories", "dim.", "embedding model", "algorithms", "layout", "failures"):
         # In a narrow terminal only the name of the model wraps.
         table.add_column(name, overflow="fold", no_wrap=name != "embedding model")
-    for one in indexes:
-        algorithms = ", ".join(index_pb2.Algorithm.Name(each).removeprefix("ALGORITHM_") for each in one.algorithms)
+    for index in indexes:
+        algorithms = ", ".join(
+            index_pb2.Algorithm.Name(algorithm).removeprefix("ALGORITHM_") for algorithm in index.algorithms
+        )
         table.add_row(
-            escape(one.name),
-            index_pb2.IndexState.Name(one.state).removeprefix("INDEX_STATE_").lower(),
-            f"{one.memory_count:,}",
-            str(one.dimension),
-            escape(one.embedding_model) or "(not adopted)",
+            escape(index.name),
+            index_pb2.IndexState.Name(index.state).removeprefix("INDEX_STATE_").lower(),
+            f"{index.memory_count:,}",
+            str(index.dimension),
+            escape(index.embedding_model) or "(not adopted)",
             algorithms,
-            index_pb2.Layout.Name(one.layout).removeprefix("LAYOUT_"),
-            str(one.indexing_failure_count),
+            index_pb2.Layout.Name(index.layout).removeprefix("LAYOUT_"),
+            str(index.indexing_failure_count),
         )
     console.print(table)
 

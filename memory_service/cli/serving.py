@@ -28,14 +28,14 @@ def read_settings() -> Settings:
 
 def describe_settings_error(error: ValidationError) -> Iterator[tuple[str, str]]:
     """Yield each wrong setting with the reason and an example."""
-    for one in error.errors():
-        reason = one["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-        field = Settings.model_fields.get(str(one["loc"][0])) if one["loc"] else None
-        if field is None:  # Settings that exclude or need each other: the text begins with the name of one.
+    for problem in error.errors():
+        reason = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        field = Settings.model_fields.get(str(problem["loc"][0])) if problem["loc"] else None
+        if field is None:  # Settings that exclude or need each other: the text begins with a setting's name.
             setting, _, reason = reason.partition(": ")
             yield setting, reason
             continue
-        name = f"MEMORY_{str(one['loc'][0]).upper()}"
+        name = f"MEMORY_{str(problem['loc'][0]).upper()}"
         example = field.examples[0] if field.examples else field.get_default()
         yield name, f"{reason}; for example {name}={example}"
 

@@ -67,10 +67,16 @@ def _masked(value: Any) -> Any:
 
 
 def _unknown_variables() -> dict[str, str]:
-    """Return variables that look like settings but are none, each with the name of a similar setting."""
+    """Return variables that look like settings but are not, each with the name of a similar setting."""
     names = [f"MEMORY_{field.upper()}" for field in Settings.model_fields]
-    unknown = [one for one in os.environ if one.startswith("MEMORY_") and one not in {*names, *_OTHER_COMMANDS}]
-    return {one: next(iter(difflib.get_close_matches(one, names, 1, 0.8)), "") for one in sorted(unknown)}
+    unknown = [
+        variable
+        for variable in os.environ
+        if variable.startswith("MEMORY_") and variable not in {*names, *_OTHER_COMMANDS}
+    ]
+    return {
+        variable: next(iter(difflib.get_close_matches(variable, names, 1, 0.8)), "") for variable in sorted(unknown)
+    }
 
 
 def run_doctor(as_json: bool) -> None:
@@ -80,22 +86,27 @@ def run_doctor(as_json: bool) -> None:
     findings = asyncio.run(_findings(settings, as_json))
     if as_json:
         rows = [
-            {"what": one.subject, "state": one.state, "told": one.summary, "advice": one.advice}  # prose: published
-            for one in findings
+            {
+                "what": finding.subject,
+                "state": finding.state,
+                "told": finding.summary,  # prose: published
+                "advice": finding.advice,
+            }
+            for finding in findings
         ]
         console.print_json(json.dumps(rows))
-    states = {one.state for one in findings}
+    states = {finding.state for finding in findings}
     if status := 1 if State.WRONG in states else 3 if State.UNKNOWN in states else 0:
         raise typer.Exit(status)
 
 
 async def _findings(settings: Settings, quiet: bool) -> list[Finding]:
     findings = []
-    async for one in run_checks(settings):
-        findings.append(one)
+    async for finding in run_checks(settings):
+        findings.append(finding)
         if not quiet:
-            line = escape(f"{one.subject}: {one.summary}")
-            console.print(Text.assemble((f"{one.state:<8}", _STYLES[one.state]), line))
-            if one.advice:
-                console.print(Text(f"        → {escape(one.advice)}", "dim" if one.state is State.GOOD else ""))
+            line = escape(f"{finding.subject}: {finding.summary}")
+            console.print(Text.assemble((f"{finding.state:<8}", _STYLES[finding.state]), line))
+            if finding.advice:
+                console.print(Text(f"        → {escape(finding.advice)}", "dim" if finding.state is State.GOOD else ""))
     return findings

@@ -28,7 +28,7 @@ class Group:
     typical: int
     """The row of the memory that stands for the group."""
     rest: bool = False
-    """Whether the group combines all that has no colour of its own, and is drawn in grey."""
+    """Whether the group combines all memories without their own colour, and is drawn in grey."""
 
 
 def group_memories(kind: str, memories: Sequence[memory_pb2.Memory], components: NDArray[np.float32]) -> list[Group]:
@@ -39,11 +39,11 @@ def group_memories(kind: str, memories: Sequence[memory_pb2.Memory], components:
     if kind == "content":
         return _by_content(memories, components)
     if kind == "session":
-        keys = [one.session_id for one in memories]
+        keys = [memory.session_id for memory in memories]
     else:
-        counts = Counter(label for one in memories for label in one.labels)
+        counts = Counter(label for memory in memories for label in memory.labels)
         # A memory with several labels counts for the most frequent one.
-        keys = [max(one.labels, key=lambda label: (counts[label], label), default="") for one in memories]
+        keys = [max(memory.labels, key=lambda label: (counts[label], label), default="") for memory in memories]
     named = [name for name, _ in Counter(keys).most_common() if name]
     groups = [Group(name, rows, rows[0]) for name in named[:COLOURS] if (rows := _rows_of(keys, {name}))]
     smaller = named[COLOURS:]
@@ -74,7 +74,7 @@ def cluster(points: NDArray[np.float32], count: int) -> tuple[NDArray[np.intp], 
     """Assign each point to one of `count` clusters by k-means, and return the clusters' centres too. Equal input
     gives equal output."""
     random = np.random.default_rng(0)
-    # k-means finds a local optimum, so the best of some attempts counts.
+    # k-means finds a local optimum, so use the best of several attempts.
     attempts = [_k_means(points, _seeds(points, count, random)) for _ in range(_ATTEMPTS)]
     return max(attempts, key=lambda one: float(_closeness(points, one[1]).max(axis=1).sum()))
 

@@ -85,7 +85,7 @@ def _is_same_site_request(request: Request) -> bool:
         return site in {None, "same-origin", "none"} or navigated
     if site is not None:
         return site == "same-origin"
-    # Over plain HTTP to another machine, browsers send only Origin. A request without it is no form of the console.
+    # Over plain HTTP to another machine, browsers send only Origin. A request without it is not from the console.
     origin = headers.get("origin", "").partition("://")[2]
     return bool(origin) and origin == headers.get("host")
 

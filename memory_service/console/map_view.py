@@ -33,7 +33,7 @@ async def map_(request: Request) -> Response:
     kind = kind if kind in KINDS else KINDS[0]
     projection, groups = None, []
     if memories:
-        embeddings = np.array([np.frombuffer(one.embedding, "<f4") for one in memories], np.float32)
+        embeddings = np.array([np.frombuffer(memory.embedding, "<f4") for memory in memories], np.float32)
         projection = await asyncio.to_thread(project, embeddings)
         groups = await asyncio.to_thread(group_memories, kind, memories, projection.components)
     return page(

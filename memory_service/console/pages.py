@@ -35,7 +35,7 @@ class Api:
 
 
 def display_time(timestamp: Timestamp) -> str:
-    """A time for reading, in UTC, to the second."""
+    """A time in a readable form, in UTC, to the second."""
     return timestamp.ToDatetime(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
@@ -43,7 +43,7 @@ def input_time(text: str) -> str:
     """The value of a datetime-local input, in UTC, for a time in any ISO 8601 form. Empty for any other text: the page
     reports that as an error.
 
-    The input holds milliseconds at most, so that shorter fractions are cut off."""
+    The input holds at most milliseconds, so finer fractions are cut off."""
     try:
         time = parse_time(text).ToDatetime()
     except typer.BadParameter:

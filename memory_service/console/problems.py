@@ -1,4 +1,4 @@
-"""Errors as pages show them."""
+"""Converts errors to the form that pages show."""
 
 from dataclasses import dataclass
 
@@ -55,10 +55,10 @@ def problem_of(error: grpc.aio.AioRpcError | FormError) -> Problem:
     """Convert an error to a Problem."""
     if isinstance(error, FormError):
         return Problem("Some fields are invalid", [(name, message, name) for name, message in error.problems], 400)
-    (code, details), *rest = describe_error(error)
-    if rest and error.code() is grpc.StatusCode.INVALID_ARGUMENT:
+    (code, details), *violations = describe_error(error)
+    if violations and error.code() is grpc.StatusCode.INVALID_ARGUMENT:
         details = "the service rejected the request"  # its own text only repeats the lines
-    lines = [(field.strip(), message, _input_of(field.strip())) for field, message in rest]
+    lines = [(field.strip(), message, _input_of(field.strip())) for field, message in violations]
     return Problem(f"{code}: {details}", lines, STATUSES.get(error.code(), 502))
 
 

@@ -9,7 +9,7 @@ from memory_service.cli.options import Role, memory_filter, parse_duration, pars
 from memory_service.console.forms import Form
 
 MODES = ("vector", "text", "hybrid")
-ROLES = tuple(one.value for one in Role)
+ROLES = tuple(role.value for role in Role)
 
 
 def filter_of(form: Form) -> memory_pb2.MemoryFilter:
@@ -50,7 +50,7 @@ def search_request(form: Form) -> pb.SearchRequest:
 
 
 def store_request(form: Form) -> pb.StoreRequest:
-    """The Store request. The form page contains a request_id, so that sending the form twice stores one memory."""
+    """The Store request. The form contains a request_id, so submitting it twice stores one memory."""
     own_id = form.word("id")
     request: pb.StoreRequest = form.build(
         pb.StoreRequest,

@@ -13,7 +13,7 @@ from memory_service.console.problems import problem_of
 from memory_service.console.requests import search_request
 
 _HITS_MARK = "<!-- hits -->"
-"""Where the hits go in the rendered page. No text of a user contains this tag, since templates escape it."""
+"""The place of the hits in the rendered page. No text of a user contains this tag, since templates escape it."""
 
 _DEFAULT_K = 5
 _MAX_K = 1000

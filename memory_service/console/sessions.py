@@ -28,7 +28,7 @@ class Sessions:
         self._pending_guesses = 0
 
     async def check_key(self, key: str) -> bool:
-        """Whether the key is right, compared in constant time.
+        """Whether the key is correct, compared in constant time.
 
         Raises:
             HTTPException: with status 429 when too many wrong keys were sent within a second.
@@ -48,7 +48,7 @@ class Sessions:
     def _new_token(self) -> str:
         """Create a session and return its token."""
         now = time.monotonic()
-        self._expiries = {one: expiry for one, expiry in self._expiries.items() if expiry > now}
+        self._expiries = {token: expiry for token, expiry in self._expiries.items() if expiry > now}
         if len(self._expiries) >= _MAX_SESSIONS:
             del self._expiries[min(self._expiries, key=self._expiries.__getitem__)]
         token = secrets.token_urlsafe(32)

@@ -1,7 +1,7 @@
 """Suggestions for the user and session fields, from a user's newest memories.
 
-The API has no list of users or sessions. One page of List gives those that occur in the newest memories, and each
-answer says how many memories it read."""
+The API has no list of users or sessions. One page of List gives the users or sessions of the newest
+memories, and each answer says how many memories it read."""
 
 import grpc
 from semantic_memory.v1 import memory_pb2
@@ -29,7 +29,7 @@ async def suggestions(request: Request) -> Response:
         return JSONResponse(
             {"values": [], "note": f"No suggestions: the service does not list {what} ({error.code().name})."}
         )
-    names = [one.session_id if user else one.user_id for one in response.memories]
+    names = [memory.session_id if user else memory.user_id for memory in response.memories]
     values = list(dict.fromkeys(filter(None, names)))
     scope_note = f"from the newest {len(names):,} memories" if response.next_page_token else f"all {what}"
     return JSONResponse({"values": values, "note": f"Suggestions: {scope_note}."})

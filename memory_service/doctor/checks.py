@@ -99,7 +99,7 @@ async def _engine(
     )
     await connections.open()
     try:
-        where = ", ".join(f"{one.host}:{one.port}" for one in connection_settings.addresses)
+        where = ", ".join(f"{node.host}:{node.port}" for node in connection_settings.addresses)
         started = time.perf_counter()
         try:
             await connections.check()

@@ -15,7 +15,9 @@ _BUNDLE = "use the image valkey/valkey-bundle:9.1 or newer"
 def check_versions(node: Node) -> Iterator[Finding]:
     """Check that Valkey and its modules are new enough."""
     if node.search is None or node.json is None:
-        missing = " and ".join(name for name, found in (("search", node.search), ("JSON", node.json)) if found is None)
+        missing = " and ".join(
+            name for name, version in (("search", node.search), ("JSON", node.json)) if version is None
+        )
         yield Finding("modules", State.WRONG, f"Valkey {_text(node.version)} has no module for {missing}", _BUNDLE)
         return
     if node.redisearch:
@@ -28,14 +30,14 @@ def check_versions(node: Node) -> Iterator[Finding]:
         ("valkey-json", node.json, _JSON, "earlier versions are not tested"),
     )
     old = [
-        f"{name} {_text(found)} is older than {_text(least)}: {why}"
-        for name, found, least, why in floors
-        if found < least
+        f"{name} {_text(version)} is older than {_text(minimum)}: {why}"
+        for name, version, minimum, why in floors
+        if version < minimum
     ]
     if old:
         yield Finding("modules", State.WRONG, "; ".join(old), _BUNDLE)
     else:
-        yield Finding("modules", State.GOOD, ", ".join(f"{name} {_text(found)}" for name, found, _, _ in floors))
+        yield Finding("modules", State.GOOD, ", ".join(f"{name} {_text(version)}" for name, version, _, _ in floors))
 
 
 def check_persistence(node: Node, connection_settings: ConnectionSettings) -> Finding:

@@ -37,17 +37,17 @@ async def check_documents(name: str, connections: Connections) -> Finding | None
         info = await ValkeyIndexes(connections).describe(name)
         if info is None:
             return None
-        async for one in document_check.check_documents(connections, info):
+        async for document in document_check.check_documents(connections, info):
             checked += 1
-            if one.flaw:
-                flawed.append(one)
+            if document.flaw:
+                flawed.append(document)
             if checked == _MAX_DOCUMENTS:
                 break
     except MemoryServiceError as error:
         return Finding("documents", State.UNKNOWN, error.message)
     if not flawed:
         return Finding("documents", State.GOOD, f"{name}: {checked:,} documents checked, all valid")
-    examples = "; ".join(f"{one.key} {one.flaw}" for one in flawed[:_MAX_NAMED])
+    examples = "; ".join(f"{document.key} {document.flaw}" for document in flawed[:_MAX_NAMED])
     return Finding(
         "documents",
         State.RISK,

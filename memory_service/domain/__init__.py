@@ -1,1 +1,1 @@
-"""The domain: memories, scopes, queries, and what can be done with them. Knows no protobuf, no gRPC and no engine."""
+"""The domain: memories, filters, queries and use cases. It does not depend on protobuf, gRPC or an engine."""

@@ -17,22 +17,23 @@ from memory_service.domain.types import Candidate, Embedding, IndexInfo, Memory
 T = TypeVar("T")
 
 RERANKED = 200
-"""Most relevant candidates among which recency and diversity choose."""
+"""Number of the most relevant candidates that recency and diversity rerank."""
 _NEAREST = 100
-"""Candidates by embedding."""
+"""Number of candidates by embedding."""
 _WITH_TERMS = 300
-"""Candidates by words in addition to those by embedding: the rarest terms that together find no more than this."""
+"""Number of candidates by words, in addition to the candidates by embedding. The rarest terms that together match no
+more memories than this are used."""
 _TEXT_ONLY = 1000
-"""The same without an embedding. A single more frequent term finds up to twice as many."""
+"""The same for a search without an embedding. A single term that is more frequent finds up to twice as many."""
 _MAX_QUERY_TERMS = 32
 _ANCHORS = 20
-"""Best candidates whose neighborhoods are ranked too."""
+"""Number of the best candidates whose neighborhoods are ranked too."""
 _NEIGHBORS = 1000
 """Upper bound on the memories of these neighborhoods."""
 
 
 class CandidateSearch:
-    """The engine searches of one call. `partial` is True once a reply lacked unavailable shards."""
+    """The engine searches of one call. `partial` is True once a reply lacked the results of a shard."""
 
     def __init__(self, search: MemorySearch, info: IndexInfo, query: Query) -> None:
         self._search = search
@@ -51,46 +52,48 @@ class CandidateSearch:
         stems = list(dict.fromkeys(terms(query.text)))[:_MAX_QUERY_TERMS]
         reply = await self._search.frequencies(self._info, query.where, stems, self._options)
         total, *frequencies = self._value(reply)
-        known = sorted((frequency, stem) for frequency, stem in zip(frequencies, stems, strict=True) if frequency)
-        cumulative = itertools.accumulate(frequency for frequency, _ in known)
+        by_frequency = sorted(
+            (frequency, stem) for frequency, stem in zip(frequencies, stems, strict=True) if frequency
+        )
+        cumulative = itertools.accumulate(frequency for frequency, _ in by_frequency)
         limit = max(query.k, _TEXT_ONLY if query.mode is Mode.TEXT else _WITH_TERMS)
         rare = max(1, sum(count <= limit for count in cumulative))
-        return QueryTerms([stem for _, stem in known], [frequency for frequency, _ in known], total, rare)
+        return QueryTerms([stem for _, stem in by_frequency], [frequency for frequency, _ in by_frequency], total, rare)
 
     async def nearest_hits(self, embedding: Embedding) -> tuple[list[Candidate], bool]:
         """Return the k nearest memories for a plain KNN search, and whether they include their content."""
         query = self._query
         reply = await self._search.search(self._info, query.where, embedding, query.result_count, self._options)
-        candidates = [one for one in self._value(reply) if one.memory.id not in query.exclude_ids]
+        candidates = [candidate for candidate in self._value(reply) if candidate.memory.id not in query.exclude_ids]
         return candidates[: query.k], reply.has_content
 
     async def ranked(self, embedding: Embedding | None, query_terms: QueryTerms) -> RankedCandidates:
         """Return all candidates for ranking, most relevant first."""
         query = self._query
         candidates = await self._matching_filter(embedding, query_terms)
-        within_filter = {one.storage_id for one in candidates}
+        within_filter = {candidate.storage_id for candidate in candidates}
         neighborhood = None
         if query.neighbor_weight:
             anchors = relevance(query, query_terms, candidates, None).best(_ANCHORS).candidates
-            nearby = await self._neighborhoods([one.memory for one in anchors], embedding)
-            nearby_ids = {one.storage_id for one in nearby}
-            candidates = [*nearby, *(one for one in candidates if one.storage_id not in nearby_ids)]
+            nearby = await self._neighborhoods([candidate.memory for candidate in anchors], embedding)
+            nearby_ids = {candidate.storage_id for candidate in nearby}
+            candidates = [*nearby, *(candidate for candidate in candidates if candidate.storage_id not in nearby_ids)]
             neighborhood = Neighborhood.of(nearby, len(candidates))
         ranked = relevance(query, query_terms, candidates, neighborhood)
         rows = [
             row
-            for row, one in enumerate(ranked.candidates)
-            if query.where.matches(one.memory)
-            and not one.memory.is_expired()
-            # The engine checked the exact times of those within the filter; RediSearch returns rounded times.
-            and (one.storage_id in within_filter or query.where.matches_time(one.memory))
-            and one.memory.id not in query.exclude_ids
+            for row, candidate in enumerate(ranked.candidates)
+            if query.where.matches(candidate.memory)
+            and not candidate.memory.is_expired()
+            # The engine checked the exact times of candidates within the filter. RediSearch returns rounded times.
+            and (candidate.storage_id in within_filter or query.where.matches_time(candidate.memory))
+            and candidate.memory.id not in query.exclude_ids
             and (query.mode is not Mode.TEXT or ranked.rank[row] > 0)
         ]
         return ranked.rows(rows).best(len(rows))
 
     async def neighbors(self, memories: Sequence[Memory], before: int, after: int) -> list[list[Candidate]]:
-        """Return the memories before and after each of these in its session, in any order."""
+        """Return, for each memory, the memories before and after it in its session, in any order."""
         return self._value(await self._search.neighbors(self._info, memories, before, after, self._options))
 
     async def _matching_filter(self, embedding: Embedding | None, query_terms: QueryTerms) -> list[Candidate]:
@@ -108,10 +111,10 @@ class CandidateSearch:
             k = max(_WITH_TERMS, query.result_count)
             searches.append(self._search.nearest(self._info, query.where, embedding, k, self._options, rare_terms))
         replies = await asyncio.gather(*searches)
-        return list({one.storage_id: one for reply in replies for one in self._value(reply)}.values())
+        return list({candidate.storage_id: candidate for reply in replies for candidate in self._value(reply)}.values())
 
     async def _neighborhoods(self, memories: Sequence[Memory], embedding: Embedding | None) -> list[Candidate]:
-        """Return the memories of the neighborhoods of these."""
+        """Return the memories in the neighborhoods of these memories."""
         spans = context.spans(memories)
         return self._value(await self._search.around(self._info, spans, embedding, _NEIGHBORS, self._options))
 

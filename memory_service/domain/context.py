@@ -6,12 +6,12 @@ from dataclasses import replace
 from memory_service.domain.types import Candidate, Memory, Span
 
 NEIGHBORHOOD = 3_600_000_000
-"""How far a neighborhood reaches in time, in microseconds: after an hour another conversation begins."""
+"""The reach of a neighborhood in time, in microseconds. After an hour, another conversation is assumed to begin."""
 
 
 def spans(memories: Sequence[Memory]) -> list[Span]:
-    """Return the neighborhoods of memories in their sessions, in the order of the memories. Overlapping ones are one
-    span; memories without a session have none."""
+    """Return the neighborhoods of memories in their sessions, in the order of the memories. Overlapping neighborhoods
+    become one span. Memories without a session have none."""
     result: list[Span] = []
     for memory in memories:
         if not memory.session_id:
@@ -30,23 +30,23 @@ def spans(memories: Sequence[Memory]) -> list[Span]:
 def window(storage_id: str, nearby: Sequence[Candidate], before: int, after: int) -> list[Candidate]:
     """Return the memory at `storage_id` with up to `before` memories before it and `after` after it, oldest first.
 
-    Memories of the same time are ordered by id. The window is empty when the memory is not among `nearby`.
+    Memories with the same timestamp are ordered by id. The window is empty if the memory is not in `nearby`.
     """
-    ordered = sorted({one.storage_id: one for one in nearby}.values(), key=_sort_key)
-    position = next((i for i, one in enumerate(ordered) if one.storage_id == storage_id), None)
+    ordered = sorted({candidate.storage_id: candidate for candidate in nearby}.values(), key=_sort_key)
+    position = next((i for i, candidate in enumerate(ordered) if candidate.storage_id == storage_id), None)
     return [] if position is None else ordered[max(0, position - before) : position + after + 1]
 
 
 def merge_windows(windows: Sequence[Sequence[Candidate]]) -> list[tuple[int, tuple[Candidate, ...]]]:
     """Merge windows that share a memory.
 
-    Returns for each window the number of the first window in its group, and for that first window the merged memories,
-    oldest first (empty for the others).
+    Returns, for each window, the number of the first window in its group, and the merged memories, oldest first. Only
+    the first window of a group has the memories; the others have none.
     """
     groups: list[tuple[int, dict[str, Candidate]]] = []
     first_of: dict[int, int] = {}
     for number, candidates in enumerate(windows):
-        members = {one.storage_id: one for one in candidates}
+        members = {candidate.storage_id: candidate for candidate in candidates}
         overlapping = [group for group in groups if not members.keys().isdisjoint(group[1])]
         first = min((group[0] for group in overlapping), default=number)
         for group in overlapping:

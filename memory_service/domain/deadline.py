@@ -26,12 +26,12 @@ def set_deadline(seconds: float) -> None:
 
 
 def without_deadline() -> Context:
-    """Return a context for work that several calls share: the deadline of the first must not end it for the others."""
+    """Return a context for work that several calls share: the deadline of one must not end it for the others."""
     return Context()
 
 
 def remaining(limit: float) -> float:
-    """Return the seconds until the deadline, between 0 and `limit`. Outside a call it is `limit`."""
+    """Return the seconds until the deadline, between 0 and `limit`. Outside a call, return `limit`."""
     call = _call.get()
     if call is None:
         return limit

@@ -11,7 +11,7 @@ from memory_service.domain.types import Embedding
 _FLOAT32 = np.dtype("<f4")
 
 _LENGTH_TOLERANCE = 1e-6
-"""An embedding whose length is this close to 1 is kept as it is. Rounding to float32 alone causes up to 1e-7."""
+"""An embedding whose length is this close to 1 is not scaled. Rounding to float32 alone causes up to 1e-7."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ def unpack_embedding(packed: bytes, *, field: str) -> Embedding:
     """Return the unit-length embedding that a caller sent in `field`. Unit-length input stays unchanged, bit for bit.
 
     Raises:
-        InvalidRequest: the size is no multiple of 4 bytes, or the values include NaN or infinity, or all are zero.
+        InvalidRequest: the size is not a multiple of 4 bytes, or the values include NaN or infinity, or all are zero.
     """
     if not packed or len(packed) % _FLOAT32.itemsize:
         raise invalid(

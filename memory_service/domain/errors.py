@@ -88,7 +88,7 @@ class InvalidRequest(MemoryServiceError):
             self.reason,
             f"{field}: {self.message}",
             metadata=self.metadata,
-            violations=[Violation(field, one.description, one.rule) for one in self.violations],
+            violations=[Violation(field, violation.description, violation.rule) for violation in self.violations],
         )
 
 
@@ -101,7 +101,7 @@ class AlreadyExists(MemoryServiceError):
 
 
 class FailedPrecondition(MemoryServiceError):
-    """The index or the server cannot serve this call in its present state."""
+    """The index or the server cannot serve this call in its current state."""
 
 
 class ResourceExhausted(MemoryServiceError):

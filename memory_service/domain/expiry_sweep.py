@@ -1,6 +1,6 @@
 """Removes expired memories whose Store was interrupted before it set the expiry of their key.
 
-Every server of an engine runs the sweep; they do not disturb each other. No call returns such a memory before it is
+Every server runs the sweep; concurrent sweeps do not conflict. No call returns such a memory before it is
 removed, because searches check the expiry in the document.
 """
 

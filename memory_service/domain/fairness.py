@@ -1,8 +1,8 @@
 """Fair queueing between callers, so that no caller starves the others.
 
 Waiting work is served round-robin between callers and, within a caller, between its users. A caller with a thousand
-texts in the queue delays the text of another caller by one turn. The same holds between the users of one backend, and
-for unknown callers.
+texts in the queue delays the text of another caller by one turn. The same applies between the users of one backend, and
+to anonymous callers.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _flow: ContextVar[Flow] = ContextVar("flow", default=Flow())  # noqa: B039 - it 
 
 
 def set_flow(flow: Flow) -> None:
-    """Count the work of the current task, and of all tasks that it starts, for this flow."""
+    """Attribute the work of the current task, and of all tasks that it starts, to this flow."""
     _flow.set(flow)
 
 
@@ -139,16 +139,16 @@ class Grant:
         self._budget.resize(self, min(size, self.size))
 
     def release(self) -> None:
-        """Return the whole grant to the budget."""
+        """Return the complete grant to the budget."""
         self._budget.resize(self, 0)
 
 
 class FairBudget:
-    """A limited amount of a resource, such as bytes or connections. Calls that find too little wait in a fair queue."""
+    """A limited amount of a resource, such as bytes or connections. Calls wait in a fair queue until enough is free."""
 
     def __init__(self, amount: int, *, capacity: int, what: str, per_flow: int | None = None) -> None:
-        """At most `capacity` calls wait. One flow occupies at most `per_flow`, by default all of it. `what` completes
-        the error "too many calls wait for …"."""
+        """At most `capacity` calls wait. One flow occupies at most `per_flow`, by default the full amount. `what`
+        completes the error "too many calls wait for …"."""
         self._amount = amount
         self._per_flow = per_flow or amount
         self._free = amount
@@ -191,7 +191,7 @@ class FairBudget:
         except BaseException as error:
             self._queue.remove(grant)
             if grant.granted.done() and not grant.granted.cancelled() and grant.granted.exception() is None:
-                grant.release()  # It was granted while the call was giving up.
+                grant.release()  # The budget granted it while the call was giving up.
             self._give_to_waiting()
             if isinstance(error, TimeoutError):
                 raise self._queue.refusal() from error
@@ -218,7 +218,7 @@ class FairBudget:
     def _give_to_waiting(self) -> None:
         full: set[Flow] = set()
         while (first := self._queue.first(excluding=full)) is not None:
-            if first.granted.done():  # It gave up or was evicted.
+            if first.granted.done():  # Its call gave up or was evicted.
                 self._queue.remove(first)
             elif self._fits(first):
                 self._queue.pop(first)

@@ -1,4 +1,4 @@
-"""Ids of memories: 128 bits in hex, either generated in time order or derived from what the caller chose."""
+"""Ids of memories: 128 bits in hex, either generated in time order or derived from an id that the caller chose."""
 
 import hashlib
 import re
@@ -19,7 +19,7 @@ def is_generated_id(id_: str) -> bool:
 
 
 def derived_id(kind: str, user_id: str, chosen: str) -> str:
-    """Return the storage id for a value that a user chose; `kind` names what it is ("id" or "request").
+    """Return the storage id for a value that a user chose; `kind` is "id" or "request".
 
     Different users, kinds or values never share an id: each part is hashed together with its length.
     """

@@ -14,7 +14,7 @@ _REFRESH_AFTER = 1.0
 _MAX_AGE = 30.0
 """Age in seconds from which calls wait for the refresh."""
 _DESCRIBE_TIMEOUT = 60.0
-"""Seconds that a caller waits for a description at most; the engine's own timeout is shorter."""
+"""The longest time that a caller waits for a description, in seconds; the engine's own timeout is shorter."""
 _REFRESH_SHARE = 0.25
 """Share of the caller's time to wait for a refresh when an older description is available."""
 _MAX_CACHED = 1000

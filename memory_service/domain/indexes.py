@@ -1,4 +1,4 @@
-"""The use cases of indexes: create or check, describe, list and drop. Other use cases run on an index through it."""
+"""The use cases of indexes: create or check, describe, list and drop. Other use cases access indexes through it."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -34,7 +34,7 @@ class Indexes:
     """Manages the indexes of one engine for one embedder."""
 
     def __init__(self, engine: IndexStore, embedder: Embedder, *, default: str) -> None:
-        """`default` is the index of requests that name none."""
+        """`default` is the index of requests that do not name one."""
         self._engine = engine
         self._embedder = embedder
         self._default = default
@@ -53,7 +53,7 @@ class Indexes:
         created.
 
         Raises:
-            InvalidRequest: the name is reserved, or the dimension of another model than the embedder's is missing.
+            InvalidRequest: the name is reserved, or a model other than the embedder's has no dimension.
             FailedPrecondition: INDEX_DIFFERS, with every difference.
         """
         name = name or self._default
@@ -98,7 +98,7 @@ class Indexes:
         return info
 
     async def require_ready(self, name: str) -> IndexInfo:
-        """Return the current state of the index, if it contains every memory: its lists and counts are complete.
+        """Return the current state of the index if it contains every memory, so that lists and counts are complete.
 
         Raises NotFound (INDEX_NOT_FOUND), Unavailable (INDEX_BACKFILLING).
         """
@@ -125,7 +125,7 @@ class Indexes:
         return result
 
     async def current(self, name: str) -> IndexInfo:
-        """Return a description of the index that is at most seconds old, without an engine command where possible.
+        """Return a description of the index that is at most seconds old, without an engine command if possible.
 
         Raises NotFound (INDEX_NOT_FOUND).
         """
@@ -154,7 +154,7 @@ class Indexes:
         raise index_busy("it is being dropped and recreated")
 
     def check_model(self, info: IndexInfo, model: str) -> None:
-        """Check that embeddings of this model fit the index. An empty model means that the caller vouches for it.
+        """Check that embeddings of this model fit the index. An empty model is not compared: the caller is responsible.
 
         Raises FailedPrecondition (MODEL_MISMATCH).
         """

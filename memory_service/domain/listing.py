@@ -10,11 +10,11 @@ from memory_service.domain.time_windows import TimeWindows, rounding_range, with
 from memory_service.domain.types import Candidate, Embedding, Filter, IndexInfo, Memory
 
 _MAX_TIES = 10_000
-"""Memories with the same timestamp that List can order."""
+"""Number of memories with the same timestamp that List can order."""
 _MAX_SORTED = 1000
-"""Memories beyond those of the page that the engine may sort for it."""
+"""Number of memories that the engine may sort in addition to the memories of a page."""
 _DELETE_BATCH = 500
-"""Memories deleted in one step."""
+"""Number of memories deleted in one step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +81,16 @@ class Listing:
         processed = 0
         page_bytes = 0
         while processed < min(size, len(candidates)) and page_bytes < MAX_PAGE_BYTES:
-            storage_ids = [one.storage_id for one in candidates[processed : min(size, processed + READ_BATCH)]]
+            storage_ids = [
+                candidate.storage_id for candidate in candidates[processed : min(size, processed + READ_BATCH)]
+            ]
             batch = await self._store.read(info, storage_ids)
             batch_vectors = await self._store.embeddings(info, storage_ids) if embeddings else [None] * len(storage_ids)
             for memory, vector in zip(batch, batch_vectors, strict=True):
                 if page_bytes >= MAX_PAGE_BYTES:
                     break
                 processed += 1
-                # Skips memories that have changed or gone since the search.
+                # Skip memories that were changed or deleted since the search.
                 if (
                     memory is not None
                     and where.matches(memory)
@@ -102,7 +104,7 @@ class Listing:
                     if vector is not None:
                         vectors.append(vector)
                         page_bytes += vector.nbytes
-        # If a memory has gone since the search, a later one may have taken its place: then this may not be the end.
+        # If a memory was deleted since the search, a later one may have taken its place, so this may not be the end.
         if processed >= len(candidates) and len(memories) == processed:
             return Page(memories, vectors, "")
         return Page(memories, vectors, encode_cursor(Cursor(*candidates[processed - 1].sort_key), binding))
@@ -123,10 +125,10 @@ class Listing:
         async def delete_batch(info: IndexInfo) -> bool:
             nonlocal deleted
             reply = await self._search.matching(info, where, _DELETE_BATCH, SearchOptions())
-            deleted += sum(await self._store.delete(info, [one.storage_id for one in reply.value]))
+            deleted += sum(await self._store.delete(info, [candidate.storage_id for candidate in reply.value]))
             return bool(reply.value)
 
-        # Each batch checks that the index is ready: after a restart the engine could find nothing although more exists.
+        # Each batch checks that the index is ready: after a restart the engine could find nothing although more exist.
         while await self._indexes.retry_if_changed(index, delete_batch, ready=True):
             pass
         return deleted
@@ -140,26 +142,32 @@ class Listing:
         fetched and ordered here.
         """
         page: list[Candidate] = []
-        rest: Filter | None = where
+        remaining: Filter | None = where
         if cursor is not None:
             last = (cursor.timestamp, cursor.id, cursor.storage_id)
             ties = await self._at(info, where, cursor.timestamp, newest_first=newest_first)
-            page = [one for one in ties if (one.sort_key < last if newest_first else one.sort_key > last)]
-            rest = _beyond(where, rounding_range(cursor.timestamp), newest_first=newest_first)
-        while rest is not None and len(page) < size:
+            page = [
+                candidate
+                for candidate in ties
+                if (candidate.sort_key < last if newest_first else candidate.sort_key > last)
+            ]
+            remaining = _beyond(where, rounding_range(cursor.timestamp), newest_first=newest_first)
+        while remaining is not None and len(page) < size:
             missing = size - len(page)
             window = await self._windows.first(
-                info, rest, at_least=missing, at_most=_MAX_SORTED + 4 * missing, newest_first=newest_first
+                info, remaining, at_least=missing, at_most=_MAX_SORTED + 4 * missing, newest_first=newest_first
             )
             supported = within_supported_times(window)
             more = await self._search.ordered(info, supported, missing, newest_first=newest_first) if supported else []
-            if len(more) < missing:  # The window has no more. A count may be too high, so the search goes on behind it.
+            if len(more) < missing:  # The window has no more. A count may be too high, so continue after the window.
                 page += sorted(more, key=_sort_key, reverse=newest_first)
                 edge = window.start if newest_first else window.end
-                rest = None if edge is None else _beyond(rest, (edge, edge), newest_first=newest_first)
+                remaining = None if edge is None else _beyond(remaining, (edge, edge), newest_first=newest_first)
                 continue
             more += await self._at(info, where, more[-1].memory.timestamp, newest_first=newest_first)
-            page += sorted({one.storage_id: one for one in more}.values(), key=_sort_key, reverse=newest_first)
+            page += sorted(
+                {candidate.storage_id: candidate for candidate in more}.values(), key=_sort_key, reverse=newest_first
+            )
             break
         return page[:size]
 

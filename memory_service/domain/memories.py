@@ -113,7 +113,7 @@ class Memories:
             return StoreResult(memory.id, memory.timestamp, False, memory.expires_at, duplicates, embedded.truncated)
         if existing is None or existing.is_expired():
             raise engine_unavailable(
-                "has a key for this id that is no memory of the index or is being removed; if this persists, "
+                "has a key for this id that is not a memory of the index or is being removed; if this persists, "
                 "Delete the id"
             )
         if not _is_same(existing, new):
@@ -127,7 +127,7 @@ class Memories:
         return StoreResult(memory.id, existing.timestamp, not repeated, existing.expires_at, duplicates, truncated)
 
     async def _existing(self, info: IndexInfo, storage_id: str) -> Memory | None:
-        """Return the memory at a storage id that is taken; None when it is no memory of this index."""
+        """Return the memory at a storage id that is taken; None if it is not a memory of this index."""
         [existing], [embedding] = await asyncio.gather(
             self._store.read(info, [storage_id]), self._store.embeddings(info, [storage_id])
         )
@@ -167,7 +167,7 @@ class Memories:
         return [id_ for id_ in unique_ids if deleted.get(id_)], [id_ for id_ in unique_ids if not deleted.get(id_)]
 
     async def _embedded(self, info: IndexInfo, new: NewMemory) -> EmbeddedText:
-        """Return the caller's embedding, or that of the content, after checking that it fits the index."""
+        """Return the caller's embedding or the embedding of the content, after checking that it fits the index."""
         if new.embedding is not None:
             self._indexes.check_model(info, new.embedding_model)
             check_dimension(new.embedding, index=info.name, dimension=info.dimension, field="embedding")
@@ -179,7 +179,7 @@ class Memories:
             raise error.for_field("content") from error
 
     async def _storage_id(self, info: IndexInfo, new: NewMemory, generated_id: str) -> str:
-        """Return the storage id: derived from what the caller chose, or else the generated id."""
+        """Return the storage id: derived from the caller's id or request_id, or else the generated id."""
         if is_generated_id(new.id):
             # An exported memory that is imported again may still be stored under the id that it got originally.
             [existing] = await self._store.read(info, [new.id])
@@ -197,9 +197,9 @@ class Memories:
         k = _MAX_NEAR_DUPLICATES + 1  # The memory itself may be among them.
         reply = await self._search.nearest(info, Filter(new.user_id), embedding, k, SearchOptions())
         return tuple(
-            NearDuplicate(one.memory.id, one.similarity)
-            for one in reply.value
-            if one.storage_id != storage_id and one.similarity >= new.near_duplicate_min_score
+            NearDuplicate(candidate.memory.id, candidate.similarity)
+            for candidate in reply.value
+            if candidate.storage_id != storage_id and candidate.similarity >= new.near_duplicate_min_score
         )[:_MAX_NEAR_DUPLICATES]
 
 

@@ -42,7 +42,7 @@ class NearDuplicate:
 class StoreResult:
     """The result of a Store.
 
-    `already_stored`: an earlier call wrote the memory. `truncated`: the embedder read only the beginning of it.
+    `already_stored`: an earlier call wrote the memory. `truncated`: the embedder read only the beginning of the text.
     """
 
     id: str

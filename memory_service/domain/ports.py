@@ -31,9 +31,9 @@ class IndexChanged(Exception):
 class SearchOptions:
     """How the engine searches.
 
-    `ef_runtime` None uses the server's default. `allow_partial` accepts an answer without the unavailable shards;
-    otherwise such a search raises Unavailable. `available_shards_only` does not wait for shards that an earlier search
-    of the same call found unavailable.
+    `ef_runtime` None uses the server's default. `allow_partial` accepts a partial answer while shards are unavailable;
+    otherwise the search raises Unavailable. `available_shards_only` does not wait for shards that an earlier search of
+    the same call found unavailable.
     """
 
     ef_runtime: int | None = None
@@ -43,8 +43,8 @@ class SearchOptions:
 
 @dataclass(frozen=True, slots=True)
 class SearchReply(Generic[T]):
-    """What a search found. `partial`: unavailable shards are missing from it. `has_content`: the memories include their
-    content; otherwise they hold their header fields only."""
+    """The result of a search. `partial`: results of unavailable shards are missing. `has_content`: the memories include
+    their content; otherwise they have only their header fields."""
 
     value: T
     partial: bool = False
@@ -74,7 +74,7 @@ class IndexStore(Protocol):
     def last_disconnect_at(self) -> float:
         """Return when the engine last disconnected, by time.monotonic; 0 if it never did.
 
-        A restarted engine answers before its indexes are complete, so anything known from before that time is stale.
+        A restarted engine answers before its indexes are complete, so information from before that time is stale.
         """
         ...
 
@@ -120,19 +120,19 @@ class MemoryStore(Protocol):
         ...
 
     async def read(self, index: IndexInfo, storage_ids: Sequence[str]) -> list[Memory | None]:
-        """Return the memories in the order of `storage_ids`; None where there is no document of the index's layout."""
+        """Return the memories in the order of `storage_ids`; None if there is no document of the index's layout."""
         ...
 
     async def remove_expired(self, index: IndexInfo, storage_ids: Sequence[str] | None = None) -> int:
         """Delete expired memories that the engine has not removed, and return their number.
 
-        `storage_ids` None looks for some in the index. Servers may call this concurrently: one of them works, the
-        others return 0.
+        With `storage_ids` None, search the index for expired memories. Servers may call this concurrently: one of them
+        does the work, the others return 0.
         """
         ...
 
     async def embeddings(self, index: IndexInfo, storage_ids: Sequence[str]) -> list[Embedding | None]:
-        """Return the embeddings in the order of `storage_ids`; None where there is none."""
+        """Return the embeddings in the order of `storage_ids`; None if there is none."""
         ...
 
     async def delete(self, index: IndexInfo, storage_ids: Sequence[str]) -> list[bool]:
@@ -170,13 +170,13 @@ class MemorySearch(Protocol):
         options: SearchOptions,
         terms: Sequence[str] = (),
     ) -> SearchReply[list[Candidate]]:
-        """As `search`, but with stems and without content. With `terms`, only memories that have any of them."""
+        """As `search`, but with stems and without content. With `terms`, only memories that contain any of them."""
         ...
 
     async def matching(
         self, index: IndexInfo, where: Filter, limit: int, options: SearchOptions, terms: Sequence[str] = ()
     ) -> SearchReply[list[Candidate]]:
-        """Return any `limit` memories, with stems. With `terms`, only memories that have any of them."""
+        """Return any `limit` memories, with stems. With `terms`, only memories that contain any of them."""
         ...
 
     async def around(
@@ -196,17 +196,17 @@ class MemorySearch(Protocol):
     async def frequencies(
         self, index: IndexInfo, where: Filter, terms: Sequence[str], options: SearchOptions
     ) -> SearchReply[list[int]]:
-        """Count the memories that match the filter, and then for each stem those of them that have it; as `counts`."""
+        """Count the memories that match the filter, then those that also contain each stem. `counts` has the limits."""
         ...
 
     async def ordered(self, index: IndexInfo, where: Filter, limit: int, *, newest_first: bool) -> list[Candidate]:
-        """Return the first `limit` memories by timestamp; those with the same timestamp in any order. The filter must
+        """Return the first `limit` memories by timestamp; ties are in any order. The filter must
         match no more than the engine's count_limit."""
         ...
 
     async def neighbors(
         self, index: IndexInfo, memories: Sequence[Memory], before: int, after: int, options: SearchOptions
     ) -> SearchReply[list[list[Candidate]]]:
-        """Return for each memory, in any order: of its user and session, the last `before` memories before it, the
-        first `after` memories after it, and those of the same time, itself included. One round trip for all."""
+        """Return, for each memory, its neighbors in its session, in any order: the last `before` memories before it,
+        the first `after` memories after it, and all with the same timestamp, itself included. Takes one round trip."""
         ...

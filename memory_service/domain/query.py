@@ -10,7 +10,7 @@ DEFAULT_RECENCY_WEIGHT = 0.2
 
 
 class Mode(StrEnum):
-    """What relevance is computed from: embeddings, words, or both."""
+    """The basis of relevance: embeddings, words, or both."""
 
     VECTOR = "VECTOR"
     TEXT = "TEXT"
@@ -89,9 +89,9 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchSummary:
-    """The facts about a search that belong to no single hit.
+    """Facts about a search that do not belong to a single hit.
 
-    Times are in seconds; `engine_time` includes the ranking. `partial`: unavailable shards are missing. `degraded`: the
+    Times are in seconds; `engine_time` includes the ranking. `partial`: a shard is missing. `degraded`: the
     query text could not be embedded. `query_truncated`: the embedding model read only the beginning of the text.
     """
 

@@ -30,8 +30,8 @@ class Neighborhood:
 
     @classmethod
     def of(cls, contiguous: Sequence[Candidate], size: int) -> "Neighborhood":
-        """Return the neighborhood of `size` candidates. Only the first ones, `contiguous` spans of their sessions, have
-        neighbors."""
+        """Return the neighborhood of `size` candidates. Only the first ones, which are `contiguous` in their
+        sessions, have neighbors."""
         order = sorted(range(len(contiguous)), key=lambda row: _session_order(contiguous[row]))
         rows = []
         for distance in range(1, REACH + 1):
@@ -43,7 +43,7 @@ class Neighborhood:
         return cls(tuple(rows))
 
     def add_neighbors(self, values: Numbers, weights: Sequence[float]) -> Numbers:
-        """Return each row's values plus its neighbors', those at distance j times the j-th weight. Same shape."""
+        """Return each row's values plus its neighbors' values at distance j times the j-th weight. Same shape."""
         padded = np.concatenate([values, np.zeros_like(values[:1])])
         total = values.copy()
         for weight, (before, after) in zip(weights, self.rows, strict=True):
@@ -62,12 +62,12 @@ def text_scores(
 ) -> Numbers:
     """Return the BM25 score of each candidate.
 
-    `frequencies` are the numbers of memories, out of `total`, that have each term. The average length is that of the
-    candidates. With a neighborhood, a candidate is scored together with its neighbors.
+    `frequencies` has, for each term, the number of memories out of `total` that contain it. The average length is
+    computed over the candidates. With a neighborhood, a candidate is scored together with its neighbors.
     """
-    counts = np.array([[one.terms.count(term) for term in terms] for one in candidates], np.float64)
+    counts = np.array([[candidate.terms.count(term) for term in terms] for candidate in candidates], np.float64)
     counts = counts.reshape(len(candidates), len(terms))  # Keeps the shape without candidates or terms.
-    lengths = np.array([len(one.terms) for one in candidates], np.float64)
+    lengths = np.array([len(candidate.terms) for candidate in candidates], np.float64)
     if neighborhood is not None:
         weights = [neighbor_weight**distance for distance in range(1, REACH + 1)]
         counts, lengths = neighborhood.add_neighbors(counts, weights), neighborhood.add_neighbors(lengths, weights)
@@ -81,8 +81,8 @@ def text_scores(
 def similarities(
     candidates: Sequence[Candidate], *, neighborhood: Neighborhood | None = None, neighbor_weight: float = 0.0
 ) -> Numbers:
-    """Return the cosine similarity of each candidate; with a neighborhood, plus that of its neighbors."""
-    own = np.array([one.similarity for one in candidates], np.float64)
+    """Return the cosine similarity of each candidate; with a neighborhood, plus the similarity of its neighbors."""
+    own = np.array([candidate.similarity for candidate in candidates], np.float64)
     if neighborhood is None:
         return own
     return neighborhood.add_neighbors(own, [neighbor_weight ** (distance + 1) for distance in range(1, REACH + 1)])

@@ -13,9 +13,9 @@ from memory_service.domain.types import Candidate
 
 @dataclass(slots=True)
 class QueryTerms:
-    """The stems of a query, rarest first, with the number of memories that have each, out of `total`.
+    """The stems of a query, rarest first, with the number of memories out of `total` that contain each.
 
-    The first `rare` ones are used to find candidates; the others only count for the rank.
+    The first `rare` stems find candidates; the others only affect the rank.
     """
 
     terms: list[str]
@@ -59,14 +59,14 @@ class RankedCandidates:
         """Return the candidates as hits."""
         return [
             Hit(
-                storage_id=one.storage_id,
-                memory=one.memory,
+                storage_id=candidate.storage_id,
+                memory=candidate.memory,
                 rank_score=float(self.rank[row]),
-                distance=one.distance,
+                distance=candidate.distance,
                 text_score=None if self.text is None else float(self.text[row]),
                 recency_score=None if self.recency is None else float(self.recency[row]),
             )
-            for row, one in enumerate(self.candidates)
+            for row, candidate in enumerate(self.candidates)
         ]
 
 

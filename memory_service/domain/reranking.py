@@ -15,7 +15,7 @@ ReadEmbeddings = Callable[[Sequence[str]], Awaitable[list[Embedding | None]]]
 
 
 async def rerank(query: Query, ranked: RankedCandidates, read_embeddings: ReadEmbeddings) -> RankedCandidates:
-    """Return the k hits: the most relevant ones, or those that recency and diversity choose."""
+    """Return the k hits: the most relevant candidates, or the ones that recency and diversity select."""
     if query.recency is None and query.diversity is None:
         return ranked.first(query.k)
     ranked = ranked.first(max(RERANKED, query.k))
@@ -27,7 +27,7 @@ async def rerank(query: Query, ranked: RankedCandidates, read_embeddings: ReadEm
 
 
 def _by_recency(ranked: RankedCandidates, recency: Recency) -> RankedCandidates:
-    timestamps = [one.memory.timestamp for one in ranked.candidates]
+    timestamps = [candidate.memory.timestamp for candidate in ranked.candidates]
     ranked.recency = ranking.recency_scores(timestamps, recency.half_life, now())
     ranked.rank = (1 - recency.weight) * ranking.normalize(ranked.rank) + recency.weight * ranked.recency
     return ranked.best(len(ranked.candidates))
@@ -36,7 +36,7 @@ def _by_recency(ranked: RankedCandidates, recency: Recency) -> RankedCandidates:
 async def _by_diversity(
     ranked: RankedCandidates, diversity: float, k: int, read_embeddings: ReadEmbeddings
 ) -> RankedCandidates:
-    embeddings = await read_embeddings([one.storage_id for one in ranked.candidates])
+    embeddings = await read_embeddings([candidate.storage_id for candidate in ranked.candidates])
     ranked = ranked.rows([row for row, embedding in enumerate(embeddings) if embedding is not None])
     vectors = [embedding for embedding in embeddings if embedding is not None]
     if not vectors:

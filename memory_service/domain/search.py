@@ -90,7 +90,7 @@ class Searches:
         except BaseException:
             grant.release()
             raise
-        nearest = [one.similarity for one in ranked.candidates if one.distance is not None]
+        nearest = [candidate.similarity for candidate in ranked.candidates if candidate.distance is not None]
         summary = SearchSummary(
             candidate_count=len(ranked.candidates),
             below_min_score_count=len(ranked.candidates) - len(matching.candidates),
@@ -119,7 +119,7 @@ class Searches:
         return embedded, embedding_time, query_terms
 
     async def _embed(self, info: IndexInfo, query: Query) -> tuple[EmbeddedText, float]:
-        """Return the query's embedding and the seconds that it took, after checking that it fits the index."""
+        """Check that the query's embedding fits the index. Return it and the seconds that embedding took."""
         if query.embedding is not None:
             self._indexes.check_model(info, query.embedding_model)
             check_dimension(query.embedding, index=info.name, dimension=info.dimension, field="query_embedding")
@@ -167,4 +167,4 @@ class Searches:
 def _above_min_score(ranked: RankedCandidates, min_score: float | None) -> RankedCandidates:
     if min_score is None:
         return ranked
-    return ranked.rows([row for row, one in enumerate(ranked.candidates) if one.similarity >= min_score])
+    return ranked.rows([row for row, candidate in enumerate(ranked.candidates) if candidate.similarity >= min_score])

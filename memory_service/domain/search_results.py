@@ -23,7 +23,7 @@ from memory_service.domain.types import Candidate, Filter, IndexInfo, Memory
 _MAX_WAIT = 30.0
 """Seconds that a response in progress waits for memory for its next batch."""
 _CONTEXT_BATCH = 20
-"""Hits whose context is found in one round trip, as header fields."""
+"""Number of hits whose context is found in one round trip, as header fields."""
 
 
 class SearchResults:
@@ -32,7 +32,7 @@ class SearchResults:
     def __init__(
         self, store: MemoryStore, info: IndexInfo, where: Filter, hits: list[Hit], budget: FairBudget, grant: Grant
     ) -> None:
-        """`grant`, of the budget, covers READ_BATCH memories, or all hits where they are fewer."""
+        """`grant` is a part of `budget` that covers READ_BATCH memories, or all hits if there are fewer."""
         self._store = store
         self._budget = budget
         self._info = info
@@ -98,8 +98,8 @@ class SearchResults:
             raise index_busy("it is being dropped and recreated") from error
 
     async def _exchange_grant(self) -> None:
-        """Exchange the grant of the batch that was sent for that of the next one, so that a slow reader occupies no
-        more memory than the messages that wait for it."""
+        """Exchange the grant of the batch that was sent for a grant for the next batch. A slow reader then occupies
+        only the memory of the messages that wait for it."""
         if not self._merged:
             self._batch, self._read_memories = [], {}
             self._grant.release()
@@ -107,14 +107,16 @@ class SearchResults:
             self._grant = await self._budget.acquire(size, max_wait=remaining(_MAX_WAIT))
 
     async def _read(self, storage_ids: Sequence[str], where: Filter) -> list[Memory | None]:
-        """Read memories; None for one that has changed, expired or gone since the search."""
+        """Read memories; None for a memory that was changed or deleted, or expired, since the search."""
         memories = await self._store.read(self._info, storage_ids)
-        return [one if one and where.matches(one) and not one.is_expired() else None for one in memories]
+        return [memory if memory and where.matches(memory) and not memory.is_expired() else None for memory in memories]
 
     async def _read_contexts(self) -> None:
-        """Read the contexts of this batch in one round trip, where they are few."""
+        """Read the contexts of this batch in one round trip, if they are few."""
         self._read_memories = {}
-        storage_ids = {one.storage_id for number, _ in self._batch if self._merged for one in self._merged[number][1]}
+        storage_ids = {
+            candidate.storage_id for number, _ in self._batch if self._merged for candidate in self._merged[number][1]
+        }
         storage_ids -= {hit.storage_id for _, hit in self._batch}
         if 0 < len(storage_ids) <= READ_BATCH:
             memories = await self._store.read(self._info, list(storage_ids))
@@ -136,9 +138,11 @@ class SearchResults:
         return replace(hit, context=memories, context_truncated=not complete)
 
     async def _fitting_context(self, hit: Hit, window: Sequence[Candidate]) -> tuple[tuple[Memory, ...], bool]:
-        """Return the memories of the window that fit beside the hit, preferring those nearest to it; and whether all
-        of them fit."""
-        center = next((position for position, one in enumerate(window) if one.storage_id == hit.storage_id), 0)
+        """Return the memories of the window that fit into one message with the hit, preferring the nearest, and whether
+        all of them fit."""
+        center = next(
+            (position for position, candidate in enumerate(window) if candidate.storage_id == hit.storage_id), 0
+        )
         nearest_first = sorted(range(len(window)), key=lambda position: abs(position - center))
         room = min(MAX_CONTEXT_BYTES, MAX_MEMORY_BYTES - message_size(hit.memory))
         scope = Filter(hit.memory.user_id, (hit.memory.session_id,) if hit.memory.session_id else ())
@@ -151,12 +155,12 @@ class SearchResults:
                     continue
                 room -= message_size(memory)
                 if room < 0:
-                    return tuple(fitting[one] for one in sorted(fitting)), False
+                    return tuple(fitting[index] for index in sorted(fitting)), False
                 fitting[position] = memory
         return tuple(fitting[position] for position in sorted(fitting)), True
 
     async def _context_memories(self, storage_ids: Sequence[str]) -> list[Memory | None]:
-        """Return memories from those of the batch, and read the others."""
+        """Return memories: those of the current batch without a read, and read the others."""
         unread = [storage_id for storage_id in storage_ids if storage_id not in self._read_memories]
         read = dict(zip(unread, await self._store.read(self._info, unread) if unread else [], strict=True))
         return [self._read_memories.get(storage_id) or read.get(storage_id) for storage_id in storage_ids]

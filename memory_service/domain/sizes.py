@@ -3,7 +3,7 @@
 from memory_service.domain.types import Memory
 
 READ_BATCH = 25
-"""Memories read from the engine at once."""
+"""Number of memories read from the engine at once."""
 MEMORY_READ_BYTES = 3 * 2**19
 """Upper bound on the memory needed to read one memory: the engine's reply, the decoded texts and the message."""
 BYTES_PER_MESSAGE_BYTE = 5

@@ -49,6 +49,6 @@ def terms(text: str) -> list[str]:
 
 @lru_cache(maxsize=50_000)
 def _stem(word: str) -> str:
-    # Nobody searches for longer words (hashes, encoded data); cutting them bounds the size of the index.
+    # Nobody searches for longer words (hashes, encoded data); cutting them limits the size of the index.
     stem: str = _stemmer.stemWord(word)
     return stem.encode()[:64].decode(errors="ignore")

@@ -77,7 +77,7 @@ class TimeWindows:
 
 
 def within_supported_times(where: Filter) -> Filter | None:
-    """Return the filter limited to the times of the contract. Documents of other software may have others."""
+    """Return the filter limited to the contract's times. Documents of other software may have times outside them."""
     return where.between(_FIRST, _LAST)
 
 

@@ -50,7 +50,7 @@ class Memory:
     """One stored chat message.
 
     `role` is None only for a document of other software whose role is unknown. `expires_at` is None for a memory that
-    never expires. `content` and `metadata` are empty where only the header was read (see Candidate).
+    never expires. `content` and `metadata` are empty if only the header was read (see Candidate).
     """
 
     id: str
@@ -93,8 +93,8 @@ class Filter:
     def matches(self, memory: Memory) -> bool:
         """Return whether the memory matches every condition except the time range.
 
-        The engine checks the time range, because it has the exact time where a document of other software comes back
-        rounded.
+        The engine checks the time range, because it has the exact times: it returns the times of other software's
+        documents rounded.
         """
         return (
             (self.user_id is None or memory.user_id == self.user_id)
@@ -136,7 +136,7 @@ class Candidate:
     """A memory that a search found.
 
     `distance` is the cosine distance from the query, 0 to 2, or None without an embedding. `terms` are the stems of the
-    content, where they were requested. A search for ranking returns no content: `memory` then holds the header fields
+    content, if they were requested. A search for ranking returns no content: `memory` then holds the header fields
     only, and MemoryStore.read returns the rest.
     """
 
@@ -158,9 +158,9 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class IndexSpec:
-    """What EnsureIndex requests.
+    """The index that EnsureIndex requests.
 
-    `algorithms` and `layout` None accept what an existing index has. A new index gets both algorithms and the server's
+    `algorithms` and `layout` None accept those of an existing index. A new index gets both algorithms and the server's
     default layout.
     """
 
@@ -173,7 +173,7 @@ class IndexSpec:
 
 @dataclass(frozen=True, slots=True)
 class EngineCapabilities:
-    """What an engine can do, and its limits.
+    """The capabilities and limits of an engine.
 
     `count_limit` is the upper bound on exact counts and sorts, and `max_k` the upper bound on the results of one KNN
     search. `reports_missing_shards`: a search can fail instead of returning a partial answer. `pipelines_writes`: a
@@ -212,7 +212,7 @@ class IndexInfo:
 
 @dataclass(frozen=True, slots=True)
 class DropResult:
-    """What a drop removed: `deleted` memories. `kept` counts the keys under the prefix that are no memories."""
+    """The result of a drop: the number of deleted memories, and of keys under the prefix that are not memories."""
 
     deleted: int
     kept: int

@@ -24,7 +24,7 @@ def lock_for_service(data_dir: Path) -> IO[str]:
     """Create the directory and lock it for this process. The operating system releases the lock when the process exits.
 
     Raises:
-        DataDirInUse: another service uses it.
+        DataDirInUse: another service uses the directory.
         FailedPrecondition: it is not a directory, or this user may not write to it.
     """
     try:
@@ -49,7 +49,7 @@ def lock_for_service(data_dir: Path) -> IO[str]:
 
 
 async def lock_for_engine(data_dir: Path) -> IO[str]:
-    """Lock the directory for an engine that inherits the file, until the guard and the engine have exited. They may
+    """Lock the directory for an engine that inherits the file, until the guard and the engine have exited. Both may
     outlive this process.
 
     Raises:

@@ -22,7 +22,7 @@ def find_engine() -> EngineFiles:
     """Return the files of the installed wheels.
 
     Raises:
-        FailedPrecondition: the wheels are not installed, or none exist for this machine; the message has alternatives.
+        FailedPrecondition: the wheels are not installed or do not exist for this machine; the message names others.
     """
     system, machine = platform.system().lower(), platform.machine().lower()
     machine = {"amd64": "x86_64"}.get(machine, machine)

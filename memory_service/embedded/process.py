@@ -11,7 +11,7 @@ from typing import IO
 import structlog
 
 _STOP = 30.0
-"""Seconds for the guard to stop the server: more than it gives the server itself."""
+"""Seconds for the guard to stop the server: more than the guard gives the server."""
 _ANSWER = 10.0
 """Seconds for an answer while the server loads: it answers between parts of its data."""
 _REPORT_EVERY = 5.0

@@ -19,9 +19,9 @@ _STALL = 60.0
 _ATTEMPTS = 3
 """Attempts of the first start: another program may take the free port before the server does."""
 _DELAY, _MAX_DELAY = 0.5, 30.0
-"""Seconds before a restart. They double each time, up to the maximum, and reset after a server ran that long."""
+"""Seconds before a restart. They double each time, up to the maximum, and reset after a server ran for the maximum."""
 _ERROR_AFTER = 3
-"""Consecutive exits from which on the log lines are errors."""
+"""Consecutive exits after which the log lines are errors."""
 
 _CONFIG = """\
 bind 127.0.0.1
@@ -71,7 +71,7 @@ class EmbeddedValkey:
         """Start the server; return when it has loaded its data, without a time limit.
 
         Raises:
-            FailedPrecondition: there is no engine for this machine, it does not start, or its data directory is in use
+            FailedPrecondition: no engine exists for this machine, it does not start, or its data directory is in use
                 or not usable.
         """
         files = find_engine()

@@ -1,7 +1,8 @@
 """Amazon Titan text embeddings on Amazon Bedrock, through boto3.
 
-boto3 blocks, so calls run in a pool of threads, with one connection per thread. A call that nobody waits for any more
-still occupies its thread until the read timeout. So the size of the pool limits what an outage can block.
+boto3 blocks, so calls run in a pool of threads, with one connection per thread. A call whose
+caller has given up still occupies its thread until the read timeout. The size of the pool limits what an outage can
+block.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html
 """

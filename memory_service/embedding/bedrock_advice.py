@@ -1,7 +1,7 @@
-"""What an operator should do about a refusal of Bedrock that does not depend on the text to embed.
+"""Advice for operators about Bedrock errors that do not depend on the text to embed.
 
-The code of a refusal says what is wrong, except for a ValidationException: there only the text does. AWS does not list
-these texts: they come from reports of users.
+The error code names the cause, except for a ValidationException: there, only the error text does. AWS does not document
+these texts; they come from user reports.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html
 """

@@ -1,7 +1,7 @@
 """A circuit breaker around an embedder: while the model is unavailable, calls fail at once.
 
-Without it, every call during an outage would occupy one of the embedder's threads until a timeout. Calls that could be
-embedded again would wait behind them.
+Without it, every call during an outage would occupy one of the embedder's threads until a timeout. New calls would wait
+behind them, even after the model is available again.
 """
 
 import time
@@ -16,7 +16,7 @@ _log = structlog.get_logger(__name__)
 
 
 class CircuitBreaker:
-    """Opens after `threshold` failures in a row. While open it fails for `pause` seconds, then lets one call try.
+    """Opens after `threshold` failures in a row. While open, calls fail for `pause` seconds; then one call tries.
 
     Only Unavailable counts as a failure: invalid texts, throttling and cancelled calls do not.
     """

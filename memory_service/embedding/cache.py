@@ -11,10 +11,10 @@ from memory_service.domain.ports import Embedder
 from memory_service.embedding.fair_queue import FairQueue
 
 _ENTRY_OVERHEAD = 400
-"""Bytes that an entry takes beside its text and numbers: array, key, flag and dict entry."""
+"""Bytes that an entry takes in addition to its text and numbers: array, key, flag and dict entry."""
 
 _MAX_WAIT = 600.0
-"""Seconds that a caller without a deadline waits at most. Embedders have timeouts of their own."""
+"""The longest wait of a caller without a deadline, in seconds. Embedders have timeouts of their own."""
 
 
 class CachedEmbedder:

@@ -25,8 +25,8 @@ class _Job(Generic[T]):
 class FairQueue(Generic[T]):
     """Runs `work` for keys. Calls with the same key share one job.
 
-    Each call takes its own place in the queue, also for a key that others wait for. The job starts when the first of
-    these places is reached, so no call has to wait for the turn of another caller.
+    Each call takes its own place in the queue, even if others wait for the same key. The job starts at the first of
+    these places, so no call has to wait for the turn of another caller.
     """
 
     def __init__(self, work: Callable[[str], Awaitable[T]], *, concurrency: int, per_flow: int, capacity: int) -> None:
@@ -51,7 +51,7 @@ class FairQueue(Generic[T]):
     async def run(self, key: str) -> T:
         """Return the result of the work for this key, or raise its error.
 
-        A job that no call waits for any more is dropped, unless it runs already.
+        A job that no call waits for is dropped, unless it is already running.
 
         Raises:
             ResourceExhausted: the queue is full.
@@ -94,7 +94,7 @@ class FairQueue(Generic[T]):
             self._running_per_flow[flow] += 1
             for waiter in job.waiters:
                 self._waiting_list.remove(waiter)
-            # A context of its own: the deadline of the first caller must not end the job for the others.
+            # A separate context: the deadline of the first caller must not end the job for the others.
             task = asyncio.create_task(self._run(job), context=without_deadline())
             self._running.add(task)
             task.add_done_callback(partial(self._on_task_done, flow))

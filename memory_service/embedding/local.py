@@ -27,13 +27,13 @@ _MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a
 
 
 class LocalEmbedder:
-    """Embeds texts in threads of its own."""
+    """Embeds texts in a separate pool of threads."""
 
     model = "all-minilm-l6-v2-int8"
     dimension = 384
     concurrency = 2
     per_flow = 1
-    """A text takes long, so a flow uses one thread at most. Texts of another flow do not wait for it to finish."""
+    """A text takes long, so a flow uses at most one thread. Texts of another flow do not wait for that thread."""
 
     def __init__(self, *, threads: int = 1, on_tokens: Callable[[int], None] = lambda _: None) -> None:
         """Load the model, which takes about half a second.

@@ -1,7 +1,7 @@
-"""The end of a call that fails: every exception becomes a gRPC status.
+"""Ends a failed call: turns every exception into a gRPC status.
 
-grpc.aio would send the text of an unknown exception to the client. After a stray CancelledError it would leave the
-client waiting until its own deadline (grpc#29248).
+Without this, grpc.aio would send the text of an unknown exception to the client. After a stray CancelledError, it would
+leave the client waiting until its own deadline (grpc#29248).
 """
 
 import asyncio

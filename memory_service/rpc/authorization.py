@@ -1,4 +1,4 @@
-"""What each method of the contract requires of its caller: a right, and access to the users that the request names."""
+"""The authorization of each method: the right that it requires, and access to the users that the request names."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Users: TypeAlias = "Iterable[str | None]"
 class _Requirement:
     """The right that a method requires, and the users of a request for it.
 
-    `users` None: the method concerns every user, regardless of its request.
+    If `users` is None, the method requires access to all users, regardless of the request.
     """
 
     right: Right
@@ -78,7 +78,7 @@ def authorize(caller: Caller, method: str, request: Any) -> None:
 
 
 def flow_of(caller: Caller, method: str, request: Any) -> Flow:
-    """Return the flow that a call belongs to. Queues are fair between flows: callers and, within one, its users."""
+    """Return the flow of a call. Queues are fair between callers and, within a caller, between its users."""
     users_of = _REQUIREMENTS[method].users
     users = set(users_of(request)) if users_of is not None else set()
     [user] = users if len(users) == 1 else [None]
@@ -86,5 +86,5 @@ def flow_of(caller: Caller, method: str, request: Any) -> Flow:
 
 
 def is_batch(method: str) -> bool:
-    """Return whether the method does the work of many calls. Its calls wait in a queue of their own."""
+    """Return whether the method does the work of many calls. Batches wait in a separate queue."""
     return method == "BatchStore"

@@ -14,7 +14,7 @@ from memory_service.rpc.sizes import MAX_MESSAGE_BYTES
 from memory_service.telemetry.calls import current_call
 
 _MAX_WAIT = 5.0
-"""Seconds that a call waits at most for memory."""
+"""The longest time that a call waits for memory, in seconds."""
 _UPLOAD_TIMEOUT = 20.0
 """Seconds that a request may take to arrive once memory is reserved for it."""
 _BYTES_PER_REQUEST_BYTE = 3

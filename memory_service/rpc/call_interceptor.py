@@ -45,7 +45,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._admission = admission
         self._validator = validator
         self._default_deadline = default_deadline
-        # grpc.aio asks for the handler on every call. Each is wrapped once.
+        # grpc.aio calls intercept_service for every call. Each handler is wrapped only once.
         self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -53,7 +53,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """Return the wrapped handler of a method of our service; handlers of other services stay as they are."""
+        """Return the wrapped handler of a method of our service. Handlers of other services are returned unchanged."""
         method = handler_call_details.method
         if (wrapped := self._wrapped.get(method)) is not None:
             return wrapped
@@ -126,7 +126,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return request
 
     def _set_deadline(self, context: Context) -> float:
-        """Set the deadline of the call's work; return its distance in seconds."""
+        """Set the deadline of the call; return the seconds until the deadline."""
         remaining = context.time_remaining()
         seconds = self._default_deadline
         if remaining is not None:

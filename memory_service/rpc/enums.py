@@ -35,4 +35,4 @@ SEARCH_MODES = {
     pb.SEARCH_MODE_TEXT: Mode.TEXT,
     pb.SEARCH_MODE_HYBRID: Mode.HYBRID,
 }
-"""Requests only, so it has no reverse. UNSPECIFIED is the default, VECTOR."""
+"""Only requests use this enum, so the table has no reverse. UNSPECIFIED means the default, VECTOR."""

@@ -1,6 +1,6 @@
 """Errors of the domain as gRPC statuses with google.rpc details.
 
-This module is the only one that knows both. docs/reference.md lists the reasons.
+Only this module knows both errors and statuses. docs/reference.md lists the reasons.
 """
 
 from typing import Any
@@ -55,8 +55,7 @@ _CODES: dict[type[MemoryServiceError], grpc.StatusCode] = {
 def to_status(error: MemoryServiceError) -> grpc.Status:
     """Return the status of an error: its code, its message, one ErrorInfo, and the details of its kind.
 
-    The status always fits into the trailers. Long texts are truncated. Of many violations only the first ones are
-    sent.
+    The status always fits into the trailers: long texts are truncated, and only the first violations are sent.
     """
     status = status_pb2.Status(code=_CODES[type(error)].value[0], message=truncate(error.message, _MAX_MESSAGE_BYTES))
     metadata = {name: truncate(value, _MAX_DESCRIPTION_BYTES) for name, value in error.metadata.items()}
@@ -119,7 +118,7 @@ def fill_batch_error(message: memory_service_pb2.BatchStoreError, error: MemoryS
 
 
 def internal(request_id: str) -> MemoryServiceError:
-    """Return the error for an unexpected exception. It carries the request id, under which the log has the cause."""
+    """Return the error for an unexpected exception. The log has its cause under the request id."""
     return MemoryServiceError(
         Reason.INTERNAL,
         f"internal error: report request id {request_id}; the server's log has the cause under this id",

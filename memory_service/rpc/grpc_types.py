@@ -8,4 +8,4 @@ import grpc
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Deserializer: TypeAlias = "Callable[[bytes], Any] | None"
-"""Makes a message of bytes; None in handlers of services without generated code."""
+"""Parses bytes into a message; None in handlers of services without generated code."""

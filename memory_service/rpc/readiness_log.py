@@ -1,4 +1,4 @@
-"""Log lines about readiness: once when the service becomes ready, and repeatedly why it is not."""
+"""Log lines about readiness: once when the service becomes ready, and repeatedly, with the cause, while it is not."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The readiness of the service: a check that runs all the time, and the health status that follows it."""
+"""The readiness of the service: a periodic check, and the health status that results from it."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ class ReadinessProbe:
         set_status: Callable[[bool], Awaitable[None]],
         explain: Callable[[BaseException], Awaitable[str]],
     ) -> None:
-        """`check` raises, within a second, while the service cannot answer calls.
+        """`check` must raise within a second if the service cannot answer calls.
 
         `set_status` is called with the new value each time that `ready` changes. `explain` returns the cause of a
         failed check in words, for the log.

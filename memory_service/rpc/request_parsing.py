@@ -20,7 +20,7 @@ DEFAULT_K = 5
 
 
 def parse_new_memory(request: pb.StoreRequest) -> NewMemory:
-    """Return the memory that a Store, or one item of a BatchStore, asks to write.
+    """Return the memory of a Store, or of one item of a BatchStore.
 
     Raises:
         InvalidRequest: the embedding or a timestamp is malformed.
@@ -68,7 +68,7 @@ def parse_filter(message: memory_pb2.MemoryFilter) -> Filter:
 
 
 def parse_query(request: pb.SearchRequest) -> Query:
-    """Return the query of a Search, with the contract's defaults for what it leaves out.
+    """Return the query of a Search, with the contract's defaults for fields that are not set.
 
     Raises:
         InvalidRequest: the filter or the embedding is malformed.

@@ -12,7 +12,7 @@ from memory_service.rpc.responses import fill_memory
 CHUNK_HITS = 25
 """Most hits in one message. Sending a message costs about as much as building 25 hits."""
 CHUNK_BYTES = 2**20
-"""Most bytes in one message, except that a single hit with much context may take up to three times as many."""
+"""Most bytes in one message. A single hit with a large context may take up to three times as many."""
 
 
 async def search_responses(summary: SearchSummary, hits: AsyncIterator[Hit]) -> AsyncIterator[pb.SearchResponse]:

@@ -32,16 +32,16 @@ _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _MINUTE_MS = 60_000
 _CALLS_OF_OTHER_SERVICES = 100
-"""Concurrent calls of health checking and reflection, beside those of the service."""
+"""Concurrent calls of health checking and reflection, in addition to the calls of the service."""
 
 OPTIONS = [
-    # A larger request is refused before it is parsed.
+    # A larger request is rejected before it is parsed.
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    # gRPC takes no more than the first 64 kB of a request from the client until the request is read.
+    # Until the request is read, gRPC accepts only its first 64 kB from the client.
     ("grpc.http2.bdp_probe", 0),
-    # A safety net: check_size refuses larger responses first, with a reason.
+    # A safety net: check_size rejects larger responses first, with a reason.
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    # Connections end regularly, so that clients behind DNS notice new replicas. Streams may finish within the grace.
+    # Connections are closed regularly, so that clients find new replicas by DNS. Streams get a grace period to finish.
     ("grpc.max_connection_age_ms", 30 * _MINUTE_MS),
     ("grpc.max_connection_age_grace_ms", 5 * _MINUTE_MS),
     # The server notices a lost client within two minutes. Clients may ping every 30 seconds.
@@ -77,7 +77,7 @@ class RpcServer:
         max_concurrent_rpcs: int,
         share_port: bool,
     ) -> None:
-        """Bind the ports; `start` serves.
+        """Bind the ports; `start` begins to serve.
 
         `probe` and `explain` are those of ReadinessProbe. Without `credentials` the server speaks plaintext.
         `request_memory` is in bytes, `default_deadline` in seconds. With `share_port` other workers of this service may
@@ -155,7 +155,7 @@ def _bind(
     """Make the server listen; return its address with the port that it got.
 
     Raises:
-        OSError: it cannot listen at this address.
+        OSError: the server cannot listen at this address.
     """
     check_address(setting, listen, shared=shared)
     try:

@@ -26,12 +26,12 @@ _RESULT_COUNTS: dict[str, Callable[[Any], int]] = {
 
 
 class TelemetryInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps the handlers of one service. The inner interceptors have made them handlers of request streams."""
+    """Wraps the handlers of one service, which the inner interceptors have turned into handlers of request streams."""
 
     def __init__(self, service: str, telemetry: Telemetry) -> None:
         self._prefix = f"/{service}/"
         self._telemetry = telemetry
-        # grpc.aio asks for the handler on every call. Each is wrapped once.
+        # grpc.aio calls intercept_service for every call. Each handler is wrapped only once.
         self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -39,7 +39,7 @@ class TelemetryInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """Return the wrapped handler of a method of our service; handlers of other services stay as they are."""
+        """Return the wrapped handler of a method of our service. Handlers of other services are returned unchanged."""
         method = handler_call_details.method
         if (wrapped := self._wrapped.get(method)) is not None:
             return wrapped
@@ -64,7 +64,7 @@ class TelemetryInterceptor(grpc.aio.ServerInterceptor):
         async def streaming(request: Any, context: Context) -> AsyncIterator[Any]:
             with self._observe(method, context) as call:
                 call.results = 0
-                # Without aclosing a generator that a client abandons would end only when it is garbage collected.
+                # Without aclosing, a generator that a client abandons would end only when it is garbage collected.
                 async with aclosing(handle_streaming(request, context)) as responses:
                     async for response in responses:
                         call.mark_first_response()

@@ -10,7 +10,7 @@ from memory_service.access.reloading_files import ReloadingFiles
 def server_credentials(certificate: Path, key: Path, client_ca: Path | None) -> grpc.ServerCredentials:
     """Return credentials that use new certificates from the next handshake on.
 
-    With `client_ca` every client must present a certificate that one of these authorities signed.
+    With `client_ca`, every client must present a certificate that one of these authorities signed.
 
     Raises:
         OSError: a file cannot be read.
@@ -37,7 +37,7 @@ def server_credentials(certificate: Path, key: Path, client_ca: Path | None) -> 
 
 def _parse(contents: list[bytes]) -> grpc.ServerCertificateConfiguration:
     certificate, key, *client_ca = contents
-    # A file that is only half written must not replace a valid one.
+    # A partly written file must not replace a valid one.
     if not all(b"-----END " in content for content in contents):
         raise ValueError("one of these files is not a complete PEM file: check each of them")
     return grpc.ssl_server_certificate_configuration([(key, certificate)], client_ca[0] if client_ca else None)

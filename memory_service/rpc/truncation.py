@@ -1,4 +1,4 @@
-"""Texts and lists of messages that are cut to a number of bytes, because gRPC limits the size of an error."""
+"""Truncates texts and lists of messages to a number of bytes, because gRPC limits the size of an error."""
 
 import itertools
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import TypeVar
 from google.protobuf.message import Message
 
 DETAIL_OVERHEAD_BYTES = 80
-"""Upper bound on the bytes of a detail beside its own content: the name of its type and lengths."""
+"""Upper bound on the bytes of a detail in addition to its content: the name of its type, and lengths."""
 _ENTRY_OVERHEAD_BYTES = 4
 _ELLIPSIS = "…".encode()
 
@@ -23,7 +23,7 @@ def truncate(text: str, max_bytes: int) -> str:
 
 
 def first_that_fit(messages: Sequence[M], max_bytes: int) -> list[M]:
-    """Return the first messages that, as the entries of one error detail, take at most `max_bytes` bytes."""
+    """Return the first messages that fit into `max_bytes` bytes as the entries of one error detail."""
     sizes = (message.ByteSize() + _ENTRY_OVERHEAD_BYTES for message in messages)
     totals = list(itertools.accumulate(sizes, initial=DETAIL_OVERHEAD_BYTES))[1:]
     return [message for message, total in zip(messages, totals, strict=True) if total <= max_bytes]

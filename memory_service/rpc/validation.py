@@ -29,7 +29,7 @@ class RequestValidator:
     """Checks requests against the rules in the protos."""
 
     def __init__(self) -> None:
-        """Load the contract and compile its rules. This takes tens of milliseconds, at startup and not in a call."""
+        """Load the contract and compile its rules. This takes tens of milliseconds, so it happens at startup."""
         contract = descriptor_pb2.FileDescriptorSet.FromString(Path(__file__).with_name("contract.binpb").read_bytes())
         pool = descriptor_pool.DescriptorPool()
         for file in contract.file:
@@ -82,7 +82,7 @@ def _path(field: Any) -> str:
 def _element(element: Any) -> str:
     if element.subscript is None:
         return str(element.field_name)
-    # Positions in lists are numbers, keys of maps are texts: JSON shows the difference.
+    # List positions are numbers and map keys are strings. Their JSON forms differ.
     value = element.subscript.value
     subscript = truncate(value, _MAX_KEY_BYTES) if isinstance(value, str) else value
     return f"{element.field_name}[{json.dumps(subscript, ensure_ascii=False)}]"

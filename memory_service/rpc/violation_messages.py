@@ -1,6 +1,6 @@
 """Plain sentences for the rules of protovalidate that requests break.
 
-Each sentence reads well after the path of its field: "role: is required: set ROLE_USER, …". Rules without a sentence
+Each sentence follows the path of its field: "role: is required: set ROLE_USER, …". Rules without a sentence
 here keep protovalidate's own text, or the text that the protos give them.
 """
 
@@ -130,7 +130,7 @@ def _enum_of(violation: Any, request: Descriptor) -> EnumDescriptor:
 
 
 def _choices(enum: EnumDescriptor) -> str:
-    """Name the values of an enum, but for UNSPECIFIED: "A, B or C"."""
+    """Return the names of an enum's values, except UNSPECIFIED: "A, B or C"."""
     return _join([value.name for value in enum.values if value.number])
 
 

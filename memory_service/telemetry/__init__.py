@@ -1,1 +1,1 @@
-"""What operators see of the service: metrics, traces and a log line per call. Never the content of memories."""
+"""Telemetry for operators: metrics, traces and a log line per call. It never contains the content of memories."""

@@ -9,7 +9,7 @@ from memory_service.telemetry.calls import Call
 _log = structlog.get_logger("memory_service.calls")
 
 _SERVER_ERRORS = {"INTERNAL", "UNKNOWN", "UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"}
-"""Codes that mean trouble on the server, not a mistake of the caller. They are logged as warnings."""
+"""Codes that mean a failure of the server, not an error of the caller. They are logged as warnings."""
 
 
 class CallLog:

@@ -63,7 +63,7 @@ class Call:
     """Embedder and engine together."""
 
     def mark_first_response(self) -> None:
-        """Note that the first message of a stream is ready. Later calls do nothing."""
+        """Record that the first message of a stream is ready. Later calls of this method do nothing."""
         if self._first_response_at is None:
             self._first_response_at = time.perf_counter()
             self.stages[Stage.RANK] = self._first_response_at - self._started_at - self._dependencies.seconds

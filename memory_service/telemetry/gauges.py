@@ -1,4 +1,4 @@
-"""Metrics that are read from running objects when Prometheus asks for them. Runs in a thread of its own."""
+"""Metrics that are read from running objects when Prometheus scrapes them. Runs in a separate thread."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias

@@ -25,7 +25,7 @@ class _Indexes(Protocol):
 
 @dataclass(slots=True)
 class IndexMonitor:
-    """The latest values. They are None before the first check, and while the index does not exist.
+    """The latest values about the index. They are None before the first check, and while the index does not exist.
 
     `check_interval` and `count_interval` are the seconds between two checks and between two counts of all keys.
     """

@@ -1,4 +1,4 @@
-"""Wrappers of the domain's ports that measure them. The use cases do not notice."""
+"""Wrappers that measure the domain's ports. The use cases do not depend on them."""
 
 import functools
 import inspect

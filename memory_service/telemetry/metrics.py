@@ -1,6 +1,6 @@
 """The metrics of one server, for Prometheus.
 
-Labels are methods, codes and names of this service, never values that a caller chooses. So their number is limited.
+Labels are methods, codes and names of this service, never values that a caller chooses, so their number is limited.
 """
 
 from collections.abc import Iterable, Mapping

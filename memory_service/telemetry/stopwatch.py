@@ -15,13 +15,13 @@ class Stopwatch:
         self._running = 0
 
     def start(self) -> None:
-        """Note that an operation starts."""
+        """Record that an operation starts."""
         if not self._running:
             self._started_at = time.perf_counter()
         self._running += 1
 
     def stop(self) -> None:
-        """Note that an operation has finished."""
+        """Record that an operation has finished."""
         self._running -= 1
         if not self._running:
             self.seconds += time.perf_counter() - self._started_at

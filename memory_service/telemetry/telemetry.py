@@ -1,4 +1,4 @@
-"""The start and the end of every call, for metrics, traces and the log."""
+"""Reports the start and the end of every call to metrics, traces and the log."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from memory_service.telemetry.metrics import Metrics
 REQUEST_ID = "x-request-id"
 """The metadata that carries a request id, in both directions."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
-"""Request ids of clients that are used. Other characters could forge log lines."""
+"""The request ids that are accepted from clients. Other characters could forge log lines."""
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -28,7 +28,7 @@ class Tracer(Protocol):
 
 
 class Telemetry:
-    """Passes every call to the log and, where they are configured, to metrics and traces."""
+    """Passes every call to the log and, if they are configured, to metrics and traces."""
 
     def __init__(self, call_log: CallLog, metrics: Metrics | None = None, tracer: Tracer | None = None) -> None:
         self._call_log = call_log

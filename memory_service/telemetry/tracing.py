@@ -72,7 +72,7 @@ class OpenTelemetryCallSpan:
 
 
 class OpenTelemetryTracer:
-    """Creates spans and sends them from a thread of its own. Call `close` when all calls have finished."""
+    """Creates spans and sends them from a separate thread. Call `close` when all calls have finished."""
 
     def __init__(self, service: str) -> None:
         self._service = service

@@ -1,4 +1,4 @@
-"""The ports of the domain on Valkey with valkey-search or RediSearch, through valkey-glide. Knows no gRPC."""
+"""The ports of the domain on Valkey with valkey-search or RediSearch, through valkey-glide. Does not depend on gRPC."""
 
 from memory_service.valkey.client import Address, ConnectionSettings
 from memory_service.valkey.connections import Connections

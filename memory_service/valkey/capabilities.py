@@ -1,4 +1,4 @@
-"""What the connected engine can do, and its limits."""
+"""The capabilities and limits of the connected engine."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -24,7 +24,7 @@ class CapabilityDetector:
         self._detected_after = 0.0
 
     async def detect(self, last_disconnect_at: float) -> EngineCapabilities:
-        """Return the capabilities; ask the engine the first time and after each disconnect."""
+        """Return the capabilities. Query the engine the first time and after each disconnect."""
         if self._pipelines_writes is None or self._detected_after != last_disconnect_at:
             self._pipelines_writes = not self._cluster and _pipelines_writes(await self._run(["INFO", "SERVER"]))
             self._detected_after = last_disconnect_at
@@ -33,7 +33,7 @@ class CapabilityDetector:
 
 def _pipelines_writes(server_info: bytes) -> bool:
     """Return whether a command may follow an indexed write in one pipeline. Valkey 9.0.0 to 9.1.1 can stall then
-    (valkey#4531). In a cluster the two may go to different nodes."""
+    (valkey#4531). In a cluster, the two commands may go to different nodes."""
     match = _VERSION.search(server_info.decode())
     version = tuple(map(int, match.groups())) if match else (0, 0, 0)
     return not (9, 0, 0) <= version < (9, 1, 2)

@@ -9,8 +9,8 @@ from typing import Any
 import glide
 
 _RECONNECT = glide.BackoffStrategy(num_of_retries=4, factor=30, exponent_base=2)
-"""Waits of up to 30 ms, doubling up to half a second. GLIDE's default grows to more than three seconds, during which
-every command waits."""
+"""Reconnect delays of up to 30 ms, doubling up to half a second. GLIDE's default grows to more than three seconds,
+during which every command waits."""
 
 Client = glide.GlideClient | glide.GlideClusterClient
 
@@ -67,7 +67,7 @@ async def create_client(settings: ConnectionSettings) -> Client:
         credentials = glide.ServerCredentials(settings.password, settings.username)
     tls = glide.TlsAdvancedConfiguration(root_pem_cacerts=settings.tls_ca) if settings.tls_ca else None
     common: dict[str, Any] = {
-        "addresses": [glide.NodeAddress(one.host, one.port) for one in settings.addresses],
+        "addresses": [glide.NodeAddress(address.host, address.port) for address in settings.addresses],
         "use_tls": settings.tls,
         "credentials": credentials,
         "request_timeout": int(settings.command_timeout * 1000),

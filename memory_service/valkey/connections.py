@@ -43,7 +43,7 @@ class Connections:
         await self.pool.close()
 
     async def capabilities(self) -> EngineCapabilities:
-        """Return what the engine can do; `reports_missing_shards` is known per index only (see IndexState)."""
+        """Return the capabilities of the engine; `reports_missing_shards` is known per index only (see IndexState)."""
         return await self._detector.detect(self.pool.last_disconnect_at)
 
     async def run(self, command: Command) -> Any:
@@ -98,7 +98,7 @@ class Connections:
         return replies
 
     async def check(self) -> None:
-        """Return if the engine answers and accepts writes."""
+        """Return if the engine answers and accepts writes; otherwise raise."""
         if self.cluster:  # GLIDE discovers the primaries itself.
             await self.run(["PING"])
             return

@@ -33,9 +33,11 @@ _FAILURES: dict[type[OSError], str] = {
 
 async def diagnose(settings: ConnectionSettings, failure: BaseException) -> str:
     """Return the problem of each address, without passwords; if all of them answer, the text of the failure."""
-    problems = await asyncio.gather(*(_problem(settings, one) for one in settings.addresses))
+    problems = await asyncio.gather(*(_problem(settings, address) for address in settings.addresses))
     described = [
-        f"{_host_port(one)} {problem}" for one, problem in zip(settings.addresses, problems, strict=True) if problem
+        f"{_host_port(address)} {problem}"
+        for address, problem in zip(settings.addresses, problems, strict=True)
+        if problem
     ]
     if described:
         return f"Valkey at {'; '.join(described)}"
@@ -83,8 +85,8 @@ async def _ping(settings: ConnectionSettings, reader: asyncio.StreamReader, writ
 
 
 def _encode(words: list[str]) -> bytes:
-    encoded = [one.encode() for one in words]
-    return b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(one), one) for one in encoded)
+    encoded = [word.encode() for word in words]
+    return b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)
 
 
 def _tls(settings: ConnectionSettings) -> ssl.SSLContext:

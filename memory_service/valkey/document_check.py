@@ -1,4 +1,4 @@
-"""Finds keys under the prefix of an index that are no complete memory: other software's documents and damaged ones."""
+"""Finds keys under the prefix of an index that are not complete memories: foreign and damaged documents."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

@@ -1,13 +1,14 @@
-"""The fields of a memory's document: those of the Valkey cookbook, and some more.
+"""The fields of a memory's document: the fields of the Valkey cookbook, and some more.
 
     {"user_id": tag, "session_id": tag, "role": "user", "content": …, "timestamp": 1700000000.123456,
      "timestamp_us": "1700000000123456", "id": …, "labels": "tag,tag", "metadata": "{…}", "expires_at": 1700003600,
      "expires_us": "1700003600000000", "terms": "tag,tag,tag", "embedding": [0.1, …]}
 
 `timestamp` is in seconds, the cookbook's unit, for time filters. `timestamp_us` holds the exact time as text, because
-RediSearch prints numbers with 12 digits. `expires_at` and `expires_us` are such a pair as well. `terms` are the stems
-of the content, with repetitions. Empty fields are left out, and `id` is present only if the caller chose it. Filterable
-fields are encoded as tags (tags.py). Lists of tags are joined texts, because valkey-search does not index JSON arrays.
+RediSearch prints numbers with 12 digits. `expires_at` and `expires_us` are the same for the expiry. `terms` are the
+stems of the content, with repetitions. Empty fields are left out, and `id` is present only if the caller chose it.
+Filterable fields are encoded as tags (tags.py). Lists of tags are joined texts, because valkey-search does not index
+JSON arrays.
 """
 
 import json
@@ -21,7 +22,7 @@ from memory_service.domain.types import EARLIEST, LATEST, Memory, Role
 from memory_service.valkey.tags import MARKER, decode_tag, encode_tag
 
 HEADER_FIELDS = ("user_id", "session_id", "role", "labels", "timestamp", "timestamp_us", "expires_us", "id")
-"""The fields without content: whose memory it is, and its times."""
+"""The header fields: user, session, role, labels, times and id."""
 
 MEMORY_FIELDS = (*HEADER_FIELDS, "content", "metadata")
 """All fields of a memory except the embedding and the stems."""
@@ -56,10 +57,10 @@ def encode_fields(memory: Memory, terms: Sequence[str], *, own_id: bool) -> dict
 
 
 def decode_fields(storage_id: str, fields: Mapping[str, Any]) -> Memory:
-    """Return the memory of a document's fields: texts from a search or a hash, or values from JSON.GET.
+    """Return the memory with these fields, which are texts from a search or a hash, or values from JSON.GET.
 
     Documents of other software may lack fields or have values of any type. A missing or null field becomes empty or
-    zero, a value that is no text becomes JSON, and times outside the contract's range become its first or last.
+    zero, a value that is not text becomes JSON, and a time outside the contract's range becomes the nearest valid one.
     """
     return Memory(
         id=_text(fields.get("id")) or storage_id,
@@ -101,7 +102,7 @@ def _metadata(value: Any) -> dict[str, str]:
             value = orjson.loads(value)
         except orjson.JSONDecodeError:
             return {}
-    return {key: _text(one) for key, one in value.items()} if isinstance(value, dict) else {}
+    return {key: _text(item) for key, item in value.items()} if isinstance(value, dict) else {}
 
 
 def _microseconds(exact: Any, in_seconds: Any) -> int | None:

@@ -74,12 +74,12 @@ def is_missing_index(error: CommandRefused) -> bool:
 
 
 def is_wrong_type(error: CommandRefused) -> bool:
-    """Return whether the refusal means that the key is no document of this layout."""
+    """Return whether the refusal means that the key is not a document of this layout."""
     return any(words in error.text.replace(":", "") for words in ("wrongtype", "wrong redis type", "wrong kind"))
 
 
 def document_or_none(reply: Any) -> Any:
-    """Return the reply to a read of a document; None if the key is no document of this layout."""
+    """Return the reply to a read of a document; None if the key is not a document of this layout."""
     if not isinstance(reply, CommandRefused):
         return reply
     if not is_wrong_type(reply):
@@ -98,12 +98,12 @@ def is_unsortable(error: CommandRefused) -> bool:
 
 
 def is_incomplete(error: CommandRefused) -> bool:
-    """Return whether the refusal means that some shard did not answer a search in time."""
+    """Return whether the refusal means that a shard did not answer a search in time."""
     return any(word in error.text for word in ("timeout", "deadline", "cancelled", "unable to contact"))
 
 
 def incomplete_search() -> Exception:
-    """Return the error for a search that some shard did not answer in time."""
+    """Return the error for a search that a shard did not answer in time."""
     return engine_unavailable("did not answer in time from every shard")
 
 

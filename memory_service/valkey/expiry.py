@@ -1,8 +1,8 @@
 """Removes expired memories whose keys have no expiry in the engine.
 
-The engine removes a key at its expiry. A memory lacks it if its Store was interrupted between writing the document and
-setting the expiry. Only the holder of a lease deletes, so that no server deletes a memory that was stored again under
-the same key. The document is read again first; what the search found may be outdated.
+The engine removes a key at its expiry. A key has no expiry if its Store was interrupted between writing the document
+and setting the expiry. Only the holder of a lease deletes, so that no server deletes a memory that was stored again
+under the same key. It reads the document again first, since the search may be outdated.
 """
 
 from collections.abc import Sequence

@@ -49,7 +49,7 @@ class IndexCommands:
         return replies
 
     def confirm(self, index: IndexInfo, record: bytes | None) -> None:
-        """Check that the record which the engine returned is that of the index.
+        """Check that the record that the engine returned belongs to the index.
 
         Raises IndexChanged.
         """

@@ -39,7 +39,7 @@ class ValkeyIndexes:
     """
 
     def __init__(self, connections: Connections, *, new_layout: Layout = Layout.JSON) -> None:
-        """`new_layout` is the layout of new indexes whose spec has none."""
+        """`new_layout` is the layout of new indexes whose spec sets none."""
         self._connections = connections
         self._new_layout = new_layout
 
@@ -154,8 +154,8 @@ class ValkeyIndexes:
         return result
 
     async def _layout(self, spec: IndexSpec, state: IndexState) -> Layout:
-        """Return the layout of an index, also of one that was dropped without its memories; for a new index the
-        requested or the default one."""
+        """Return the layout of an index, or of memories that a dropped index has left. For a new index, return the
+        requested or the default layout."""
         if state.parts:
             return Layout(next(iter(state.parts.values())).key_type)
         if state.metadata is not None:

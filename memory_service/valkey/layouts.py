@@ -1,7 +1,7 @@
 """The document layouts: a JSON document, or a hash with a packed embedding. Both have the same fields.
 
-Each is written with one command that does nothing if the key exists. For a hash that is HSETEX, which Valkey has since
-9.0; HSET would overwrite, and a check before it would be a race.
+Each is written with one command that does nothing if the key exists. For a hash, that is HSETEX, available since Valkey
+9.0. HSET would overwrite the key, and a check before it would be a race.
 """
 
 import json
@@ -94,10 +94,10 @@ class _Json:
 
     def decode_row(self, fields: Sequence[str], reply: Any) -> dict[bytes, bytes]:
         values = {} if reply is None else orjson.loads(reply)
-        found = {path: values[path][0] for path in (f"$.{name}" for name in fields) if values.get(path)}
+        existing = {path: values[path][0] for path in (f"$.{name}" for name in fields) if values.get(path)}
         return {
             path.encode(): (value if isinstance(value, str) else json.dumps(value)).encode()
-            for path, value in found.items()
+            for path, value in existing.items()
             if value is not None
         }
 
@@ -105,11 +105,11 @@ class _Json:
         return ["JSON.GET", key, "$.embedding"]
 
     def decode_embedding(self, reply: Any) -> Embedding | None:
-        found = [] if reply is None else orjson.loads(reply)
-        if not found or not isinstance(found[0], list):
+        values = [] if reply is None else orjson.loads(reply)
+        if not values or not isinstance(values[0], list):
             return None
         try:
-            return np.array(found[0], np.float32)
+            return np.array(values[0], np.float32)
         except (TypeError, ValueError):  # Other software may have stored texts or nested lists.
             return None
 
@@ -117,8 +117,8 @@ class _Json:
         return ["JSON.GET", key, "$.user_id", "$.content", "$.embedding[0]"]
 
     def is_memory(self, reply: Any) -> bool:
-        found = {} if reply is None else orjson.loads(reply)
-        return bool(found.get("$.user_id")) and bool(found.get("$.content") or found.get("$.embedding[0]"))
+        values = {} if reply is None else orjson.loads(reply)
+        return bool(values.get("$.user_id")) and bool(values.get("$.content") or values.get("$.embedding[0]"))
 
 
 class _Hash:
@@ -136,10 +136,10 @@ class _Hash:
         return ["HMGET", key, *MEMORY_FIELDS]
 
     def decode(self, storage_id: str, reply: Any) -> Memory | None:
-        found: Sequence[bytes | None] = reply or ()
-        if not any(found):
+        values: Sequence[bytes | None] = reply or ()
+        if not any(values):
             return None
-        fields = zip(MEMORY_FIELDS, found, strict=True)
+        fields = zip(MEMORY_FIELDS, values, strict=True)
         return decode_fields(
             storage_id, {name: text.decode(errors="replace") for name, text in fields if text is not None}
         )
@@ -148,8 +148,8 @@ class _Hash:
         return ["HMGET", key, *fields]
 
     def decode_row(self, fields: Sequence[str], reply: Any) -> dict[bytes, bytes]:
-        found = zip(fields, reply or (), strict=False)
-        return {name.encode(): value for name, value in found if value is not None}
+        pairs = zip(fields, reply or (), strict=False)
+        return {name.encode(): value for name, value in pairs if value is not None}
 
     def read_embedding(self, key: str) -> Command:
         return ["HGET", key, "embedding"]

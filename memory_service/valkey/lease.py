@@ -2,7 +2,7 @@
 
 A lease is a key that expires: when its holder dies, another server takes over. A holder that was suspended notices by
 its own clock that it has not renewed the lease in time, and stops. Writing the key only while it has the holder's token
-needs SET … IFEQ, which Valkey has since 8.1.
+requires SET … IFEQ, available since Valkey 8.1.
 """
 
 import asyncio

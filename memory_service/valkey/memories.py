@@ -49,7 +49,7 @@ class ValkeyMemories:
             else:
                 reply, record = await client.custom_command(command), await client.custom_command(read_record)
             inserted = layout.was_inserted(reply)
-            # A drop removes the record before it searches for memories: while the record exists, it has missed none.
+            # A drop removes the record before it searches for memories: while it exists, the drop has missed no memory.
             if inserted and not _fits(index, record):
                 await client.custom_command(["DEL", key])
             elif inserted and memory.expires_at is not None:
@@ -95,7 +95,7 @@ class ValkeyMemories:
         return bytes.fromhex(secret.decode())
 
     async def _read(self, index: IndexInfo, commands: Sequence[Sequence[str | bytes]]) -> list[Any]:
-        """Return the replies to reads of documents; None for a key that is no document of the index's layout."""
+        """Return the replies to reads of documents; None for a key that is not a document of the index's layout."""
         replies: list[Any] = []
         for start in range(0, len(commands), _PIPELINE):
             replies += await self._commands.run_each(index, commands[start : start + _PIPELINE])

@@ -53,7 +53,7 @@ class Pool:
         self._running_work: set[asyncio.Task[Any]] = set()
         self._limit = FairBudget(settings.connections, capacity=settings.queue, what="Valkey")
         self._silent_since = 0.0
-        """When a link became silent. Others without a reply since then may be silent too."""
+        """When a link became silent. Other links without a reply since then may be silent too."""
         self.last_disconnect_at = 0.0
         """When a connection with a command in flight last broke or became silent, by time.monotonic. The engine may
         have been restarted."""
@@ -144,7 +144,7 @@ class Pool:
 
     @contextlib.contextmanager
     def _translate_errors(self, limit: float) -> Iterator[None]:
-        """Translate errors of GLIDE into those of the domain; `limit` is the time in seconds that the engine had."""
+        """Translate errors of GLIDE into those of the domain; `limit` is the time to reply, in seconds."""
         waited = waited_for_engine()
         began = time.monotonic() - waited
         try:

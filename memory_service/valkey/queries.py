@@ -165,7 +165,7 @@ def _tail(target: SearchTarget, limit: int) -> Command:
 
 
 def _any(field: str, values: Sequence[str]) -> str:
-    return f"@{field}:{{{'|'.join(encode_tag(one) for one in values)}}}"
+    return f"@{field}:{{{'|'.join(encode_tag(value) for value in values)}}}"
 
 
 def _times(start: int | None, end: int | None) -> str:

@@ -32,8 +32,8 @@ def parse_search(reply: Sequence[Any], prefix: str) -> list[Candidate]:
         candidates.append(
             Candidate(storage_id, decode_fields(storage_id, fields), distance, decode_tags(fields.get("terms")))
         )
-    if all(one.distance is not None for one in candidates):
-        candidates.sort(key=lambda one: (one.distance, one.memory.id))
+    if all(candidate.distance is not None for candidate in candidates):
+        candidates.sort(key=lambda candidate: (candidate.distance, candidate.memory.id))
     return candidates
 
 
@@ -53,7 +53,7 @@ def _rows(reply: Sequence[Any]) -> Mapping[Any, Any]:
 
 
 def join_search_replies(replies: Sequence[Sequence[Any]]) -> list[Any]:
-    """Join the replies of several nodes to one search; the results are in no order."""
+    """Join the replies of several nodes to one search; the results are in any order."""
     hits = {key: fields for reply in replies for key, fields in _rows(reply).items()}
     return [sum(int(reply[0]) for reply in replies), hits]
 
@@ -62,8 +62,8 @@ def parse_info(reply: Mapping[Any, Any]) -> IndexPart:
     """Parse FT.INFO of one engine index. valkey-search reports a backfill in `state`, RediSearch in `indexing`."""
     info = {_text(name): value for name, value in reply.items()}
     definition = _pairs(info["index_definition"])
-    attributes = [_pairs(one) for one in info["attributes"]]
-    vector = next((one for one in attributes if _text(one["type"]) == "VECTOR"), {})
+    attributes = [_pairs(attribute) for attribute in info["attributes"]]
+    vector = next((attribute for attribute in attributes if _text(attribute["type"]) == "VECTOR"), {})
     # valkey-search nests these attributes; RediSearch does not.
     details = _pairs(vector["index"]) if "index" in vector else vector
     algorithm = details.get("algorithm", "")
@@ -76,9 +76,10 @@ def parse_info(reply: Mapping[Any, Any]) -> IndexPart:
         metric=_text(details.get("distance_metric", "")).upper(),
         data_type=_text(details.get("data_type", "")).upper(),
         key_type=_text(definition["key_type"]).upper(),
-        prefixes=tuple(_text(one) for one in definition["prefixes"]),
+        prefixes=tuple(_text(prefix) for prefix in definition["prefixes"]),
         fields=frozenset(
-            (_text(one["attribute"]), _text(one["identifier"]), _text(one["type"]).upper()) for one in attributes
+            (_text(attribute["attribute"]), _text(attribute["identifier"]), _text(attribute["type"]).upper())
+            for attribute in attributes
         ),
         ready=state == "ready" and not int(info.get("backfill_in_progress", 0)) and not int(info.get("indexing", 0)),
         memory_count=int(info.get("num_docs", 0)),

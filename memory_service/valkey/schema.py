@@ -14,8 +14,8 @@ from memory_service.valkey.layouts import layout_of
 
 DEFAULT_INDEX = "memory_idx"
 SCHEMA_VERSION = 3
-"""2 added fields for labels, words and expiry. 3 added the expiry to the HNSW part. An index of version 2 is used as it
-is. One of version 1 must be dropped, which keeps the memories, and recreated."""
+"""Version 2 added fields for labels, words and expiry. Version 3 added the expiry to the HNSW part. An index of version
+2 still works. An index of version 1 must be dropped, which keeps the memories, and recreated."""
 OLDEST_SCHEMA = 2
 FLAT_SUFFIX = "_flat"
 
@@ -63,7 +63,7 @@ class IndexMetadata:
         return cls(
             embedding_model=values["embedding_model"],
             dimension=values["dimension"],
-            algorithms=frozenset(Algorithm(one) for one in values["algorithms"]),
+            algorithms=frozenset(Algorithm(algorithm) for algorithm in values["algorithms"]),
             layout=Layout(values.get("layout", Layout.JSON)),
             schema_version=values["schema_version"],
             dropping=values.get("dropping"),
@@ -136,7 +136,11 @@ def check_spec(
 
     Raises FailedPrecondition (INDEX_DIFFERS), with every difference.
     """
-    differences = [one for algorithm, part in parts.items() for one in _part_differences(spec, algorithm, layout, part)]
+    differences = [
+        difference
+        for algorithm, part in parts.items()
+        for difference in _part_differences(spec, algorithm, layout, part)
+    ]
     if metadata is not None:
         differences += _metadata_differences(spec, metadata)
     if spec.layout not in {None, layout}:
@@ -146,18 +150,19 @@ def check_spec(
     if not differences:
         return
     advice = "Request what it has, use another index name, or DropIndex, which keeps the memories, and recreate it"
-    if any(one.field == "layout" for one in differences):
+    if any(difference.field == "layout" for difference in differences):
         advice = "Request the layout it has, or export its memories and import them into another index"
+    details = "; ".join(difference.description for difference in differences)
     raise FailedPrecondition(
         Reason.INDEX_DIFFERS,
-        f"index {spec.name!r} differs from the request: {'; '.join(one.description for one in differences)}. {advice}",
+        f"index {spec.name!r} differs from the request: {details}. {advice}",
         metadata={"index": spec.name},
         violations=differences,
     )
 
 
 def _part_differences(spec: IndexSpec, algorithm: Algorithm, layout: Layout, part: IndexPart) -> list[Violation]:
-    """Compare a part with the request. The options of tags are not compared, because encoded tags depend on none."""
+    """Compare a part with the request. Tag options are not compared, because encoded tags do not depend on them."""
     path = layout_of(layout).path
     expected: list[tuple[str, object, object]] = [
         ("algorithm", str(algorithm), part.algorithm),
@@ -173,9 +178,9 @@ def _part_differences(spec: IndexSpec, algorithm: Algorithm, layout: Layout, par
     ]
     name = part_name(spec.name, algorithm)
     return [
-        Violation(what, f"{name} has {what} {actual}, requested was {wanted}")
-        for what, wanted, actual in expected
-        if wanted != actual
+        Violation(what, f"{name} has {what} {actual}, requested was {requested}")
+        for what, requested, actual in expected
+        if requested != actual
     ]
 
 
@@ -190,7 +195,7 @@ def _metadata_differences(spec: IndexSpec, metadata: IndexMetadata) -> list[Viol
     if spec.algorithms is not None:
         expected.append(("algorithms", sorted(map(str, spec.algorithms)), sorted(map(str, metadata.algorithms))))
     return [
-        Violation(what, f"{spec.name} has {what} {actual}, requested was {wanted}")
-        for what, wanted, actual in expected
-        if wanted != actual
+        Violation(what, f"{spec.name} has {what} {actual}, requested was {requested}")
+        for what, requested, actual in expected
+        if requested != actual
     ]

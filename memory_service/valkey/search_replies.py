@@ -84,8 +84,8 @@ class SearchReplies:
         """Return the replies of all shards."""
         searches = commands(target)
         if self._commands.connections.cluster:
-            # They run one after the other on one connection, and each blocks it while a shard is silent. Together they
-            # must end before the call's time does; otherwise the next call finds the connection blocked.
+            # The commands run one after the other on one connection, and each blocks it while a shard is silent. They
+            # must all end before the call's deadline; otherwise the next call finds the connection blocked.
             share = _CLUSTER_TIMEOUT_SHARE / len(searches)
             searches = commands(replace(target, timeout_ms=max(1, int(target.timeout_ms * share))))
         try:
@@ -121,8 +121,8 @@ class SearchReplies:
     async def _from_available_shards(self, target: SearchTarget, commands: Commands) -> list[Any]:
         """Return the joined replies of the available shards.
 
-        valkey-search itself would ignore its TIMEOUT, wait for the others longer than callers do, and then not report
-        that they are missing.
+        valkey-search itself would ignore its TIMEOUT, wait for missing shards longer than callers do, and then not
+        report that they are missing.
         """
         timeout = remaining(self._timeout) * _PARTIAL_SHARE
         searches = commands(replace(target, all_shards=False, one_node=True))

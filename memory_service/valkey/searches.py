@@ -29,13 +29,13 @@ from memory_service.valkey.sorted_search import SortedSearch
 from memory_service.valkey.visible_results import IsVisible, VisibleResults, is_visible
 
 _MAX_TIES = 100
-"""Memories of nearly the same time in one session that are considered for a context."""
+"""Number of memories with nearly the same time in one session that are considered for a context."""
 _TIME_ROUNDING = 5_000
 """Microseconds by which RediSearch may round the time of a document of other software."""
 
 
 class ValkeySearches:
-    """Searches memories. Every result is checked against the filter once more, however the engine interpreted it."""
+    """Searches memories. Every result is checked against the filter again, as engines may interpret it differently."""
 
     def __init__(self, connections: Connections, *, ef_runtime: int = 1000, search_timeout: float = 10.0) -> None:
         """`ef_runtime` is the default effort of an HNSW search; with the engines' own default of 10 recall is low.
@@ -63,7 +63,7 @@ class ValkeySearches:
         if k <= READ_BATCH:
             reply = await self._knn(index, algorithm, query, embedding, k, MEMORY_FIELDS, options, visible)
             return replace(reply, has_content=True)
-        # The contents of all k could be of any size. The total comes with the first ones.
+        # The contents of all k results could have any size. The first batch also returns the total.
         unexpired, effort = _unexpired(index, algorithm, query), self._effort(algorithm, options)
 
         def first_batch(target: SearchTarget) -> list[Command]:
@@ -76,7 +76,7 @@ class ValkeySearches:
         first = await self._replies.fetch(index, algorithm, options, first_batch)
         [result] = first.value
         if int(result[0]) <= READ_BATCH:
-            candidates = [one for one in parse_search(result, key_prefix(index.name)) if visible(one)]
+            candidates = [candidate for candidate in parse_search(result, key_prefix(index.name)) if visible(candidate)]
             return SearchReply(candidates, first.partial, has_content=True)
         return await self._knn(index, algorithm, query, embedding, k, HEADER_FIELDS, options, visible)
 
@@ -108,16 +108,19 @@ class ValkeySearches:
         algorithm = choose_part(index, Algorithm.FLAT)
         sessions = {(span.user_id, span.session_id) for span in spans}
 
-        def visible(one: Candidate) -> bool:
-            return (one.memory.user_id, one.memory.session_id) in sessions and not one.memory.is_expired()
+        def visible(candidate: Candidate) -> bool:
+            return (
+                candidate.memory.user_id,
+                candidate.memory.session_id,
+            ) in sessions and not candidate.memory.is_expired()
 
         if embedding is None:
             return await self._filter_only(index, algorithm, f"({text})", limit, options, visible)
         return await self._knn(index, algorithm, f"({text})", embedding, limit, RANKING_FIELDS, options, visible)
 
     async def counts(self, index: IndexInfo, filters: Sequence[Filter]) -> list[int]:
-        algorithm = choose_part(index, Algorithm.FLAT, needs_text=any(one.uses_labels for one in filters))
-        queries = [filter_text(one) for one in filters]
+        algorithm = choose_part(index, Algorithm.FLAT, needs_text=any(filter_.uses_labels for filter_ in filters))
+        queries = [filter_text(filter_) for filter_ in filters]
         return (await self._counts(index, algorithm, queries, SearchOptions())).value
 
     async def frequencies(
@@ -140,7 +143,7 @@ class ValkeySearches:
         sessions = [Filter(memory.user_id, (memory.session_id,)) for memory in memories]
 
         def commands(target: SearchTarget) -> list[Command]:
-            """Three searches per memory: the memories before it, of its time, and after it."""
+            """Three searches per memory: for memories before it, at the same time, and after it."""
             searches = []
             for session, memory in zip(sessions, memories, strict=True):
                 first, last = memory.timestamp - _TIME_ROUNDING, memory.timestamp + _TIME_ROUNDING
@@ -156,9 +159,9 @@ class ValkeySearches:
         prefix = key_prefix(index.name)
         neighbors = [
             [
-                one
+                candidate
                 for result in reply.value[3 * number : 3 * number + 3]
-                for one in filter(is_visible(session), parse_search(result, prefix))
+                for candidate in filter(is_visible(session), parse_search(result, prefix))
             ]
             for number, session in enumerate(sessions)
         ]

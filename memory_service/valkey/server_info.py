@@ -94,9 +94,9 @@ async def _config_value(connections: Connections, name: str) -> str | None:
 def _flat(reply: Any) -> list[str]:
     """Return the texts of a reply: a list, a mapping, or, from a cluster, a mapping of either."""
     if isinstance(reply, dict):
-        return [text for pair in reply.items() for one in pair for text in _flat(one)]
+        return [text for pair in reply.items() for item in pair for text in _flat(item)]
     if isinstance(reply, list):
-        return [text for one in reply for text in _flat(one)]
+        return [text for item in reply for text in _flat(item)]
     return [bytes(reply).decode()]
 
 
@@ -124,7 +124,7 @@ _MODULE = re.compile(r"^module:name=(?P<name>[^,]+),ver=(?P<version>\d+)", re.MU
 
 
 def _dotted(text: str) -> Version:
-    major, minor, patch = (*(int(one) for one in re.findall(r"\d+", text)[:3]), 0, 0, 0)[:3]
+    major, minor, patch = (*(int(number) for number in re.findall(r"\d+", text)[:3]), 0, 0, 0)[:3]
     return major, minor, patch
 
 

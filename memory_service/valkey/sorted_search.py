@@ -17,7 +17,7 @@ from memory_service.valkey.visible_results import VisibleResults, is_visible
 
 
 class SortedSearch:
-    """Sorts in the engine where it can, otherwise here."""
+    """Sorts in the engine if it can, otherwise here."""
 
     def __init__(self, commands: IndexCommands, results: VisibleResults) -> None:
         self._commands = commands
@@ -34,7 +34,7 @@ class SortedSearch:
                 raise
         limit_here = index.capabilities.count_limit
         unsorted = await self._fetch(index, algorithm, query, where, limit_here, newest_first=None)
-        return sorted(unsorted, key=lambda one: one.sort_key, reverse=newest_first)[:limit]
+        return sorted(unsorted, key=lambda candidate: candidate.sort_key, reverse=newest_first)[:limit]
 
     async def _fetch(
         self,
@@ -73,14 +73,14 @@ class SortedSearch:
     async def _with_exact_times(self, index: IndexInfo, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Read the exact timestamps from the documents. Candidates that no longer exist are left out."""
         layout = layout_of(index.layout)
-        reads = [layout.read(key_prefix(index.name) + one.storage_id) for one in candidates]
+        reads = [layout.read(key_prefix(index.name) + candidate.storage_id) for candidate in candidates]
         replies = await self._commands.run_each(index, reads)
         memories = [
-            layout.decode(one.storage_id, document_or_none(reply))
-            for one, reply in zip(candidates, replies, strict=True)
+            layout.decode(candidate.storage_id, document_or_none(reply))
+            for candidate, reply in zip(candidates, replies, strict=True)
         ]
         return [
-            replace(one, memory=replace(one.memory, timestamp=memory.timestamp))
-            for one, memory in zip(candidates, memories, strict=True)
+            replace(candidate, memory=replace(candidate.memory, timestamp=memory.timestamp))
+            for candidate, memory in zip(candidates, memories, strict=True)
             if memory is not None
         ]

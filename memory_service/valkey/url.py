@@ -20,7 +20,7 @@ def parse_url(url: str, *, connections: int = 8, command_timeout: float = 10.0) 
     AWS tokens instead of a password and requires TLS.
 
     Raises:
-        ValueError: the URL has another form. The message never repeats the URL, which may contain a password.
+        ValueError: the URL is malformed. The message never repeats the URL, which may contain a password.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in {"valkey", "valkeys"}:
@@ -43,7 +43,7 @@ def parse_url(url: str, *, connections: int = 8, command_timeout: float = 10.0) 
             f"iam needs valkeys://user@… without a password, and elasticache:REGION:NAME or memorydb:…: {_FORM}"
         )
     return ConnectionSettings(
-        addresses=tuple(_address(one) for one in hosts.split(",")),
+        addresses=tuple(_address(host) for host in hosts.split(",")),
         cluster=cluster == "true",
         tls=scheme == "valkeys",
         tls_ca=Path(options["ca"][-1]).read_bytes() if "ca" in options else None,

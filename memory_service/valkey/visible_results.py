@@ -17,7 +17,7 @@ IsVisible = Callable[[Candidate], bool]
 
 def is_visible(where: Filter) -> IsVisible:
     """Return a check that a candidate matches the filter and has not expired."""
-    return lambda one: where.matches(one.memory) and not one.memory.is_expired()
+    return lambda candidate: where.matches(candidate.memory) and not candidate.memory.is_expired()
 
 
 class VisibleResults:
@@ -52,7 +52,7 @@ class VisibleResults:
             [result] = reply.value
             if on_result is not None:
                 on_result(result)
-            found = [one for one in parse_search(result, key_prefix(index.name)) if visible(one)]
-            if len(found) >= limit or int(result[0]) < count or count >= max_count:
-                return SearchReply(found[:limit], reply.partial)
+            candidates = [candidate for candidate in parse_search(result, key_prefix(index.name)) if visible(candidate)]
+            if len(candidates) >= limit or int(result[0]) < count or count >= max_count:
+                return SearchReply(candidates[:limit], reply.partial)
             count = min(max_count, 2 * count + limit)

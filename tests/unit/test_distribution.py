@@ -87,7 +87,7 @@ def test_another_import_error_keeps_its_traceback(tmp_path: Path) -> None:
         ([], "ok", "version "),
         ([OTHER_PACKAGE], "wrong", f"{OTHER_PACKAGE}, which is not part"),
         ([CLIENT], "ok", "version "),
-        ([NAME, CLIENT], "risk", f"{CLIENT} is installed beside {NAME}"),
+        ([NAME, CLIENT], "risk", f"{CLIENT} is installed next to {NAME}"),
     ],
 )
 def test_doctor_checks_which_package_has_the_module(tmp_path: Path, others: list[str], state: str, text: str) -> None:
@@ -125,7 +125,7 @@ def test_an_install_hint_names_the_source_of_the_installation(
     assert words[len(wanted) :] == (
         []
         if url and "gone" not in url["url"]
-        else shlex.split("in its checkout, or with the path of its wheel for the dot")
+        else shlex.split("in its checkout, or with the path of its wheel instead of the dot")
     )
 
 
