@@ -20,6 +20,8 @@ from memory_service.valkey import Connections
 from tests.cli.in_process import Completed, run_command_for
 from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding
 
+pytestmark = pytest.mark.both_layouts
+
 EVERYONE = memory_pb2.MemoryFilter(all_users=True)
 DIMENSION = 4
 

@@ -13,7 +13,8 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from memory_service.rpc.server import RpcServer
-from tests.support.server_process import COMMAND, environment, run_cli
+from tests.cli.in_process import run_command
+from tests.support.server_process import COMMAND, environment
 
 pytestmark = pytest.mark.slow
 
@@ -115,7 +116,7 @@ async def status(host_and_port: str, **headers: str) -> int:
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0", "192.0.2.1:8000", "memory.example.com:8000"])
 def test_mcp_beyond_loopback_needs_a_key(listen: str) -> None:
-    refused = run_cli("127.0.0.1:1", "mcp", "--user", "alice", "--http", listen, status=1)
+    refused = run_command("mcp", "--user", "alice", "--http", listen, status=1, MEMORY_ADDRESS="127.0.0.1:1")
     assert "MEMORY_MCP_KEY" in refused.stderr
     assert "would serve anyone" in refused.stderr
 
@@ -132,7 +133,8 @@ def test_mcp_beyond_loopback_needs_a_key(listen: str) -> None:
     ],
 )
 def test_invalid_options_stop_the_start(options: list[str], message: str) -> None:
-    assert message in run_cli("127.0.0.1:1", "mcp", "--user", "alice", *options, status=1).stderr
+    refused = run_command("mcp", "--user", "alice", *options, status=1, MEMORY_ADDRESS="127.0.0.1:1")
+    assert message in refused.stderr
 
 
 async def test_only_clients_with_the_key_get_access(server: RpcServer, user: str) -> None:

@@ -159,7 +159,7 @@ def test_serve_reports_a_missing_setting_in_one_line() -> None:
     )
     assert done.returncode == 2
     [line] = done.stderr.splitlines()
-    assert "MEMORY_LISTEN=0.0.0.0:0" in line
+    assert "MEMORY_LISTEN: 0.0.0.0:0" in line
     assert "--insecure" in line
 
 

@@ -17,10 +17,10 @@ from tests.support.api import TIMEOUT, Stub, packed_embedding
 GOOD = {"user_id": "a", "role": "user", "content": "d", "timestamp": 1, "embedding": [0.05] * 384}
 FLAWS: dict[str, tuple[dict[str, Any], str]] = {
     "no_user": ({"user_id": None}, "has no user_id"),
-    "milliseconds": ({"timestamp": 1700000000000}, "which is no time in seconds"),
-    "text_time": ({"timestamp": "yesterday"}, "which is no time in seconds"),
-    "no_embedding": ({"embedding": None}, "has no embedding of 384 numbers"),
-    "short": ({"embedding": [1, 2]}, "has no embedding of 384 numbers"),
+    "milliseconds": ({"timestamp": 1700000000000}, "which is not a time in seconds"),
+    "text_time": ({"timestamp": "yesterday"}, "which is not a time in seconds"),
+    "no_embedding": ({"embedding": None}, "has no embedding of 384 dimensions"),
+    "short": ({"embedding": [1, 2]}, "has no embedding of 384 dimensions"),
     "zero": ({"embedding": [0] * 384}, "zero or not finite"),
 }
 
@@ -64,6 +64,6 @@ async def test_the_key_of_another_program_is_reported(index: str, engine: Connec
     key = f"mem_{index}:other"
     await engine.run(["SET", key, "x"])
     finding = await check(index, engine)
-    assert f"{key} is no JSON document" in finding.summary
+    assert f"{key} is not a JSON document" in finding.summary
     assert await engine.run(["GET", key]) == b"x"
     await engine.run(["DEL", key])
