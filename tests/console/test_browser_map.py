@@ -16,8 +16,8 @@ SESSIONS = 250
 @pytest.fixture(scope="module")
 async def busy_user(stub: Stub) -> str:
     """A user with 250 sessions, and with a name for screenshots."""
-    await store_sessions(stub, "alice", SESSIONS)
-    return "alice"
+    await store_sessions(stub, "dana", SESSIONS)
+    return "dana"
 
 
 async def view_box(page: Page) -> list[float]:

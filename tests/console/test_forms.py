@@ -62,7 +62,7 @@ async def test_errors_link_to_their_fields(http: httpx.AsyncClient) -> None:
         assert f'<a href="#{field}">{field}</a>' in invalid
     rejected = await get_page(http, "/search", q="x", k="0")
     assert '<a href="#user">filter</a>: set user_id' in rejected
-    assert '<a href="#k">k</a>: must be greater' in rejected
+    assert '<a href="#k">k</a>: must be from 1 to' in rejected
 
 
 async def test_store_and_delete_with_confirmation(http: httpx.AsyncClient, stub: Stub, user: str) -> None:
