@@ -133,8 +133,8 @@ lock: .venv/installed
 	$(BIN)/uv pip compile --group generate $(LOCK_FLAGS) -o requirements/generate.txt
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade
 
-# Environments that the targets above need. CI makes them side by side, since most of their time is the network's.
-environments: .venv/installed .venv-generate/installed .venv-deploy/installed \
+# Environments that most targets above need. CI makes them side by side, since most of their time is the network's.
+environments: .venv/installed .venv-generate/installed \
   $(if $(filter go,$(LANGUAGES)),.tools/bin/protoc-gen-go .tools/bin/protoc-gen-go-grpc) \
   $(if $(filter typescript,$(LANGUAGES)),clients/typescript/node_modules/.package-lock.json)
 
