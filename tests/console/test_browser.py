@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from datetime import timedelta
 
 import pytest
 from playwright.async_api import Browser, Page
@@ -10,7 +11,7 @@ from semantic_memory.v1 import memory_pb2
 from tests.console.conftest import Screenshot
 from tests.console.sample_sessions import store_sessions
 from tests.support.api import TIMEOUT, Stub, list_all, store_request
-from tests.support.console_pages import MARKUP, store_messages
+from tests.support.console_pages import MARKUP, NEWEST, store_messages
 
 
 async def test_search_and_read_in_context_by_keyboard(
@@ -108,8 +109,8 @@ async def test_filters_and_their_errors(page: Page, stub: Stub, user: str, scree
 
 
 async def test_users_and_sessions_are_suggested(page: Page, stub: Stub, user: str) -> None:
-    await store_messages(stub, user, "one", session="s1")
-    await store_messages(stub, user, "two", session="s2")
+    await store_messages(stub, user, "one", session="s1", start=NEWEST)
+    await store_messages(stub, user, "two", session="s2", start=NEWEST + timedelta(seconds=1))
     await page.goto("/read")
     await page.wait_for_selector(f"#user-list option[value={user}]", state="attached")
     await page.keyboard.type(user)

@@ -10,7 +10,7 @@ from memory_service.cli import client
 from memory_service.console import suggestions
 from memory_service.settings import Settings
 from tests.support.api import Stub
-from tests.support.console_pages import console_client, store_messages
+from tests.support.console_pages import NEWEST, console_client, store_messages
 from tests.support.credentials import api_key, server_with_auth
 
 
@@ -51,7 +51,7 @@ async def restricted(settings: Settings, user: str, tmp_path: Path) -> AsyncIter
 async def test_users_are_suggested_only_to_callers_that_may_list_them(
     http: httpx.AsyncClient, restricted: httpx.AsyncClient, stub: Stub, user: str
 ) -> None:
-    await store_messages(stub, user, "message")
+    await store_messages(stub, user, "message", start=NEWEST)
     assert user in (await http.get("/suggestions")).json()["values"]
     answer = (await restricted.get("/suggestions")).json()
     assert answer == {"values": [], "note": "No suggestions: the service does not list users (PERMISSION_DENIED)."}

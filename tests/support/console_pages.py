@@ -12,6 +12,8 @@ from memory_service.console.serving import serving
 from tests.support.api import TIMEOUT, Stub, store_request
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+NEWEST = datetime(9999, 12, 31, 23, tzinfo=UTC)
+"""Later than the memories of other tests: users are suggested from the newest memories of all users."""
 """The time of the first message that `store_messages` stores."""
 
 MARKUP = "<script>alert('owned')</script><img src=x onerror=alert(1)>"
@@ -27,12 +29,14 @@ async def console_client(address: str, key: str = "") -> AsyncIterator[httpx.Asy
         yield client
 
 
-async def store_messages(stub: Stub, user: str, *contents: str, session: str = "s1") -> list[str]:
-    """Store the messages, one minute apart, and return their ids."""
+async def store_messages(
+    stub: Stub, user: str, *contents: str, session: str = "s1", start: datetime = START
+) -> list[str]:
+    """Store the messages from `start` on, one minute apart, and return their ids."""
     ids = []
     for number, content in enumerate(contents):
         request = store_request(user, content, session)
-        request.timestamp.FromDatetime(START + timedelta(minutes=number))
+        request.timestamp.FromDatetime(start + timedelta(minutes=number))
         ids.append((await stub.Store(request, timeout=TIMEOUT)).id)
     return ids
 
