@@ -10,6 +10,7 @@ import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 from memory_service.domain.deadline import remaining, without_deadline
 from memory_service.domain.errors import MemoryServiceError, index_busy
@@ -80,10 +81,13 @@ async def try_lease(connections: Connections, name: str) -> Lease | None:
     """Take the lease of this name; return None when another server holds it. Use the result with `hold_lease`."""
     key, token = f"semantic_memory:lease:{name}", secrets.token_hex(16)
     lease = Lease(connections, key, token)
+    # A task of its own ends with the reply even if the caller is cancelled. A release before that could overtake the
+    # command on another connection, and the lease would stay for its whole lifetime.
+    acquisition = asyncio.create_task(connections.run(["SET", key, token, "NX", "PX", _LIFETIME_MS]))
     try:
-        reply = await connections.run(["SET", key, token, "NX", "PX", _LIFETIME_MS])
+        reply = await asyncio.shield(acquisition)
     except BaseException:
-        _release(lease)  # Without a reply the command may still have arrived.
+        _release(lease, acquisition)  # Without a reply the command may still have arrived.
         raise
     return None if reply is None else lease
 
@@ -99,9 +103,15 @@ async def hold_lease(lease: Lease) -> AsyncIterator[None]:
         await asyncio.shield(_release(lease))
 
 
-def _release(lease: Lease) -> asyncio.Task[None]:
-    """Release a lease in the background, independently of the caller."""
-    task = asyncio.create_task(lease.release(), context=without_deadline())
+def _release(lease: Lease, acquisition: asyncio.Task[Any] | None = None) -> asyncio.Task[None]:
+    """Release a lease in the background, independently of the caller, once its acquisition has ended."""
+
+    async def release() -> None:
+        if acquisition is not None:
+            await asyncio.gather(acquisition, return_exceptions=True)
+        await lease.release()
+
+    task = asyncio.create_task(release(), context=without_deadline())
     _releases.add(task)
     task.add_done_callback(_releases.discard)
     return task
