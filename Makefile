@@ -27,7 +27,7 @@ demo: $(or $(wildcard .venv/installed),.venv/demo)
 test: test-clients test-layers test-faults
 	@$(MAKE) --no-print-directory left-out
 
-# For after each change, in less than 90 s on two cores: tests of the layers unit, valkey and rpc that are not marked slow.
+# For after each change: tests of the layers unit, valkey and rpc that are not marked slow.
 test-fast: .venv/installed
 	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow" tests/unit tests/valkey tests/rpc
 

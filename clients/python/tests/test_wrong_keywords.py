@@ -34,7 +34,7 @@ WRONG_CALLS: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], s
     ("list", ("me",), {}, TypeError, "the first argument is 'me' (str): pass a ListRequest, or keyword arguments"),
     ("store", ("x",), {"role": "users"}, ValueError, "role is 'users' (str): use one of 'user', 'assistant', 'system'"),
     ("store", ("x",), {"role": 9}, ValueError, "role is 9 (int): use one of"),
-    ("store", ("x",), {"timestamp": datetime(2026, 1, 1)}, ValueError, "timestamp is a datetime without a time zone"),  # noqa: DTZ001
+    ("store", ("x",), {"timestamp": datetime(2026, 1, 1)}, ValueError, "timestamp is a datetime without a time zone"),  # noqa: DTZ001 - the missing zone is what is tested
     ("store", ("x",), {"timestamp": 5}, TypeError, "timestamp is 5 (int): it must be a datetime or a Timestamp"),
     ("store", ("x",), {"ttl": 60}, TypeError, "ttl is 60 (int): it must be a timedelta or a Duration"),
     (
