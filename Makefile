@@ -160,13 +160,15 @@ environments: .venv/installed .venv-generate/installed \
 	.venv-generate/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/generate.txt
 	touch $@
 
-# helm and kube-score are installed as Go modules.
+# Helm's library comes from Maven, since compiling Helm takes minutes; kube-score is installed as a Go module.
+HELM := $(shell uname -sm | tr 'A-Z ' 'a-z-' | sed 's/x86_64/amd64/;s/aarch64/arm64/'):0.0.21
 .venv-deploy/installed: requirements/deploy.txt
 	$(CHECK_PYTHON)
 	"$(PYTHON)" -m venv .venv-deploy
 	.venv-deploy/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/deploy.txt
-	! command -v go >/dev/null || GOBIN="$(CURDIR)/.venv-deploy/bin" \
-	  sh -ec 'go install helm.sh/helm/v3/cmd/helm@v3.22.0 && go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0' 2>/dev/null
+	! command -v mvn >/dev/null || $(MAVEN) dependency:unpack -Dartifact=com.marcnuri.helm-java:$(HELM) \
+	  -Dmdep.unpack.includes='*.so,*.dylib' -DoutputDirectory="$(CURDIR)/.venv-deploy/helm"
+	! command -v go >/dev/null || GOBIN="$(CURDIR)/.venv-deploy/bin" go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0 2>/dev/null
 	touch $@
 
 clean:
