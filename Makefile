@@ -45,7 +45,7 @@ $(LAYERS:%=test-%): test-%: .venv/installed
 
 test-faults: .venv/installed
 	$(call title,faults)
-	$(BIN)/pytest -n 2 --dist worksteal tests/faults
+	$(BIN)/pytest -n 3 --dist worksteal tests/faults
 
 title = @printf '\n== tests: %s\n' "$(1)"
 # Each process runs whole files on an engine of its own, three on two cores since they often wait. Slow files come first.

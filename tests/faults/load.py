@@ -21,6 +21,9 @@ from tests.support.api import TIMEOUT, Stub, list_all, stub_for
 SCALE = float(os.environ.get("MEMORY_FAULTS_SCALE", "1"))
 """Factor by which tests are longer and larger than in CI; `make faults` sets it."""
 
+PAUSE = 0.0 if SCALE > 1 else 0.02
+"""Seconds between two rounds of a client. In CI, thousands of writes would take longer to audit than to interrupt."""
+
 RETRY_LIMIT = 120.0
 """Seconds after which a client that still fails makes the test fail."""
 
@@ -161,7 +164,7 @@ async def load(
     clients: int = 6,
     *,
     more: Sequence[grpc.aio.Channel] = (),
-    pause: float = 0.0,
+    pause: float = PAUSE,
     deadline: float = 2.0,
 ) -> AsyncIterator[list[LoadClient]]:
     """Run clients while the context is open, and let each finish its last call. They are spread over `channel` and

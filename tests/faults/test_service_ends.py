@@ -24,7 +24,7 @@ ROUND_ROBIN_BY_HEALTH = json.dumps(
 )
 """The service config of a client of several replicas: it sends calls only to those that are ready."""
 
-RECONNECT_TIME = 3.0
+RECONNECT_TIME = 2.0
 """Seconds between two restarts, so that clients reconnect to the first replica. gRPC waits between attempts."""
 
 
