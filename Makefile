@@ -52,9 +52,11 @@ title = @printf '\n== tests: %s\n' "$(1)"
 # On an engine that is given, one process runs all files, because some tests count the engine's keys and commands.
 SIDE_BY_SIDE := $(if $(MEMORY_TEST_VALKEY_URL),,-n 3 --dist loadfile --no-loadscope-reorder)
 
-# The tests of faults, longer and larger than `make test` runs them; -s shows what they measure.
+# The tests of faults, longer and larger than `make test` runs them, and the property-based tests with ten times the examples;
+# -s shows what they measure.
 faults: .venv/installed
-	MEMORY_FAULTS_SCALE=10 $(BIN)/pytest tests/faults -s --timeout 1200
+	MEMORY_TEST_SCALE=10 $(BIN)/pytest tests/faults -s --timeout 1200
+	MEMORY_TEST_SCALE=10 $(BIN)/pytest $(SIDE_BY_SIDE) -m hypothesis --timeout 1200
 
 # Mixed load for some minutes, while the server's memory, files and tasks are counted.
 soak: .venv/installed

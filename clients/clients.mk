@@ -45,7 +45,8 @@ test-typescript: clients/typescript/node_modules/.package-lock.json
 	cd clients/typescript && npm test
 
 test-java:
-	$(MAVEN) package
+	$(MAVEN) package dependency:copy-dependencies
+	touch clients/java/target/runner
 
 # Every case by every client whose toolchain is installed: see clients/conformance.
 conformance: .venv/installed $(LANGUAGES:%=runner-%) left-out
@@ -57,8 +58,11 @@ runner-go:
 runner-typescript: clients/typescript/node_modules/.package-lock.json
 	cd clients/typescript && npm run --silent build
 
-runner-java:
+runner-java: clients/java/target/runner
+
+clients/java/target/runner: $(shell find clients/java/src clients/java/pom.xml -type f)
 	$(MAVEN) test-compile dependency:copy-dependencies
+	touch $@
 
 .tools/bin/protoc-gen-go: clients/clients.mk
 	GOBIN="$(CURDIR)/.tools/bin" go install google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
@@ -20,6 +20,7 @@ from memory_service.cli.importing import import_file
 from memory_service.rpc.server import RpcServer
 from tests.cli.test_transfer import DIMENSION, EVERYONE, drop, everything, index_with_client_embeddings, run
 from tests.support.api import TIMEOUT, Stub, packed_embedding
+from tests.support.scale import examples
 from tests.support.server_process import run_cli
 
 
@@ -145,7 +146,7 @@ async def test_changes_need_an_earlier_export_of_the_same_memories(
     assert "regular file" in piped.stderr
 
 
-@settings(max_examples=25)
+@examples(15)
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), max_size=12),
     st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2)), max_size=12),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from memory_service.cli import archive
@@ -16,6 +16,7 @@ from memory_service.rpc.server import RpcServer
 from tests.cli.test_import import file_of, memory
 from tests.cli.test_transfer import DIMENSION, everything, run
 from tests.support.api import Stub
+from tests.support.scale import examples
 
 GOOD = memory_line(memory(1))
 
@@ -170,7 +171,7 @@ def test_any_line_is_parsed_or_refused_with_a_reason(line: bytes) -> None:
             assert 0 < len(str(error)) < 300  # noqa: PT017 - it need not raise
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.lists(st.binary(max_size=60) | mangled, max_size=5), st.booleans())
 async def test_any_bytes_are_imported_or_refused_without_a_traceback(
     stub: Stub, tmp_path: Path, parts: list[bytes], with_header: bool
@@ -187,7 +188,7 @@ async def test_any_bytes_are_imported_or_refused_without_a_traceback(
         assert sum((tally.imported, tally.already, tally.expired, tally.refused)) >= path.read_bytes().count(b"\n") - 1
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(
     st.binary(max_size=40)
     | st.dictionaries(st.sampled_from(["index", "offset", "line"]), json_values).map(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
@@ -19,6 +19,7 @@ from memory_service.rpc.server import RpcServer
 from memory_service.valkey import Connections
 from tests.cli.in_process import Completed, run_command_for
 from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding
+from tests.support.scale import examples
 
 pytestmark = pytest.mark.both_layouts
 
@@ -94,7 +95,7 @@ stores = st.builds(
 )
 
 
-@settings(max_examples=40)
+@examples(20)
 @given(st.lists(stores, min_size=1, max_size=6, unique_by=lambda one: (one.user_id, one.id or one.content)))
 async def test_import_restores_what_export_wrote(
     stub: Stub, new_index: Callable[[], str], requests: list[pb.StoreRequest]
@@ -118,7 +119,7 @@ async def test_import_restores_what_export_wrote(
     await drop(stub, second)
 
 
-@settings(max_examples=60)
+@examples(30)
 @given(st.integers(1, 8), st.integers(0, 2) | st.integers(0, 400))
 async def test_an_export_that_was_cut_anywhere_is_completed_by_resume(
     stub: Stub, source: str, tmp_path: Path, line: int, short: int

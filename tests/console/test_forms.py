@@ -6,12 +6,12 @@ import re
 import httpx
 import pytest
 from hypothesis import example, given
-from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 
 from tests.support.api import Stub, list_all
 from tests.support.console_pages import get_page
+from tests.support.scale import examples
 
 NAMES = [
     "q",
@@ -112,7 +112,7 @@ async def test_rejected_store_keeps_the_fields(http: httpx.AsyncClient, user: st
     assert '<a href="#user">user_id</a>' in response.text
 
 
-@settings_of(max_examples=30)
+@examples(15)
 @given(fields=st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=8))
 @example({"q": "x", "user": "u", "since": "0001-01-01T00:00+14:00"})
 async def test_any_field_values_get_a_page(http: httpx.AsyncClient, fields: dict[str, str]) -> None:

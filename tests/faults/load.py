@@ -1,7 +1,6 @@
 """Clients that store, search and delete continuously, retry failed calls, and record what was acknowledged."""
 
 import asyncio
-import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -17,9 +16,7 @@ from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from tests.support.api import TIMEOUT, Stub, list_all, stub_for
-
-SCALE = float(os.environ.get("MEMORY_FAULTS_SCALE", "1"))
-"""Factor by which tests are longer and larger than in CI; `make faults` sets it."""
+from tests.support.scale import SCALE
 
 PAUSE = 0.0 if SCALE > 1 else 0.02
 """Seconds between two rounds of a client. In CI, thousands of writes would take longer to audit than to interrupt."""

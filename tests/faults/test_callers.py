@@ -12,9 +12,10 @@ import pytest
 from tests.faults.bad_clients import KINDS
 from tests.faults.call_table import store_megabytes, stub_with_index
 from tests.faults.engine_process import EngineProcess
-from tests.faults.load import NO_LOSS, SCALE, audit_writes, load
+from tests.faults.load import NO_LOSS, audit_writes, load
 from tests.faults.server_resources import MeasuredServer, Sample, run_measured_server
 from tests.support.api import TIMEOUT
+from tests.support.scale import SCALE
 from tests.support.server_process import channel_to
 
 COUNTS = {

@@ -24,8 +24,8 @@ from memory_service.embedded.process import free_port
 from memory_service.valkey import Connections
 from memory_service.valkey.url import parse_url
 from tests.faults.engine_process import EngineProcess
-from tests.faults.load import SCALE
 from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding, stub_for
+from tests.support.scale import SCALE
 from tests.support.server_process import COMMAND, channel_to, environment, run_server_process
 
 LASTING, VICTIM = "memory_idx", "victim"

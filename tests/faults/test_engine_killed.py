@@ -16,8 +16,9 @@ from tests.faults.call_table import (
     wait_for_answer,
 )
 from tests.faults.engine_process import EngineProcess
-from tests.faults.load import NO_LOSS, SCALE, audit_writes, ended_by_grpc, load, retry_delay
+from tests.faults.load import NO_LOSS, audit_writes, ended_by_grpc, load, retry_delay
 from tests.support.api import TIMEOUT
+from tests.support.scale import SCALE
 from tests.support.server_process import channel_to, run_server_process
 
 RECOVERY = 2.0

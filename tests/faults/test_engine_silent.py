@@ -11,9 +11,10 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 
 from tests.faults.call_table import CALLS, assert_unavailable, service_stub, store, stub_with_index, wait_for_answer
 from tests.faults.engine_process import EngineProcess
-from tests.faults.load import NO_LOSS, SCALE, audit_writes, load, retry_delay
+from tests.faults.load import NO_LOSS, audit_writes, load, retry_delay
 from tests.faults.proxy import FaultyProxy, faulty_proxy
 from tests.support.api import TIMEOUT, Stub
+from tests.support.scale import SCALE
 from tests.support.server_process import channel_to, run_server_process
 
 

@@ -15,8 +15,9 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from memory_service.embedded.process import free_port
 from tests.faults.call_table import SLOW_READER, WHERE, store_megabytes, stub_with_index
 from tests.faults.engine_process import EngineProcess
-from tests.faults.load import NO_LOSS, SCALE, audit_writes, load
+from tests.faults.load import NO_LOSS, audit_writes, load
 from tests.support.api import TIMEOUT, packed_embedding, stub_for
+from tests.support.scale import SCALE
 from tests.support.server_process import SERVICE, ServerProcess, channel_to, run_server_process, wait_for_health
 
 ROUND_ROBIN_BY_HEALTH = json.dumps(

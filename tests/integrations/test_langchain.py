@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
@@ -22,6 +22,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_pb2 import ROLE_USER
 
 from tests.support.api import filter_for_user
+from tests.support.scale import examples
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +67,7 @@ json_texts = st.recursive(
 ).map(json.dumps) | st.text(max_size=10)
 
 
-@settings(max_examples=30)
+@examples(20)
 @given(st.lists(st.dictionaries(st.sampled_from(["json.00", "json.01", "json", "note"]), json_texts), max_size=4))
 @example([{}, {"json.00": '{"type": "human", "data": {}}'}, {"json.00": '{"type": "ai", "data": {"content": 1}}'}])
 @example([{"json.00": '{"type": "ai", "data": {"content": "", "additional_kwargs": 1}}'}, {"json.00": "[" * 4000}])

@@ -6,13 +6,15 @@ import uuid
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langgraph.store.base import GetOp, Item, ListNamespacesOp, MatchCondition, PutOp, SearchOp
 from semantic_memory import MemoryClient
 from semantic_memory.langgraph import SemanticMemoryStore
 from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_pb2 import ROLE_SYSTEM, ROLE_USER
+
+from tests.support.scale import examples
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +60,7 @@ puts = st.builds(lambda address, value: PutOp(address[0], address[1], value), ad
 steps = st.lists(puts | foreign_memories, max_size=12)
 
 
-@settings(max_examples=40)
+@examples(20)
 @given(steps, st.lists(addresses, max_size=3), st.integers(0, 3), st.integers(0, 4), st.integers(0, 3))
 def test_the_store_behaves_like_a_dict_beside_foreign_memories(
     client: MemoryClient, operations: list[Any], other_addresses: list[Address], number: int, limit: int, offset: int

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
@@ -20,6 +20,7 @@ from memory_service.settings import Settings
 from tests.support.api import TIMEOUT
 from tests.support.authorization_cases import CALLS, KEYS, drain, status_of, store
 from tests.support.credentials import api_key, error_reason, server_with_auth, stub_with_credential
+from tests.support.scale import examples
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +158,7 @@ def test_a_key_entry_reads_back_as_its_caller(name: str, users: list[str] | None
     assert caller.users == (None if users is None else frozenset(users))
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(lambda one: one != "alice"))
 async def test_a_caller_cannot_read_any_other_user_id(server_with_keys: RpcServer, user: str) -> None:
     async with stub_with_credential(server_with_keys, KEYS["alice"][0]) as stub:

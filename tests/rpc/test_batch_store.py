@@ -7,13 +7,14 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from semantic_memory.v1 import error_reason_pb2 as reasons
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding, store_request
+from tests.support.scale import examples
 
 pytestmark = pytest.mark.both_layouts
 
@@ -135,7 +136,7 @@ async def test_a_batch_for_an_unknown_index_fails(stub: Stub, user: str) -> None
     assert failed.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(st.lists(st.booleans(), min_size=1, max_size=100))
 async def test_each_result_has_the_position_of_its_memory(stub: Stub, good: list[bool]) -> None:
     items = [item("batches", "c" if fine else "", id=f"{n}") for n, fine in enumerate(good)]

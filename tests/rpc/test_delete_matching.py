@@ -5,12 +5,13 @@ import uuid
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding
+from tests.support.scale import examples
 
 pytestmark = pytest.mark.both_layouts
 
@@ -75,7 +76,7 @@ def matches(request: pb.StoreRequest, where: memory_pb2.MemoryFilter) -> bool:
     )
 
 
-@settings(max_examples=30)
+@examples(20)
 @given(st.lists(kinds, min_size=1, max_size=12), filters)
 async def test_only_memories_that_match_the_filter_are_deleted(
     stub: Stub,

@@ -8,7 +8,6 @@ import pytest
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 from hypothesis import assume, given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
@@ -25,6 +24,7 @@ from memory_service.rpc.errors import to_status
 from memory_service.rpc.truncation import truncate
 from tests.support.api import TIMEOUT, Stub, packed_embedding
 from tests.support.credentials import error_reason
+from tests.support.scale import examples
 
 TEXTS = st.builds(
     lambda text, count: text * count, st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from([1, 30, 5000])
@@ -97,7 +97,7 @@ async def test_a_metadata_key_of_any_length_is_reported(stub: Stub, user: str, l
     assert "must be at most 64 bytes" in str(error.details())
 
 
-@hypothesis_settings(max_examples=50)
+@examples(25)
 @given(
     st.dictionaries(TEXTS, TEXTS, min_size=1, max_size=40),
     st.lists(TEXTS, max_size=40),

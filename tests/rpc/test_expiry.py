@@ -9,7 +9,7 @@ import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
@@ -18,6 +18,7 @@ from memory_service.domain.ids import derived_id
 from memory_service.settings import Settings
 from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, Stub, filter_for_user, list_all, packed_embedding, search
+from tests.support.scale import examples
 
 pytestmark = pytest.mark.both_layouts
 
@@ -122,7 +123,7 @@ async def test_the_expiry_can_be_a_point_in_time(stub: Stub, user: str) -> None:
     assert memory.expire_time == end
 
 
-@settings(max_examples=8)
+@examples(8)
 @given(st.lists(st.sampled_from([0.2, 0.3, 3600.0, None]), min_size=1, max_size=12))
 async def test_exactly_the_unexpired_memories_remain(stub: Stub, ttls: list[float | None]) -> None:
     user = uuid.uuid4().hex

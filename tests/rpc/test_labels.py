@@ -3,12 +3,13 @@
 import uuid
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding, search
+from tests.support.scale import examples
 
 pytestmark = pytest.mark.both_layouts
 
@@ -42,7 +43,7 @@ async def test_every_read_returns_labels_and_metadata(stub: Stub, user: str) -> 
         assert dict(memory.metadata) == metadata
 
 
-@settings(max_examples=40)
+@examples(20)
 @given(label_sets, st.lists(labels, max_size=3), st.lists(labels, max_size=3))
 @example([["a,b"], ["a", "b"], ["a"]], ["a"], [])
 @example([["a,b"], ["a", "b"], ["A"]], [], ["a", "b"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
@@ -20,6 +20,7 @@ from memory_service.valkey import capabilities
 from memory_service.valkey.connections import Command
 from memory_service.valkey.memories import ValkeyMemories
 from tests.support.api import TIMEOUT, Stub, filter_for_user, list_all, packed_embedding, store_at
+from tests.support.scale import examples
 
 pytestmark = pytest.mark.both_layouts
 OLDEST, NEWEST = pb.LIST_ORDER_OLDEST_FIRST, pb.LIST_ORDER_NEWEST_FIRST
@@ -36,7 +37,7 @@ times = st.lists(
 )
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(times, st.integers(2, 15), st.sampled_from([OLDEST, NEWEST]))
 async def test_all_pages_together_are_all_memories_in_order(
     stub: Stub, written: list[int], size: int, order: pb.ListOrder
@@ -49,7 +50,7 @@ async def test_all_pages_together_are_all_memories_in_order(
     assert keys == sorted(keys, reverse=order == NEWEST)
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(st.integers(2, 6), st.sampled_from([OLDEST, NEWEST]), st.randoms())
 async def test_unchanged_memories_are_listed_once_while_others_change(
     stub: Stub, size: int, order: pb.ListOrder, chance: random.Random
@@ -73,7 +74,7 @@ async def test_unchanged_memories_are_listed_once_while_others_change(
     assert set(ids) & left <= set(seen), "no unchanged memory is missing"
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(times, st.integers(2, 8), st.sampled_from([OLDEST, NEWEST]))
 @example([-1] * 6 + [LATEST - 15], 2, NEWEST)
 @example([-1] * 6 + [15_837_643_799_999_999], 2, OLDEST)

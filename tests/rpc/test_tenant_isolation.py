@@ -5,13 +5,14 @@ from typing import Any
 
 import grpc
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.rpc.server import RpcServer
 from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding, search
+from tests.support.scale import examples
 
 pytestmark = [pytest.mark.both_layouts, pytest.mark.slow]
 
@@ -41,7 +42,7 @@ async def store(stub: Stub, user: str, session: str) -> str:
     return (await stub.Store(request, timeout=TIMEOUT)).id
 
 
-@settings(max_examples=60)
+@examples(30)
 @given(st.lists(ids, min_size=2, max_size=5, unique=True))
 @example(["a", "A", "a*", "x_61"])
 @example(["_", "__"])
@@ -56,7 +57,7 @@ async def test_no_user_finds_another_users_memory(stub: Stub, users: list[str]) 
             await stub.Delete(pb.DeleteRequest(user_id=user, ids=[id_]), timeout=TIMEOUT)
 
 
-@settings(max_examples=60)
+@examples(30)
 @given(st.lists(ids, min_size=3, max_size=5, unique=True))
 @example(["a", "a|b", "b"])
 async def test_no_session_filter_matches_another_session(stub: Stub, sessions: list[str]) -> None:
@@ -69,7 +70,7 @@ async def test_no_session_filter_matches_another_session(stub: Stub, sessions: l
     assert await found(stub, where) == {ids_by_owner[session] for session in two}
 
 
-@settings(max_examples=60)
+@examples(30)
 @given(st.lists(ids, min_size=2, max_size=4, unique=True))
 async def test_every_memory_id_names_only_its_memory(stub: Stub, chosen: list[str]) -> None:
     user = uuid.uuid4().hex
@@ -124,7 +125,7 @@ async def not_found(stub: Stub, user: str, id_: str) -> str:
     return str(caught.value.details())
 
 
-@settings(max_examples=40)
+@examples(20)
 @given(st.lists(ids, min_size=2, max_size=4, unique=True), ids, ids, ids)
 @example(["a", "A"], "s", "l", "m")
 @example(["user1", "user10"], "*", "a,b", "x_61")
@@ -183,7 +184,7 @@ async def test_an_id_that_is_not_utf8_is_refused(server: RpcServer, surrogate: b
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-@settings(max_examples=40)
+@examples(20)
 @given(st.lists(ids, min_size=2, max_size=4, unique=True))
 async def test_only_the_excluded_sessions_are_left_out(stub: Stub, sessions: list[str]) -> None:
     user = uuid.uuid4().hex

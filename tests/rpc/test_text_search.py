@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import grpc
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
@@ -23,6 +23,7 @@ from tests.support.ranked_messages import (
     search_request,
     store_messages,
 )
+from tests.support.scale import examples
 
 pytestmark = pytest.mark.both_layouts
 
@@ -52,7 +53,7 @@ async def test_text_mode_matches_word_stems_only(stub: Stub, user: str) -> None:
 words = st.lists(st.sampled_from(["apple", "pear", "plum", "fig", "date"]), max_size=6)
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(st.lists(words, min_size=1, max_size=8), words.filter(bool), st.floats(0, 1, width=32))
 async def test_hybrid_scores_are_the_documented_sum(
     stub: Stub, texts: list[list[str]], query_words: list[str], w: float

@@ -13,6 +13,8 @@ import pytest
 
 from memory_service.distribution import CLIENT, NAME
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CLIENT_SOURCE = ROOT / "clients/python/src/semantic_memory"
 OTHER_PACKAGE = "semantic-memory"

@@ -7,13 +7,14 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from semantic_memory.v1 import index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, Stub, list_all, packed_embedding, search
+from tests.support.scale import examples
 from tests.support.two_servers import outcome
 
 EMBEDDING = [0.05] * 384
@@ -169,7 +170,7 @@ fields = st.sampled_from(
 )
 
 
-@settings(max_examples=60)
+@examples(30)
 @given(st.dictionaries(fields, values, max_size=6))
 @example({"timestamp": [None, 0.0]})
 async def test_no_document_of_any_shape_hides_a_memory(

@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 import grpc
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from semantic_memory.v1 import index_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, Stub, search
+from tests.support.scale import examples
 from tests.support.two_servers import INDEX_SPECS, NO_INDEX, USER, IndexSpec, drop_index, ids, keys, outcome
 
 pytestmark = pytest.mark.slow
@@ -64,7 +65,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(steps)
 async def test_calls_through_either_server_match_a_model(
     servers: tuple[Stub, Stub],
