@@ -163,7 +163,7 @@ environments: .venv/installed .venv-generate/installed \
 	touch $@
 
 # Helm's library comes from Maven, since compiling Helm takes minutes; kube-score is installed as a Go module.
-HELM := $(shell uname -sm | tr 'A-Z ' 'a-z-' | sed 's/x86_64/amd64/;s/aarch64/arm64/'):0.0.21
+HELM = $(shell uname -sm | tr 'A-Z ' 'a-z-' | sed 's/x86_64/amd64/;s/aarch64/arm64/'):0.0.21
 .venv-deploy/installed: requirements/deploy.txt
 	$(CHECK_PYTHON)
 	"$(PYTHON)" -m venv .venv-deploy
