@@ -1,5 +1,5 @@
-"""Readiness follows the engine: it is never reported while the engine is away, and does not drop because the service
-itself gets too little CPU."""
+"""Readiness follows the engine: it is never reported while the engine is unavailable, and does not drop because the
+service itself gets too little CPU."""
 
 import asyncio
 import contextlib
