@@ -62,14 +62,17 @@ build_images() {
 
 check() {
   start_docker in_lab
-  run nsenter --net="/proc/$init/ns/net" env COMPOSE_FILE="$file" DOCKER_INIT="$init" "$python" -m scripts.compose.steps
+  nsenter --net="/proc/$init/ns/net" env COMPOSE_FILE="$file" DOCKER_INIT="$init" "$python" -m scripts.compose.steps &
+  wait $!
 }
 
 finish() {
   local status=$?
   trap - EXIT
   trap '' INT TERM HUP
-  kill $(jobs -p) 2>/dev/null || true
+  exec >&3 2>/dev/null # A signal may come while the output goes elsewhere. Bash would report each job that is killed.
+  # Without time to react: what they leave is in the folder, or ends with the namespaces.
+  jobs -p | xargs --no-run-if-empty kill -KILL 2>/dev/null || true
   if stop_lab; then echo "ok nothing left: no process, mount, namespace or cgroup"; else status=1; fi
   exit "$status"
 }
@@ -77,7 +80,10 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
+exec 3>&1
 mkdir -p "$work"
+exec 9>"$work/lock"
+flock --nonblock 9 || { echo "another run uses $work"; exit 1; }
 : >"$work/dockerd.log"
 echo "stand-ins: python:3.13-slim, prom/prometheus and the Valkey of valkey/valkey-bundle:9.1 are local builds; no Grafana"
 prepare "Debian and Docker" install_debian

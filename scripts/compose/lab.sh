@@ -1,17 +1,20 @@
 # Functions of try_compose.sh: a Debian with Docker in namespaces of its own. They use its variables $work and $root.
 # shellcheck shell=bash disable=SC2154
 packages=(docker.io docker-cli docker-compose iptables iproute2)
-cgroup=semantic-memory-try-compose
+cgroup=semantic-memory-try-compose-$$
 authorities=/etc/ssl/certs/ca-certificates.crt
 
-# Run a command in the background and wait for it, so that a signal ends this script at once.
-run() {
-  "$@" &
-  wait $!
-}
-
 # Run a command in a process namespace of its own: if this script ends, all its processes end.
-alone() { run setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child "$@"; }
+alone() { setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child "$@"; }
+
+# Run a command with its output in a log file, and print the end of the log if it fails. It runs in the background, so that a
+# signal ends this script at once.
+logged() {
+  local log=$work/$1.log
+  shift
+  "$@" >"$log" 2>&1 &
+  wait $! || { tail -20 "$log"; return 1; }
+}
 
 # Debian as the base of all images, as a tar file; then, in the same folder, Docker. Downloads about 150 MB.
 install_debian() {
@@ -32,13 +35,6 @@ install_debian() {
     DEBIAN_FRONTEND=noninteractive chroot "$0" apt-get install --yes --no-install-recommends "$@"
     chroot "$0" apt-get clean' "$root" "${packages[@]}"
   touch "$root/installed"
-}
-
-# Run a command with its output in a log file, and print the end of the log if it fails.
-logged() {
-  local log=$work/$1.log
-  shift
-  run "$@" >"$log" 2>&1 || { tail -20 "$log"; return 1; }
 }
 
 start_lab() {
@@ -78,9 +74,9 @@ stop_docker() {
 stop_lab() {
   [ -n "${lab:-}" ] || return 0
   local namespaces
-  namespaces=$(readlink "/proc/$init/ns/"{mnt,pid,net,uts,ipc} || true)
+  namespaces=$(readlink "/proc/${init:-none}/ns/"{mnt,pid,net,uts,ipc} || true)
   { kill -KILL "$lab"; wait; } 2>/dev/null || true
-  while [ -e "/proc/$init" ]; do sleep 0.1; done # Process 1 is the last of its namespace to end.
+  while [ -e "/proc/${init:-none}" ]; do sleep 0.1; done # Process 1 is the last of its namespace to end.
   find /sys/fs/cgroup -depth -type d -path "*/$cgroup*" -exec rmdir {} + 2>/dev/null
   if readlink /proc/[0-9]*/ns/* | grep --fixed-strings "${namespaces:-none}" || grep "$work" /proc/self/mountinfo ||
     find /sys/fs/cgroup -type d -name "$cgroup" | grep .; then

@@ -42,9 +42,9 @@ class Load:
     def __exit__(self, *_error: object) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(DEADLINE + 10)
+            thread.join(2 * DEADLINE + 10)  # a Store, then a Search
 
-    def wait(self, memories: int = 40) -> None:
+    def wait(self, memories: int = 100) -> None:
         """Wait until this number of further memories is acknowledged."""
         goal, limit = len(self._acknowledged) + memories, time.monotonic() + _STALL
         while len(self._acknowledged) < goal:
@@ -55,6 +55,8 @@ class Load:
     def require_complete(self) -> None:
         """Check that no call failed, and that exactly the acknowledged memories are stored."""
         require(not self._failed, f"{len(self._failed)} calls failed, such as {self._failed[:3]}")
+        hanging = sum(thread.is_alive() for thread in self._threads)
+        require(not hanging, f"{hanging} calls did not end at their deadline; {self.summary()}")
         stored: dict[str, str] = {}
         token = ""
         with MemoryClient(ADDRESS) as client:

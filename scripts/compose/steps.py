@@ -122,7 +122,7 @@ def _logs() -> str:
 
 
 def _indented(text: str) -> str:
-    lines = re.sub(r"\x1b\[\w*", "", text).strip().splitlines()
+    lines = re.sub(r"\x1b\[\d*[A-Z]", "", text).strip().splitlines()
     return "\n".join(f"    {line[:300]}" for line in lines)
 
 
