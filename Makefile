@@ -1,7 +1,7 @@
 # The commands of this project; CONTRIBUTING.md says when to use which.
 LAYERS := unit valkey rpc cli console integrations deploy
 .PHONY: demo test test-fast test-clients test-layers test-faults $(LAYERS:%=test-%) faults soak check lint environments \
-  check-alerts generate check-generated land-contract format lock bench image check-install check-deploy clean
+  check-alerts generate check-generated land-contract format lock bench image check-install check-deploy try-compose clean
 # The first Python on PATH that is new enough; `make PYTHON=/path/to/python3.12 …` names another one.
 ifndef PYTHON
 PYTHON := $(shell for one in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -113,6 +113,10 @@ bench: .venv/installed
 image: .venv/installed
 	scripts/build_image.sh
 	unshare --net $(BIN)/python -m scripts.try_image
+
+# deploy/compose.yaml on a real Docker, in namespaces of its own: see docs/tried.md. As root, on Debian.
+try-compose: .venv/installed
+	scripts/try_compose.sh
 
 # What README.md and docs/clients/ say of installing, in clean environments: minutes, with downloads.
 check-install:

@@ -83,6 +83,14 @@ def test_the_compose_file_sets_known_settings(monkeypatch: pytest.MonkeyPatch) -
     assert grace > settings.drain + settings.grace
 
 
+def test_valkey_in_the_compose_file_rejects_writes_before_its_container_is_full() -> None:
+    valkey = COMPOSE["services"]["valkey"]
+    options = dict(option.removeprefix("--").split(" ", 1) for option in valkey["command"][1:])
+    assert options["maxmemory-policy"] == "noeviction"
+    container = int(valkey["deploy"]["resources"]["limits"]["memory"].removesuffix("g"))
+    assert int(options["maxmemory"].removesuffix("gb")) <= 0.75 * container
+
+
 def test_the_health_check_of_the_image_uses_its_health_port() -> None:
     port = image_value("MEMORY_HEALTH_LISTEN").rpartition(":")[2]
     assert f'CMD ["memory-service", "health", "--address", "127.0.0.1:{port}"]' in DOCKERFILE
