@@ -1,0 +1,149 @@
+"""Walk over a real Kubernetes with the chart: make calls all the time, change the release, count failed calls.
+
+Run by `make try-cluster` on the network of the node (node_up.sh). Prints a table, and exits with status 1 if a client
+of this project had a failed call that the event does not explain, or if a check failed.
+
+    walk.py [PART_OF_AN_EVENT'S_NAME …]    # only these events
+"""
+
+import subprocess
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+
+from scripts.cluster import alerts
+from scripts.cluster.clients import ALL, PRODUCTS, Call, Clients, calls_between, delete_old_calls, summary
+from scripts.cluster.documented import Documented
+from scripts.cluster.events import EVENTS, Event, Walk
+from scripts.cluster.kube import CommandFailed, kubectl, service_pods
+from scripts.cluster.release import FOLDER, install, install_valkey, operate, prepare_folder, try_trials
+
+_QUIET = 10.0
+"""Seconds between events. Failures in this time count as those of the event before."""
+_AFTER_OUTAGE = 5.0
+_SECONDS = 3 * 3600.0
+"""More than the walk takes: it stops the clients at its end."""
+_EXPECTED_ALERTS = {"SemanticMemoryNotReady", "SemanticMemoryFailing"}
+
+
+class Report:
+    """The problems of the walk, and the rows of its table."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.rows: list[str] = []
+
+    def check(self, name: str, action: Callable[[], list[str]]) -> None:
+        """Run a check. It returns its problems, or raises an error."""
+        began = time.monotonic()
+        try:
+            found = action()
+        except (CommandFailed, TimeoutError, LookupError, ValueError, OSError) as error:
+            found = ["".join(traceback.format_exception_only(error)).strip()]
+        print(f"{'FAILED' if found else 'ok'} {name} ({time.monotonic() - began:.0f} s)", flush=True)
+        for one in found:
+            print(f"    {one}".replace("\n", "\n    "), flush=True)
+        self.problems += [f"{name}: {one}" for one in found]
+
+
+def main() -> int:
+    """Walk. Return the exit status."""
+    report, runbook = Report(), Documented.read()
+    chosen = [one for one in EVENTS if not sys.argv[1:] or any(part in one.name for part in sys.argv[1:])]
+    delete_old_calls()
+    prepare_folder()
+    install_valkey()
+    if not sys.argv[1:]:
+        report.check("commands of the trial", lambda: try_trials(runbook))
+    key, operator, notes = install(runbook)
+    for command in notes:
+        report.check("command of the chart's notes", partial(_operate, command, operator))
+
+    report.check("doctor", partial(_operate, runbook.inline("kubectl -n semantic-memory exec"), operator))
+    prometheus = alerts.start_prometheus()
+    walk = Walk(runbook, key, Clients(key, generation=0), _SECONDS)
+    walk.clients.start(FOLDER / "ca.crt", _SECONDS)
+    try:
+        time.sleep(15)
+        for event in chosen:
+            _happen(event, walk, report)
+        report.check("Prometheus", lambda: _prometheus(all_events=len(chosen) == len(EVENTS)))
+        report.check("all commands of the runbook ran", lambda: runbook.left_out() if not sys.argv[1:] else [])
+    finally:
+        walk.clients.stop()
+        prometheus.kill()
+        prometheus.wait()
+    _print(report, walk)
+    return 1 if report.problems else 0
+
+
+def _happen(event: Event, walk: Walk, report: Report) -> None:
+    begin = time.time()
+    walk.outage = (float("inf"), float("inf"))
+    report.check(event.name, lambda: event.run(walk))
+    time.sleep(_QUIET)
+    calls = calls_between(begin, time.time() - 0.5)
+    row = f"| {event.name} | {' | '.join(summary(calls, name) for name in ALL)} |"
+    report.rows.append(row)
+    print(row, flush=True)
+    report.check(f"calls during: {event.name}", lambda: [*_unexplained(calls, walk.outage), *_missing(walk)])
+
+
+def _unexplained(calls: list[Call], outage: tuple[float, float]) -> list[str]:
+    """Return the failures of this project's clients, but those of an outage of Valkey with the right error."""
+    away, back = outage
+    failed = [call for call in calls if call.failed and call.client in PRODUCTS]
+    explained = [
+        call
+        for call in failed
+        if away - 1 < call.at < back + _AFTER_OUTAGE
+        and (call.code, call.reason) == ("UNAVAILABLE", "ENGINE_UNAVAILABLE")
+    ]
+    groups = Counter(
+        (call.client, f"{call.code} {call.reason}".strip(), call.message[:160], call.at > back + _AFTER_OUTAGE)
+        for call in failed
+        if call not in explained
+    )
+    return [
+        f"{count} × {client}: {error}: {message}{' (Valkey was back)' if late else ''}"
+        for (client, error, message, late), count in sorted(groups.items())
+    ]
+
+
+def _missing(walk: Walk) -> list[str]:
+    return [f"the client {name} has ended" for name in walk.clients.ended()]
+
+
+def _prometheus(*, all_events: bool) -> list[str]:
+    problems = [f"the rule {name} is not healthy" for name in alerts.unhealthy_rules()]
+    expected = {f"{pod.ip}:9464" for pod in service_pods()}
+    if not expected <= set(alerts.targets()):
+        problems.append(f"Prometheus scrapes {alerts.targets()}, not all of {expected}")
+    fired = alerts.fired()
+    problems += [f"{name} fired" for name in sorted(fired - _EXPECTED_ALERTS)]
+    if all_events and "SemanticMemoryNotReady" not in fired:
+        problems.append("SemanticMemoryNotReady did not fire while Valkey was away")
+    print(f"    alerts that fired: {', '.join(sorted(fired)) or 'none'}")
+    return problems
+
+
+def _operate(command: str, key: str) -> list[str]:
+    operate(command, ADMIN_KEY=key)
+    return []
+
+
+def _print(report: Report, walk: Walk) -> None:
+    print(f"\nFailed calls / calls / longest call:\n\n| event | {' | '.join(ALL)} |")
+    print(f"| --- |{' --- |' * len(ALL)}")
+    print("\n".join([*report.rows, "", *walk.notes, "", *(f"FAILED {one}" for one in report.problems)]))
+    print("failed" if report.problems else "all passed")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (CommandFailed, subprocess.SubprocessError) as error:
+        sys.exit(f"error: {error}\n{kubectl('get pods --all-namespaces', namespace='default')}")
