@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typing import Any
 CLUSTER = Path(os.environ.get("CLUSTER", "build/cluster")).resolve()
 NAMESPACE = "semantic-memory"
 DATA_NAMESPACE = "data"
+_PYTHON = Path(sys.executable).parent
+"""Has memory-service too."""
 _SERVICE = "app.kubernetes.io/name=semantic-memory,app.kubernetes.io/component=service"
 
 
@@ -36,7 +39,7 @@ def run(command: str, *, folder: Path | None = None, given: str | None = None, *
     Raises:
         CommandFailed: its exit status is not 0, or it takes longer than five minutes.
     """
-    environment = {**os.environ, "PATH": f"{CLUSTER / 'bin'}:{os.environ['PATH']}", **variables}
+    environment = {**os.environ, "PATH": f"{CLUSTER / 'bin'}:{_PYTHON}:{os.environ['PATH']}", **variables}
     try:
         done = subprocess.run(
             ["bash", "-euc", command],

@@ -74,7 +74,7 @@ control_plane() {
     --tls-private-key-file=apiserver.key --service-account-issuer=https://kubernetes.default.svc \
     --service-account-key-file=accounts.pub --service-account-signing-key-file=accounts.key \
     --kubelet-client-certificate=kubelet-client.crt --kubelet-client-key=kubelet-client.key \
-    --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --allow-privileged=true
+    --kubelet-preferred-address-types=InternalIP --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --allow-privileged=true
   until_true kubectl --kubeconfig $run/admin.conf get --raw /readyz
   serve controller-manager kube-controller-manager --kubeconfig=$run/manager.conf --leader-elect=false \
     --service-account-private-key-file=accounts.key --root-ca-file=ca.crt --use-service-account-credentials \

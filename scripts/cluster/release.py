@@ -48,8 +48,7 @@ def operate(command: str, **variables: str) -> str:
     """Run a documented command in the operator's folder, with its placeholders filled in."""
     command = command.replace("REGISTRY/", "docker.io/library/")
     command = command.replace("valkeys://USER:PASSWORD@HOST", f"valkey://:{PASSWORD}@valkey.{DATA_NAMESPACE}")
-    # The service's command line is that of this checkout.
-    return run(f'export PATH="{Path(".venv/bin").resolve()}:$PATH"\n{command}', folder=FOLDER, **variables)
+    return run(command, folder=FOLDER, **variables)
 
 
 def apply_secret(arguments: str) -> None:
@@ -83,16 +82,18 @@ def try_trials(runbook: Documented) -> list[str]:
 
 def install(runbook: Documented) -> tuple[str, str, list[str]]:
     """Install the release by the commands for production. Return the key of callers, that of the operator, and the
-    commands of the chart's notes."""
+    commands that run in a pod: those of the runbook and those of the chart's notes."""
     keys: list[str] = []
-    notes: list[str] = []
+    inside: list[str] = []
     for command in runbook.section("### Kubernetes: production"):
-        output = operate(command, **({"OPERATOR_KEY": keys[1]} if len(keys) > 1 else {}))
+        if " exec " in command:
+            inside.append(command)
+            continue
+        output = operate(command)
         keys += _KEY.findall(output)
-        if command.startswith("helm install"):
-            notes = notes_commands(output)
-            wait_until_settled(2)
-    return keys[0], keys[1], notes
+        inside += notes_commands(output)
+    wait_until_settled(2)
+    return keys[0], keys[1], inside
 
 
 def make_key(name: str) -> str:

@@ -9,16 +9,15 @@ of this project had a failed call that the event does not explain, or if a check
 import subprocess
 import sys
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
-from scripts.cluster import alerts
+from scripts.cluster.alerts import Prometheus
 from scripts.cluster.clients import ALL, PRODUCTS, Call, Clients, calls_between, delete_old_calls, summary
 from scripts.cluster.documented import Documented
 from scripts.cluster.events import EVENTS, Event, Walk
-from scripts.cluster.kube import CommandFailed, kubectl, service_pods
+from scripts.cluster.kube import NAMESPACE, CommandFailed, kubectl, service_pods
 from scripts.cluster.release import FOLDER, install, install_valkey, operate, prepare_folder, try_trials
 
 _QUIET = 10.0
@@ -42,7 +41,7 @@ class Report:
         try:
             found = action()
         except (CommandFailed, TimeoutError, LookupError, ValueError, OSError) as error:
-            found = ["".join(traceback.format_exception_only(error)).strip()]
+            found = [str(error) if isinstance(error, CommandFailed) else repr(error)]
         print(f"{'FAILED' if found else 'ok'} {name} ({time.monotonic() - began:.0f} s)", flush=True)
         for one in found:
             print(f"    {one}".replace("\n", "\n    "), flush=True)
@@ -58,24 +57,23 @@ def main() -> int:
     install_valkey()
     if not sys.argv[1:]:
         report.check("commands of the trial", lambda: try_trials(runbook))
-    key, operator, notes = install(runbook)
-    for command in notes:
-        report.check("command of the chart's notes", partial(_operate, command, operator))
-
-    report.check("doctor", partial(_operate, runbook.inline("kubectl -n semantic-memory exec"), operator))
-    prometheus = alerts.start_prometheus()
+    key, operator, commands = install(runbook)
+    for command in [*commands, runbook.inline("kubectl -n semantic-memory exec")]:
+        report.check(command, partial(_operate, command, operator))
+    # The walk goes on where a documented command failed.
+    _operate(f"memory-service --ca ca.crt ensure-index --address semantic-memory.{NAMESPACE}:50051", operator)
+    prometheus = Prometheus()
     walk = Walk(runbook, key, Clients(key, generation=0), _SECONDS)
     walk.clients.start(FOLDER / "ca.crt", _SECONDS)
     try:
         time.sleep(15)
         for event in chosen:
             _happen(event, walk, report)
-        report.check("Prometheus", lambda: _prometheus(all_events=len(chosen) == len(EVENTS)))
+        report.check("Prometheus", lambda: _prometheus(prometheus, all_events=len(chosen) == len(EVENTS)))
         report.check("all commands of the runbook ran", lambda: runbook.left_out() if not sys.argv[1:] else [])
     finally:
         walk.clients.stop()
-        prometheus.kill()
-        prometheus.wait()
+        prometheus.close()
     _print(report, walk)
     return 1 if report.problems else 0
 
@@ -117,12 +115,12 @@ def _missing(walk: Walk) -> list[str]:
     return [f"the client {name} has ended" for name in walk.clients.ended()]
 
 
-def _prometheus(*, all_events: bool) -> list[str]:
-    problems = [f"the rule {name} is not healthy" for name in alerts.unhealthy_rules()]
+def _prometheus(prometheus: Prometheus, *, all_events: bool) -> list[str]:
+    problems = [f"the rule {name} is not healthy" for name in prometheus.unhealthy_rules()]
     expected = {f"{pod.ip}:9464" for pod in service_pods()}
-    if not expected <= set(alerts.targets()):
-        problems.append(f"Prometheus scrapes {alerts.targets()}, not all of {expected}")
-    fired = alerts.fired()
+    if not expected <= set(prometheus.targets()):
+        problems.append(f"Prometheus scrapes {prometheus.targets()}, not all of {expected}")
+    fired = prometheus.fired()
     problems += [f"{name} fired" for name in sorted(fired - _EXPECTED_ALERTS)]
     if all_events and "SemanticMemoryNotReady" not in fired:
         problems.append("SemanticMemoryNotReady did not fire while Valkey was away")
@@ -131,7 +129,7 @@ def _prometheus(*, all_events: bool) -> list[str]:
 
 
 def _operate(command: str, key: str) -> list[str]:
-    operate(command, ADMIN_KEY=key)
+    operate(command, ADMIN_KEY=key, OPERATOR_KEY=key, MEMORY_TOKEN=key)
     return []
 
 
