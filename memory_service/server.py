@@ -93,6 +93,7 @@ async def run_server(settings: Settings) -> AsyncIterator[RpcServer]:
             explain=partial(diagnose, connection_settings),
             default_deadline=settings.default_deadline,
             max_concurrent_rpcs=settings.max_concurrent_rpcs,
+            connection_age=settings.connection_age,
             share_port=settings.workers > 1,
         )
         sweep = ExpirySweep(

@@ -120,6 +120,9 @@ class Settings(BaseSettings):
     """The deadline of calls without one. The limit for any call is ten times this."""
     max_concurrent_rpcs: int = Field(default=1000, ge=1)
     """Concurrent calls of all callers; further calls fail with RESOURCE_EXHAUSTED."""
+    connection_age: Annotated[float, Field(ge=1, le=3600)] = 120.0
+    """Time after which the server ends a connection, plus or minus a tenth, so that clients look the address up again
+    and find new servers. Calls in progress have five minutes to finish."""
     drain: Annotated[float, Field(ge=0, le=600)] = 5.0
     """After SIGTERM: time to serve while not ready, so that load balancers can remove this server."""
     grace: Seconds = 20.0

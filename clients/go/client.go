@@ -21,6 +21,7 @@ import (
 	_ "google.golang.org/grpc/health" // lets round_robin follow the health of servers
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/resolver/dns"
 	"google.golang.org/protobuf/proto"
 
 	pb "github.com/semantic-memory/semantic-memory/clients/go/semantic_memory/v1"
@@ -30,6 +31,10 @@ import (
 //
 //go:embed service_config.json
 var serviceConfig string
+
+// By default, a name is looked up at most every 30 seconds, and a client may know only servers that have stopped. gRPC has this
+// setting for the whole process only, and allows it to be changed only before the first call.
+func init() { dns.SetMinResolutionInterval(time.Second) }
 
 // Options configure a connection. The zero value is plaintext without a token.
 type Options struct {

@@ -1,7 +1,6 @@
 """API calls of the commands: channels with credentials, retries, and readable errors."""
 
 import asyncio
-import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -122,8 +121,6 @@ def call(address: str, command: Callable[[Stub], Awaitable[T]]) -> T:
         async with connect(address) as memories:
             return await command(memories)
 
-    # gRPC's own log lines repeat what the error says.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         return asyncio.run(run())
     except grpc.aio.AioRpcError as error:

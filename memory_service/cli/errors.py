@@ -57,6 +57,13 @@ _FIELD_OPTIONS = {
 _FIELD = re.compile(rf"\b({'|'.join(_OPTIONS)})\b")
 
 _UNKNOWN_HOST = re.compile(r"lookup error|lookup failed|name not found|DNS resolution failed|not known", re.IGNORECASE)
+_TLS_HINTS = {
+    "CERTIFICATE_VERIFY_FAILED": "no trusted authority signed the server's certificate: name the PEM file of its "
+    "authority with --ca (MEMORY_CA)",
+    "WRONG_VERSION_NUMBER": "the server speaks plaintext: leave out --tls and --ca (MEMORY_TLS, MEMORY_CA)",
+    "Hostname Verification": "the server's certificate has other names: use one of them in --address",
+}
+"""Hints for texts of failed handshakes."""
 _HINTS = {
     grpc.StatusCode.UNAUTHENTICATED: "give an API key or token: memory-service --token …, or MEMORY_TOKEN",
     grpc.StatusCode.UNIMPLEMENTED: "check --address: it is another kind of server, or an older version of this one",
@@ -137,10 +144,14 @@ def _connect_hint(cause: str, address: str) -> str:
     option = f"--address (MEMORY_ADDRESS), which is {address}" if address else "--address (MEMORY_ADDRESS)"
     if _UNKNOWN_HOST.search(cause):
         return f"there is no such host: check {option}"
-    if "handshake" in cause.lower():
-        return "leave out --tls if the server speaks plaintext; name the authority of its certificate with --ca if not"
+    for text, hint in _TLS_HINTS.items():
+        if text in cause:
+            return hint
     if "Connection refused" not in cause and "timeout" not in cause.lower():
-        return f"another kind of server may listen there, or one that needs --tls: check {option}"
+        return (
+            "the server may need TLS (--tls, or --ca with its authority) or a client certificate (--cert and --key), "
+            f"or be of another kind: check {option}"
+        )
     if not address or _is_local(address):
         return f"start a server with: memory-service serve; or check {option}"
     return f"check that a server runs there and can be reached from here, and check {option}"

@@ -1,7 +1,6 @@
 """`memory-service console`: listen on an address and serve the console."""
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,8 +19,6 @@ DEFAULT_PORT = 8080
 
 def run_console(address: str, connect: Callable[[str], grpc.aio.Channel], listen: str, key: str) -> None:
     """Serve until a signal ends the process. An invalid setting prints an error and exits with status 1."""
-    # The pages show errors. gRPC's log lines would repeat them.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     host, port = _host_and_port(listen or f"127.0.0.1:{DEFAULT_PORT}")
     if not is_loopback(host) and not key:
         fail(

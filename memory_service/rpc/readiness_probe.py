@@ -8,8 +8,8 @@ from memory_service.rpc.readiness_log import ReadinessLog
 
 _INTERVAL = 0.5
 """Seconds between two checks."""
-_FAILURES_BEFORE_NOT_READY = 2
-"""Failed checks in a row after which the service is not ready: within two seconds, but not after one slow reply."""
+_ERRORS_BEFORE_NOT_READY = 2
+"""Errors in a row after which the service is not ready: one may come from a connection that is being replaced."""
 
 
 class ReadinessProbe:
@@ -21,7 +21,8 @@ class ReadinessProbe:
         set_status: Callable[[bool], Awaitable[None]],
         explain: Callable[[BaseException], Awaitable[str]],
     ) -> None:
-        """`check` must raise within a second if the service cannot answer calls.
+        """`check` must raise if the service cannot answer calls. After a TimeoutError the service is not ready at once,
+        after another error only if it happens again.
 
         `set_status` is called with the new value each time that `ready` changes. `explain` returns the cause of a
         failed check in words, for the log.
@@ -53,14 +54,14 @@ class ReadinessProbe:
                 failures = 0
             except Exception as error:  # noqa: BLE001 - calls would meet the same error
                 failures += 1
-                if failures >= _FAILURES_BEFORE_NOT_READY:
+                if failures >= _ERRORS_BEFORE_NOT_READY or isinstance(error, TimeoutError):
                     await self._update(ready=False)
                     self._log.not_ready(error)
             else:
                 if not self.ready:
                     await self._update(ready=True)
                     self._log.ready()
-            await asyncio.sleep(0.0 if 0 < failures < _FAILURES_BEFORE_NOT_READY else _INTERVAL)
+            await asyncio.sleep(0.0 if 0 < failures < _ERRORS_BEFORE_NOT_READY else _INTERVAL)
 
     async def _update(self, *, ready: bool) -> None:
         if self.ready != ready:

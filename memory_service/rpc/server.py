@@ -41,8 +41,7 @@ OPTIONS = [
     ("grpc.http2.bdp_probe", 0),
     # A safety net: check_size rejects larger responses first, with a reason.
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    # Connections are closed regularly, so that clients find new replicas by DNS. Streams get a grace period to finish.
-    ("grpc.max_connection_age_ms", 30 * _MINUTE_MS),
+    # When a connection has reached its age, calls in progress get this time to finish.
     ("grpc.max_connection_age_grace_ms", 5 * _MINUTE_MS),
     # The server notices a lost client within two minutes. Clients may ping every 30 seconds.
     ("grpc.keepalive_time_ms", 2 * _MINUTE_MS),
@@ -75,13 +74,15 @@ class RpcServer:
         explain: Callable[[BaseException], Awaitable[str]],
         default_deadline: float,
         max_concurrent_rpcs: int,
+        connection_age: float,
         share_port: bool,
     ) -> None:
         """Bind the ports; `start` begins to serve.
 
         `probe` and `explain` are those of ReadinessProbe. Without `credentials` the server speaks plaintext.
-        `request_memory` is in bytes, `default_deadline` in seconds. With `share_port` other workers of this service may
-        listen on the same port.
+        `request_memory` is in bytes, `default_deadline` in seconds. After `connection_age` seconds, give or take a
+        tenth, a connection takes no new calls. With `share_port` other workers of this service may listen on the same
+        port.
 
         Raises:
             OSError: the server cannot listen at an address.
@@ -90,7 +91,11 @@ class RpcServer:
         self._health = health.aio.HealthServicer()
         self._readiness = ReadinessProbe(probe, self._set_health, explain)
         # The kernel spreads calls over all servers on a port. This is right only for workers of the same service.
-        options = [*OPTIONS, ("grpc.so_reuseport", int(share_port))]
+        options = [
+            *OPTIONS,
+            ("grpc.max_connection_age_ms", int(connection_age * 1000)),
+            ("grpc.so_reuseport", int(share_port)),
+        ]
         self._server = grpc.aio.server(
             interceptors=[
                 TelemetryInterceptor(SERVICE, telemetry),

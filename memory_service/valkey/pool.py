@@ -9,6 +9,7 @@ no longer the primary. The pool replaces such clients, except those of a cluster
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -32,12 +33,14 @@ _RECONNECT_TIME = 2.0
 class _Link:
     """A client of the pool.
 
-    `pending_since` is when its oldest unanswered command was sent. Times are those of the event loop.
+    `pending_since` is when its oldest unanswered command was sent. Times are those of the event loop. Only a result
+    shows that the engine answers: errors may be GLIDE's own.
     """
 
     client: Client
     created_at: float
     last_reply_at: float
+    last_result_at: float = -math.inf
     pending_since: float | None = None
     grant: Grant | None = None
 
@@ -95,10 +98,10 @@ class Pool:
         """Adopt a failover that another pool of the same engine has noticed."""
         self._failover_at = max(self._failover_at, other._failover_at)
 
-    def replied_within(self, seconds: float) -> bool:
-        """Return whether the engine answered any command within the last `seconds`."""
+    def answered_within(self, seconds: float) -> bool:
+        """Return whether the engine returned the result of any command within the last `seconds`."""
         since = asyncio.get_running_loop().time() - seconds
-        return any(link.last_reply_at > max(since, link.created_at) for link in self._links)
+        return any(link.last_result_at > since for link in self._links)
 
     @contextlib.asynccontextmanager
     async def client(self) -> AsyncIterator[Client]:
@@ -183,7 +186,8 @@ class Pool:
         link.pending_since = now() if link.pending_since is None else link.pending_since
         try:
             yield
-            link.last_reply_at, link.pending_since = now(), None
+            link.last_reply_at = link.last_result_at = now()
+            link.pending_since = None
         except glide.RequestError as error:
             if not isinstance(error, glide.TimeoutError):
                 link.last_reply_at, link.pending_since = now(), None

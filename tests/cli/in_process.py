@@ -21,9 +21,7 @@ def run_command(*arguments: str, status: int | None = 0, given: str = "", **vari
     """Run a command with only these MEMORY_ variables; check that it raised nothing, and its exit status if given."""
     unset = {name: None for name in os.environ if name.startswith("MEMORY_") and name != "MEMORY_LAYOUT"}
     with _restored():
-        # gRPC reads GRPC_VERBOSITY once: the command's own value must not reach the processes of later tests.
-        environment = {**unset, "GRPC_VERBOSITY": os.environ.get("GRPC_VERBOSITY"), **variables}
-        done = CliRunner().invoke(app, arguments, input=given, env=environment)
+        done = CliRunner().invoke(app, arguments, input=given, env={**unset, **variables})
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
     assert status in {None, done.exit_code}, done.output
     return Completed(arguments, done.exit_code, done.stdout, done.stderr)

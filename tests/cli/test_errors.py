@@ -128,13 +128,13 @@ async def test_an_unknown_host_is_an_error_of_the_address_not_of_the_server() ->
 
 async def test_another_kind_of_server_is_an_error_of_the_address(silent_server: str) -> None:
     printed = (await run_command_for(silent_server, "list", "-u", "a", status=1)).stderr
-    assert "hint: another kind of server may listen there" in printed
+    assert "hint: the server may need TLS" in printed
     assert "memory-service serve" not in printed
 
 
 async def test_tls_to_a_server_in_plaintext_says_to_leave_it_out(server: RpcServer) -> None:
     printed = (await run_command_for(server.address, "--tls", "list", "-u", "a", status=1)).stderr
-    assert "hint: leave out --tls if the server speaks plaintext" in printed
+    assert "hint: the server speaks plaintext: leave out --tls" in printed
 
 
 async def test_a_timeout_says_how_to_wait_longer(stub: Stub, server: RpcServer, user: str) -> None:

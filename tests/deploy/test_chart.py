@@ -24,20 +24,10 @@ pytestmark = [
 ]
 
 
-def helm(values: dict[str, Any], *options: str) -> subprocess.CompletedProcess[str]:
-    command = [
-        sys.executable,
-        str(HELM),
-        "template",
-        "memory",
-        str(CHART),
-        "--kube-version",
-        "1.30",
-        "--values",
-        "-",
-        *options,
-    ]
-    return subprocess.run(command, input=json.dumps(TRIAL | values), capture_output=True, text=True, check=False)
+def helm(values: dict[str, Any], *options: str, command: str = "template") -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, str(HELM), command, "memory", str(CHART), "--kube-version", "1.30", "--values", "-"]
+    given = json.dumps(TRIAL | values)
+    return subprocess.run([*program, *options], input=given, capture_output=True, text=True, check=False)
 
 
 def render(values: dict[str, Any], *options: str) -> list[dict[str, Any]]:
@@ -182,3 +172,36 @@ def test_the_metrics_of_every_worker_can_be_scraped(operator: bool) -> None:
 def test_settings_that_determine_ports_are_refused(name: str) -> None:
     assert name in error_of({"settings": {name: "2"}})
     assert name in error_of({"extraEnv": [{"name": name, "value": "2"}]})
+
+
+@pytest.mark.parametrize(
+    ("values", "arguments"),
+    [
+        ({}, "ensure-index"),
+        (
+            {"tls": {"secret": "tls"}, "access": {"apiKeysSecret": "keys"}},
+            '--ca /etc/semantic-memory/tls/ca.crt --token "$OPERATOR_KEY" ensure-index',
+        ),
+        (
+            {"tls": {"secret": "tls", "clientCaSecret": "ca"}, "access": {}},
+            "--ca ca.crt --cert tls.crt --key tls.key ensure-index",
+        ),
+    ],
+    ids=["plaintext", "keys", "client certificates"],
+)
+def test_the_notes_name_the_options_that_the_first_command_needs(values: dict[str, Any], arguments: str) -> None:
+    done = helm(values, command="notes")
+    assert f" memory-service {arguments} --address memory-semantic-memory" in done.stdout, done.stderr
+    assert ("$OPERATOR_KEY" in done.stdout) == ("$OPERATOR_KEY" in arguments)
+
+
+def test_an_installation_for_a_trial_asks_for_at_most_one_cpu() -> None:
+    cpu = {"250m": 0.25, "500m": 0.5, "1": 1.0}
+    manifests = render({})
+    pods = {
+        (one["kind"], one["metadata"]["name"]): one["spec"]["template"]["spec"]["containers"]
+        for one in manifests
+        if one["kind"] in {"Deployment", "StatefulSet"}
+    }
+    asked = {kind: sum(cpu[c["resources"]["requests"]["cpu"]] for c in several) for (kind, _), several in pods.items()}
+    assert 3 * asked["Deployment"] + asked["StatefulSet"] <= 1.0, "two pods, and a third during an upgrade"

@@ -39,7 +39,7 @@ class EngineProcess:
         self.host = "127.0.0.1"
         self.url = f"valkey://127.0.0.1:{self.port}"
         self._guard: subprocess.Popen[bytes] | None = None
-        self._process: psutil.Process | None = None
+        self.process: psutil.Process | None = None
         server, *modules = programs()
         modules[-1] = f"{modules[-1]} {search_arguments}".strip()
         self._server = server
@@ -73,32 +73,32 @@ class EngineProcess:
             while not (children := owner.children()):
                 assert self._guard.poll() is None, (self.directory / "valkey.log").read_text()
                 await asyncio.sleep(0.002)
-            self._process = children[0]
+            self.process = children[0]
             while wait and await self.ping() != b"+PONG":
                 assert self._guard.poll() is None, (self.directory / "valkey.log").read_text()
                 await asyncio.sleep(0.005)
 
     async def kill(self) -> None:
         """Kill it with SIGKILL, as in a power cut."""
-        assert self._process is not None
-        self._process.kill()
+        assert self.process is not None
+        self.process.kill()
         await self._wait_for_exit()
 
     async def stop(self) -> None:
         """Kill it if it is running or paused."""
-        if self._process is not None and self._process.is_running():
-            self._process.kill()
+        if self.process is not None and self.process.is_running():
+            self.process.kill()
             await self._wait_for_exit()
 
     def pause(self) -> None:
         """Pause it with SIGSTOP: the kernel accepts data for it, and nothing replies."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Resume it with SIGCONT."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
     async def run(self, *command: str) -> bytes:
         """Run a command over a plain socket, since GLIDE does not connect to replicas; return the line or text of the
@@ -124,4 +124,4 @@ class EngineProcess:
         assert self._guard.stdin is not None
         self._guard.stdin.close()
         await asyncio.to_thread(self._guard.wait, 30)
-        self._guard = self._process = None
+        self._guard = self.process = None

@@ -30,13 +30,15 @@ RECONNECT_TIME = 2.0
 
 
 class Replica:
-    """A service at a fixed port that can be restarted."""
+    """A service at a fixed address that can be restarted."""
 
-    def __init__(self, running: ExitStack, engine: EngineProcess) -> None:
-        self.address = f"127.0.0.1:{free_port()}"
+    def __init__(self, running: ExitStack, engine: EngineProcess, address: str = "", **settings: str) -> None:
+        self.address = address or f"127.0.0.1:{free_port()}"
+        self.host = self.address.partition(":")[0]
         self.server_process: ServerProcess | None = None
         self._running = running
-        self._settings = {"MEMORY_VALKEY_URL": engine.url, "MEMORY_LISTEN": self.address, "MEMORY_DRAIN": "2"}
+        address_and_engine = {"MEMORY_VALKEY_URL": engine.url, "MEMORY_LISTEN": self.address}
+        self._settings = {"MEMORY_DRAIN": "2", **address_and_engine, **settings}
 
     async def start(self) -> None:
         """Start the service; return when it is ready."""

@@ -17,6 +17,7 @@ from memory_service.access import reloading_files
 from memory_service.domain.errors import FailedPrecondition
 from memory_service.rpc.server import RpcServer
 from memory_service.settings import Settings
+from tests.cli.in_process import run_command_for
 from tests.support.api import TIMEOUT
 from tests.support.credentials import api_key, server_with_auth, stub_with_credential
 from tests.support.server_process import COMMAND, environment, run_server_process
@@ -45,6 +46,13 @@ def files(tmp_path: Path) -> Files:
     one = Files(tmp_path)
     one.write(trustme.CA())
     return one
+
+
+async def hint(address: str, *options: str | Path) -> str:
+    """Return the hint of a command that cannot connect."""
+    done = await run_command_for(address, *map(str, options), "list", "--user", "alice", "--timeout", "5", status=1)
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("hint: ")]
+    return line
 
 
 async def accepts(server: RpcServer, credential: str = "", **options: Any) -> bool:
@@ -198,3 +206,21 @@ def test_logs_contain_no_key_token_or_content(valkey_url: str, keys: tuple[Path,
     assert len(server_process.call_lines("Store")) == 1
     for secret in (key, "smk_made_up_secret", "made.up.token", "confidence"):
         assert secret not in log
+
+
+async def test_a_failed_handshake_says_which_option_is_missing(
+    settings: Settings, server: RpcServer, files: Files, tmp_path: Path
+) -> None:
+    assert server
+    (tmp_path / "other").mkdir()
+    other = Files(tmp_path / "other")
+    other.write(trustme.CA())
+    tls = {"tls_cert": files.cert, "tls_key": files.key}
+    async with server_with_auth(settings, **tls) as tls_server:
+        assert "name the PEM file of its authority with --ca" in await hint(tls_server.address, "--tls")
+        assert "name the PEM file of its authority with --ca" in await hint(tls_server.address, "--ca", other.ca)
+        assert "--tls, or --ca" in await hint(tls_server.address)
+        localhost = tls_server.address.replace("127.0.0.1", "localhost")
+        assert "has other names: use one of them in --address" in await hint(localhost, "--ca", files.ca)
+    async with server_with_auth(settings, **tls, tls_client_ca=files.ca) as tls_server:
+        assert "client certificate (--cert and --key)" in await hint(tls_server.address, "--ca", files.ca)

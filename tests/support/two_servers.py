@@ -1,10 +1,12 @@
 """Two servers on one engine, and indexes that each of them can create, fill and drop."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import grpc
+from semantic_memory.connection import OPTIONS, TLS
 from semantic_memory.v1 import index_pb2, memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
@@ -68,6 +70,24 @@ async def two_servers(settings: Settings, **changes: object) -> AsyncIterator[tu
             channel = await stack.enter_async_context(grpc.aio.insecure_channel(server.address))
             stubs.append(stub_for(channel))
         yield stubs[0], stubs[1]
+
+
+@asynccontextmanager
+async def connect_to(addresses: list[str]) -> AsyncIterator[tuple[Stub, Stub]]:
+    """Connect to two servers that run elsewhere, or twice to several servers behind one name.
+
+    MEMORY_TEST_CA is the file of their authority, MEMORY_TEST_TOKEN a key with every right.
+    """
+    credentials = grpc.composite_channel_credentials(
+        TLS(os.environ["MEMORY_TEST_CA"]).credentials(),
+        grpc.access_token_call_credentials(os.environ["MEMORY_TEST_TOKEN"]),
+    )
+    async with AsyncExitStack() as stack:
+        one, other = [
+            stub_for(await stack.enter_async_context(grpc.aio.secure_channel(address, credentials, options=OPTIONS)))
+            for address in addresses
+        ]
+        yield one, other
 
 
 async def outcome(call: object) -> str:

@@ -39,6 +39,8 @@ export function connect(address: string, options: ConnectOptions = {}): MemoryCl
   const client = new grpc.Client(address, credentials, {
     "grpc.service_config": JSON.stringify(SERVICE_CONFIG),
     "grpc.service_config_disable_resolution": 1,
+    // By default, a name is looked up at most every 30 seconds, and a client may know only servers that have stopped.
+    "grpc.dns_min_time_between_resolutions_ms": 1000,
     "grpc.keepalive_time_ms": 60_000,
     "grpc.keepalive_timeout_ms": 20_000,
     "grpc.keepalive_permit_without_calls": 1,

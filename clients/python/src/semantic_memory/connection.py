@@ -16,6 +16,8 @@ DEFAULT_TIMEOUT = 30.0
 OPTIONS: list[tuple[str, str | int]] = [
     # Round robin over the healthy servers, and retries of UNAVAILABLE for all calls that are safe to repeat.
     ("grpc.service_config", resources.files("semantic_memory").joinpath("service_config.json").read_text()),
+    # By default, a name is looked up at most every 30 seconds, and a client may know only servers that have stopped.
+    ("grpc.dns_min_time_between_resolutions_ms", 1000),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),

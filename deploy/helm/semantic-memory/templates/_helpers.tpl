@@ -89,3 +89,8 @@ capabilities: { drop: [ALL] }
 {{ $folder }}: {{ $secret }}
 {{- end }}{{ end -}}
 {{- end -}}
+
+{{/* The option of a command that sends a key, if callers need one. */}}
+{{- define "semantic-memory.token" -}}
+{{- if or .Values.access.apiKeysSecret .Values.access.jwt.issuer }}--token "$OPERATOR_KEY" {{ end -}}
+{{- end -}}

@@ -17,6 +17,7 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.security.Security;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -32,6 +33,10 @@ import java.util.function.Supplier;
  * IllegalArgumentException.
  */
 public final class MemoryClient implements AutoCloseable {
+  static {
+    keepAddressesForOneSecond();
+  }
+
   private final ManagedChannel channel;
   private final Duration timeout;
 
@@ -81,6 +86,20 @@ public final class MemoryClient implements AutoCloseable {
       builder.intercept(MetadataUtils.newAttachHeadersInterceptor(headers));
     }
     return new MemoryClient(builder.build(), options.timeout());
+  }
+
+  /**
+   * By default, gRPC and the JVM keep the addresses of a name for 30 seconds, and a client may know only servers that have
+   * stopped. Both have this setting for the whole process only. A value that the application has set stays.
+   */
+  private static void keepAddressesForOneSecond() {
+    String setting = "networkaddress.cache.ttl";
+    if (System.getProperty(setting) == null) {
+      System.setProperty(setting, "1");
+    }
+    if (Security.getProperty(setting) == null) {
+      Security.setProperty(setting, "1");
+    }
   }
 
   /** TLS that trusts the authorities of a PEM file. With a certificate and a key, which may be null, it is mutual TLS. */
