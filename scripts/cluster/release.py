@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.cluster.documented import Documented, notes_commands
@@ -51,11 +52,10 @@ def operate(command: str, **variables: str) -> str:
     return run(command, folder=FOLDER, **variables)
 
 
-def apply_secret(arguments: str) -> None:
-    """Create a Secret or replace it."""
-    run(
-        f"kubectl -n {NAMESPACE} create secret {arguments} --dry-run=client -o yaml | kubectl apply -f -", folder=FOLDER
-    )
+def replace_secret(arguments: str, *files: str) -> None:
+    """Replace a Secret by these files."""
+    create = f"kubectl create secret {arguments} {' '.join(f'--from-file {file}' for file in files)}"
+    run(f"{create} --dry-run=client -o yaml | kubectl --namespace {NAMESPACE} replace -f -", folder=FOLDER)
 
 
 def install_valkey() -> None:
@@ -80,25 +80,37 @@ def try_trials(runbook: Documented) -> list[str]:
     return []
 
 
-def install(runbook: Documented) -> tuple[str, str, list[str]]:
-    """Install the release by the commands for production. Return the key of callers, that of the operator, and the
-    commands that run in a pod: those of the runbook and those of the chart's notes."""
+@dataclass
+class Installed:
+    """The keys of the release, in the order of keys.toml, and the documented commands that are to run in a pod."""
+
+    key: str
+    operator_key: str
+    tests_key: str
+    commands: list[str]
+
+
+def install(runbook: Documented) -> Installed:
+    """Install the release by the commands for production."""
     keys: list[str] = []
     inside: list[str] = []
     for command in runbook.section("### Kubernetes: production"):
         if " exec " in command:
             inside.append(command)
             continue
+        if "create secret generic semantic-memory-keys" in command:
+            keys.append(make_key("tests --right read --right write --right delete --right admin"))
         output = operate(command)
         keys += _KEY.findall(output)
         inside += notes_commands(output)
     wait_until_settled(2)
-    return keys[0], keys[1], inside
+    key, operator_key, tests_key = keys
+    return Installed(key, operator_key, tests_key, inside)
 
 
-def make_key(name: str) -> str:
+def make_key(arguments: str) -> str:
     """Add a key to keys.toml and return it."""
-    [key] = _KEY.findall(operate(f"memory-service make-key {name} >> keys.toml"))
+    [key] = _KEY.findall(operate(f"memory-service make-key {arguments} >> keys.toml"))
     return str(key)
 
 

@@ -16,9 +16,10 @@ from functools import partial
 from scripts.cluster.alerts import Prometheus
 from scripts.cluster.clients import ALL, PRODUCTS, Call, Clients, calls_between, delete_old_calls, summary
 from scripts.cluster.documented import Documented
-from scripts.cluster.events import EVENTS, Event, Walk
+from scripts.cluster.events import EVENTS, Event
 from scripts.cluster.kube import NAMESPACE, CommandFailed, kubectl, service_pods
 from scripts.cluster.release import FOLDER, install, install_valkey, operate, prepare_folder, try_trials
+from scripts.cluster.state import Walk
 
 _QUIET = 10.0
 """Seconds between events. Failures in this time count as those of the event before."""
@@ -57,13 +58,15 @@ def main() -> int:
     install_valkey()
     if not sys.argv[1:]:
         report.check("commands of the trial", lambda: try_trials(runbook))
-    key, operator, commands = install(runbook)
-    for command in [*commands, runbook.inline("kubectl -n semantic-memory exec")]:
-        report.check(command, partial(_operate, command, operator))
+    installed = install(runbook)
+    for command in [*installed.commands, runbook.inline("kubectl -n semantic-memory exec")]:
+        report.check(command, partial(_operate, command, installed.operator_key))
     # The walk goes on where a documented command failed.
-    _operate(f"memory-service --ca ca.crt ensure-index --address semantic-memory.{NAMESPACE}:50051", operator)
+    _operate(
+        f"memory-service --ca ca.crt ensure-index --address semantic-memory.{NAMESPACE}:50051", installed.operator_key
+    )
     prometheus = Prometheus()
-    walk = Walk(runbook, key, Clients(key, generation=0), _SECONDS)
+    walk = Walk(runbook, installed.key, installed.tests_key, Clients(installed.key, generation=0), _SECONDS)
     walk.clients.start(FOLDER / "ca.crt", _SECONDS)
     try:
         time.sleep(15)
@@ -92,21 +95,21 @@ def _happen(event: Event, walk: Walk, report: Report) -> None:
 
 def _unexplained(calls: list[Call], outage: tuple[float, float]) -> list[str]:
     """Return the failures of this project's clients, but those of an outage of Valkey with the right error."""
-    away, back = outage
+    begin, end = outage
     failed = [call for call in calls if call.failed and call.client in PRODUCTS]
     explained = [
         call
         for call in failed
-        if away - 1 < call.at < back + _AFTER_OUTAGE
+        if begin - 1 < call.at < end + _AFTER_OUTAGE
         and (call.code, call.reason) == ("UNAVAILABLE", "ENGINE_UNAVAILABLE")
     ]
     groups = Counter(
-        (call.client, f"{call.code} {call.reason}".strip(), call.message[:160], call.at > back + _AFTER_OUTAGE)
+        (call.client, f"{call.code} {call.reason}".strip(), call.message[:160], call.at > end + _AFTER_OUTAGE)
         for call in failed
         if call not in explained
     )
     return [
-        f"{count} × {client}: {error}: {message}{' (Valkey was back)' if late else ''}"
+        f"{count} × {client}: {error}: {message}{' (Valkey was available again)' if late else ''}"
         for (client, error, message, late), count in sorted(groups.items())
     ]
 
@@ -123,7 +126,7 @@ def _prometheus(prometheus: Prometheus, *, all_events: bool) -> list[str]:
     fired = prometheus.fired()
     problems += [f"{name} fired" for name in sorted(fired - _EXPECTED_ALERTS)]
     if all_events and "SemanticMemoryNotReady" not in fired:
-        problems.append("SemanticMemoryNotReady did not fire while Valkey was away")
+        problems.append("SemanticMemoryNotReady did not fire while Valkey was unavailable")
     print(f"    alerts that fired: {', '.join(sorted(fired)) or 'none'}")
     return problems
 

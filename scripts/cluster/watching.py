@@ -42,13 +42,13 @@ class Valkey:
             self._thread.join()
 
     @property
-    def away_at(self) -> float:
+    def unavailable_at(self) -> float:
         """Return when the first PING failed."""
         return next((at for at, replies in self.changes if not replies), float("inf"))
 
     @property
-    def back_at(self) -> float:
-        """Return since when PING succeeds again; infinity if it was never away, or still is."""
+    def available_at(self) -> float:
+        """Return since when PING succeeds again; infinity if it was never unavailable, or still is."""
         return self.changes[-1][0] if len(self.changes) > 1 and self.changes[-1][1] else float("inf")
 
     def _follow(self, address: str) -> None:
@@ -90,18 +90,18 @@ class Readiness:
         for channel in self._channels:
             channel.close()
 
-    def problems(self, away_at: float, back_at: float) -> list[str]:
-        """Return what is wrong: each pod must be not ready soon after Valkey ends, and stay so until it is back."""
+    def problems(self, unavailable_at: float, available_at: float) -> list[str]:
+        """Return what is wrong: a pod must stop being ready soon after Valkey ends, until Valkey is available again."""
         found = []
         for name, statuses in self.statuses.items():
             times = ", ".join(
-                f"{'SERVING' if ready else 'NOT_SERVING'} at {at - away_at:+.1f} s" for at, ready in statuses
+                f"{'SERVING' if ready else 'NOT_SERVING'} at {at - unavailable_at:+.1f} s" for at, ready in statuses
             )
-            not_ready = [at for at, ready in statuses if not ready and at > away_at - _READY_WITHIN]
-            if not not_ready or not_ready[0] > away_at + _READY_WITHIN:
+            not_ready = [at for at, ready in statuses if not ready and at > unavailable_at - _READY_WITHIN]
+            if not not_ready or not_ready[0] > unavailable_at + _READY_WITHIN:
                 found.append(f"{name} is not NOT_SERVING within {_READY_WITHIN:.0f} s of Valkey's end: {times}")
-            elif any(ready and not_ready[0] < at < back_at for at, ready in statuses):
-                found.append(f"{name} is SERVING while Valkey is away: {times}")
+            elif any(ready and not_ready[0] < at < available_at for at, ready in statuses):
+                found.append(f"{name} is SERVING while Valkey is unavailable: {times}")
         return found
 
 
