@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 cluster=$(realpath --canonicalize-missing "${CLUSTER:-build/cluster}")
 kubernetes=1.34.4
 mkdir -p "$cluster/bin" "$cluster/log"
-# The sources need 2 GB: they stay out of the user's module cache. GOGC trades memory for a third of the time.
+# The sources and caches stay out of the user's, and are deleted at the end. GOGC trades memory for a third of the time.
 export CGO_ENABLED=0 GOFLAGS="-mod=mod -modcacherw" GOGC=${GOGC:-400} GOMODCACHE=$cluster/go/modules GOCACHE=$cluster/go/cache
 
 has() { [ -x "$cluster/bin/$1" ] && echo "exists: $1"; }
@@ -78,7 +78,6 @@ build_images() {
   export IMAGE_STORE=${IMAGE_STORE:-$cluster/image}
   local container root
   mkdir -p "$cluster/images"
-  # Where this checkout and its version are unchanged, the archive is too.
   scripts/build_image.sh localhost/semantic-memory:cluster >/dev/null
   save_image localhost/semantic-memory:cluster docker.io/library/semantic-memory:0.1.0 semantic-memory
   if ! [ -f "$cluster/images/pause.tar" ]; then
@@ -126,3 +125,4 @@ for part in "${@:-kubernetes coredns helm node images load}"; do
     (set -e; "build_$one")
   done
 done
+rm -rf "$cluster/go" # sources and caches of 8 GB

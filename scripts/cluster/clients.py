@@ -11,6 +11,8 @@ from pathlib import Path
 from scripts.cluster.kube import CLUSTER, NAMESPACE
 
 PRODUCTS = ("python", "go", "typescript", "java")
+DEADLINE = 10.0
+"""Seconds of each call, in the programs of load/."""
 ALL = (*PRODUCTS, "plain health", "plain")
 _LOAD = Path(__file__).with_name("load")
 _HEADLESS = f"dns:///semantic-memory-headless.{NAMESPACE}:50051"
@@ -37,6 +39,11 @@ class Call:
     code: str = ""
     reason: str = ""
     message: str = ""
+
+    @property
+    def end(self) -> float:
+        """Return when the call ended."""
+        return self.at + self.seconds
 
     @property
     def failed(self) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 
 from scripts.cluster.alerts import Prometheus
-from scripts.cluster.clients import ALL, PRODUCTS, Call, Clients, calls_between, delete_old_calls, summary
+from scripts.cluster.clients import ALL, DEADLINE, PRODUCTS, Call, Clients, calls_between, delete_old_calls, summary
 from scripts.cluster.documented import Documented
 from scripts.cluster.events import EVENTS, Event
 from scripts.cluster.kube import NAMESPACE, CommandFailed, kubectl, service_pods
@@ -24,6 +24,8 @@ from scripts.cluster.state import Walk
 _QUIET = 10.0
 """Seconds between events. Failures in this time count as those of the event before."""
 _AFTER_OUTAGE = 5.0
+_OUTAGE_REASONS = {"ENGINE_UNAVAILABLE", ""}
+"""Without a reason where no server is ready: the client then reports the failure without a call."""
 _SECONDS = 3 * 3600.0
 """More than the walk takes: it stops the clients at its end."""
 _EXPECTED_ALERTS = {"SemanticMemoryNotReady", "SemanticMemoryFailing"}
@@ -94,24 +96,22 @@ def _happen(event: Event, walk: Walk, report: Report) -> None:
 
 
 def _unexplained(calls: list[Call], outage: tuple[float, float]) -> list[str]:
-    """Return the failures of this project's clients, but those of an outage of Valkey with the right error."""
-    begin, end = outage
-    failed = [call for call in calls if call.failed and call.client in PRODUCTS]
-    explained = [
-        call
-        for call in failed
-        if begin - 1 < call.at < end + _AFTER_OUTAGE
-        and (call.code, call.reason) == ("UNAVAILABLE", "ENGINE_UNAVAILABLE")
-    ]
-    groups = Counter(
-        (call.client, f"{call.code} {call.reason}".strip(), call.message[:160], call.at > end + _AFTER_OUTAGE)
-        for call in failed
-        if call not in explained
-    )
-    return [
-        f"{count} × {client}: {error}: {message}{' (Valkey was available again)' if late else ''}"
-        for (client, error, message, late), count in sorted(groups.items())
-    ]
+    """Return the failures of this project's clients, but those that an outage of Valkey explains."""
+    groups: Counter[str] = Counter()
+    for call in calls:
+        if call.failed and call.client in PRODUCTS and not _explained(call, *outage):
+            late = " (ended when Valkey was available again)" if call.end > outage[1] + _AFTER_OUTAGE else ""
+            groups[f"{call.client}: {call.code} {call.reason}: {call.message[:160]}{late}"] += 1
+    return [f"{count} × {group}" for group, count in sorted(groups.items())]
+
+
+def _explained(call: Call, unavailable_at: float, available_at: float) -> bool:
+    """Return whether a call failed as it should while Valkey is unavailable: it says so, or was retried to its end."""
+    if not unavailable_at - 1 < call.at < call.end < available_at + _AFTER_OUTAGE:
+        return False
+    if call.code == "DEADLINE_EXCEEDED":
+        return call.seconds > DEADLINE - 0.5
+    return call.code == "UNAVAILABLE" and call.reason in _OUTAGE_REASONS
 
 
 def _missing(walk: Walk) -> list[str]:

@@ -19,7 +19,9 @@ from scripts.cluster.kube import DATA_NAMESPACE, Pod, described
 from scripts.cluster.release import PASSWORD
 
 _SERVICE = "semantic_memory.v1.MemoryService"
-_READY_WITHIN = 3.0
+_NOT_READY_WITHIN = 3.0
+_PROBE_ERROR = 1.0
+"""A PING may wait half a second for a connection, so it may succeed later than that of a pod."""
 
 
 @dataclass
@@ -97,10 +99,10 @@ class Readiness:
             times = ", ".join(
                 f"{'SERVING' if ready else 'NOT_SERVING'} at {at - unavailable_at:+.1f} s" for at, ready in statuses
             )
-            not_ready = [at for at, ready in statuses if not ready and at > unavailable_at - _READY_WITHIN]
-            if not not_ready or not_ready[0] > unavailable_at + _READY_WITHIN:
-                found.append(f"{name} is not NOT_SERVING within {_READY_WITHIN:.0f} s of Valkey's end: {times}")
-            elif any(ready and not_ready[0] < at < available_at for at, ready in statuses):
+            not_ready = [at for at, ready in statuses if not ready and at > unavailable_at - _NOT_READY_WITHIN]
+            if not not_ready or not_ready[0] > unavailable_at + _NOT_READY_WITHIN:
+                found.append(f"{name} is not NOT_SERVING within {_NOT_READY_WITHIN:.0f} s of Valkey's end: {times}")
+            elif any(ready and not_ready[0] < at < available_at - _PROBE_ERROR for at, ready in statuses):
                 found.append(f"{name} is SERVING while Valkey is unavailable: {times}")
         return found
 
