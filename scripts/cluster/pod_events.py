@@ -101,7 +101,7 @@ def scale_up(walk: Walk) -> Problems:
         before = [calls_served(pod) for pod in pods]
         time.sleep(30)
         served = [calls_served(pod) - count for pod, count in zip(pods, before, strict=True)]
-        walk.notes.append(
+        walk.note(
             f"calls of a new third pod, {begin} to {begin + 30} s after it was ready: {served[-1]} of {sum(served)}"
         )
     return []
@@ -118,7 +118,7 @@ def run_tests(walk: Walk) -> Problems:
         MEMORY_TEST_TOKEN=walk.tests_key,
         MEMORY_TEST_VALKEY_URL=f"valkey://:{PASSWORD}@{address}:6379",
     )
-    walk.notes.append(f"tests of two servers: {output.strip().splitlines()[-1].strip('= ')}")
+    walk.note(f"tests of two servers: {output.strip().splitlines()[-1].strip('= ')}")
     return []
 
 

@@ -31,7 +31,7 @@ def rotate_certificate(walk: Walk) -> Problems:
         served = [ssl.get_server_certificate((pod.ip, 50051), timeout=5) for pod in service_pods()]
         return all(one.strip() == certificate.strip() for one in served)
 
-    walk.notes.append(f"new certificate in use after {wait_until(in_use, 'a new certificate', _TIMES_OUT):.0f} s")
+    walk.note(f"new certificate in use after {wait_until(in_use, 'a new certificate', _TIMES_OUT):.0f} s")
     return []
 
 
@@ -45,7 +45,7 @@ def rotate_key(walk: Walk) -> Problems:
     walk.clients.stop()
     walk.clients = clients
     remove_first_key()
-    walk.notes.append(
+    walk.note(
         f"new key accepted after {took:.0f} s, old key refused after {_change_keys(old, 'UNAUTHENTICATED'):.0f} s"
     )
     return []

@@ -22,5 +22,10 @@ class Walk:
     outage: tuple[float, float] = (float("inf"), float("inf"))
     """When Valkey became unavailable and became available in this event."""
 
+    def note(self, text: str) -> None:
+        """Print a measurement, and keep it for the report."""
+        print(f"    {text}", flush=True)
+        self.notes.append(text)
+
 
 Problems = list[str]

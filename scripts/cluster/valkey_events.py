@@ -1,7 +1,6 @@
 """Events of Valkey: its pod is deleted, or it is unavailable for a time."""
 
 import time
-from collections.abc import Callable
 
 from scripts.cluster.kube import (
     DATA_NAMESPACE,
@@ -16,27 +15,39 @@ from scripts.cluster.release import (
 from scripts.cluster.state import Problems, Walk
 from scripts.cluster.watching import Readiness, Valkey
 
+_STOP = "scale statefulset valkey --replicas 0"
+
 
 def delete(walk: Walk) -> Problems:
-    """Delete the pod of Valkey."""
-    return _outage(walk, lambda: kubectl("delete pod valkey-0 --wait=false", namespace=DATA_NAMESPACE), 0)
+    """Delete the pod of Valkey. Another takes its place within seconds: clients retry until then."""
+    readiness, began, ended = _outage("delete pod valkey-0 --wait=false", 0)
+    walk.note(f"a deleted Valkey pod was replaced within {ended - began:.1f} s")
+    return readiness.flaps(began)
 
 
 def stop(walk: Walk) -> Problems:
     """Stop Valkey for 20 s."""
-    return _outage(walk, lambda: kubectl("scale statefulset valkey --replicas 0", namespace=DATA_NAMESPACE), 20)
+    return _stop(walk, 20)
 
 
 def stop_until_alerts_fire(walk: Walk) -> Problems:
     """Stop Valkey until the alert of servers that are not ready must have fired: for two minutes and the intervals."""
-    return _outage(walk, lambda: kubectl("scale statefulset valkey --replicas 0", namespace=DATA_NAMESPACE), 165)
+    return _stop(walk, 165)
 
 
-def _outage(walk: Walk, begin: Callable[[], object], seconds: float) -> Problems:
+def _stop(walk: Walk, seconds: float) -> Problems:
+    readiness, began, ended = _outage(_STOP, seconds)
+    walk.outage = (began, ended)
+    return readiness.problems(*walk.outage)
+
+
+def _outage(command: str, seconds: float) -> tuple[Readiness, float, float]:
+    """Stop Valkey by a command of kubectl, and start it after some seconds. Return the readiness of the pods,
+    and when PING failed and when it succeeded again."""
     readiness = Readiness().watch(service_pods())
     with Valkey() as valkey:
         time.sleep(1)
-        begin()
+        kubectl(command, namespace=DATA_NAMESPACE)
         wait_until(lambda: valkey.unavailable_at < float("inf"), "Valkey is unavailable", 30)
         if seconds:
             time.sleep(seconds)
@@ -46,6 +57,4 @@ def _outage(walk: Walk, begin: Callable[[], object], seconds: float) -> Problems
         wait_until_settled(2)
         time.sleep(2)
     readiness.close()
-    walk.outage = (valkey.unavailable_at, valkey.available_at)
-    walk.notes.append(f"Valkey was unavailable for {valkey.available_at - valkey.unavailable_at:.1f} s")
-    return readiness.problems(*walk.outage)
+    return readiness, valkey.unavailable_at, valkey.available_at

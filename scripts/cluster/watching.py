@@ -96,15 +96,26 @@ class Readiness:
         """Return what is wrong: a pod must stop being ready soon after Valkey ends, until Valkey is available again."""
         found = []
         for name, statuses in self.statuses.items():
-            times = ", ".join(
-                f"{'SERVING' if ready else 'NOT_SERVING'} at {at - unavailable_at:+.1f} s" for at, ready in statuses
-            )
+            times = _times(statuses, unavailable_at)
             not_ready = [at for at, ready in statuses if not ready and at > unavailable_at - _NOT_READY_WITHIN]
             if not not_ready or not_ready[0] > unavailable_at + _NOT_READY_WITHIN:
                 found.append(f"{name} is not NOT_SERVING within {_NOT_READY_WITHIN:.0f} s of Valkey's end: {times}")
             elif any(ready and not_ready[0] < at < available_at - _PROBE_ERROR for at, ready in statuses):
                 found.append(f"{name} is SERVING while Valkey is unavailable: {times}")
         return found
+
+    def flaps(self, begin: float) -> list[str]:
+        """Return the pods that were not ready more than once, or still are not."""
+        found = []
+        for name, statuses in self.statuses.items():
+            losses = sum(not ready for _, ready in statuses)
+            if losses > 1 or not all(ready for _, ready in statuses[-1:]):
+                found.append(f"{name} was NOT_SERVING {losses} times: {_times(statuses, begin)}")
+        return found
+
+
+def _times(statuses: list[tuple[float, bool]], zero: float) -> str:
+    return ", ".join(f"{'SERVING' if ready else 'NOT_SERVING'} at {at - zero:+.1f} s" for at, ready in statuses)
 
 
 def _record(channel: grpc.Channel, recorded: list[tuple[float, bool]]) -> None:
