@@ -8,6 +8,7 @@ scripts=$(realpath "$(dirname "$0")")
 run=$cluster/run
 state=(containerd etcd kubelet cni)
 outer=
+command=
 
 # The controllers of this process, as the folders of a child for the node.
 cgroups() {
@@ -20,10 +21,12 @@ cgroups() {
 
 stop() {
   set +e
-  # The kernel ends all processes of the node with its first one, and unmounts what they mounted.
-  [ -z "$outer" ] || kill -KILL "$outer" 2>/dev/null
-  [ -z "$outer" ] || wait "$outer" 2>/dev/null
-  local folder attempt
+  local folder attempt one
+  # With the first process of the command and of the node, the kernel ends all others and unmounts what they mounted.
+  for one in $command $outer; do
+    kill -KILL "$one" 2>/dev/null
+    wait "$one" 2>/dev/null
+  done
   for attempt in $(seq 50); do
     for folder in $(cgroups); do
       [ ! -d "$folder" ] || find "$folder" -depth -type d -exec rmdir {} + 2>/dev/null
@@ -105,7 +108,8 @@ done
 NODE=$(pgrep -P "$outer" | head -1)
 export NODE CLUSTER=$cluster KUBECONFIG=$run/admin.conf
 # In the background, since bash runs a trap only between commands.
-nsenter --target "$NODE" --net unshare --mount --kill-child --fork --propagation private sh -euc '
+nsenter --target "$NODE" --net unshare --mount --pid --kill-child --fork --propagation private sh -euc '
   mount --bind "$CLUSTER/run/resolv.conf" /etc/resolv.conf
   exec "$@"' sh "$@" &
-wait $!
+command=$!
+wait $command
