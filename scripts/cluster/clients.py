@@ -87,11 +87,11 @@ def delete_old_calls() -> None:
 
 
 def calls_between(begin: float, end: float) -> list[Call]:
-    """Return the calls that began in this time."""
+    """Return the calls that ended in this time."""
     found = []
     for name in ALL:
         for file in (CLUSTER / "log").glob(f"load-{name.replace(' ', '-')}.*.jsonl"):
-            found += [call for call in _read(name, file) if begin <= call.at < end]
+            found += [call for call in _read(name, file) if begin <= call.end < end]
     return found
 
 

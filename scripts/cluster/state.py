@@ -19,6 +19,8 @@ class Walk:
     seconds: float
     notes: list[str] = field(default_factory=list)
     """What was measured, for the report."""
+    counted_until: float = 0.0
+    """The end of the last event. Each call counts in the event in which it ended."""
     outage: tuple[float, float] = (float("inf"), float("inf"))
     """When Valkey became unavailable and became available in this event."""
 
