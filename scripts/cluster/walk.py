@@ -109,7 +109,7 @@ def _unexplained(calls: list[Call], outage: tuple[float, float]) -> list[str]:
 
 def _explained(call: Call, unavailable_at: float, available_at: float) -> bool:
     """Return whether a call failed as it should while Valkey is unavailable: it says so, or was retried to its end."""
-    if not unavailable_at - 1 < call.at < call.end < available_at + _AFTER_OUTAGE:
+    if call.at < unavailable_at - 1 or call.end > available_at + _AFTER_OUTAGE:
         return False
     if call.code == "DEADLINE_EXCEEDED":
         return call.seconds > DEADLINE - 0.5
