@@ -60,8 +60,8 @@ def run(command: str, *, folder: Path | None = None, given: str | None = None, *
 
 
 def on_node(command: str) -> str:
-    """Run a command on the node, as root."""
-    return run(f"nsenter --target {os.environ['NODE']} --mount --pid --root --wd=/ /bin/bash -euc '{command}'")
+    """Run a command with the files of the node, as root. It may raise CommandFailed."""
+    return run(f"nsenter --target {os.environ['NODE']} --mount --root --wd=/ /bin/bash -euc '{command}'")
 
 
 def kubectl(arguments: str, *, given: str | None = None, namespace: str = NAMESPACE) -> str:
