@@ -1,7 +1,7 @@
 # The commands of this project; CONTRIBUTING.md says when to use which.
 LAYERS := unit valkey rpc cli console integrations deploy
 .PHONY: demo test test-fast test-clients test-layers test-faults $(LAYERS:%=test-%) faults soak check lint environments \
-  check-alerts generate check-generated land-contract format lock bench image check-install check-deploy try-compose clean
+  check-alerts generate check-generated land-contract format lock bench image check-install check-deploy try-compose try-cluster clean
 # The first Python on PATH that is new enough; `make PYTHON=/path/to/python3.12 …` names another one.
 ifndef PYTHON
 PYTHON := $(shell for one in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -121,6 +121,11 @@ try-compose: .venv/installed
 # What README.md and docs/clients/ say of installing, in clean environments: minutes, with downloads.
 check-install:
 	scripts/check_install.sh python $(LANGUAGES)
+
+# The chart on a real Kubernetes under load from all clients: half an hour, and once as long for the builds before. As root.
+try-cluster: .venv/installed $(LANGUAGES:%=runner-%)
+	scripts/cluster/build.sh
+	PYTHONPATH="$(CURDIR):$(CURDIR)/$(STUBS)" scripts/cluster/node_up.sh "$(CURDIR)/$(BIN)/python" -m scripts.cluster.walk $(EVENTS)
 
 # What deploys the image, as far as it can be checked without a cluster.
 check-deploy: .venv-deploy/installed
