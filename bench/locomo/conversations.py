@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory_service.domain.ranking import K1, B
-from memory_service.domain.text_analysis import terms
+from memory_service.domain.text_analysis import query_words, stored_terms
 from memory_service.embedding.local import LocalEmbedder
 
 Array = NDArray[np.float64]
@@ -80,11 +80,11 @@ async def embed_conversation(conversation: dict[str, Any], embedder: LocalEmbedd
     questions = [question["question"] for question in conversation["qa"]]
     return Conversation(
         sessions=sessions,
-        turn_terms=[terms(text) for text in texts],
+        turn_terms=[stored_terms(text) for text in texts],
         turns=await embed(texts),
         with_previous=await embed([window(place, 1, 0) for place in range(len(texts))]),
         in_window=await embed([window(place, 1, 1) for place in range(len(texts))]),
         questions=await embed(questions),
-        question_terms=[terms(question) for question in questions],
+        question_terms=[[word[0] for word in query_words(question)] for question in questions],
         evidence=[[places[id_] for id_ in question["evidence"]] for question in conversation["qa"]],
     )

@@ -13,7 +13,7 @@ from semantic_memory.v1 import memory_service_pb2 as pb
 from bench.harness.data import WORDS
 from memory_service.cli.client import Stub
 from memory_service.domain.ids import new_id
-from memory_service.domain.text_analysis import terms
+from memory_service.domain.text_analysis import stored_terms
 from memory_service.domain.types import Embedding, Memory, Role
 from memory_service.valkey import Connections, ValkeyIndexes, ValkeyMemories
 
@@ -42,7 +42,7 @@ async def fill(engine: Connections, numbers: range, embeddings: Sequence[Embeddi
         for number in remaining:
             content = " ".join(random.Random(number).choices(WORDS, k=30))
             memory = Memory(new_id(), user_of(number), f"s{number // 20}", Role.USER, content, number * 1_000_000)
-            assert await store.insert(index, memory.id, memory, embeddings[number], terms(content))
+            assert await store.insert(index, memory.id, memory, embeddings[number], stored_terms(content))
 
     started = time.perf_counter()
     await asyncio.gather(*(writer() for _ in range(WRITERS)))

@@ -144,6 +144,14 @@ def doctor(as_json: AsJson = False) -> None:
     run_doctor(as_json)
 
 
+@app.command("reindex-text")
+def reindex_text(index: Annotated[str, typer.Option(help="The index; default: MEMORY_INDEX.")] = "") -> None:
+    """Give memories that earlier versions stored the words of this version. Uses MEMORY_VALKEY_URL, as `serve` does."""
+    from memory_service.cli.reindexing import run_reindex_text  # noqa: PLC0415
+
+    run_reindex_text(index)
+
+
 @app.command()
 def mcp(
     user: User,

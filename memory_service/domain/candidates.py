@@ -2,16 +2,18 @@
 
 import asyncio
 import itertools
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from memory_service.domain import context
+from memory_service.domain.languages import load_detector
 from memory_service.domain.ports import MemorySearch, SearchOptions, SearchReply
 from memory_service.domain.query import Mode, Query
 from memory_service.domain.ranking import Neighborhood
 from memory_service.domain.relevance import QueryTerms, RankedCandidates, relevance
-from memory_service.domain.text_analysis import terms
+from memory_service.domain.text_analysis import QueryWord, query_words
 from memory_service.domain.types import Candidate, Embedding, IndexInfo, Memory
 
 T = TypeVar("T")
@@ -25,7 +27,8 @@ _WITH_TERMS = 300
 more memories than this are used."""
 _TEXT_ONLY = 1000
 """The same for a search without an embedding. A single term that is more frequent finds up to twice as many."""
-_MAX_QUERY_TERMS = 32
+_MAX_QUERY_WORDS = 128
+"""Words of a query that are counted. Of more words, the longest are taken, since they are rare."""
 _ANCHORS = 20
 """Number of the best candidates whose neighborhoods are ranked too."""
 _NEIGHBORS = 1000
@@ -49,16 +52,17 @@ class CandidateSearch:
     async def query_terms(self) -> QueryTerms:
         """Return the stems of the query text with their frequencies within the filter."""
         query = self._query
-        stems = list(dict.fromkeys(terms(query.text)))[:_MAX_QUERY_TERMS]
-        reply = await self._search.frequencies(self._info, query.where, stems, self._options)
+        await load_detector(query.text)
+        words = _longest(query_words(query.text, has_earlier_terms=self._info.has_earlier_terms))
+        reply = await self._search.frequencies(self._info, query.where, words, self._options)
         total, *frequencies = self._value(reply)
         by_frequency = sorted(
-            (frequency, stem) for frequency, stem in zip(frequencies, stems, strict=True) if frequency
+            (frequency, word) for frequency, word in zip(frequencies, words, strict=True) if frequency
         )
         cumulative = itertools.accumulate(frequency for frequency, _ in by_frequency)
         limit = max(query.k, _TEXT_ONLY if query.mode is Mode.TEXT else _WITH_TERMS)
         rare = max(1, sum(count <= limit for count in cumulative))
-        return QueryTerms([stem for _, stem in by_frequency], [frequency for frequency, _ in by_frequency], total, rare)
+        return QueryTerms([word for _, word in by_frequency], [frequency for frequency, _ in by_frequency], total, rare)
 
     async def nearest_hits(self, embedding: Embedding) -> tuple[list[Candidate], bool]:
         """Return the k nearest memories for a plain KNN search, and whether they include their content."""
@@ -98,7 +102,8 @@ class CandidateSearch:
 
     async def _matching_filter(self, embedding: Embedding | None, query_terms: QueryTerms) -> list[Candidate]:
         """Return the nearest memories and those with the query's rare terms, each once."""
-        query, rare_terms = self._query, query_terms.terms[: query_terms.rare]
+        query = self._query
+        rare_terms = [term for word in query_terms.words[: query_terms.rare] for term in word]
         if embedding is None:
             if not rare_terms:
                 return []
@@ -123,3 +128,10 @@ class CandidateSearch:
         if reply.partial and not self.partial:
             self._options = replace(self._options, available_shards_only=True)
         return reply.value
+
+
+def _longest(words: list[QueryWord]) -> list[QueryWord]:
+    """Return the words, or the longest of too many. Those of the same length are taken from all parts of the text."""
+    if len(words) <= _MAX_QUERY_WORDS:
+        return words
+    return sorted(words, key=lambda word: (-len(word[0]), zlib.crc32(word[0].encode())))[:_MAX_QUERY_WORDS]

@@ -16,9 +16,10 @@ from memory_service.domain.errors import (
 )
 from memory_service.domain.ids import derived_id, is_generated_id, new_id
 from memory_service.domain.indexes import Indexes
+from memory_service.domain.languages import load_detector
 from memory_service.domain.new_memory import NearDuplicate, NewMemory, StoreResult
 from memory_service.domain.ports import Embedder, MemorySearch, MemoryStore, SearchOptions
-from memory_service.domain.text_analysis import terms
+from memory_service.domain.text_analysis import stored_terms
 from memory_service.domain.types import Embedding, Filter, IndexInfo, Memory, now
 
 _BATCH_CONCURRENCY = 32
@@ -104,11 +105,12 @@ class Memories:
         )
         repeated = storage_id in attempted
         attempted.add(storage_id)
-        stems = terms(new.content)
-        inserted = await self._store.insert(info, storage_id, memory, embedding, stems)
+        await load_detector(new.content)
+        terms = stored_terms(new.content)
+        inserted = await self._store.insert(info, storage_id, memory, embedding, terms)
         existing = None if inserted else await self._existing(info, storage_id)
         if existing is not None and existing.is_expired() and await self._store.remove_expired(info, [storage_id]):
-            inserted = await self._store.insert(info, storage_id, memory, embedding, stems)
+            inserted = await self._store.insert(info, storage_id, memory, embedding, terms)
         if inserted:
             return StoreResult(memory.id, memory.timestamp, False, memory.expires_at, duplicates, embedded.truncated)
         if existing is None or existing.is_expired():

@@ -194,9 +194,10 @@ class MemorySearch(Protocol):
         ...
 
     async def frequencies(
-        self, index: IndexInfo, where: Filter, terms: Sequence[str], options: SearchOptions
+        self, index: IndexInfo, where: Filter, words: Sequence[Sequence[str]], options: SearchOptions
     ) -> SearchReply[list[int]]:
-        """Count the memories that match the filter, then those that also contain each stem. `counts` has the limits."""
+        """Count the memories that match the filter, then those that also contain any term of each word. `counts` has
+        the limits."""
         ...
 
     async def ordered(self, index: IndexInfo, where: Filter, limit: int, *, newest_first: bool) -> list[Candidate]:

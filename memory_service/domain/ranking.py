@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory_service.domain.context import NEIGHBORHOOD
+from memory_service.domain.text_analysis import QueryWord, term_count
 from memory_service.domain.types import Candidate, Embedding
 
 Numbers = NDArray[np.float64]
@@ -53,7 +54,7 @@ class Neighborhood:
 
 def text_scores(
     candidates: Sequence[Candidate],
-    terms: Sequence[str],
+    words: Sequence[QueryWord],
     frequencies: Sequence[int],
     total: int,
     *,
@@ -62,12 +63,15 @@ def text_scores(
 ) -> Numbers:
     """Return the BM25 score of each candidate.
 
-    `frequencies` has, for each term, the number of memories out of `total` that contain it. The average length is
-    computed over the candidates. With a neighborhood, a candidate is scored together with its neighbors.
+    `frequencies` has, for each word, the number of memories out of `total` that contain it. A candidate contains a word
+    as often as the most frequent of its terms. The average length is computed over the candidates. With a neighborhood,
+    a candidate is scored together with its neighbors.
     """
-    counts = np.array([[candidate.terms.count(term) for term in terms] for candidate in candidates], np.float64)
-    counts = counts.reshape(len(candidates), len(terms))  # Keeps the shape without candidates or terms.
-    lengths = np.array([len(candidate.terms) for candidate in candidates], np.float64)
+    counts = np.array(
+        [[max(map(candidate.terms.count, word)) for word in words] for candidate in candidates], np.float64
+    )
+    counts = counts.reshape(len(candidates), len(words))  # Keeps the shape without candidates or words.
+    lengths = np.array([term_count(candidate.terms) for candidate in candidates], np.float64)
     if neighborhood is not None:
         weights = [neighbor_weight**distance for distance in range(1, REACH + 1)]
         counts, lengths = neighborhood.add_neighbors(counts, weights), neighborhood.add_neighbors(lengths, weights)

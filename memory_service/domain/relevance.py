@@ -8,17 +8,18 @@ import numpy as np
 from memory_service.domain import ranking
 from memory_service.domain.query import Hit, Mode, Query
 from memory_service.domain.ranking import Neighborhood, Numbers
+from memory_service.domain.text_analysis import QueryWord
 from memory_service.domain.types import Candidate
 
 
 @dataclass(slots=True)
 class QueryTerms:
-    """The stems of a query, rarest first, with the number of memories out of `total` that contain each.
+    """The words of a query, rarest first, with the number of memories out of `total` that contain each.
 
-    The first `rare` stems find candidates; the others only affect the rank.
+    The first `rare` words find candidates; the others only affect the rank.
     """
 
-    terms: list[str]
+    words: list[QueryWord]
     frequencies: list[int]
     total: int
     rare: int
@@ -79,7 +80,7 @@ def relevance(
     if query.mode is not Mode.VECTOR:
         text = ranking.text_scores(
             candidates,
-            query_terms.terms,
+            query_terms.words,
             query_terms.frequencies,
             query_terms.total,
             neighborhood=neighborhood,

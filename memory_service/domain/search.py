@@ -100,8 +100,8 @@ class Searches:
             partial=candidate_search.partial,
             embedding_time=embedding_time,
             engine_time=time.perf_counter() - started - embedding_time,
-            query_terms=tuple(query_terms.terms),
-            common_terms=tuple(query_terms.terms[query_terms.rare :]),
+            query_terms=tuple(word[0] for word in query_terms.words),
+            common_terms=tuple(word[0] for word in query_terms.words[query_terms.rare :]),
             query_truncated=embedded is not None and embedded.truncated,
         )
         return summary, results

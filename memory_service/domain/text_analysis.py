@@ -1,54 +1,104 @@
-"""Text analysis for the search by words: the stems of a text, without stop words.
+"""Text analysis for the search by words: the terms that are stored with a memory, and the words of a query.
 
-Words are runs of letters and digits after NFKC and case folding. Stop words are English function words. The stemmer is
-Snowball's for English, which hardly changes words of other languages. Scripts without spaces between words (such as
-Chinese, Japanese and Thai) are split into overlapping pairs of characters, as in Lucene.
+A memory is stored with one term for each word: its stem by the stemmer of its language. Further forms have a mark, and
+do not count for the length of the memory: the English stem without accents, because a query in English may contain a
+word of another language, and single characters of scripts without spaces.
+
+A query does not show its language reliably. So a word of a query is a set of terms, any of which matches: the stems of
+the languages that the query may be in, the further forms, and the term that earlier versions stored.
 """
 
-import re
 import unicodedata
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
-import Stemmer
+import regex
 
-MAX_TERMS = 4096
-"""Upper bound on the stems of one text. Later words are not searchable."""
+from memory_service.domain import earlier_text_analysis
+from memory_service.domain.earlier_text_analysis import STOP_WORDS
+from memory_service.domain.languages import ENGLISH, possible_languages, stem, text_language
+from memory_service.domain.words import split_words
 
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-_RUN = re.compile(rf"[{_UNSPACED}]+|(?:(?![{_UNSPACED}])[^\W_])+(?:['\u2019](?![{_UNSPACED}])[^\W_]+)*")
-_UNSPACED_RUN = re.compile(rf"[{_UNSPACED}]")
+QueryWord = tuple[str, ...]
+"""Terms of which any matches; the first one stands for the word in results."""
 
-_FUNCTION_WORDS = """
-a about above after again against all am an and any are as at be because been before being below between both but by can
-could did do does doing don down during each few for from further had has have having he her here hers herself him
-himself his how i if in into is it its itself just may me might more most must my myself no nor not now of off on once
-only or other our ours ourselves out over own same shall she should so some such t than that the their theirs them
-themselves then there these they this those through to too under until up very was we were what when where which while
-who whom why will with would you your yours yourself yourselves s
-"""
-_STOP_WORDS = frozenset(_FUNCTION_WORDS.split())
-_stemmer = Stemmer.Stemmer("english")
-
-
-def terms(text: str) -> list[str]:
-    """Return the stems of a text, in order and with repetitions; at most MAX_TERMS."""
-    stems: list[str] = []
-    for match in _RUN.finditer(unicodedata.normalize("NFKC", text).casefold()):
-        run = match.group()
-        if _UNSPACED_RUN.match(run):
-            stems += [run[i : i + 2] for i in range(max(1, len(run) - 1))]
-        else:
-            word, _, suffix = run.replace("\u2019", "'").partition("'")
-            negation = suffix == "t" and word.endswith("n")  # don't, isn't
-            if word not in _STOP_WORDS and not negation:
-                stems.append(_stem(word))
-        if len(stems) >= MAX_TERMS:
-            break
-    return stems[:MAX_TERMS]
+_FURTHER = "_"
+"""The mark of a further form. No word begins with it."""
+_LONGEST = 64
+"""Bytes of a term. Nobody searches for longer words (hashes, encoded data), and each would take memory."""
+_GRAPHEME = regex.compile(r"\X")
+_LATIN = regex.compile(r"\p{Latin}")
+_LETTERS_WITHOUT_MARKS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe"})
 
 
-@lru_cache(maxsize=50_000)
-def _stem(word: str) -> str:
-    # Nobody searches for longer words (hashes, encoded data); cutting them limits the size of the index.
-    stem: str = _stemmer.stemWord(word)
-    return stem.encode()[:64].decode(errors="ignore")
+def stored_terms(text: str) -> list[str]:
+    """Return the terms of a memory, in order and with repetitions."""
+    terms: list[str] = []
+    language = ""
+    for word, unspaced in split_words(text):
+        if unspaced:
+            characters = _GRAPHEME.findall(word)
+            terms += _pairs(characters) or characters
+            terms += map(_further, characters)
+        elif word not in STOP_WORDS:
+            language = language or text_language(text)
+            terms.append(own := stem(word, language))
+            if (language != ENGLISH or not word.isascii()) and (plain := _plain(word)) != own:
+                terms.append(_further(plain))
+    return _cut(terms)
+
+
+def term_count(terms: Iterable[str]) -> int:
+    """Return the length of a memory: the number of its terms without further forms."""
+    return sum(not term.startswith(_FURTHER) for term in terms)
+
+
+def query_words(text: str, *, has_earlier_terms: bool = False) -> list[QueryWord]:
+    """Return the distinct words of a query, in order. With `has_earlier_terms`, some memories may have the terms of an
+    earlier version."""
+    earlier = dict.fromkeys(earlier_text_analysis.terms(text)) if has_earlier_terms else {}
+    words = dict.fromkeys(tuple(_cut(word)) for word in _words_of_query(text, earlier))
+    known = {term for word in words for term in word}
+    return [*words, *((term,) for term in earlier if term not in known)]
+
+
+def _words_of_query(text: str, earlier: dict[str, None]) -> Iterator[Iterable[str]]:
+    languages: list[str] = []
+    for word, unspaced in split_words(text):
+        if unspaced:
+            characters = _GRAPHEME.findall(word)
+            yield from ([pair] for pair in _pairs(characters))
+            if len(characters) == 1:
+                yield [characters[0], _further(characters[0])]
+        elif word not in STOP_WORDS:
+            languages = languages or possible_languages(text)
+            before = earlier_text_analysis.terms(word) if earlier else []
+            forms = [*(stem(word, language) for language in languages), plain := _plain(word), _further(plain)]
+            yield dict.fromkeys([*forms, *(before if len(before) == 1 else [])])
+
+
+def _pairs(characters: list[str]) -> list[str]:
+    return [first + second for first, second in pairwise(characters)]
+
+
+def _plain(word: str) -> str:
+    """Return the stem of a word without accents, by the English stemmer or that of its script."""
+    return stem(_without_accents(word), ENGLISH)
+
+
+def _without_accents(word: str) -> str:
+    if word.isascii():
+        return word
+    if not _LATIN.search(word):
+        return word.replace("ё", "е")
+    letters = unicodedata.normalize("NFD", word.translate(_LETTERS_WITHOUT_MARKS))
+    return "".join(letter for letter in letters if unicodedata.category(letter) != "Mn")
+
+
+def _further(term: str) -> str:
+    return _FURTHER + term
+
+
+def _cut(terms: Iterable[str]) -> list[str]:
+    cut = (term if len(term) <= _LONGEST // 4 else term.encode()[:_LONGEST].decode(errors="ignore") for term in terms)
+    return [term for term in cut if term]

@@ -192,8 +192,9 @@ class IndexInfo:
 
     `embedding_model` is None for an index of other software that EnsureIndex has not adopted yet. `text_parts` are the
     algorithms whose part has the fields for labels and words, `expiry_parts` those whose part can exclude expired
-    memories. `revision` changes whenever the index is created or dropped; it is empty when other software created the
-    index. `capabilities` are those of the engine that holds it.
+    memories. `has_earlier_terms` is True if memories may have the terms of an earlier version. `revision` changes
+    whenever the index is created or dropped; it is empty when other software created the index. `capabilities` are
+    those of the engine that holds it.
     """
 
     name: str
@@ -206,6 +207,7 @@ class IndexInfo:
     text_parts: frozenset[Algorithm] = frozenset()
     layout: Layout = Layout.JSON
     expiry_parts: frozenset[Algorithm] = frozenset()
+    has_earlier_terms: bool = False
     revision: str = ""
     capabilities: EngineCapabilities = field(default=EngineCapabilities(), compare=False)
 

@@ -5,14 +5,14 @@
      "expires_us": "1700003600000000", "terms": "tag,tag,tag", "embedding": [0.1, …]}
 
 `timestamp` is in seconds, the cookbook's unit, for time filters. `timestamp_us` holds the exact time as text, because
-RediSearch prints numbers with 12 digits. `expires_at` and `expires_us` are the same for the expiry. `terms` are the
-stems of the content, with repetitions. Empty fields are left out, and `id` is present only if the caller chose it.
-Filterable fields are encoded as tags (tags.py). Lists of tags are joined texts, because valkey-search does not index
-JSON arrays.
+RediSearch prints numbers with 12 digits. `expires_at` and `expires_us` are the same for the expiry. `terms` are what
+memory_service.domain.text_analysis finds in the content. Empty fields are left out, and `id` is present only if the
+caller chose it. Filterable fields are encoded as tags (tags.py). Lists of tags are joined texts, because valkey-search
+does not index JSON arrays.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -45,14 +45,14 @@ def encode_fields(memory: Memory, terms: Sequence[str], *, own_id: bool) -> dict
     if own_id:
         fields["id"] = memory.id
     if memory.labels:
-        fields["labels"] = SEPARATOR.join(map(encode_tag, memory.labels))
+        fields["labels"] = join_tags(memory.labels)
     if memory.metadata:
         fields["metadata"] = orjson.dumps(dict(memory.metadata)).decode()
     if memory.expires_at is not None:
         fields["expires_at"] = seconds(memory.expires_at)
         fields["expires_us"] = str(memory.expires_at)
     if terms:
-        fields["terms"] = SEPARATOR.join(map(encode_tag, terms))
+        fields["terms"] = join_tags(terms)
     return fields
 
 
@@ -73,6 +73,11 @@ def decode_fields(storage_id: str, fields: Mapping[str, Any]) -> Memory:
         metadata=_metadata(fields.get("metadata")),
         expires_at=_microseconds(fields.get("expires_us"), None),
     )
+
+
+def join_tags(values: Iterable[str]) -> str:
+    """Return the field of a list of tags."""
+    return SEPARATOR.join(map(encode_tag, values))
 
 
 def decode_tags(joined: Any) -> tuple[str, ...]:

@@ -42,6 +42,6 @@ def choose_part(index: IndexInfo, preferred: Algorithm, *, needs_text: bool = Fa
     return preferred if preferred in suitable else next(iter(suitable))
 
 
-def choose_filter_part(index: IndexInfo, where: Filter, terms: Sequence[str] = ()) -> Algorithm:
+def choose_filter_part(index: IndexInfo, where: Filter, words: Sequence[object] = ()) -> Algorithm:
     """Return the part for a search without KNN, or with words."""
-    return choose_part(index, Algorithm.FLAT, needs_text=where.uses_labels or bool(terms))
+    return choose_part(index, Algorithm.FLAT, needs_text=where.uses_labels or bool(words))

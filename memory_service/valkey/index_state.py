@@ -6,7 +6,13 @@ from dataclasses import dataclass, replace
 from memory_service.domain.types import Algorithm, EngineCapabilities, IndexInfo, Layout
 from memory_service.valkey.index_commands import revision_of
 from memory_service.valkey.index_parts import IndexPart
-from memory_service.valkey.schema import IndexMetadata, has_expiry_field, has_text_fields, key_prefix
+from memory_service.valkey.schema import (
+    TERMS_VERSION,
+    IndexMetadata,
+    has_expiry_field,
+    has_text_fields,
+    key_prefix,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,7 @@ class IndexState:
             text_parts=frozenset(algorithm for algorithm, part in self.parts.items() if has_text_fields(part)),
             expiry_parts=frozenset(algorithm for algorithm, part in self.parts.items() if has_expiry_field(part)),
             layout=Layout(part.key_type),
+            has_earlier_terms=self.metadata is None or self.metadata.terms_version < TERMS_VERSION,
             revision=revision_of(self.record),
             capabilities=replace(capabilities, reports_missing_shards=part.reports_missing_shards),
         )

@@ -16,6 +16,7 @@ from memory_service.valkey.lease import Lease, wait_for_lease
 from memory_service.valkey.purge import purge
 from memory_service.valkey.schema import (
     FLAT_SUFFIX,
+    TERMS_VERSION,
     IndexMetadata,
     check_spec,
     create_command,
@@ -112,7 +113,13 @@ class ValkeyIndexes:
             lease.check()
             if not missing:
                 if state.metadata is None:
-                    metadata = IndexMetadata(spec.embedding_model, spec.dimension, algorithms, layout)
+                    metadata = IndexMetadata(
+                        spec.embedding_model,
+                        spec.dimension,
+                        algorithms,
+                        layout,
+                        terms_version=TERMS_VERSION if created and not await self._has_left_memories(spec.name) else 1,
+                    )
                     await self._connections.run(["SET", metadata_key(spec.name), metadata.encode(), "NX"])
                 return created
             if state.metadata is not None:
@@ -152,6 +159,10 @@ class ValkeyIndexes:
                     raise
         await self._connections.run(["DEL", metadata_key(index)])
         return result
+
+    async def _has_left_memories(self, index: str) -> bool:
+        """Return whether a dropped index of this name has left its memories."""
+        return await self._connections.run(["GET", layout_key(index)]) is not None
 
     async def _layout(self, spec: IndexSpec, state: IndexState) -> Layout:
         """Return the layout of an index, or of memories that a dropped index has left. For a new index, return the

@@ -33,6 +33,10 @@ class DocumentLayout(Protocol):
         """Return whether the insert wrote the document."""
         ...
 
+    def write_terms(self, key: str, terms: str) -> Command:
+        """Replace the terms of a document. The engine refuses the command, or returns 0, if the key does not exist."""
+        ...
+
     def read(self, key: str) -> Command:
         """Read MEMORY_FIELDS of a document."""
         ...
@@ -78,6 +82,9 @@ class _Json:
 
     def was_inserted(self, reply: Any) -> bool:
         return reply is not None
+
+    def write_terms(self, key: str, terms: str) -> Command:
+        return ["JSON.SET", key, "$.terms", orjson.dumps(terms)]
 
     def read(self, key: str) -> Command:
         return ["JSON.GET", key, *(f"$.{name}" for name in MEMORY_FIELDS)]
@@ -131,6 +138,9 @@ class _Hash:
 
     def was_inserted(self, reply: Any) -> bool:
         return bool(reply)
+
+    def write_terms(self, key: str, terms: str) -> Command:
+        return ["HSETEX", key, "FXX", "FIELDS", "1", "terms", terms]
 
     def read(self, key: str) -> Command:
         return ["HMGET", key, *MEMORY_FIELDS]

@@ -17,6 +17,8 @@ SCHEMA_VERSION = 3
 """Version 2 added fields for labels, words and expiry. Version 3 added the expiry to the HNSW part. An index of version
 2 still works. An index of version 1 must be dropped, which keeps the memories, and recreated."""
 OLDEST_SCHEMA = 2
+TERMS_VERSION = 2
+"""The version of memory_service.domain.text_analysis. An index with this version has no terms of an earlier one."""
 FLAT_SUFFIX = "_flat"
 
 _FIELDS = {"session_id": "TAG", "role": "TAG", "user_id": "TAG", "timestamp": "NUMERIC", "embedding": "VECTOR"}
@@ -38,6 +40,7 @@ class IndexMetadata:
     algorithms: frozenset[Algorithm]
     layout: Layout
     schema_version: int = SCHEMA_VERSION
+    terms_version: int = 1
     dropping: bool | None = None
     """None for an index in use. Otherwise the index is being dropped; True includes its memories."""
 
@@ -47,6 +50,7 @@ class IndexMetadata:
         return orjson.dumps(
             {
                 "schema_version": self.schema_version,
+                "terms_version": self.terms_version,
                 "embedding_model": self.embedding_model,
                 "dimension": self.dimension,
                 "algorithms": sorted(self.algorithms),
@@ -66,6 +70,7 @@ class IndexMetadata:
             algorithms=frozenset(Algorithm(algorithm) for algorithm in values["algorithms"]),
             layout=Layout(values.get("layout", Layout.JSON)),
             schema_version=values["schema_version"],
+            terms_version=values.get("terms_version", 1),
             dropping=values.get("dropping"),
         )
 

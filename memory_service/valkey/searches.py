@@ -124,10 +124,10 @@ class ValkeySearches:
         return (await self._counts(index, algorithm, queries, SearchOptions())).value
 
     async def frequencies(
-        self, index: IndexInfo, where: Filter, terms: Sequence[str], options: SearchOptions
+        self, index: IndexInfo, where: Filter, words: Sequence[Sequence[str]], options: SearchOptions
     ) -> SearchReply[list[int]]:
-        queries = [filter_text(where), *(filter_text(where, [term]) for term in terms)]
-        return await self._counts(index, choose_filter_part(index, where, terms), queries, options)
+        queries = [filter_text(where), *(filter_text(where, word) for word in words)]
+        return await self._counts(index, choose_filter_part(index, where, words), queries, options)
 
     async def ordered(self, index: IndexInfo, where: Filter, limit: int, *, newest_first: bool) -> list[Candidate]:
         algorithm = choose_filter_part(index, where)

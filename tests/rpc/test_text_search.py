@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from semantic_memory.v1 import memory_pb2
 from semantic_memory.v1 import memory_service_pb2 as pb
 
-from memory_service.domain.text_analysis import terms
+from memory_service.domain.text_analysis import stored_terms
 from memory_service.valkey import Connections
 from tests.support.api import TIMEOUT, Stub, command_counts, search
 from tests.support.ranked_messages import (
@@ -67,8 +67,8 @@ async def test_hybrid_scores_are_the_documented_sum(
     hits, _ = await search(stub, request)
     assert len(hits) == len(texts)
 
-    stems = {hit.memory.id: terms(hit.memory.content) for hit in hits}
-    wanted = list(dict.fromkeys(terms(" ".join(query_words))))
+    stems = {hit.memory.id: stored_terms(hit.memory.content) for hit in hits}
+    wanted = list(dict.fromkeys(stored_terms(" ".join(query_words))))
     df = {term: sum(term in each for each in stems.values()) for term in wanted}
     average = sum(map(len, stems.values())) / len(stems)
 
@@ -111,6 +111,12 @@ async def test_a_common_word_beside_a_rare_one_only_adds_to_scores(stub: Stub, u
     assert hits[0].memory.content == "a rare apple, and a quince"
     assert list(summary.query_terms) == ["quinc", "appl"]
     assert list(summary.common_terms) == ["appl"]
+
+
+async def test_the_longest_of_many_words_are_searched_wherever_they_are(stub: Stub, user: str) -> None:
+    await store_messages(stub, scored_message(user, "a quintessential example"), scored_message(user, "w7 is short"))
+    query = " ".join([*(f"w{n}" for n in range(300)), "quintessential"])
+    assert await contents(stub, search_request(user, query, mode=TEXT, k=1)) == ["a quintessential example"]
 
 
 async def test_words_of_other_users_do_not_change_scores(stub: Stub, user: str) -> None:

@@ -46,7 +46,9 @@ texts = st.lists(st.lists(WORDS, max_size=8), min_size=1, max_size=8)
 @given(texts, st.lists(WORDS, unique=True, max_size=4))
 def test_text_scores_are_bm25(several: list[list[str]], query: list[str]) -> None:
     df = [sum(term in text for text in several) for term in query]
-    scores = text_scores([candidate(f"{n}", *text) for n, text in enumerate(several)], query, df, len(several))
+    scores = text_scores(
+        [candidate(f"{n}", *text) for n, text in enumerate(several)], [(term,) for term in query], df, len(several)
+    )
     average = max(sum(map(len, several)) / len(several), 1.0)
     for text, score in zip(several, scores, strict=True):
         counts = {term: float(text.count(term)) for term in query}
@@ -62,7 +64,9 @@ def test_neighbors_count_with_their_weight_within_their_session(
     order = data.draw(st.permutations(rows))
     df = [sum(term in text for text in several) for term in query]
     near = Neighborhood.of(order, len(order))
-    scores = text_scores(order, query, df, len(several), neighborhood=near, neighbor_weight=weight)
+    scores = text_scores(
+        order, [(term,) for term in query], df, len(several), neighborhood=near, neighbor_weight=weight
+    )
     similar = similarities(order, neighborhood=near, neighbor_weight=weight)
 
     def around(row: Candidate) -> list[tuple[Candidate, int]]:
@@ -156,5 +160,5 @@ def test_overlapping_context_windows_are_merged_into_the_best_hit(hits: list[int
 @given(st.integers(0, 3), st.integers(0, 3))
 def test_text_scores_have_one_row_per_candidate(count: int, terms: int) -> None:
     candidates = [Candidate(str(n), Memory(str(n), "u", "s", Role.USER, "", 0), 0.5, ("a",)) for n in range(count)]
-    scores = text_scores(candidates, ["a"] * terms, [1] * terms, 3)
+    scores = text_scores(candidates, [("a",)] * terms, [1] * terms, 3)
     assert scores.shape == (count,)
