@@ -43,7 +43,7 @@ def upgrade(walk: Walk) -> Problems:
 
 def roll_back(walk: Walk) -> Problems:
     """Undo the upgrade."""
-    operate(_in_namespace(walk.runbook.inline("helm rollback")))
+    operate(walk.runbook.inline("helm rollback"))
     wait_until_settled(2)
     return []
 
@@ -78,7 +78,7 @@ def delete_and_restart(walk: Walk) -> Problems:
     """Delete a pod, and restart the Deployment 20 s later."""
     kubectl(f"delete pod {service_pods()[0].name} --wait=false")
     time.sleep(20)
-    operate(_in_namespace(walk.runbook.inline("kubectl rollout restart")))
+    operate(walk.runbook.inline("kubectl -n semantic-memory rollout restart"))
     wait_until_settled(2)
     return []
 
@@ -136,9 +136,3 @@ def press_cpu(_: Walk) -> Problems:
         list(pool.map(on_node, [loop] * 6))
     wait_until_settled(2)
     return []
-
-
-def _in_namespace(command: str) -> str:
-    """Add the namespace to a command of a sentence: there the reader's own context has it."""
-    named = any(one in command.split() for one in ("-n", "--namespace"))
-    return command if named else f"{command} --namespace {NAMESPACE}"

@@ -61,7 +61,8 @@ def main() -> int:
     if not sys.argv[1:]:
         report.check("commands of the trial", lambda: try_trials(runbook))
     installed = install(runbook)
-    for command in [*installed.commands, runbook.inline("kubectl -n semantic-memory exec")]:
+    documented = [runbook.inline("kubectl -n semantic-memory exec"), *runbook.section("### Words")]
+    for command in [*installed.commands, *documented]:
         report.check(command, partial(_operate, command, installed.operator_key))
     # The walk goes on where a documented command failed.
     _operate(
