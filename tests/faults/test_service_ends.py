@@ -2,14 +2,17 @@
 no error during a rolling restart."""
 
 import asyncio
+import contextlib
 import json
 import signal
+import threading
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2
+from semantic_memory import MemoryClient, MemoryServiceError
 from semantic_memory.v1 import memory_service_pb2 as pb
 
 from memory_service.embedded.process import free_port
@@ -75,6 +78,29 @@ async def test_kill_9_of_the_service_loses_and_duplicates_nothing(tmp_path: Path
                 await replica.start()
         assert any(client.failures for client in clients)
         assert await audit_writes(clients) == NO_LOSS
+
+
+async def test_kill_9_of_the_service_leaves_no_search_waiting_beyond_its_deadline(tmp_path: Path) -> None:
+    async with replicas(tmp_path, 1) as [replica]:
+        ended = threading.Event()
+
+        def search() -> None:
+            with MemoryClient(replica.address) as client:
+                while not ended.is_set():
+                    with contextlib.suppress(MemoryServiceError):
+                        list(client.search("a note", user_id="alice", timeout=5.0))
+
+        threads = [threading.Thread(target=search, daemon=True) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for _ in range(round(4 * SCALE)):
+            await asyncio.sleep(0.5)
+            await replica.stop(signal.SIGKILL)
+            await replica.start()
+        ended.set()
+        for thread in threads:
+            await asyncio.to_thread(thread.join, 10.0)
+        assert [thread for thread in threads if thread.is_alive()] == []
 
 
 async def test_a_rolling_restart_fails_no_call_of_clients_that_follow_health(tmp_path: Path) -> None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, overload
 
 import grpc
 
 from semantic_memory import fields as kw
-from semantic_memory.connection import DEFAULT_TIMEOUT, OPTIONS, TLS, authorization, with_request_id, with_request_ids
+from semantic_memory.connection import (
+    DEFAULT_TIMEOUT,
+    SYNC_OPTIONS,
+    TLS,
+    authorization,
+    with_request_id,
+    with_request_ids,
+)
 from semantic_memory.errors import to_error
+from semantic_memory.hits import Hits
 from semantic_memory.requests import to_request
 from semantic_memory.v1 import memory_service_pb2 as pb
 from semantic_memory.v1.memory_service_pb2_grpc import MemoryServiceStub
@@ -42,7 +50,9 @@ class MemoryClient:
             timeout: The default deadline of a call, in seconds.
         """
         self.channel = (
-            grpc.secure_channel(address, tls.credentials(), OPTIONS) if tls else grpc.insecure_channel(address, OPTIONS)
+            grpc.secure_channel(address, tls.credentials(), SYNC_OPTIONS)
+            if tls
+            else grpc.insecure_channel(address, SYNC_OPTIONS)
         )
         self._stub = MemoryServiceStub(self.channel)
         self._metadata = authorization(token)
@@ -162,7 +172,10 @@ class MemoryClient:
     def search(self, request: Any = None, timeout: float | None = None, **fields: Any) -> Hits:
         """Return the hits, best first. Leaving the loop early ends the search on the server too."""
         message = to_request(pb.SearchRequest, request, fields)
-        return Hits(self._stub.Search(message, timeout=timeout or self._timeout, metadata=self._metadata))
+        return Hits(
+            lambda remaining: self._stub.Search(message, timeout=remaining, metadata=self._metadata),
+            timeout or self._timeout,
+        )
 
     def close(self) -> None:
         """Close the connection and cancel the calls on it."""
@@ -197,23 +210,3 @@ def require_sync(client: object, adapter: str) -> MemoryClient:
             "a thread"
         )
     return client
-
-
-class Hits:
-    """The hits of one search. They can be iterated once."""
-
-    def __init__(self, call: grpc._CallIterator[pb.SearchResponse]) -> None:
-        self._call = call
-        self.summary: pb.SearchSummary | None = None
-        """What the search did. Set after the last hit."""
-
-    def __iter__(self) -> Iterator[pb.Hit]:
-        try:
-            for response in self._call:
-                if response.HasField("summary"):
-                    self.summary = response.summary
-                yield from response.hits
-        except grpc.RpcError as error:
-            raise to_error(error) from error
-        finally:
-            self._call.cancel()

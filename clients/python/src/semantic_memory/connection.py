@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import dataclass
 from importlib import resources
@@ -24,6 +25,20 @@ OPTIONS: list[tuple[str, str | int]] = [
     # Room for a hit whose context has only contents of maximum length.
     ("grpc.max_receive_message_length", 16 * 2**20),
 ]
+
+
+def _without_search_retries(service_config: str) -> str:
+    """Return the service config without gRPC's retries of a Search: see `semantic_memory.hits`."""
+    config = json.loads(service_config)
+    for of_methods in config["methodConfig"]:
+        of_methods["name"] = [name for name in of_methods["name"] if name["method"] != "Search"]
+    return json.dumps(config)
+
+
+SYNC_OPTIONS: list[tuple[str, str | int]] = [
+    (name, _without_search_retries(str(value)) if name == "grpc.service_config" else value) for name, value in OPTIONS
+]
+"""The options of the sync client."""
 
 
 @dataclass(frozen=True)
