@@ -10,7 +10,7 @@ the languages that the query may be in, the further forms, and the term that ear
 
 import unicodedata
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 import regex
 
@@ -24,6 +24,8 @@ QueryWord = tuple[str, ...]
 
 _FURTHER = "_"
 """The mark of a further form. No word begins with it."""
+MAX_TERMS = 8192
+"""Upper bound on the terms of one memory. A search reads those of each candidate. Later words are not searchable."""
 _LONGEST = 64
 """Bytes of a term. Nobody searches for longer words (hashes, encoded data), and each would take memory."""
 _GRAPHEME = regex.compile(r"\X")
@@ -32,20 +34,22 @@ _LETTERS_WITHOUT_MARKS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "
 
 
 def stored_terms(text: str) -> list[str]:
-    """Return the terms of a memory, in order and with repetitions."""
+    """Return the terms of a memory, in order and with repetitions; at most MAX_TERMS."""
     terms: list[str] = []
     language = ""
     for word, unspaced in split_words(text):
+        if len(terms) >= MAX_TERMS:
+            break
         if unspaced:
-            characters = _GRAPHEME.findall(word)
-            terms += _pairs(characters) or characters
-            terms += map(_further, characters)
+            characters = _GRAPHEME.findall(word[:MAX_TERMS])
+            for character, pair in zip_longest(characters, _pairs(characters) or characters):
+                terms += [pair, _further(character)] if pair else [_further(character)]
         elif word not in STOP_WORDS:
             language = language or text_language(text)
             terms.append(own := stem(word, language))
             if (language != ENGLISH or not word.isascii()) and (plain := _plain(word)) != own:
                 terms.append(_further(plain))
-    return _cut(terms)
+    return _cut(terms[:MAX_TERMS])
 
 
 def term_count(terms: Iterable[str]) -> int:

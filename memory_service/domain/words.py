@@ -19,7 +19,9 @@ _UNSPACED_START = regex.compile(rf"[{_UNSPACED}]", regex.V1)
 _ASCII_RUN = re.compile(r"[a-z0-9]+(?:'[a-z0-9]+)*")
 _IGNORABLE = regex.compile(r"\p{Default_Ignorable_Code_Point}+")
 _APOSTROPHE = re.compile("[\u2019\u02bc\uff07]")
-_VOWEL_MARKS = regex.compile(r"(?<=[\p{Arabic}\p{Hebrew}]\p{Mn}*)\p{Mn}|\u0640")
+_TATWEEL = "\u0640"
+"""A line that lengthens Arabic words."""
+_VOWEL_MARKS = regex.compile(r"(?<=[\p{Arabic}\p{Hebrew}])\p{Mn}++")
 
 _SUFFIXES = {"s", "t", "re", "ve", "ll", "d", "m"}
 """What follows the apostrophe in English contractions and possessives."""
@@ -50,7 +52,7 @@ def _fold_case(text: str) -> str:
     normal = _IGNORABLE.sub("", unicodedata.normalize("NFKC", text))
     folded = unicodedata.normalize("NFKC", normal.casefold())
     folded = folded.replace("i\u0307", "i")  # what folding leaves of the Turkish capital I with a dot
-    return _VOWEL_MARKS.sub("", _APOSTROPHE.sub("'", folded))
+    return _VOWEL_MARKS.sub("", _APOSTROPHE.sub("'", folded.replace(_TATWEEL, "")))
 
 
 def _parts(parts: list[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_service.domain.earlier_text_analysis import terms as earlier_terms
-from memory_service.domain.text_analysis import query_words, stored_terms
+from memory_service.domain.text_analysis import MAX_TERMS, query_words, stored_terms
 from memory_service.domain.words import split_words
 
 
@@ -116,6 +116,11 @@ def test_each_word_of_a_text_finds_it(text: str) -> None:
     terms = set(stored_terms(text))
     for word in text.split():
         assert all(not terms.isdisjoint(of_query) for of_query in query_words(word)), word
+
+
+@pytest.mark.parametrize("text", ["word " * 10_000, "猫犬" * 25_000, "ا" + "\u064b" * 20_000])
+def test_a_long_text_has_a_limited_number_of_terms(text: str) -> None:
+    assert len(stored_terms(text)) <= MAX_TERMS
 
 
 def test_a_long_word_is_truncated_between_characters() -> None:
