@@ -147,7 +147,7 @@ def doctor(as_json: AsJson = False) -> None:
 @app.command("reindex-text")
 def reindex_text(index: Annotated[str, typer.Option(help="The index; default: MEMORY_INDEX.")] = "") -> None:
     """Give memories that earlier versions stored the words of this version. Uses MEMORY_VALKEY_URL, as `serve` does."""
-    from memory_service.cli.reindexing import run_reindex_text  # noqa: PLC0415
+    from memory_service.cli.reindexing import run_reindex_text  # noqa: PLC0415 - it imports what serving needs
 
     run_reindex_text(index)
 
