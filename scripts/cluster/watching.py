@@ -122,7 +122,7 @@ def _record(channel: grpc.Channel, recorded: list[tuple[float, bool]]) -> None:
     with contextlib.suppress(grpc.RpcError, ValueError):  # The pod ends, or `close` is called.
         for reply in health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service=_SERVICE)):
             serving = reply.status == health_pb2.HealthCheckResponse.SERVING
-            recorded.append((time.time(), serving))  # noqa: PERF401 - a list would exist only at the end
+            recorded.append((time.time(), serving))
 
 
 def code_of_call(pod: Pod, ca: Path, token: str) -> str:
